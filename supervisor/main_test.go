@@ -1,0 +1,104 @@
+package supervisor
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// The test binary plays the children that no shell can: see TestMain.
+const playKey = "SUPERVISOR_TEST_PLAY"
+
+func TestMain(m *testing.M) {
+	if play := os.Getenv(playKey); play != "" {
+		f, ok := plays[play]
+		if !ok {
+			fmt.Fprintln(os.Stderr, "no such play:", play)
+			os.Exit(99)
+		}
+		f()
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// start makes a supervisor for one test.
+func start(t *testing.T) *Supervisor {
+	t.Helper()
+	chld := make(chan os.Signal, 1)
+	signal.Notify(chld, syscall.SIGCHLD)
+	s, err := New(chld, hclog.NewNullLogger())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		s.Close()
+		signal.Stop(chld)
+	})
+	return s
+}
+
+// shell is a child that runs a script.
+func shell(script string) Spec {
+	return Spec{Name: "sh", Argv: []string{"/bin/sh", "-c", script}, Env: []string{"PATH=/usr/bin:/bin"}}
+}
+
+// player is a child that is this binary.
+func player(play string, env ...string) Spec {
+	return Spec{
+		Name: play, Argv: []string{"/proc/self/exe"},
+		Env: append([]string{"PATH=/usr/bin:/bin", playKey + "=" + play, "GORACE=atexit_sleep_ms=0"}, env...),
+	}
+}
+
+// run starts a child and cleans up behind it.
+func run(t *testing.T, s *Supervisor, spec Spec) *Child {
+	t.Helper()
+	c, err := s.Start(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = c.SignalGroup(syscall.SIGKILL)
+		<-c.Done()
+		c.Clear(0)
+	})
+	return c
+}
+
+// patience is for what takes milliseconds on a quiet machine; builds of others may share it.
+const patience = 20 * time.Second
+
+func ended(t *testing.T, c *Child) Exit {
+	t.Helper()
+	select {
+	case <-c.Done():
+		return c.Exit()
+	case <-time.After(patience):
+		t.Fatalf("%s (pid %d) has not ended", c.name, c.pid)
+		panic("unreachable")
+	}
+}
+
+// eventually polls, because what it waits for (a file, another process's state) sends no
+// event to a test.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.After(patience)
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("not within %v: %s", patience, what)
+		}
+	}
+}
+
+var plays = map[string]func(){}

@@ -1,0 +1,140 @@
+package supervisor
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// firstZombie is the first child that has ended, left as it is; 0 when there is none.
+func firstZombie() (int, error) {
+	return peek(unix.P_ALL, 0)
+}
+
+// zombie says whether the child has ended and is not reaped yet.
+func zombie(pid int) bool {
+	got, err := peek(unix.P_PID, pid)
+	return err == nil && got == pid
+}
+
+func peek(kind, id int) (int, error) {
+	var info unix.Siginfo
+	for {
+		err := unix.Waitid(kind, id, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return 0, err
+		}
+		return siPID(&info), nil
+	}
+}
+
+// siPID reads si_pid, which x/sys keeps among the padding: the union of siginfo_t begins
+// at 16 on the 64-bit platforms that we build for.
+func siPID(info *unix.Siginfo) int {
+	return int(*(*int32)(unsafe.Add(unsafe.Pointer(info), 16)))
+}
+
+// children lists the child processes of all our threads.
+func children() []int {
+	lists, _ := filepath.Glob("/proc/self/task/*/children")
+	if len(lists) == 0 { // a kernel without CONFIG_PROC_CHILDREN
+		var pids []int
+		self := os.Getpid()
+		for _, p := range processes() {
+			if p.parent == self {
+				pids = append(pids, p.pid)
+			}
+		}
+		return pids
+	}
+	var pids []int
+	for _, list := range lists {
+		text, _ := os.ReadFile(list) // a thread that has ended has no children
+		for field := range strings.FieldsSeq(string(text)) {
+			if pid, err := strconv.Atoi(field); err == nil {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	return pids
+}
+
+// proc is one line of /proc/PID/stat.
+type proc struct {
+	pid, parent, group int
+	name               string
+	state              byte
+}
+
+func (p proc) String() string {
+	s := fmt.Sprintf("%s (pid %d, state %c", p.name, p.pid, p.state)
+	if wchan, err := os.ReadFile(fmt.Sprintf("/proc/%d/wchan", p.pid)); err == nil && len(wchan) > 1 {
+		s += ", in " + string(wchan)
+	}
+	return s + ")"
+}
+
+// processes lists all that we can see.
+func processes() []proc {
+	dir, err := os.Open("/proc")
+	if err != nil {
+		return nil
+	}
+	defer dir.Close()
+	names, _ := dir.Readdirnames(-1)
+	var all []proc
+	for _, name := range names {
+		if pid, err := strconv.Atoi(name); err == nil {
+			if p, ok := process(pid); ok {
+				all = append(all, p)
+			}
+		}
+	}
+	return all
+}
+
+func process(pid int) (proc, bool) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return proc{}, false
+	}
+	return parseStat(text)
+}
+
+// parseStat reads "pid (name) state ppid pgrp …"; the name may hold anything.
+func parseStat(text []byte) (proc, bool) {
+	open, end := bytes.IndexByte(text, '('), bytes.LastIndexByte(text, ')')
+	if open < 1 || end < open {
+		return proc{}, false
+	}
+	fields := strings.Fields(string(text[end+1:]))
+	if len(fields) < 3 {
+		return proc{}, false
+	}
+	p := proc{name: string(text[open+1 : end]), state: fields[0][0]}
+	var errs [3]error
+	p.pid, errs[0] = strconv.Atoi(string(bytes.TrimSpace(text[:open])))
+	p.parent, errs[1] = strconv.Atoi(fields[1])
+	p.group, errs[2] = strconv.Atoi(fields[2])
+	return p, errs == [3]error{}
+}
+
+// living lists the members of a process group that have not ended.
+func living(group int) []proc {
+	var members []proc
+	for _, p := range processes() {
+		if p.group == group && p.state != 'Z' && p.state != 'X' {
+			members = append(members, p)
+		}
+	}
+	return members
+}

@@ -1,0 +1,101 @@
+// Package supervisor starts, signals, waits for and reaps processes: it is what makes
+// meshtask a container's init. It knows process groups, signals, terminals, pipes, probes
+// and restarts. It knows nothing of Consul, Envoy, ECS, of the order of units or of why a
+// stop was asked for; it reads no environment and installs no signal handler.
+//
+// One goroutine, locked to its thread for life, forks every child; another one does every
+// wait. Nothing else in the process may call wait4(-1), and nothing else may start a child
+// in a process group of its own: the reaper takes such a zombie for an orphan.
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sys/unix"
+)
+
+// Supervisor owns all children of this process, the started and the adopted ones.
+type Supervisor struct {
+	log  hclog.Logger
+	null *os.File
+
+	jobs chan func() // run on the spawning thread
+	quit chan struct{}
+	wg   sync.WaitGroup
+
+	mu    sync.Mutex // held from fork to registration, and around each reap
+	own   map[int]*Child
+	swept chan struct{} // closed and replaced whenever a sweep has reaped something
+}
+
+// New makes this process a child subreaper and starts the spawning thread and the reaper.
+// chld receives SIGCHLD (signal.Notify is the caller's) and must be buffered, so that a
+// signal that comes during a sweep is not lost. log gets what was reaped, at debug; nil
+// logs nothing. There is to be one Supervisor at a time in a process.
+func New(chld <-chan os.Signal, log hclog.Logger) (*Supervisor, error) {
+	if cap(chld) == 0 {
+		return nil, errors.New("supervisor: the SIGCHLD channel must be buffered")
+	}
+	if log == nil {
+		log = hclog.NewNullLogger()
+	}
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return nil, fmt.Errorf("become a child subreaper: %w", err)
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open the null device for children: %w", err)
+	}
+	s := &Supervisor{
+		log:   log,
+		null:  null,
+		jobs:  make(chan func()),
+		quit:  make(chan struct{}),
+		own:   make(map[int]*Child),
+		swept: make(chan struct{}),
+	}
+	s.wg.Go(s.spawnThread)
+	s.wg.Go(func() { s.reap(chld) })
+	return s, nil
+}
+
+// Close ends the spawning thread and the reaper. Children that still live are killed by
+// the kernel as that thread ends. Start fails from now on; Close is called once.
+func (s *Supervisor) Close() {
+	close(s.quit)
+	s.wg.Wait()
+	s.null.Close()
+}
+
+// spawnThread never unlocks its thread: the parent-death signal of every child hangs on it
+// (golang.org/issue/27505).
+func (s *Supervisor) spawnThread() {
+	runtime.LockOSThread()
+	// Children inherit the mask of the thread that forks them.
+	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil)
+	for {
+		select {
+		case job := <-s.jobs:
+			job()
+		case <-s.quit:
+			return
+		}
+	}
+}
+
+// onThread runs job on the spawning thread and waits for it. False: closed, not run.
+func (s *Supervisor) onThread(job func()) bool {
+	done := make(chan struct{})
+	select {
+	case s.jobs <- func() { defer close(done); job() }:
+		<-done
+		return true
+	case <-s.quit:
+		return false
+	}
+}
