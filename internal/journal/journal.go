@@ -1,0 +1,137 @@
+// Package journal is the record of one task's life: every event in order, with
+// its time. The log, timeline.jsonl, summary.json and the live state are
+// derived from it; nothing else keeps a history.
+//
+// It knows the words of the record and nothing of who acts on them.
+package journal
+
+import (
+	"encoding/json"
+	"sync"
+	"time"
+)
+
+// The ways of a life.
+const (
+	Up   = "up"
+	Down = "down"
+)
+
+// Task is the unit of the entries that speak of the whole task.
+const Task = "task"
+
+// The events. Start to Killed come from the conductor, Restart and Step from
+// the units, Mark, Shutdown and Exit speak of the task.
+const (
+	Start    = "start"
+	Ready    = "ready"
+	Stop     = "stop"
+	Ended    = "ended"
+	Killed   = "killed"
+	Restart  = "restart"
+	Step     = "step"
+	Mark     = "mark"
+	Shutdown = "shutdown"
+	Exit     = "exit"
+)
+
+// Entry is one line of timeline.jsonl.
+type Entry struct {
+	At     time.Time      `json:"at"`
+	Ms     float64        `json:"ms"` // since the process began
+	Way    string         `json:"way"`
+	Mark   string         `json:"mark,omitempty"`
+	Unit   string         `json:"unit"`
+	Event  string         `json:"event"`
+	Detail string         `json:"detail,omitempty"`
+	Data   map[string]any `json:"data,omitempty"`
+}
+
+// Int reads a number of Data, 0 when it is not there.
+func (e Entry) Int(key string) int64 {
+	switch v := e.Data[key].(type) {
+	case int:
+		return int64(v)
+	case int64:
+		return v
+	case float64:
+		return int64(v)
+	case json.Number:
+		n, _ := v.Int64()
+		return n
+	}
+	return 0
+}
+
+// Text reads a string of Data, "" when it is not there.
+func (e Entry) Text(key string) string {
+	s, _ := e.Data[key].(string)
+	return s
+}
+
+// Journal takes entries from any goroutine and hands them to its sinks one
+// after another, in one order for all.
+type Journal struct {
+	begin time.Time
+	sinks []func(Entry)
+
+	mu      sync.Mutex
+	way     string
+	entries []Entry
+}
+
+// keep bounds what is held in memory; a task that restarts its children for
+// months must not grow. What a summary needs beyond it is counted by Summary.
+const keep = 512
+
+// New returns a journal whose Ms count from begin. Sinks must not block and
+// must not call the journal.
+func New(begin time.Time, sinks ...func(Entry)) *Journal {
+	return &Journal{begin: begin, way: Up, sinks: sinks}
+}
+
+// Add stamps an entry and records it. kv are pairs for Data.
+func (j *Journal) Add(unit, mark, event, detail string, kv ...any) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if event == Shutdown {
+		j.way = Down
+	}
+	now := time.Now()
+	e := Entry{At: now, Ms: ms(now.Sub(j.begin)), Way: j.way, Mark: mark, Unit: unit, Event: event, Detail: detail, Data: pairs(kv)}
+	j.entries = append(j.entries, e)
+	if len(j.entries) > keep {
+		j.entries = append(j.entries[:0:0], j.entries[keep/4:]...)
+	}
+	for _, sink := range j.sinks {
+		sink(e)
+	}
+}
+
+// Entries returns the latest entries, oldest first; the caller owns the slice.
+func (j *Journal) Entries() []Entry {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return append([]Entry(nil), j.entries...)
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+func pairs(kv []any) map[string]any {
+	if len(kv) < 2 {
+		return nil
+	}
+	m := make(map[string]any, len(kv)/2)
+	for i := 0; i+1 < len(kv); i += 2 {
+		key, _ := kv[i].(string)
+		value := kv[i+1]
+		switch v := value.(type) {
+		case error:
+			value = v.Error()
+		case time.Duration:
+			value = v.String()
+		}
+		m[key] = value
+	}
+	return m
+}

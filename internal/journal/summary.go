@@ -1,0 +1,108 @@
+package journal
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Summary is the whole life in one object: summary.json and the last log line.
+type Summary struct {
+	Exit         int                           `json:"exit"`
+	Reason       string                        `json:"reason"`
+	Marks        map[string]map[string]float64 `json:"marks"` // way → mark → ms since the process began
+	Restarts     map[string]int                `json:"restarts"`
+	Drain        Drain                         `json:"drain"`
+	Deregistered string                        `json:"deregistered"` // verified, unverified or skipped
+	Left         string                        `json:"left"`         // likewise
+	Killed       []string                      `json:"killed"`
+	PeakBytes    map[string]int64              `json:"peak_bytes"`
+	OOM          string                        `json:"oom"`
+	App          string                        `json:"app,omitempty"` // how the app ended
+}
+
+// Drain is what the drain of the inbound listeners came to.
+type Drain struct {
+	Start int64 `json:"start"` // in flight when it began
+	End   int64 `json:"end"`   // cut when it ended
+	Ms    int64 `json:"ms"`
+}
+
+// NewSummary returns the summary of a life that has not begun.
+func NewSummary() *Summary {
+	return &Summary{Marks: map[string]map[string]float64{Up: {}, Down: {}}, Restarts: map[string]int{},
+		Deregistered: "skipped", Left: "skipped", Killed: []string{}, PeakBytes: map[string]int64{}}
+}
+
+// Add folds one entry in. It is a pure fold: the summary of a timeline that was
+// read back is the one that was written.
+func (s *Summary) Add(e Entry) {
+	switch e.Event {
+	case Mark:
+		s.Marks[e.Way][e.Mark] = e.Ms
+	case Restart:
+		s.Restarts[e.Unit]++
+	case Start:
+		if e.Unit == "envoy" || e.Unit == "consul-agent" || e.Unit == "app" {
+			s.Restarts[e.Unit] += 0
+		}
+	case Killed:
+		if name := cmp.Or(e.Detail, e.Unit); !slices.Contains(s.Killed, name) {
+			s.Killed = append(s.Killed, name)
+		}
+	case Shutdown:
+		s.Reason = e.Detail
+	case Exit:
+		s.Exit = int(e.Int("code"))
+		if s.Reason == "" {
+			s.Reason = e.Detail
+		}
+	case Step:
+		s.step(e)
+	}
+}
+
+func (s *Summary) step(e Entry) {
+	switch e.Detail {
+	case "drained":
+		s.Drain = Drain{Start: e.Int("start"), End: e.Int("end"), Ms: e.Int("ms")}
+	case "deregistered":
+		s.Deregistered = e.Text("result")
+	case "left":
+		s.Left = e.Text("result")
+	case "oom":
+		s.OOM = e.Text("process")
+	case "exit":
+		s.PeakBytes[e.Unit] = max(s.PeakBytes[e.Unit], e.Int("peak_bytes"))
+		if e.Unit == "app" {
+			s.App = e.Text("how")
+		}
+	}
+}
+
+// Write writes dir/summary.json, mode 0600, at once or not at all.
+func (s *Summary) Write(dir string) error {
+	b, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	name := filepath.Join(dir, "summary.json")
+	if err := os.WriteFile(name+".new", append(b, '\n'), 0o600); err != nil {
+		return fmt.Errorf("cannot write the summary: %w", err)
+	}
+	return os.Rename(name+".new", name)
+}
+
+// Line is the summary as the last log line has it.
+func (s *Summary) Line() string {
+	b, err := json.Marshal(s)
+	if err != nil {
+		return err.Error()
+	}
+	return strings.TrimSpace(string(b))
+}
+
