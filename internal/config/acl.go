@@ -1,0 +1,25 @@
+package config
+
+import "meshtask/internal/secret"
+
+// ACL is where the task's Consul tokens come from.
+type ACL struct {
+	Enabled      bool       `json:"enabled"`
+	ServiceToken secret.Ref `json:"serviceToken,omitzero"` // zero: none, or Login
+	AgentToken   secret.Ref `json:"agentToken,omitzero"`
+	Wait         Duration   `json:"wait,omitzero"`   // longest wait for a secret that is not filled yet
+	Login        *Login     `json:"login,omitempty"` // nil: no login
+}
+
+// Login gets the service token from Consul's aws-iam auth method.
+type Login struct {
+	Method              string            `json:"method,omitempty"`
+	Datacenter          string            `json:"datacenter,omitempty"`
+	Meta                map[string]string `json:"meta,omitempty"`
+	Server              string            `json:"server,omitempty"` // URL or HOST:PORT of a Consul server's HTTP API
+	CACert              secret.Ref        `json:"caCert,omitzero"`  // of that server; default: consulAgent.caCert
+	IncludeEntity       bool              `json:"includeEntity"`
+	Region              string            `json:"region,omitempty"`
+	STSEndpoint         string            `json:"stsEndpoint,omitempty"`
+	ServerIDHeaderValue string            `json:"serverIdHeaderValue,omitempty"`
+}

@@ -1,0 +1,84 @@
+// Package config knows the JSON contract of meshtask: which documents, flags
+// and variables there are, which of them wins, every field with its default,
+// and what is wrong with them, all at once.
+//
+// It does no I/O: documents come as bytes and the environment as a lookup
+// function, so that Load and Resolve are pure. It does not know what the
+// fields lead to (package plan does) and reads no secret, only references.
+package config
+
+import (
+	"time"
+
+	"meshtask/internal/ecs"
+)
+
+// Config is a whole configuration. Load fills every default that does not
+// depend on the task, Resolve the rest. A zero value of a field that says "0"
+// or "empty" below means just that after both.
+type Config struct {
+	Service              Service     `json:"service,omitzero"`
+	Proxy                Proxy       `json:"proxy,omitzero"`
+	HealthSyncContainers []string    `json:"healthSyncContainers,omitempty"` // sibling containers whose ECS health is synced
+	BootstrapDir         string      `json:"bootstrapDir,omitempty"`         // empty: the state directory
+	Task                 Task        `json:"task,omitzero"`
+	ConsulAgent          ConsulAgent `json:"consulAgent,omitzero"`
+	Envoy                Envoy       `json:"envoy,omitzero"`
+	App                  App         `json:"app,omitzero"`
+	Health               Health      `json:"health,omitzero"`
+	Shutdown             Shutdown    `json:"shutdown,omitzero"`
+	ACL                  ACL         `json:"acl,omitzero"`
+	Admin                Admin       `json:"admin,omitzero"`
+	Log                  Log         `json:"log,omitzero"`
+
+	Mode       Mode          `json:"-"`
+	Source     string        `json:"-"` // name of the document that was read; empty: none
+	ConsulECS  bool          `json:"-"` // the document is CONSUL_ECS_CONFIG_JSON: a bootstrapDir that cannot be made falls back to the state directory
+	Dir        string        `json:"-"` // --dir, MESHTASK_DIR; empty: choose (CONTRACT §3), or none with NoMesh
+	MaxRunTime time.Duration `json:"-"` // --max-run-time; 0: no limit
+}
+
+// Mode is what a configuration is for; it decides what is required and some
+// defaults.
+type Mode int
+
+// The modes.
+const (
+	Run     Mode = iota // meshtask run, dev
+	Job                 // meshtask run --job
+	NoMesh              // meshtask run --no-mesh: only app, log and shutdown hold
+	Sibling             // meshtask app: likewise
+)
+
+// Mesh says whether the mode runs an agent and Envoy.
+func (m Mode) Mesh() bool { return m == Run || m == Job }
+
+// Task is the identity of the task. What the document leaves empty, Resolve
+// fills from the task metadata endpoint.
+type Task struct {
+	ID      string `json:"id,omitempty"`
+	Family  string `json:"family,omitempty"`
+	Cluster string `json:"cluster,omitempty"` // ARN or short name, as given
+	Address string `json:"address,omitempty"` // an IP address
+
+	ARN       string `json:"-"` // of the task
+	Container string `json:"-"` // name of the own container; empty: not known
+}
+
+// Admin is the TCP side of the admin API; the unix socket is always there.
+type Admin struct {
+	Listen string `json:"listen,omitempty"` // HOST:PORT on loopback, or "off"
+}
+
+// Log is how meshtask's own lines, and its children's, are written.
+type Log struct {
+	Level  string `json:"level,omitempty"`  // trace, debug, info, warn, error
+	Format string `json:"format,omitempty"` // text, json
+	App    string `json:"app,omitempty"`    // raw, prefix: the app's output
+	Prefix bool   `json:"prefix"`           // prefix lines of the other children
+}
+
+// Resolve fills what depends on the task: a set task.* wins over id. It
+// returns an Errors when something can only now be seen to be wrong, such as
+// a health sync of our own container. Call it once.
+func (c *Config) Resolve(id ecs.Identity) error { return resolve(c, id) }

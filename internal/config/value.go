@@ -1,0 +1,70 @@
+package config
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Duration is a duration that knows whether somebody gave it: "defaults shrink
+// to fit, a given value that cannot fit is refused".
+type Duration struct {
+	time.Duration
+	Given bool
+}
+
+// IsZero says whether the duration is neither given nor defaulted.
+func (d Duration) IsZero() bool { return d.Duration == 0 && !d.Given }
+
+// MarshalJSON is the duration as a Go string.
+func (d Duration) MarshalJSON() ([]byte, error) { return json.Marshal(d.String()) }
+
+// Signal is a signal's number; 0 is none.
+type Signal int
+
+// String is the signal's name, such as SIGTERM or SIGRTMIN+2.
+func (s Signal) String() string {
+	if s == 0 {
+		return ""
+	}
+	if name := unix.SignalName(syscall.Signal(s)); name != "" {
+		return name
+	}
+	if n := int(s) - rtmin; n >= 0 && int(s) <= rtmax {
+		return "SIGRTMIN+" + strconv.Itoa(n)
+	}
+	return strconv.Itoa(int(s))
+}
+
+// MarshalText is String.
+func (s Signal) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// The real-time signals that programs may use; the C library keeps two below.
+const (
+	rtmin = 34
+	rtmax = 64
+)
+
+// signalForms are the forms of a signal, for error messages.
+const signalForms = "want a name such as TERM or SIGTERM, RTMIN+N, or a number from 1 to 64"
+
+// parseSignal takes TERM, SIGTERM, sigterm, RTMIN+2 or 15.
+func parseSignal(s string) (Signal, bool) {
+	if n, err := strconv.Atoi(s); err == nil {
+		return Signal(n), n >= 1 && n <= rtmax
+	}
+	name := "SIG" + strings.TrimPrefix(strings.ToUpper(s), "SIG")
+	if rest, ok := strings.CutPrefix(name, "SIGRTMIN"); ok {
+		n, err := strconv.Atoi(strings.TrimPrefix(rest, "+"))
+		if rest == "" {
+			n, err = 0, nil
+		}
+		return Signal(rtmin + n), err == nil && n >= 0 && rtmin+n <= rtmax
+	}
+	n := unix.SignalNum(name)
+	return Signal(n), n != 0
+}
