@@ -1,0 +1,43 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// most is more than a status of a task ever needs.
+const most = 1 << 20
+
+// Health asks the task behind socket. The error says that it did not answer.
+func Health(ctx context.Context, socket string) (ok bool, why string, err error) {
+	code, body, err := get(ctx, socket, "/health")
+	return code == http.StatusOK, strings.TrimSpace(string(body)), err
+}
+
+// Status asks for the live state, as JSON.
+func Status(ctx context.Context, socket string) ([]byte, error) {
+	code, body, err := get(ctx, socket, "/status")
+	if err == nil && code != http.StatusOK {
+		err = fmt.Errorf("the task answered %d: %s", code, strings.TrimSpace(string(body)))
+	}
+	return body, err
+}
+
+func get(ctx context.Context, socket, path string) (int, []byte, error) {
+	client, transport := dial(socket)
+	defer transport.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://meshtask"+path, nil)
+	if err != nil {
+		return 0, nil, err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, most))
+	return resp.StatusCode, body, err
+}
