@@ -19,9 +19,9 @@ type Child struct {
 	done chan struct{} // closed by the reaper
 	exit Exit
 
-	mu    sync.Mutex // keeps pid from being reused between a check and a kill
-	gone  bool       // the leader has been reaped
-	clear bool       // the group has been seen empty
+	mu      sync.Mutex // keeps pid from being reused between a check and a kill
+	gone    bool       // the leader has been reaped
+	cleared bool       // the group has been seen empty
 }
 
 // PID is the process ID, and the process group ID, of the child.
@@ -48,7 +48,7 @@ func (c *Child) Signal(sig syscall.Signal) error {
 func (c *Child) SignalGroup(sig syscall.Signal) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.clear {
+	if c.cleared {
 		return nil
 	}
 	return gone(syscall.Kill(-c.pid, sig))
@@ -74,13 +74,7 @@ func (c *Child) Tail() []string {
 // (at once when grace is 0). Then it closes the output pipes, having passed on what is in
 // them; whoever still holds them, in another group, gets EPIPE. It is called after Done,
 // and returns as soon as nothing is left, at most a second after grace.
-func (c *Child) Clear(grace time.Duration) {
-	c.clearGroup(grace)
-	c.reclaimTerminal()
-	if c.out != nil {
-		c.out.close()
-	}
-}
+func (c *Child) Clear(grace time.Duration) { c.clear(grace, killWait) }
 
 // reaped takes the status under the lock, so that a signal never meets a reused pid.
 func (c *Child) reaped() bool {

@@ -7,12 +7,52 @@ import (
 	"time"
 )
 
-// killWait bounds the wait for processes that have got KILL: only one that is in
-// uninterruptible sleep outlasts it.
-const killWait = time.Second
+const (
+	// killWait bounds the wait for a process that has got KILL: only one in uninterruptible
+	// sleep outlasts it.
+	killWait = time.Second
+	// hurry is the same bound when everything is to end now.
+	hurry = 80 * time.Millisecond
+)
 
-// clearGroup returns who is left after all.
-func (c *Child) clearGroup(grace time.Duration) []proc {
+// StuckError names a process that KILL has not ended: it is in uninterruptible sleep.
+type StuckError struct {
+	Name    string
+	Process string // its name, pid, state and, where the kernel tells, what it waits in
+}
+
+func (e *StuckError) Error() string {
+	return fmt.Sprintf("%s is still there after KILL: %s", e.Name, e.Process)
+}
+
+// kill sends KILL to the group and waits for the leader, at most limit.
+func (c *Child) kill(limit time.Duration) error {
+	_ = c.SignalGroup(syscall.SIGKILL)
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-c.done:
+		return nil
+	case <-timer.C:
+	}
+	if p, ok := process(c.pid); ok {
+		return &StuckError{Name: c.name, Process: p.String()}
+	}
+	return &StuckError{Name: c.name, Process: fmt.Sprintf("pid %d", c.pid)}
+}
+
+// clear ends what is left of the group, then the output. It returns whom TERM and grace
+// did not end, so that KILL had to; limit bounds the wait after it.
+func (c *Child) clear(grace, limit time.Duration) (killed []proc) {
+	killed = c.clearGroup(grace, limit)
+	c.reclaimTerminal()
+	if c.out != nil {
+		c.out.close(limit)
+	}
+	return killed
+}
+
+func (c *Child) clearGroup(grace, limit time.Duration) (killed []proc) {
 	if c.empty() {
 		return nil
 	}
@@ -22,58 +62,108 @@ func (c *Child) clearGroup(grace time.Duration) []proc {
 		if c.waitEmpty(grace) {
 			return nil
 		}
+		killed = living(c.pid)
 	}
 	_ = c.SignalGroup(syscall.SIGKILL)
-	if c.waitEmpty(killWait) {
-		return nil
+	if !c.waitEmpty(limit) {
+		for _, p := range living(c.pid) {
+			c.sup.log.Warn("still there after KILL", "name", c.name, "process", p)
+		}
 	}
-	left := living(c.pid)
-	for _, p := range left {
-		c.sup.log.Warn("still there after KILL", "name", c.name, "process", p)
-	}
-	return left
+	return killed
 }
 
 // empty says whether the group has no process left. A zombie still counts for the kernel.
 func (c *Child) empty() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.clear {
-		c.clear = c.gone && errors.Is(syscall.Kill(-c.pid, 0), syscall.ESRCH)
+	if !c.cleared {
+		c.cleared = c.gone && errors.Is(syscall.Kill(-c.pid, 0), syscall.ESRCH)
 	}
-	return c.clear
+	return c.cleared
 }
 
-// waitEmpty waits for the group to become empty. Its orphans are ours, so that each death
-// ends in a sweep; the poll is for members whose parent lives elsewhere, in which case a
-// zombie counts as gone.
+// waitEmpty waits for the group to become empty.
 func (c *Child) waitEmpty(limit time.Duration) bool {
+	return c.sup.await(limit, c.empty, func() bool { return len(living(c.pid)) == 0 })
+}
+
+// await waits until done, which it asks after each sweep: the orphans are ours, so their
+// deaths end in one. The poll with look is for processes whose parent lives elsewhere and
+// may leave them as zombies; it grows because it reads all of /proc.
+func (s *Supervisor) await(limit time.Duration, done, look func() bool) bool {
 	deadline := time.NewTimer(limit)
 	defer deadline.Stop()
-	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
-		swept := c.sup.changed()
-		if c.empty() {
+	for pause := 10 * time.Millisecond; ; {
+		swept := s.changed()
+		if done() {
 			return true
 		}
 		poll := time.NewTimer(pause)
 		select {
 		case <-swept:
 		case <-poll.C:
-			if len(living(c.pid)) == 0 {
+			if look() {
 				return true
 			}
+			pause = min(2*pause, 200*time.Millisecond)
 		case <-deadline.C:
-			return c.empty()
+			return done()
 		}
 		poll.Stop()
 	}
 }
 
-// Stuck describes the process when it is still there, for use after a KILL that has not
-// ended it: name, state and, where the kernel tells, what it waits in.
-func (c *Child) stuck() string {
-	if p, ok := process(c.pid); ok {
-		return p.String()
+// ClearAdopted ends the processes that were left to us by others, in whatever group or
+// session: TERM and CONT, then KILL after grace. Children that were started here and still
+// live are not touched. It returns as soon as none is left, at most a second after grace,
+// with the names of those that KILL was needed for.
+func (s *Supervisor) ClearAdopted(grace time.Duration) (killed []string) {
+	none := func() bool { return s.signalAdopted(0) == 0 }
+	if s.signalAdopted(syscall.SIGTERM) == 0 {
+		return nil
 	}
-	return fmt.Sprintf("%s (pid %d)", c.name, c.pid)
+	s.signalAdopted(syscall.SIGCONT)
+	if s.await(grace, none, none) {
+		return nil
+	}
+	for _, pid := range s.adopted() {
+		if p, ok := process(pid); ok {
+			killed = append(killed, p.String())
+		}
+	}
+	// Those whom a KILL leaves to us are killed in their turn.
+	s.await(killWait, func() bool { return s.signalAdopted(syscall.SIGKILL) == 0 }, none)
+	return killed
+}
+
+// adopted lists living children that were not started here.
+func (s *Supervisor) adopted() []int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.adoptedLocked()
+}
+
+func (s *Supervisor) adoptedLocked() []int {
+	if _, err := firstZombie(); errors.Is(err, syscall.ECHILD) {
+		return nil // the usual case, without a look at /proc
+	}
+	var pids []int
+	for _, pid := range children() {
+		if s.own[pid] == nil && !zombie(pid) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// signalAdopted holds the lock, so that none of the pids is reaped and reused meanwhile.
+func (s *Supervisor) signalAdopted(sig syscall.Signal) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	pids := s.adoptedLocked()
+	for _, pid := range pids {
+		_ = syscall.Kill(pid, sig)
+	}
+	return len(pids)
 }

@@ -21,7 +21,7 @@ const (
 type output struct {
 	lines       func(stream int, line []byte)
 	read, write [2]*os.File
-	wg          sync.WaitGroup
+	ended       chan struct{} // closed when both streams have ended
 
 	mu   sync.Mutex // one line at a time, from either stream
 	tail [tailSize]string
@@ -33,7 +33,7 @@ func (c *Child) output(spec *Spec) (*output, error) {
 	if spec.Lines == nil {
 		return nil, nil
 	}
-	o := &output{lines: spec.Lines}
+	o := &output{lines: spec.Lines, ended: make(chan struct{})}
 	for i := range o.read {
 		r, w, err := os.Pipe()
 		if err != nil {
@@ -62,9 +62,14 @@ func (o *output) started(ok bool) {
 	if !ok {
 		return
 	}
+	var both sync.WaitGroup
 	for i, r := range o.read {
-		o.wg.Go(func() { o.follow(i+1, r) })
+		both.Go(func() { o.follow(i+1, r) })
 	}
+	go func() {
+		both.Wait()
+		close(o.ended)
+	}()
 }
 
 // follow reads one stream until it ends, or until close has set its deadline.
@@ -105,12 +110,18 @@ func (o *output) drain(r *os.File, l *splitter) {
 	})
 }
 
-// close ends the reading and waits for the last line.
-func (o *output) close() {
+// close ends the reading and waits for the last line, at most limit: whoever takes the
+// lines may be held up by a reader of ours.
+func (o *output) close(limit time.Duration) {
 	for _, r := range o.read {
 		_ = r.SetReadDeadline(time.Unix(1, 0)) // fails where the stream has ended by itself
 	}
-	o.wg.Wait()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-o.ended:
+	case <-timer.C:
+	}
 }
 
 func (o *output) line(stream int, line []byte) {

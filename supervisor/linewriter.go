@@ -1,0 +1,152 @@
+package supervisor
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// queueSize is how many bytes of lines wait for a slow reader.
+const queueSize = 256 << 10
+
+// LineWriter puts whole lines from many goroutines on one descriptor, each with a single
+// write as long as the reader keeps up. A reader that is slow, stuck or gone costs lines,
+// which are counted, and never holds up the caller of Line or Write, nor Close.
+type LineWriter struct {
+	fd      int
+	file    *os.File // keeps fd open
+	dropped atomic.Int64
+
+	mu     sync.Mutex
+	change *sync.Cond
+	queue  []byte
+	lost   int64 // of dropped, not yet told to the reader
+	closed bool
+	ended  chan struct{} // closed when the writing goroutine has returned
+}
+
+// NewLineWriter writes to f, which stays the caller's and must stay open until Close.
+func NewLineWriter(f *os.File) *LineWriter {
+	w := &LineWriter{fd: int(f.Fd()), file: f, ended: make(chan struct{})}
+	w.change = sync.NewCond(&w.mu)
+	go w.run()
+	return w
+}
+
+// Line writes prefix, line and a newline; "[envoy] " is a prefix. It drops the line when
+// the queue is full.
+func (w *LineWriter) Line(prefix string, line []byte) { w.add(prefix, line, false) }
+
+// LineWait is Line for an application's own output: while the queue is full it waits, so
+// that the application is slowed down rather than cut. It waits no longer than until
+// Close.
+func (w *LineWriter) LineWait(prefix string, line []byte) { w.add(prefix, line, true) }
+
+// Write takes whole lines, as loggers write them. It never fails: see Dropped.
+func (w *LineWriter) Write(p []byte) (int, error) {
+	w.add("", bytes.TrimSuffix(p, []byte("\n")), false)
+	return len(p), nil
+}
+
+// Dropped counts the lines that did not reach the descriptor.
+func (w *LineWriter) Dropped() int64 { return w.dropped.Load() }
+
+// Close writes what is queued, for at most limit, and ends the writing. Lines that come
+// later are dropped. When the reader is stuck, a write may go on after Close.
+func (w *LineWriter) Close(limit time.Duration) {
+	w.mu.Lock()
+	w.closed = true
+	w.change.Broadcast()
+	w.mu.Unlock()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-w.ended:
+	case <-timer.C:
+	}
+}
+
+func (w *LineWriter) add(prefix string, line []byte, wait bool) {
+	size := len(prefix) + len(line) + 1
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for wait && !w.closed && len(w.queue) > 0 && len(w.queue)+size > queueSize {
+		w.change.Wait()
+	}
+	if w.closed || len(w.queue) > 0 && len(w.queue)+size > queueSize {
+		w.dropped.Add(1)
+		w.lost++
+		return
+	}
+	if w.lost > 0 {
+		w.queue = fmt.Appendf(w.queue, "meshtask: %d lines dropped, the reader was too slow\n", w.lost)
+		w.lost = 0
+	}
+	w.queue = append(w.queue, prefix...)
+	w.queue = append(w.queue, line...)
+	w.queue = append(w.queue, '\n')
+	w.change.Broadcast()
+}
+
+func (w *LineWriter) run() {
+	defer close(w.ended)
+	var batch []byte
+	for {
+		w.mu.Lock()
+		for len(w.queue) == 0 && !w.closed {
+			w.change.Wait()
+		}
+		if len(w.queue) == 0 {
+			w.mu.Unlock()
+			return
+		}
+		if cap(batch) > queueSize/4 {
+			batch = nil // the memory of a burst is not kept
+		}
+		batch, w.queue = w.queue, batch[:0]
+		w.change.Broadcast()
+		w.mu.Unlock()
+		w.write(batch)
+	}
+}
+
+// write does not use os.File, which kills the process when stdout or stderr is closed.
+func (w *LineWriter) write(lines []byte) {
+	for len(lines) > 0 {
+		n, err := syscall.Write(w.fd, piece(lines))
+		switch {
+		case err == syscall.EINTR, err == syscall.EAGAIN && w.writable():
+		case err != nil:
+			w.dropped.Add(int64(bytes.Count(lines, []byte("\n"))))
+			return
+		default:
+			lines = lines[n:]
+		}
+	}
+}
+
+// piece is as many whole lines as a pipe takes in one go, whoever else writes to it
+// (PIPE_BUF); a longer line is a piece of its own.
+func piece(lines []byte) []byte {
+	const pipeBuf = 4096
+	if len(lines) <= pipeBuf {
+		return lines
+	}
+	if end := bytes.LastIndexByte(lines[:pipeBuf], '\n'); end >= 0 {
+		return lines[:end+1]
+	}
+	return lines[:bytes.IndexByte(lines, '\n')+1]
+}
+
+// writable waits until a descriptor that we were given as non-blocking takes more.
+func (w *LineWriter) writable() bool {
+	fds := []unix.PollFd{{Fd: int32(w.fd), Events: unix.POLLOUT}}
+	_, err := unix.Poll(fds, -1)
+	return err == nil || err == unix.EINTR
+}

@@ -1,0 +1,193 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+)
+
+const (
+	// A service that has just been started sends no event when it begins to listen, so
+	// tcp and http poll: often at first, as most are up within milliseconds.
+	pollFirst = 5 * time.Millisecond
+	pollMost  = 100 * time.Millisecond
+	// An exec probe costs a process each time.
+	execFirst = 50 * time.Millisecond
+	execMost  = time.Second
+	// tryLimit bounds one dial, request or probe command.
+	tryLimit = 5 * time.Second
+)
+
+// Probe says when a child is ready. The zero Probe is Started.
+type Probe struct {
+	what, hint string
+	// arm is called before each start, where it may add to the Spec. wait returns nil once
+	// ready, and tells tried of each failed try; done frees what arm has made.
+	arm func(spec *Spec) (wait waitFunc, done func(), err error)
+}
+
+type waitFunc func(ctx context.Context, tried func(error)) error
+
+// errReadyTimeout tells the probe's own time limit from an end of the child or the task.
+var errReadyTimeout = errors.New("the readiness timeout is over")
+
+// prepare arms the probe for one life; wait is nil when there is nothing to wait for.
+func (p Probe) prepare(spec *Spec) (wait waitFunc, done func(), err error) {
+	if p.arm == nil {
+		return nil, func() {}, nil
+	}
+	return p.arm(spec)
+}
+
+// Started is ready as soon as the child has been executed.
+func Started() Probe { return Probe{} }
+
+// TCP is ready when addr ("host:port") accepts a connection.
+func TCP(addr string) Probe {
+	dial := func(ctx context.Context) error {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		if conn.LocalAddr().String() == conn.RemoteAddr().String() {
+			// Dialling a free port of the ephemeral range can meet itself.
+			return errors.New("nothing listens: the connection met itself")
+		}
+		return nil
+	}
+	return polled("tcp "+addr, "does it listen on this address and port?", pollFirst, pollMost, dial)
+}
+
+// HTTP is ready when a GET of url is answered with a status from 200 to 399.
+func HTTP(url string) Probe {
+	client := &http.Client{
+		Transport:     &http.Transport{DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	get := func(ctx context.Context) error {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return err
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		if resp.StatusCode < 200 || resp.StatusCode > 399 {
+			body, _ := io.ReadAll(io.LimitReader(resp.Body, 200))
+			return fmt.Errorf("status %d: %s", resp.StatusCode, strings.TrimSpace(string(body)))
+		}
+		return nil
+	}
+	return polled("http "+url, "does it answer this URL with 200 to 399?", pollFirst, pollMost, get)
+}
+
+// Exec is ready when the command exits with 0. Each try is a process group of its own,
+// killed after 5 s or when the waiting ends.
+func Exec(sup *Supervisor, spec Spec) Probe {
+	spec.Lines = func(int, []byte) {} // for the tail
+	try := func(ctx context.Context) error {
+		c, err := sup.Start(spec)
+		if err != nil {
+			return err
+		}
+		select {
+		case <-c.Done():
+		case <-ctx.Done():
+			if err := c.kill(killWait); err != nil {
+				return err
+			}
+		}
+		c.Clear(0)
+		exit := c.Exit()
+		if exit.Status() == 0 {
+			return nil
+		}
+		if tail := c.Tail(); len(tail) > 0 {
+			return fmt.Errorf("%w: %s", &exit, tail[len(tail)-1])
+		}
+		return &exit
+	}
+	return polled("exec "+strings.Join(spec.Argv, " "), "does this command exit with 0 by hand?", execFirst, execMost, try)
+}
+
+func polled(what, hint string, first, most time.Duration, try func(context.Context) error) Probe {
+	wait := func(ctx context.Context, tried func(error)) error {
+		for pause := first; ; pause = min(pause*3/2, most) {
+			limited, cancel := context.WithTimeout(ctx, tryLimit)
+			err := try(limited)
+			cancel()
+			if err == nil {
+				return nil
+			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			tried(err)
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}
+	arm := func(*Spec) (waitFunc, func(), error) { return wait, func() {}, nil }
+	return Probe{what: what, hint: hint, arm: arm}
+}
+
+// FD is ready when the child writes a newline to descriptor n, which it inherits as the
+// write end of a pipe; what comes before the newline is ignored. n is 3 or more.
+func FD(n int) Probe {
+	arm := func(spec *Spec) (waitFunc, func(), error) {
+		if n < 3 {
+			return nil, nil, fmt.Errorf("readiness descriptor must be 3 or more, got %d", n)
+		}
+		r, w, err := os.Pipe()
+		if err != nil {
+			return nil, nil, fmt.Errorf("make the readiness pipe: %w", err)
+		}
+		files := append([]*os.File(nil), spec.ExtraFiles...)
+		for len(files) <= n-3 {
+			files = append(files, nil)
+		}
+		files[n-3] = w
+		spec.ExtraFiles = files
+		wait := func(ctx context.Context, tried func(error)) error {
+			w.Close() // the child has it now
+			defer context.AfterFunc(ctx, func() { _ = r.SetReadDeadline(time.Unix(1, 0)) })()
+			err := awaitNewline(r)
+			if err == nil || ctx.Err() != nil {
+				return err
+			}
+			tried(err) // and it cannot become ready any more
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		return wait, func() { r.Close(); w.Close() }, nil
+	}
+	return Probe{what: fmt.Sprintf("newline on descriptor %d", n), hint: "does it write a newline there once it serves?", arm: arm}
+}
+
+func awaitNewline(r io.Reader) error {
+	buf := make([]byte, 64)
+	for {
+		n, err := r.Read(buf)
+		if strings.Contains(string(buf[:n]), "\n") {
+			return nil
+		}
+		if err == io.EOF {
+			return errors.New("the descriptor was closed without a newline")
+		}
+		if err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,229 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// stragglerGrace is the most that the rest of a group gets for its TERM once the leader
+// has ended.
+const stragglerGrace = 2 * time.Second
+
+// Process is the unit for a plain child: one life from start to the end of its group. Its
+// fields are set before Run and not changed; those marked optional may be zero.
+type Process struct {
+	Sup  *Supervisor
+	Spec func() (Spec, error) // asked at each start
+
+	Signal func() syscall.Signal // the stop signal; optional: TERM
+	Leader bool                  // the stop signal goes to the leader alone
+	Grace  func() time.Duration  // from the stop signal to KILL; optional: no limit
+
+	Ready        Probe         // optional: Started
+	ReadyTimeout time.Duration // optional: no limit
+	// GiveUp gets a *NotReady when ReadyTimeout is over; the process runs on until it is
+	// stopped. Optional.
+	GiveUp func(error)
+
+	// Note gets step exec and exit, and killed. Optional.
+	Note func(event, detail string, kv ...any)
+	// Waiting says what the readiness probe waits for, and why; "" when no more. Optional.
+	Waiting func(what, lastError, hint string)
+	OnExit  func(Exit)   // at each end, before Run returns; optional
+	Log     hclog.Logger // optional
+
+	child atomic.Pointer[Child]
+}
+
+// NotReady says that a process has not become ready in time.
+type NotReady struct {
+	Name    string
+	What    string // what was waited for
+	Timeout time.Duration
+	Last    error // of the last try; nil when there was none
+}
+
+func (e *NotReady) Error() string {
+	last := ""
+	if e.Last != nil {
+		last = ": " + e.Last.Error()
+	}
+	return fmt.Sprintf("%s is not ready after %v (%s)%s", e.Name, e.Timeout, e.What, last)
+}
+
+// Forward sends a signal of the user's on to the running child: INT, QUIT, TERM, TSTP and
+// CONT as the stop signal goes, to its group or its leader; all others to the leader. It
+// reports whether there was a child.
+func (p *Process) Forward(sig syscall.Signal) bool {
+	c := p.child.Load()
+	if c == nil {
+		return false
+	}
+	switch sig {
+	case syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGTSTP, syscall.SIGCONT:
+		_ = p.signal(c, sig)
+	default:
+		_ = c.Signal(sig)
+	}
+	return true
+}
+
+func (p *Process) signal(c *Child, sig syscall.Signal) error {
+	if p.Leader {
+		return c.Signal(sig)
+	}
+	return c.SignalGroup(sig)
+}
+
+// Run starts the process and sees it through. It returns nil when the process was asked to
+// stop and exited with 0, else the *Exit; *StuckError when KILL did not end it; a
+// *StartError, or the error of Spec, when there was no process.
+func (p *Process) Run(ctx context.Context, ready func(), stop <-chan struct{}) error {
+	if stopping(ctx, stop) {
+		return nil
+	}
+	spec, err := p.Spec()
+	if err != nil {
+		return err
+	}
+	wait, disarm, err := p.Ready.prepare(&spec)
+	if err != nil {
+		return fmt.Errorf("start %s: %w", spec.Name, err)
+	}
+	defer disarm()
+	c, err := p.Sup.Start(spec)
+	if err != nil {
+		return err
+	}
+	p.child.Store(c)
+	defer p.child.Store(nil)
+	p.note("step", "exec", "name", c.name, "pid", c.pid)
+
+	watch := p.watch(ctx, c, wait, ready)
+	left, asked, err := p.live(ctx, c, stop)
+	watch()
+	if err != nil { // it is stuck, and so would be everything that waits for it
+		return err
+	}
+	exit := c.Exit()
+	p.note("step", "exit", "name", c.name, "pid", c.pid, "status", exit.Status(),
+		"signal", signalName(exit.Signal), "peak_bytes", exit.MaxRSS)
+	p.clear(ctx, c, left)
+	if p.OnExit != nil {
+		p.OnExit(exit)
+	}
+	if asked && exit.Status() == 0 {
+		return nil
+	}
+	return &exit
+}
+
+// watch runs the readiness probe beside the child. The function that it returns ends the
+// probe and waits for it.
+func (p *Process) watch(ctx context.Context, c *Child, wait waitFunc, ready func()) func() {
+	if wait == nil {
+		ready()
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p.probe(ctx, c, wait, ready)
+	}()
+	return func() { cancel(); <-done }
+}
+
+func (p *Process) probe(ctx context.Context, c *Child, wait waitFunc, ready func()) {
+	if p.ReadyTimeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, p.ReadyTimeout, errReadyTimeout)
+		defer cancel()
+	}
+	var last error
+	p.waiting(p.Ready.what, "", p.Ready.hint)
+	err := wait(ctx, func(err error) {
+		if last == nil || last.Error() != err.Error() {
+			p.waiting(p.Ready.what, err.Error(), p.Ready.hint)
+		}
+		last = err
+	})
+	p.waiting("", "", "")
+	switch {
+	case err == nil:
+		ready()
+	case context.Cause(ctx) == errReadyTimeout && p.GiveUp != nil:
+		p.GiveUp(&NotReady{Name: c.name, What: p.Ready.what, Timeout: p.ReadyTimeout, Last: last})
+	}
+}
+
+// live blocks until the leader has ended. left is what the stop budget still allows.
+func (p *Process) live(ctx context.Context, c *Child, stop <-chan struct{}) (left time.Duration, asked bool, err error) {
+	select {
+	case <-c.Done():
+		return p.grace(stragglerGrace), false, nil
+	case <-ctx.Done():
+		return 0, true, p.kill(c, hurry, "at once")
+	case <-stop:
+	}
+	sig := syscall.SIGTERM
+	if p.Signal != nil {
+		sig = p.Signal()
+	}
+	begun, grace := time.Now(), p.grace(1<<62)
+	if err := p.signal(c, sig); err != nil && p.Log != nil {
+		p.Log.Warn("cannot send the stop signal", "name", c.name, "pid", c.pid, "signal", signalName(sig), "error", err)
+	}
+	_ = p.signal(c, syscall.SIGCONT) // a stopped process keeps the stop signal pending until then
+	budget := time.NewTimer(grace)
+	defer budget.Stop()
+	select {
+	case <-c.Done():
+		return max(0, grace-time.Since(begun)), true, nil
+	case <-budget.C:
+		return 0, true, p.kill(c, killWait, fmt.Sprintf("%v after %s", grace, signalName(sig)))
+	case <-ctx.Done():
+		return 0, true, p.kill(c, hurry, "at once")
+	}
+}
+
+func (p *Process) kill(c *Child, limit time.Duration, when string) error {
+	p.note("killed", c.name, "pid", c.pid, "when", when)
+	return c.kill(limit)
+}
+
+// clear ends the rest of the group within left; a done ctx cuts it short.
+func (p *Process) clear(ctx context.Context, c *Child, left time.Duration) {
+	limit := killWait
+	if ctx.Err() != nil {
+		limit = hurry
+	}
+	defer context.AfterFunc(ctx, func() { _ = c.SignalGroup(syscall.SIGKILL) })()
+	for _, straggler := range c.clear(min(left, stragglerGrace), limit) {
+		p.note("killed", c.name, "process", straggler.String(), "when", "left behind in its group")
+	}
+}
+
+func (p *Process) grace(most time.Duration) time.Duration {
+	if p.Grace == nil {
+		return most
+	}
+	return min(most, max(0, p.Grace()))
+}
+
+func (p *Process) note(event, detail string, kv ...any) {
+	if p.Note != nil {
+		p.Note(event, detail, kv...)
+	}
+}
+
+func (p *Process) waiting(what, lastError, hint string) {
+	if p.Waiting != nil {
+		p.Waiting(what, lastError, hint)
+	}
+}

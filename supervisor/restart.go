@@ -1,0 +1,197 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Runner is a unit: Run blocks until it has ended and everything it started has ended with
+// it. It calls ready at most once. stop closed: end in good order. ctx done: end now.
+// nil: it ended as it should; a unit that ends unasked returns an error that says so.
+type Runner interface {
+	Run(ctx context.Context, ready func(), stop <-chan struct{}) error
+}
+
+// Report tells about each life of r: up at its ready, down at its end when it was up.
+// Put it inside Restart. Both are called by the unit, one at a time.
+func Report(r Runner, up, down func()) Runner { return &report{r, up, down} }
+
+type report struct {
+	inner    Runner
+	up, down func()
+}
+
+func (r *report) Run(ctx context.Context, ready func(), stop <-chan struct{}) error {
+	var mu sync.Mutex
+	var up, over bool
+	err := r.inner.Run(ctx, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !up && !over {
+			up = true
+			r.up()
+			ready()
+		}
+	}, stop)
+	mu.Lock()
+	defer mu.Unlock()
+	over = true
+	if up {
+		r.down()
+	}
+	return err
+}
+
+// Mode says after which ends a unit is started again.
+type Mode string
+
+const (
+	Never     Mode = "never"
+	OnFailure Mode = "on-failure" // any end but exit 0
+	Always    Mode = "always"
+)
+
+// Policy is when and how often a unit is started again.
+type Policy struct {
+	Mode       Mode          // "" is Never
+	Max        int           // restarts within Window; the next end within it is final
+	Window     time.Duration // over which Max counts
+	Backoff    time.Duration // before the first restart; doubles with each one in Window
+	MaxBackoff time.Duration // the doubling stops here; 0: it does not
+}
+
+// Validate refuses a policy that could never come to an end: one whose back-off is so long
+// that Max+1 ends do not fit into Window.
+func (p Policy) Validate() error {
+	switch p.Mode {
+	case "", Never:
+		return nil
+	case OnFailure, Always:
+	default:
+		return fmt.Errorf("policy: must be %s, %s or %s, got %q", Never, OnFailure, Always, string(p.Mode))
+	}
+	switch {
+	case p.Max < 0:
+		return fmt.Errorf("max: must not be negative, got %d", p.Max)
+	case p.Backoff < 0:
+		return fmt.Errorf("backoff: must not be negative, got %v", p.Backoff)
+	case p.MaxBackoff < 0:
+		return fmt.Errorf("maxBackoff: must not be negative, got %v", p.MaxBackoff)
+	case p.MaxBackoff > 0 && p.MaxBackoff < p.Backoff:
+		return fmt.Errorf("maxBackoff: %v is less than backoff %v", p.MaxBackoff, p.Backoff)
+	case p.Window <= 0:
+		return fmt.Errorf("window: must be positive, got %v", p.Window)
+	}
+	var total time.Duration
+	for n := range p.Max {
+		if total += p.pause(n); total >= p.Window {
+			return fmt.Errorf("max: %d restarts can never happen within window %v: the back-off before restart %d alone comes to %v (backoff %v, maxBackoff %v); raise window or lower max",
+				p.Max, p.Window, n+1, total, p.Backoff, p.MaxBackoff)
+		}
+	}
+	return nil
+}
+
+// pause is the back-off when n restarts lie within the window.
+func (p Policy) pause(n int) time.Duration {
+	d := p.Backoff
+	for ; n > 0 && d < p.Window && (p.MaxBackoff == 0 || d < p.MaxBackoff); n-- {
+		d *= 2
+	}
+	if p.MaxBackoff > 0 {
+		d = min(d, p.MaxBackoff)
+	}
+	return d
+}
+
+func (p Policy) restarts(err error) bool {
+	switch p.Mode {
+	case Always:
+		return true
+	case OnFailure:
+		exit, ok := errors.AsType[*Exit](err)
+		return err != nil && (!ok || exit.Status() != 0)
+	}
+	return false
+}
+
+// RestartsSpent says that a unit has ended more often than its policy allows.
+type RestartsSpent struct {
+	Name   string
+	Max    int
+	Window time.Duration
+	Last   error // the end that was one too many
+}
+
+func (e *RestartsSpent) Error() string {
+	return fmt.Sprintf("%s: restart budget spent (%d within %v): %v", e.Name, e.Max, e.Window, e.Last)
+}
+
+func (e *RestartsSpent) Unwrap() error { return e.Last }
+
+// Restart starts r again when it ends unasked, as p says; outside, it is one unbroken unit
+// that is ready once. note gets ("restart", reason, pairs…) for each one; nil is allowed.
+// It returns what r returned last, or *RestartsSpent. It never starts r while stopping.
+func Restart(name string, r Runner, p Policy, note func(event, detail string, kv ...any)) Runner {
+	if note == nil {
+		note = func(string, string, ...any) {}
+	}
+	return &restart{name: name, inner: r, policy: p, note: note}
+}
+
+type restart struct {
+	name   string
+	inner  Runner
+	policy Policy
+	note   func(event, detail string, kv ...any)
+}
+
+func (r *restart) Run(ctx context.Context, ready func(), stop <-chan struct{}) error {
+	once := sync.OnceFunc(ready)
+	var ends []time.Time // that led to a restart, within the window
+	for {
+		err := r.inner.Run(ctx, once, stop)
+		if stopping(ctx, stop) || !r.policy.restarts(err) {
+			return err
+		}
+		now := time.Now()
+		for len(ends) > 0 && now.Sub(ends[0]) >= r.policy.Window {
+			ends = ends[1:]
+		}
+		if len(ends) >= r.policy.Max {
+			return &RestartsSpent{Name: r.name, Max: r.policy.Max, Window: r.policy.Window, Last: err}
+		}
+		pause := r.policy.pause(len(ends))
+		ends = append(ends, now)
+		r.note("restart", reason(err), "restart", len(ends), "max", r.policy.Max, "after", pause)
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-stop:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+		if stopping(ctx, stop) {
+			return err
+		}
+	}
+}
+
+func reason(err error) string {
+	if err == nil {
+		return "it ended"
+	}
+	return err.Error()
+}
+
+func stopping(ctx context.Context, stop <-chan struct{}) bool {
+	select {
+	case <-stop:
+		return true
+	default:
+		return ctx.Err() != nil
+	}
+}
