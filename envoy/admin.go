@@ -1,0 +1,215 @@
+package envoy
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	callLimit = time.Second // of one admin call; Envoy answers in a millisecond
+	bodyLimit = 4 << 20     // of an answer; a configuration dump is the largest
+)
+
+// Admin talks to one Envoy's admin interface over one kept-alive connection.
+// Every call ends within a second and checks the status. Safe for concurrent use.
+type Admin struct{ client *http.Client }
+
+// NewAdmin takes "IP:PORT" or the path of a unix socket. Nothing is dialed yet.
+func NewAdmin(address string) *Admin {
+	network := "tcp"
+	if isSocket(address) {
+		network, address = "unix", socketPath(address)
+	}
+	return &Admin{client: &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, network, address)
+		},
+		MaxIdleConns:       1,
+		DisableCompression: true,
+	}}}
+}
+
+// Close closes the connection.
+func (a *Admin) Close() { a.client.CloseIdleConnections() }
+
+// Ready is Envoy's own state: LIVE, DRAINING, INITIALIZING or PRE_INITIALIZING.
+// LIVE does not say that a listener is bound.
+func (a *Admin) Ready(ctx context.Context) (state string, err error) {
+	body, err := a.call(ctx, http.MethodGet, "/ready", http.StatusOK, http.StatusServiceUnavailable)
+	return strings.TrimSpace(string(body)), err
+}
+
+// Listener is a listener that Envoy has bound.
+type Listener struct {
+	Name    string
+	Address netip.AddrPort // zero when it is no IP socket
+}
+
+// Listeners lists what is bound, static listeners included.
+func (a *Admin) Listeners(ctx context.Context) ([]Listener, error) {
+	var answer struct {
+		Statuses []struct {
+			Name  string `json:"name"`
+			Local struct {
+				Socket struct {
+					Address string `json:"address"`
+					Port    uint16 `json:"port_value"`
+				} `json:"socket_address"`
+			} `json:"local_address"`
+		} `json:"listener_statuses"`
+	}
+	if err := a.get(ctx, "/listeners?format=json", &answer); err != nil {
+		return nil, err
+	}
+	var all []Listener
+	for _, s := range answer.Statuses {
+		l := Listener{Name: s.Name}
+		if ip, err := netip.ParseAddr(s.Local.Socket.Address); err == nil {
+			l.Address = netip.AddrPortFrom(ip, s.Local.Socket.Port)
+		}
+		all = append(all, l)
+	}
+	return all, nil
+}
+
+// Stats reads counters and gauges by their exact names. One that Envoy does not
+// have is not in the answer: absent is never zero.
+func (a *Admin) Stats(ctx context.Context, names ...string) (map[string]int64, error) {
+	quoted := make([]string, len(names))
+	for i, name := range names {
+		quoted[i] = regexp.QuoteMeta(name)
+	}
+	filter := url.QueryEscape("^(" + strings.Join(quoted, "|") + ")$")
+	var answer struct {
+		Stats []struct {
+			Name  string          `json:"name"`
+			Value json.RawMessage `json:"value"`
+		} `json:"stats"`
+	}
+	if err := a.get(ctx, "/stats?format=json&filter="+filter, &answer); err != nil {
+		return nil, err
+	}
+	all := make(map[string]int64, len(answer.Stats))
+	for _, s := range answer.Stats {
+		if n, err := strconv.ParseInt(string(s.Value), 10, 64); err == nil {
+			all[s.Name] = n
+		}
+	}
+	return all, nil
+}
+
+// The gauges of what is in flight towards the app. Which of them Envoy has
+// tells the protocol: every sidecar has the second, only an http one the first.
+const (
+	gaugeHTTP = "http.public_listener.downstream_rq_active"
+	gaugeTCP  = "cluster.local_app.upstream_cx_active"
+)
+
+// InFlight counts what has come in by the public listener and has not ended:
+// requests (protocol "http", also for http2, grpc and upgraded connections) or
+// connections ("tcp").
+func (a *Admin) InFlight(ctx context.Context) (n int64, protocol string, err error) {
+	stats, err := a.Stats(ctx, gaugeHTTP, gaugeTCP)
+	if err != nil {
+		return 0, "", err
+	}
+	if n, ok := stats[gaugeHTTP]; ok {
+		return n, "http", nil
+	}
+	if n, ok := stats[gaugeTCP]; ok {
+		return n, "tcp", nil
+	}
+	return 0, "", fmt.Errorf("envoy has neither %s nor %s: what is in flight cannot be told", gaugeHTTP, gaugeTCP)
+}
+
+// Version is the version of the running Envoy, such as "1.36.2".
+func (a *Admin) Version(ctx context.Context) (string, error) {
+	var answer struct {
+		Version string `json:"version"`
+	}
+	if err := a.get(ctx, "/server_info", &answer); err != nil {
+		return "", err
+	}
+	return parseVersion(answer.Version)
+}
+
+// Drain tells inbound clients to go away (Connection: close, GOAWAY) until Envoy
+// ends; listeners stay open. It cannot be undone. Envoy has no such word for
+// tcp clients.
+func (a *Admin) Drain(ctx context.Context) error {
+	_, err := a.call(ctx, http.MethodPost, "/drain_listeners?inboundonly&graceful&skip_exit", http.StatusOK)
+	return err
+}
+
+// Quit asks Envoy to exit at once; it does in about 10 ms.
+func (a *Admin) Quit(ctx context.Context) error {
+	_, err := a.call(ctx, http.MethodPost, "/quitquitquit", http.StatusOK)
+	return err
+}
+
+func (a *Admin) get(ctx context.Context, path string, into any) error {
+	body, err := a.call(ctx, http.MethodGet, path, http.StatusOK)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return fmt.Errorf("envoy admin %s: answer is not the JSON expected: %w", path, err)
+	}
+	return nil
+}
+
+func (a *Admin) call(ctx context.Context, method, path string, want ...int) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, method, "http://envoy"+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := a.client.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("envoy admin: %w", err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(answer.Body, bodyLimit))
+	if err != nil {
+		return nil, fmt.Errorf("envoy admin %s: %w", path, err)
+	}
+	for _, status := range want {
+		if answer.StatusCode == status {
+			return body, nil
+		}
+	}
+	return nil, fmt.Errorf("envoy admin %s %s: status %d: %s", method, path, answer.StatusCode, firstLine(body))
+}
+
+// isGone tells that no process serves the admin interface any more.
+func isGone(err error) bool {
+	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ENOENT)
+}
+
+func firstLine(text []byte) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
+	return clip(line)
+}
+
+// clip keeps texts of others to the size of a log line.
+func clip(text string) string {
+	const most = 300
+	if len(text) > most {
+		return strings.ToValidUTF8(text[:most], "") + "…"
+	}
+	return text
+}

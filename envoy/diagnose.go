@@ -1,0 +1,140 @@
+package envoy
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+const (
+	statConnected    = "control_plane.connected_state"
+	statCDSSuccess   = "cluster_manager.cds.update_success"
+	statCDSFailure   = "cluster_manager.cds.update_failure"
+	statCDSRejected  = "cluster_manager.cds.update_rejected"
+	statLDSSuccess   = "listener_manager.lds.update_success"
+	statLDSRejected  = "listener_manager.lds.update_rejected"
+	statCreateFailed = "listener_manager.listener_create_failure"
+	statAgentRefused = "cluster.local_agent.upstream_cx_connect_fail"
+)
+
+// Diagnose says what is missing until Envoy listens on listen, and what usually
+// mends it. Both are empty when nothing is missing.
+func (a *Admin) Diagnose(ctx context.Context, listen string) (seen, fix string) {
+	state, err := a.Ready(ctx)
+	if err != nil {
+		return "its admin interface does not answer: " + err.Error(),
+			"Envoy is starting, starved of CPU or stuck; its own log lines say more"
+	}
+	stats, err := a.Stats(ctx, statConnected, statCDSSuccess, statCDSFailure, statCDSRejected,
+		statLDSSuccess, statLDSRejected, statCreateFailed, statAgentRefused)
+	if err != nil {
+		return "state " + state + ", and its statistics cannot be read: " + err.Error(), "Envoy's own log lines say more"
+	}
+	listeners, err := a.Listeners(ctx)
+	if err != nil {
+		return "state " + state + ", and its listeners cannot be read: " + err.Error(), "Envoy's own log lines say more"
+	}
+	if state == "LIVE" && bound(listeners, listen) {
+		return "", ""
+	}
+	if stats[statLDSRejected]+stats[statCreateFailed] > 0 {
+		return "a listener was refused by Envoy: " + a.refusal(ctx, "dynamic_listeners"),
+			"look at envoy_public_listener_json and the other listener settings of proxy.config, and at the Envoy version"
+	}
+	if stats[statCDSRejected] > 0 {
+		return "a cluster was refused by Envoy: " + a.refusal(ctx, "dynamic_active_clusters"),
+			"look at envoy_local_cluster_json and upstreams' envoy_cluster_json, and at the Envoy version"
+	}
+	return explain(state, stats, listeners, listen)
+}
+
+// explain is the table of what a missing step looks like from outside. The
+// order is that of the steps.
+func explain(state string, stats map[string]int64, listeners []Listener, listen string) (seen, fix string) {
+	switch {
+	case stats[statConnected] == 0 && stats[statCDSSuccess] == 0 && stats[statAgentRefused] > 0:
+		return fmt.Sprintf("it cannot connect to the agent's gRPC port (xDS), %d failures", stats[statAgentRefused]),
+			"is the agent up, is consulAgent.ports.grpc the port that it listens on, and does that port speak TLS?"
+	case stats[statConnected] == 0 && stats[statCDSSuccess] == 0 && stats[statCDSFailure] > 0:
+		return fmt.Sprintf("the agent ends its xDS stream without an answer, %d times", stats[statCDSFailure]),
+			"the agent's log says why (logger agent.envoy): a setting of proxy.config that Consul cannot use, a token without service:write, an Envoy that is too old, or TLS on one side only"
+	case stats[statConnected] == 0 && stats[statCDSSuccess] == 0:
+		return "it has not yet connected to the agent's gRPC port (xDS)",
+			"is the agent up, and is consulAgent.ports.grpc the port that it listens on?"
+	case stats[statCDSSuccess] == 0:
+		return "it is connected to the agent, which has sent no configuration",
+			"the agent does not know the proxy ID, the token may not read it, or the agent has no certificate for the service yet"
+	case stats[statLDSSuccess] == 0:
+		return "state " + state + ": it has clusters, but no listeners yet",
+			"it waits for endpoints or certificates; can the agent reach its servers?"
+	case state != "LIVE":
+		return "state " + state + ": it has its listeners, but is not live",
+			"Envoy's own log lines say more"
+	}
+	return fmt.Sprintf("it is live, but nothing listens on %s; bound are %s", listen, names(listeners)),
+		"does proxy.config set another bind_address or bind_port, and does this machine have the address?"
+}
+
+// refusal is the reason that Envoy keeps with a refused resource. Nothing else
+// of the dump is shown: it holds certificates.
+func (a *Admin) refusal(ctx context.Context, resource string) string {
+	body, err := a.call(ctx, http.MethodGet, "/config_dump?resource="+resource, http.StatusOK)
+	if err != nil {
+		return err.Error()
+	}
+	var dump struct {
+		Configs []struct {
+			Name  string `json:"name"`
+			Error struct {
+				Details string `json:"details"`
+			} `json:"error_state"`
+		} `json:"configs"`
+	}
+	if err := json.Unmarshal(body, &dump); err != nil {
+		return "its configuration dump cannot be read: " + err.Error()
+	}
+	for _, c := range dump.Configs {
+		if c.Error.Details != "" {
+			return clip(strings.Join(strings.Fields(c.Name+": "+c.Error.Details), " "))
+		}
+	}
+	return "Envoy's own log lines say why"
+}
+
+// bound tells whether a listener is on the port of listen, and on its address
+// or on all of them.
+func bound(listeners []Listener, listen string) bool {
+	want, err := listenAddress(listen)
+	if err != nil {
+		return false
+	}
+	for _, l := range listeners {
+		all := want.Addr().IsUnspecified() || l.Address.Addr().IsUnspecified()
+		if l.Address.IsValid() && l.Address.Port() == want.Port() && (all || l.Address.Addr() == want.Addr()) {
+			return true
+		}
+	}
+	return false
+}
+
+// listenAddress reads "IP:PORT" or ":PORT", which is all addresses.
+func listenAddress(listen string) (netip.AddrPort, error) {
+	if strings.HasPrefix(listen, ":") {
+		listen = "0.0.0.0" + listen
+	}
+	return netip.ParseAddrPort(listen)
+}
+
+func names(listeners []Listener) string {
+	if len(listeners) == 0 {
+		return "none"
+	}
+	all := make([]string, len(listeners))
+	for i, l := range listeners {
+		all[i] = l.Name
+	}
+	return strings.Join(all, ", ")
+}

@@ -1,0 +1,82 @@
+package envoy
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// logFormat begins each line with its level, which line reads back.
+const logFormat = "[%l] %n: %v"
+
+// argv is the command line. Envoy refuses a flag that comes twice, so ours give
+// way to the user's. Flags and values are words of their own.
+func (p *Proxy) argv() []string {
+	theirs := map[string]bool{}
+	for _, word := range p.c.ExtraArgs {
+		theirs[flagName(word)] = true
+	}
+	argv := []string{p.c.Path}
+	add := func(words ...string) {
+		if !theirs[flagName(words[0])] {
+			argv = append(argv, words...)
+		}
+	}
+	add("-c", p.c.Bootstrap)
+	add("--disable-hot-restart") // it would clash on shared memory with another Envoy here
+	if p.c.Drain > 0 {
+		add("--drain-time-s", strconv.FormatInt(int64((p.c.Drain+time.Second-1)/time.Second), 10))
+	}
+	add("--drain-strategy", "immediate")
+	if p.c.Concurrency > 0 {
+		add("--concurrency", strconv.Itoa(p.c.Concurrency))
+	}
+	add("-l", p.c.LogLevel)
+	add("--log-format", logFormat)
+	return append(argv, p.c.ExtraArgs...)
+}
+
+// flagName is the long name of a word that is a flag, else "".
+func flagName(word string) string {
+	name, _, _ := strings.Cut(word, "=")
+	switch {
+	case name == "-c":
+		return "--config-path"
+	case name == "-l":
+		return "--log-level"
+	case strings.HasPrefix(name, "--"):
+		return name
+	}
+	return ""
+}
+
+// line passes on a line of output: on standard error Envoy's log, on standard
+// output access logs, if Consul has them there.
+func (p *Proxy) line(stream int, line []byte) {
+	if len(line) == 0 {
+		return // Envoy ends some messages with empty lines
+	}
+	level, text := parseLevel(string(line))
+	p.c.Output(stream, level, text)
+}
+
+func parseLevel(line string) (hclog.Level, string) {
+	word, text, ok := strings.Cut(line, "] ")
+	if ok {
+		switch word {
+		case "[trace":
+			return hclog.Trace, text
+		case "[debug":
+			return hclog.Debug, text
+		case "[info":
+			return hclog.Info, text
+		case "[warning":
+			return hclog.Warn, text
+		case "[error", "[critical":
+			return hclog.Error, text
+		}
+	}
+	return hclog.NoLevel, line
+}

@@ -1,0 +1,285 @@
+package envoy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"meshtask/supervisor"
+)
+
+// Config is what Proxy needs. Zero values are the defaults named.
+type Config struct {
+	Path      string // executable (see supervisor.Look)
+	Bootstrap string // file, see Bootstrap
+	Admin     string // as in Settings
+	Listen    string // the public listener, "IP:PORT" or ":PORT"
+
+	Concurrency   int           // worker threads; 0 = Envoy's own choice
+	LogLevel      string        // "" = warning
+	Drain         time.Duration // --drain-time-s, rounded up; 0 = Envoy's 600 s
+	ExtraArgs     []string      // a flag of ours that is among them gives way
+	Env           []string      // whole environment
+	ReadyTimeout  time.Duration // from exec to ready; 0 = 60 s
+	StrictVersion bool          // a version that Consul does not declare is an error
+
+	Start   Starter
+	Output  func(stream int, level hclog.Level, line string) // NoLevel where none can be read; nil = dropped
+	Note    func(event, detail string, kv ...any)            // nil = no-op
+	Waiting func(what, lastError, hint string)               // nil = no-op
+	Grace   func() time.Duration                             // from stop to end; nil = 3 s
+	Log     hclog.Logger                                     // nil = none
+}
+
+// Proxy is the unit that runs one Envoy. Run may be called again when it has returned.
+type Proxy struct{ c Config }
+
+const (
+	pollStart    = 5 * time.Millisecond // one kept connection; Envoy needs 40 to 160 ms in all
+	diagnoseEach = time.Second
+	graceDefault = quitMost + termMost
+	quitMost     = 2 * time.Second // Envoy answers in 10 ms; a stuck one never does
+	termMost     = time.Second
+)
+
+// NewProxy sets the defaults.
+func NewProxy(c Config) *Proxy {
+	if c.LogLevel == "" {
+		c.LogLevel = "warning"
+	}
+	if c.ReadyTimeout == 0 {
+		c.ReadyTimeout = 60 * time.Second
+	}
+	if c.Output == nil {
+		c.Output = func(int, hclog.Level, string) {}
+	}
+	if c.Note == nil {
+		c.Note = func(string, string, ...any) {}
+	}
+	if c.Waiting == nil {
+		c.Waiting = func(string, string, string) {}
+	}
+	if c.Grace == nil {
+		c.Grace = func() time.Duration { return graceDefault }
+	}
+	if c.Log == nil {
+		c.Log = hclog.NewNullLogger()
+	}
+	return &Proxy{c: c}
+}
+
+// Run starts Envoy and stays until it has ended. It is ready when Envoy is LIVE
+// and has bound the public listener. Its ends are:
+//
+//   - nil: stop was closed, or ctx is done, and Envoy has gone, killed if it had to be;
+//   - before exec: the public listener's port is taken, or exec fails;
+//   - not ready within ReadyTimeout: the error says what is missing;
+//   - *VersionError: too old for Consul, or undeclared with StrictVersion;
+//   - Envoy ended unasked, with whatever code: 0 as well is a crash.
+func (p *Proxy) Run(ctx context.Context, ready func(), stop <-chan struct{}) error {
+	if err := portFree(p.c.Listen); err != nil {
+		return err
+	}
+	if err := p.removeSocket(); err != nil {
+		return err
+	}
+	child, err := p.c.Start.Start(supervisor.Spec{
+		Name: "envoy", Argv: p.argv(), Env: p.c.Env, MaxFiles: true, Lines: p.line,
+	})
+	if err != nil {
+		return err
+	}
+	p.c.Note("step", "exec", "pid", child.PID())
+	admin := NewAdmin(p.c.Admin)
+	defer admin.Close()
+
+	err = p.await(ctx, child, admin, stop)
+	p.c.Waiting("", "", "")
+	if err == nil {
+		p.c.Note("step", "listener", "address", p.c.Listen)
+		ready()
+		select {
+		case <-child.Done():
+		case <-stop:
+		case <-ctx.Done():
+		}
+	}
+	return p.finish(ctx, child, admin, stop, err)
+}
+
+// errCut ends the wait for readiness when Envoy has ended, or need not get ready.
+var errCut = errors.New("cut short")
+
+// await polls until Envoy is ready.
+func (p *Proxy) await(ctx context.Context, child *supervisor.Child, admin *Admin, stop <-chan struct{}) error {
+	ctx, cancel := context.WithTimeout(ctx, p.c.ReadyTimeout)
+	defer cancel()
+	poll, cut := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	defer watch.Wait()
+	defer cut()
+	watch.Go(func() {
+		select {
+		case <-child.Done():
+		case <-stop:
+		case <-poll.Done():
+		}
+		cut()
+	})
+
+	versionKnown := false
+	diagnose := time.NewTicker(diagnoseEach)
+	defer diagnose.Stop()
+	next := time.NewTicker(pollStart)
+	defer next.Stop()
+	for seen := ""; ; {
+		state, err := admin.Ready(poll)
+		if err == nil && !versionKnown {
+			if versionKnown, err = p.version(poll, admin); err != nil {
+				return err
+			}
+		}
+		if err == nil && state == "LIVE" {
+			if listeners, err := admin.Listeners(poll); err == nil && bound(listeners, p.c.Listen) {
+				return nil
+			}
+		}
+		select {
+		case <-next.C:
+			continue
+		case <-diagnose.C:
+			if now, fix := admin.Diagnose(poll, p.c.Listen); now != seen && poll.Err() == nil {
+				seen = now
+				p.c.Waiting("envoy to listen on "+p.c.Listen, now, fix)
+			}
+		case <-poll.Done():
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) && !closed(child.Done()) && !closed(stop) {
+				return p.late(admin)
+			}
+			return errCut
+		}
+	}
+}
+
+// late explains why ReadyTimeout has passed.
+func (p *Proxy) late(admin *Admin) error {
+	ctx, cancel := context.WithTimeout(context.Background(), callLimit)
+	defer cancel()
+	seen, fix := admin.Diagnose(ctx, p.c.Listen)
+	if seen == "" {
+		seen, fix = "it became ready just then", "raise envoy.readyTimeout"
+	}
+	return fmt.Errorf("envoy is not ready after %v: %s (%s)", p.c.ReadyTimeout, seen, fix)
+}
+
+// version judges the running Envoy. What cannot be read is tried again.
+func (p *Proxy) version(ctx context.Context, admin *Admin) (known bool, err error) {
+	version, err := admin.Version(ctx)
+	if err != nil {
+		return false, nil
+	}
+	misfit := Fits(version)
+	switch {
+	case misfit == nil:
+	case misfit.TooOld, p.c.StrictVersion:
+		return true, misfit
+	default:
+		p.c.Log.Warn("consul does not declare this envoy", "version", version, "error", misfit)
+	}
+	return true, nil
+}
+
+// finish ends Envoy, if it has not ended, and says whether that was as it should be.
+func (p *Proxy) finish(ctx context.Context, child *supervisor.Child, admin *Admin, stop <-chan struct{}, startErr error) error {
+	unasked := closed(child.Done())
+	if !unasked && closed(stop) && ctx.Err() == nil {
+		p.quit(ctx, child, admin)
+	}
+	if !closed(child.Done()) {
+		_ = child.SignalGroup(syscall.SIGKILL)
+		<-child.Done()
+	}
+	child.Clear(0)
+	exit := child.Exit()
+	p.c.Note("step", "exit", "pid", exit.PID, "status", exit.Status(), "peak", exit.MaxRSS)
+	if unasked {
+		return fmt.Errorf("envoy ended without being asked to: %w%s", &exit, tail(child))
+	}
+	if startErr != nil && !errors.Is(startErr, errCut) {
+		return startErr
+	}
+	return nil
+}
+
+// quit asks by the admin interface, then by TERM; KILL follows in finish. All of
+// it keeps within the grace, of which TERM has a third.
+func (p *Proxy) quit(ctx context.Context, child *supervisor.Child, admin *Admin) {
+	grace := min(p.c.Grace(), graceDefault)
+	began := time.Now()
+	end := began.Add(grace)
+	asking, cancel := context.WithDeadline(ctx, began.Add(grace*2/3))
+	err := admin.Quit(asking)
+	if err == nil {
+		waitUntil(asking, child)
+	}
+	cancel()
+	if closed(child.Done()) || ctx.Err() != nil {
+		return
+	}
+	p.c.Log.Debug("envoy did not quit, sending it TERM", "pid", child.PID(), "error", err)
+	_ = child.SignalGroup(syscall.SIGTERM)
+	term, cancel := context.WithDeadline(ctx, end)
+	defer cancel()
+	waitUntil(term, child)
+	if !closed(child.Done()) && ctx.Err() == nil {
+		p.c.Note("killed", "neither quitquitquit nor TERM ended it", "pid", child.PID(), "after", time.Since(began))
+	}
+}
+
+func waitUntil(ctx context.Context, child *supervisor.Child) {
+	select {
+	case <-child.Done():
+	case <-ctx.Done():
+	}
+}
+
+// removeSocket removes what an Envoy of an earlier life left: connecting to it
+// fails, but its presence says nothing.
+func (p *Proxy) removeSocket() error {
+	if !isSocket(p.c.Admin) {
+		return nil
+	}
+	path := socketPath(p.c.Admin)
+	info, err := os.Lstat(path)
+	if err != nil {
+		return nil // not there; whatever else is wrong Envoy will say
+	}
+	if info.Mode().Type() != os.ModeSocket {
+		return fmt.Errorf("envoy admin socket: %s is there already and is no socket", path)
+	}
+	return os.Remove(path)
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+func tail(child *supervisor.Child) string {
+	lines := child.Tail()
+	if len(lines) == 0 {
+		return ""
+	}
+	return "; its last lines: " + clip(strings.Join(lines[max(0, len(lines)-3):], " | "))
+}
