@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -51,8 +50,8 @@ func (s *Summary) Add(e Entry) {
 			s.Restarts[e.Unit] += 0
 		}
 	case Killed:
-		if name := cmp.Or(e.Detail, e.Unit); !slices.Contains(s.Killed, name) {
-			s.Killed = append(s.Killed, name)
+		if !slices.Contains(s.Killed, e.Unit) {
+			s.Killed = append(s.Killed, e.Unit)
 		}
 	case Shutdown:
 		s.Reason = e.Detail
@@ -79,7 +78,10 @@ func (s *Summary) step(e Entry) {
 	case "exit":
 		s.PeakBytes[e.Unit] = max(s.PeakBytes[e.Unit], e.Int("peak_bytes"))
 		if e.Unit == "app" {
-			s.App = e.Text("how")
+			s.App = fmt.Sprintf("exit %d", e.Int("status"))
+			if sig := e.Text("signal"); sig != "" {
+				s.App += " (" + sig + ")"
+			}
 		}
 	}
 }
@@ -95,6 +97,16 @@ func (s *Summary) Write(dir string) error {
 		return fmt.Errorf("cannot write the summary: %w", err)
 	}
 	return os.Rename(name+".new", name)
+}
+
+// Pairs is the summary as key and value pairs, for a log in JSON.
+func (s *Summary) Pairs() []any {
+	out := []any{"exit", s.Exit, "reason", s.Reason, "marks", s.Marks, "restarts", s.Restarts, "drain", s.Drain,
+		"deregistered", s.Deregistered, "left", s.Left, "killed", s.Killed, "peak_bytes", s.PeakBytes, "oom", s.OOM}
+	if s.App != "" {
+		out = append(out, "app", s.App)
+	}
+	return out
 }
 
 // Line is the summary as the last log line has it.
