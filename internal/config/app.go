@@ -1,6 +1,10 @@
 package config
 
-import "meshtask/internal/secret"
+import (
+	"encoding/json"
+
+	"meshtask/internal/secret"
+)
 
 // App is the user's process.
 type App struct {
@@ -38,4 +42,24 @@ type Ready struct {
 type EnvValue struct {
 	Value string
 	From  secret.Ref
+}
+
+// MarshalJSON is the form that Load takes.
+func (r Ready) MarshalJSON() ([]byte, error) {
+	if r.Started {
+		return []byte(`"started"`), nil
+	}
+	type plain Ready
+	return json.Marshal(plain(r))
+}
+
+// MarshalJSON is the form that Load takes.
+func (v EnvValue) MarshalJSON() ([]byte, error) {
+	switch {
+	case !v.From.IsZero():
+		return json.Marshal(v.From.String())
+	case secret.Is(v.Value):
+		return json.Marshal(literal{v.Value})
+	}
+	return json.Marshal(v.Value)
 }

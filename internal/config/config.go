@@ -7,11 +7,7 @@
 // fields lead to (package plan does) and reads no secret, only references.
 package config
 
-import (
-	"time"
-
-	"meshtask/internal/ecs"
-)
+import "time"
 
 // Config is a whole configuration. Load fills every default that does not
 // depend on the task, Resolve the rest. A zero value of a field that says "0"
@@ -77,8 +73,3 @@ type Log struct {
 	App    string `json:"app,omitempty"`    // raw, prefix: the app's output
 	Prefix bool   `json:"prefix"`           // prefix lines of the other children
 }
-
-// Resolve fills what depends on the task: a set task.* wins over id. It
-// returns an Errors when something can only now be seen to be wrong, such as
-// a health sync of our own container. Call it once.
-func (c *Config) Resolve(id ecs.Identity) error { return resolve(c, id) }

@@ -1,18 +1,24 @@
 package config
 
-import "strings"
+import (
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
 
 // Sources is everything that a configuration is made of.
 type Sources struct {
 	Mode    Mode
 	Name    string   // of the --config file
 	File    []byte   // its content; nil: no --config, so the environment's documents
-	Command []string // what stands after --; nil: nothing
+	Command []string // what stands after --; empty: nothing
 
 	// Flags holds the flags that were given, by name without dashes
 	// ("stop-timeout": "30s"; "no-drain": "true"). Others than those of
 	// CONTRACT §1 are ignored. They win over MESHTASK_STOP_TIMEOUT and so on,
-	// which win over the document.
+	// which win over the document. An empty variable counts as absent.
 	Flags map[string]string
 
 	// Env looks a variable up; nil: there is none.
@@ -23,46 +29,123 @@ type Sources struct {
 	AgentKeys []string
 }
 
-// Finding is one thing that is wrong, or odd.
-type Finding struct {
-	Path string // JSON path, flag or variable: "proxy.upstreams[0].localBindPort", "--stop-timeout"
-	Text string // lower case, without the path
-}
-
-// String is "path: text".
-func (f Finding) String() string {
-	if f.Path == "" {
-		return f.Text
-	}
-	return f.Path + ": " + f.Text
-}
-
-// Errors is everything that is wrong with a configuration. It holds no secret.
-type Errors struct {
-	Source   string // name of the document; empty: there was none
-	Findings []Finding
-}
-
-// Error is one finding a line, under a head line that names the document.
-func (e *Errors) Error() string {
-	head := "bad configuration"
-	if e.Source != "" {
-		head += " in " + e.Source
-	}
-	if len(e.Findings) == 1 {
-		return head + ": " + e.Findings[0].String()
-	}
-	lines := []string{head + ":"}
-	for _, f := range e.Findings {
-		lines = append(lines, "  "+f.String())
-	}
-	return strings.Join(lines, "\n")
-}
-
 // Load makes a configuration of its sources: the document (File, else
 // MESHTASK_CONFIG_JSON, else CONSUL_ECS_CONFIG_JSON, else none), overridden by
 // the MESHTASK_ variables and then by Flags, with defaults, validated. The
-// error is an *Errors; warnings come with and without one.
+// error is an *Errors; warnings come with and without one. Without an error
+// the Config waits only for Resolve.
 func Load(s Sources) (c *Config, warnings []Finding, err error) {
-	return &Config{Mode: s.Mode}, nil, nil
+	env := func(name string) string {
+		if s.Env == nil {
+			return ""
+		}
+		v, _ := s.Env(name)
+		return v
+	}
+	r := newReport()
+	c = preset()
+	c.Mode = s.Mode
+	doc := s.document(c, env)
+	if doc != nil && !c.read(doc, r) {
+		return nil, nil, &Errors{Source: c.Source, Findings: r.errors}
+	}
+	c.override(s, env, r)
+	if len(s.Command) > 0 {
+		c.App.Command = slices.Clone(s.Command)
+	}
+	c.fill(r, env)
+	c.validate(r, s.AgentKeys)
+	if len(r.errors) > 0 {
+		return nil, r.warnings, &Errors{Source: c.Source, Findings: r.errors}
+	}
+	return c, r.warnings, nil
+}
+
+// document picks the document and notes where it is from.
+func (s Sources) document(c *Config, env func(string) string) []byte {
+	if s.File != nil {
+		c.Source = s.Name
+		return s.File
+	}
+	for _, name := range []string{"MESHTASK_CONFIG_JSON", "CONSUL_ECS_CONFIG_JSON"} {
+		if v := env(name); strings.TrimSpace(v) != "" {
+			c.Source, c.ConsulECS = name, name == "CONSUL_ECS_CONFIG_JSON"
+			return []byte(v)
+		}
+	}
+	return nil
+}
+
+// read binds a document; false when it is not a JSON object at all.
+func (c *Config) read(doc []byte, r *report) bool {
+	root, findings := parse(doc)
+	r.errors = append(r.errors, findings...)
+	if root == nil {
+		return false
+	}
+	if root.kind != object {
+		r.wrong("", "the document must be an object, got %s", root.kind)
+		return false
+	}
+	d := document{Config: c}
+	b := binder{report: r}
+	if c.ConsulECS {
+		b.open = map[string]bool{"service": true, "proxy": true, "proxy.expose": true}
+	}
+	b.members(root, reflect.ValueOf(&d).Elem(), "")
+	d.convert(r)
+	return true
+}
+
+// override applies flags and variables. Bad values are reported by their name.
+func (c *Config) override(s Sources, env func(string) string, r *report) {
+	var limit Duration
+	words := []struct {
+		flag, path string
+		set        func(v, path string)
+	}{
+		{"dir", "dir", func(v, _ string) { c.Dir = v }},
+		{"retry-join", "consulAgent.retryJoin", func(v, _ string) { c.ConsulAgent.RetryJoin = list(v) }},
+		{"stop-timeout", "shutdown.stopTimeout", func(v, p string) { r.duration(v, &c.Shutdown.StopTimeout, p) }},
+		{"log-level", "log.level", func(v, _ string) { c.Log.Level = v }},
+		{"log-format", "log.format", func(v, _ string) { c.Log.Format = v }},
+		{"signal", "app.signal", func(v, _ string) { c.App.Signal = v }},
+		{"stop-signal", "app.stopSignal", func(v, p string) { r.signal(v, &c.App.StopSignal, p) }},
+		{"no-drain", "shutdown.drain.enabled", func(v, p string) {
+			off, err := strconv.ParseBool(v)
+			if err != nil {
+				r.wrong(p, "must be true or false, got %q", v)
+			}
+			c.Shutdown.Drain.Enabled = !off
+		}},
+		{"max-run-time", "max-run-time", func(v, p string) { r.duration(v, &limit, p) }},
+	}
+	for _, w := range words {
+		name := "--" + w.flag
+		v, given := s.Flags[w.flag]
+		if !given {
+			name = "MESHTASK_" + strings.ToUpper(strings.ReplaceAll(w.flag, "-", "_"))
+			v = env(name)
+			given = v != ""
+		}
+		if given {
+			r.given[w.path], r.alias[w.path] = true, name
+			w.set(v, w.path)
+		}
+	}
+	c.MaxRunTime = limit.Duration
+	if limit.Given && c.MaxRunTime < time.Millisecond {
+		r.wrong("max-run-time", "must be longer than nothing, got %s", limit)
+	}
+}
+
+// list splits at commas.
+func list(s string) []string {
+	var l []string
+	for part := range strings.SplitSeq(s, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			l = append(l, part)
+		}
+	}
+	return l
 }

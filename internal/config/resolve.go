@@ -1,5 +1,106 @@
 package config
 
-import "meshtask/internal/ecs"
+import (
+	"net"
+	"strconv"
+	"strings"
 
-func resolve(c *Config, id ecs.Identity) error { return nil }
+	"meshtask/internal/ecs"
+)
+
+// adminPort is where the sibling layout's lease is by default.
+const adminPort = "9902"
+
+// Resolve fills what depends on the task: a set task.* wins over id. It
+// returns an *Errors when something can only now be seen to be wrong, such as
+// a health sync of our own container. Call it once, after Load.
+func (c *Config) Resolve(id ecs.Identity) error {
+	t := &c.Task
+	t.ARN, t.Container = id.ARN, id.Container
+	for _, f := range []struct {
+		to   *string
+		from string
+	}{
+		{&t.ID, id.ID}, {&t.Family, id.Family}, {&t.Cluster, id.Cluster}, {&t.Address, id.Address},
+		{&c.Health.Container, id.Container}, {&c.Health.Container, "app"},
+	} {
+		if *f.to == "" {
+			*f.to = f.from
+		}
+	}
+	if c.Service.Name == "" {
+		c.Service.Name = strings.ToLower(t.Family)
+	}
+	c.place()
+	c.probe()
+	v := checker{newReport(), c}
+	if c.Mode.Mesh() {
+		v.own()
+		v.collisions(c.listeners(t.Address))
+	}
+	if len(v.errors) > 0 {
+		return &Errors{Source: c.Source, Findings: v.errors}
+	}
+	return nil
+}
+
+// place sets the addresses: where the task's own is a loopback address,
+// everything is on it, so that several tasks share a machine.
+func (c *Config) place() {
+	t, a, p := c.Task, &c.ConsulAgent, &c.Proxy
+	local := "127.0.0.1"
+	if loopback(t.Address) {
+		local = t.Address
+		if p.PublicListenerAddress == "" {
+			p.PublicListenerAddress = local
+		}
+	}
+	for i := range p.Upstreams {
+		if u := &p.Upstreams[i]; u.LocalBindAddress == "" {
+			u.LocalBindAddress = local
+		}
+	}
+	if c.Admin.Listen == "" {
+		c.Admin.Listen = "off"
+		if c.Mode == Run && len(c.App.Command) == 0 {
+			c.Admin.Listen = net.JoinHostPort(local, adminPort)
+		}
+	}
+	for _, f := range []struct {
+		to   *string
+		from string
+	}{
+		{&a.ClientAddr, local}, {&a.BindAddress, t.Address}, {&a.NodeName, "ecs-" + t.ID},
+		{&p.LocalServiceAddress, local},
+	} {
+		if *f.to == "" {
+			*f.to = f.from
+		}
+	}
+}
+
+// probe picks the app's readiness probe where none was given.
+func (c *Config) probe() {
+	r := &c.App.Ready
+	switch {
+	case r.TCP != "" || r.HTTP != "" || len(r.Exec) > 0 || r.FD != 0 || r.Started:
+	case c.Mode.Mesh() && c.Service.Port != 0:
+		r.TCP = net.JoinHostPort(c.Proxy.LocalServiceAddress, strconv.Itoa(c.Service.Port))
+	default:
+		r.Started = true
+	}
+}
+
+// own refuses to sync our own container: its ECS health is what meshtask
+// health says, which waits for the synced checks.
+func (v checker) own() {
+	for i, name := range v.c.HealthSyncContainers {
+		at := index("healthSyncContainers", i)
+		switch {
+		case name == v.c.Task.Container:
+			v.wrong(at, "%q is meshtask's own container, which closes a loop: its ECS health is the answer of meshtask health, which waits for this very check; remove it, and give health.app to check the app", name)
+		case name == v.c.Health.Container && v.c.Health.App != nil:
+			v.wrong(at, "%q is the container of health.app as well: its check would have two sources", name)
+		}
+	}
+}

@@ -1,0 +1,166 @@
+package config
+
+import (
+	"net"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// checker validates a Config whose defaults are filled.
+type checker struct {
+	*report
+	c *Config
+}
+
+// validate reports everything that can be seen to be wrong without the task.
+func (c *Config) validate(r *report, agentKeys []string) {
+	v := checker{r, c}
+	v.service()
+	v.checks()
+	v.proxy()
+	v.upstreams()
+	v.expose()
+	v.task()
+	v.agent(agentKeys)
+	v.envoy()
+	v.app()
+	v.ready()
+	v.health()
+	v.shutdown()
+	v.acl()
+	v.edges()
+	if c.Mode.Mesh() {
+		v.collisions(c.listeners(c.Task.Address))
+	}
+}
+
+// word checks an enumeration.
+func (v checker) word(path, got string, want ...string) {
+	if !slices.Contains(want, got) {
+		v.wrong(path, "must be one of %s, got %q%s", strings.Join(want, ", "), got, near(got, want))
+	}
+}
+
+// port checks a port that must be there, or was given.
+func (v checker) port(path string, p int) {
+	if p < 1 || p > 65535 {
+		v.wrong(path, "must be 1–65535, got %d", p)
+	}
+}
+
+// between checks a number.
+func (v checker) between(path string, n, least, most int, unit string) {
+	if n < least || n > most {
+		v.wrong(path, "must be %d–%d%s, got %d", least, most, unit, n)
+	}
+}
+
+// positive checks a duration that 0 would make senseless.
+func (v checker) positive(path string, d Duration) {
+	if d.Duration <= 0 {
+		v.wrong(path, "must be longer than nothing, got %s", d)
+	}
+}
+
+// ip checks an address that may be absent.
+func (v checker) ip(path, s string) {
+	if s == "" {
+		return
+	}
+	if a, err := netip.ParseAddr(s); err != nil || a.Zone() != "" {
+		v.wrong(path, "must be an IP address, got %q", s)
+	}
+}
+
+// hostPort checks HOST:PORT and returns the host.
+func (v checker) hostPort(path, s string) string {
+	host, port, err := net.SplitHostPort(s)
+	n, nerr := strconv.Atoi(port)
+	if err != nil || nerr != nil || host == "" || strings.ContainsAny(host, " /\x00") {
+		v.wrong(path, "must be HOST:PORT, got %q", s)
+		return ""
+	}
+	v.port(path, n)
+	return host
+}
+
+// url checks an http or https URL.
+func (v checker) url(path, s string) {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		v.wrong(path, "must be an http or https URL such as http://127.0.0.1:8080/ready, got %q", s)
+		return
+	}
+	if p := u.Port(); p != "" {
+		n, _ := strconv.Atoi(p)
+		v.port(path, n)
+	}
+}
+
+// text checks a string that goes to exec or to a file name: no NUL.
+func (v checker) text(path, s string) {
+	if strings.ContainsRune(s, 0) {
+		v.wrong(path, "must not hold a NUL byte")
+	}
+}
+
+// argv checks a command.
+func (v checker) argv(path string, list []string) {
+	for i, s := range list {
+		v.text(index(path, i), s)
+	}
+	if len(list) > 0 && list[0] == "" {
+		v.wrong(index(path, 0), "must not be empty")
+	}
+}
+
+// set checks a list of distinct, non-empty strings.
+func (v checker) set(path string, list []string) {
+	for i, s := range list {
+		switch {
+		case s == "":
+			v.wrong(index(path, i), "must not be empty")
+		case slices.Contains(list[:i], s):
+			v.wrong(index(path, i), "%q is given twice", s)
+		}
+	}
+}
+
+// given checks a string that may be absent but not empty.
+func (v checker) filled(path, s string) {
+	if s == "" && v.report.given[path] {
+		v.wrong(path, "must not be empty")
+	}
+	v.text(path, s)
+}
+
+var (
+	serviceName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
+	datacenter  = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+	nodeName    = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
+	container   = regexp.MustCompile(`^[A-Za-z0-9_-]{1,255}$`)
+	userForm    = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*\$?(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?$`)
+	metaKey     = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
+	taskID      = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+)
+
+// match checks a string that may be absent.
+func (v checker) match(path, s string, re *regexp.Regexp, want string) {
+	if s != "" && !re.MatchString(s) {
+		v.wrong(path, "must be %s, got %q", want, s)
+	}
+}
+
+// near is a hint for a mistyped word.
+func near(got string, want []string) string {
+	for _, w := range want {
+		if got != "" && distance(strings.ToLower(got), w) <= 1+len(w)/4 {
+			return ", did you mean " + w + "?"
+		}
+	}
+	return ""
+}

@@ -1,0 +1,131 @@
+package config
+
+import (
+	"strings"
+	"time"
+)
+
+func (v checker) agent(own []string) {
+	a := v.c.ConsulAgent
+	v.filled("consulAgent.command", a.Command)
+	v.join()
+	v.match("consulAgent.datacenter", a.Datacenter, datacenter, "letters, digits, '_' and '-'")
+	v.ip("consulAgent.bindAddress", a.BindAddress)
+	v.ip("consulAgent.clientAddress", a.ClientAddr)
+	v.match("consulAgent.nodeName", a.NodeName, nodeName, "letters, digits, '.', '_' and '-', and begin and end with a letter or digit")
+	v.ports()
+	v.word("consulAgent.logLevel", a.LogLevel, "trace", "debug", "info", "warn", "error")
+	v.extra("consulAgent.extraConfig", "", a.ExtraConfig, own)
+	if v.c.Mode.Mesh() && a.AutoEncrypt && a.CACert.IsZero() {
+		v.wrong("consulAgent.autoEncrypt", "needs consulAgent.caCert, or CONSUL_CACERT_PEM or CONSUL_CACERT in the environment")
+	}
+	v.positive("consulAgent.joinTimeout", a.JoinTimeout)
+	v.restart("consulAgent.restart", a.Restart)
+}
+
+// join checks how the agent finds the servers.
+func (v checker) join() {
+	const path = "consulAgent.retryJoin"
+	a := v.c.ConsulAgent
+	for i, s := range a.RetryJoin {
+		if strings.TrimSpace(s) == "" {
+			v.wrong(index(path, i), "must not be empty")
+		}
+		v.text(index(path, i), s)
+	}
+	switch {
+	case a.External != "":
+		v.hostPort("consulAgent.external", a.External)
+		for _, name := range []string{"retryJoin", "gossipKey", "extraConfig", "nodeName", "bindAddress"} {
+			if v.given["consulAgent."+name] {
+				v.odd("consulAgent."+name, "not used: consulAgent.external is an agent that someone else runs")
+			}
+		}
+	case v.c.Mode.Mesh() && len(a.RetryJoin) == 0:
+		v.wrong(path, "required, the addresses of the Consul servers: give --retry-join A,B, MESHTASK_RETRY_JOIN, or %s in the config", path)
+	}
+}
+
+func (v checker) ports() {
+	p := v.c.ConsulAgent.Ports
+	for _, f := range []struct {
+		name string
+		port int
+		off  bool // may be -1
+	}{
+		{"http", p.HTTP, false}, {"grpc", p.GRPC, false}, {"serf_lan", p.SerfLAN, false}, {"server", p.Server, false},
+		{"https", p.HTTPS, true}, {"grpc_tls", p.GRPCTLS, true}, {"serf_wan", p.SerfWAN, true}, {"dns", p.DNS, true},
+	} {
+		at := "consulAgent.ports." + f.name
+		switch {
+		case !v.given[at]:
+		case f.off && f.port == -1:
+		case f.off && (f.port < 1 || f.port > 65535):
+			v.wrong(at, "must be 1–65535, or -1 for off, got %d", f.port)
+		default:
+			v.port(at, f.port)
+		}
+	}
+}
+
+// extra refuses the agent's settings that meshtask writes itself. at is the
+// path within the agent's own configuration.
+func (v checker) extra(path, at string, m map[string]any, own []string) {
+	for _, key := range sorted(m) {
+		here, p := strings.TrimPrefix(at+"."+key, "."), join(path, key)
+		refused := false
+		for _, o := range own {
+			refused = refused || o == here
+		}
+		if refused {
+			v.wrong(p, "is written by meshtask itself%s", instead[here])
+			continue
+		}
+		if sub, ok := m[key].(map[string]any); ok {
+			v.extra(p, here, sub, own)
+		}
+	}
+}
+
+// instead are the fields for the agent's settings that users ask for most.
+var instead = map[string]string{
+	"retry_join":     ": give consulAgent.retryJoin",
+	"datacenter":     ": give consulAgent.datacenter",
+	"partition":      ": give consulAgent.partition",
+	"node_name":      ": give consulAgent.nodeName",
+	"bind_addr":      ": give consulAgent.bindAddress",
+	"advertise_addr": ": give consulAgent.bindAddress",
+	"client_addr":    ": give consulAgent.clientAddress",
+	"addresses":      ": give consulAgent.clientAddress",
+	"ports":          ": give consulAgent.ports",
+	"encrypt":        ": give consulAgent.gossipKey",
+	"ca_file":        ": give consulAgent.caCert",
+	"tls":            ": give consulAgent.caCert",
+	"auto_encrypt":   ": give consulAgent.autoEncrypt",
+	"log_level":      ": give consulAgent.logLevel",
+	"acl":            ": give acl.agentToken",
+}
+
+// restart refuses a policy that could never give up: its back-offs alone take
+// longer than the window in which the restarts are counted.
+func (v checker) restart(path string, p Restart) {
+	v.between(path+".max", p.Max, 0, 1000, "")
+	v.positive(path+".window", p.Window)
+	v.positive(path+".backoff", p.Backoff)
+	if p.MaxBackoff.Duration < p.Backoff.Duration {
+		v.wrong(path+".maxBackoff", "must not be shorter than backoff, %s, got %s", p.Backoff, p.MaxBackoff)
+		return
+	}
+	if p.Window.Duration <= 0 || p.Backoff.Duration <= 0 {
+		return
+	}
+	total, step := time.Duration(0), p.Backoff.Duration
+	for range min(max(p.Max, 0), 1000) {
+		if total += step; total >= p.Window.Duration {
+			v.wrong(path, "max %d can never be exceeded: the back-offs of %d restarts (%s, doubling to %s) do not fit into window %s; give a longer window, or a smaller max or maxBackoff",
+				p.Max, p.Max, p.Backoff, p.MaxBackoff, p.Window)
+			return
+		}
+		step = min(2*step, p.MaxBackoff.Duration)
+	}
+}

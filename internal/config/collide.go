@@ -1,0 +1,102 @@
+package config
+
+import (
+	"net"
+	"net/netip"
+)
+
+// listener is an address that something of the task will bind.
+type listener struct {
+	path string
+	host string // empty: all interfaces; taskHost: not known yet
+	port int
+}
+
+// taskHost stands for the task's address where it is not known.
+const taskHost = "task.address"
+
+// listeners are all that will be bound when the task's address is addr, which
+// is empty when it is not known yet.
+func (c *Config) listeners(addr string) []listener {
+	or := func(s, other string) string {
+		if s == "" {
+			return other
+		}
+		return s
+	}
+	local := "127.0.0.1"
+	if loopback(addr) {
+		local = addr
+	}
+	a, p := c.ConsulAgent, c.Proxy
+	public := p.PublicListenerAddress
+	if public == "" && loopback(addr) {
+		public = addr
+	}
+	list := []listener{
+		{"proxy.publicListenerPort", public, p.PublicListenerPort},
+		{"service.port", or(p.LocalServiceAddress, local), c.Service.Port},
+	}
+	if a.External == "" {
+		client := or(a.ClientAddr, local)
+		list = append(list,
+			listener{"consulAgent.ports.http", client, a.Ports.HTTP},
+			listener{"consulAgent.ports.https", client, a.Ports.HTTPS},
+			listener{"consulAgent.ports.grpc", client, a.Ports.GRPC},
+			listener{"consulAgent.ports.grpc_tls", client, a.Ports.GRPCTLS},
+			listener{"consulAgent.ports.dns", client, a.Ports.DNS},
+			listener{"consulAgent.ports.serf_lan", or(a.BindAddress, or(addr, taskHost)), a.Ports.SerfLAN})
+	}
+	for i, u := range p.Upstreams {
+		list = append(list, listener{index("proxy.upstreams", i) + ".localBindPort", or(u.LocalBindAddress, local), u.LocalBindPort})
+	}
+	if p.Expose != nil {
+		for i, e := range p.Expose.Paths {
+			list = append(list, listener{index("proxy.expose.paths", i) + ".listenerPort", public, e.ListenerPort})
+		}
+	}
+	for _, l := range [][2]string{{"admin.listen", c.Admin.Listen}, {"envoy.admin", c.Envoy.Admin}} {
+		if host, port, ok := split(l[1]); ok {
+			list = append(list, listener{l[0], host, port})
+		}
+	}
+	return list
+}
+
+// split takes HOST:PORT apart; localhost is 127.0.0.1.
+func split(s string) (host string, port int, ok bool) {
+	ap, err := netip.ParseAddrPort(s)
+	if err == nil {
+		return ap.Addr().String(), int(ap.Port()), true
+	}
+	host, p, err := net.SplitHostPort(s)
+	if err != nil || host != "localhost" {
+		return "", 0, false
+	}
+	ap, err = netip.ParseAddrPort("127.0.0.1:" + p)
+	return ap.Addr().String(), int(ap.Port()), err == nil
+}
+
+// collisions refuses two listeners on one port of one address.
+func (v checker) collisions(list []listener) {
+	for i, a := range list {
+		for _, b := range list[:i] {
+			if a.port > 0 && a.port == b.port && (a.host == b.host || anywhere(a.host) || anywhere(b.host)) {
+				v.wrong(a.path, "%d is the port of %s as well", a.port, b.path)
+				break
+			}
+		}
+	}
+}
+
+// anywhere says whether an address is all interfaces.
+func anywhere(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return host == "" || err == nil && a.IsUnspecified()
+}
+
+// loopback says whether an address is this machine only.
+func loopback(addr string) bool {
+	a, err := netip.ParseAddr(addr)
+	return err == nil && a.IsLoopback()
+}

@@ -1,0 +1,102 @@
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"meshtask/internal/secret"
+)
+
+// document is what a JSON document may hold: a Config, and the keys of
+// consul-ecs v0.3 to v0.6 that have another place in it.
+type document struct {
+	*Config
+	LogLevel         string         `json:"logLevel,omitempty"`
+	ConsulHTTPAddr   string         `json:"consulHTTPAddr,omitempty"`
+	ConsulCACertFile string         `json:"consulCACertFile,omitempty"`
+	ConsulLogin      consulLogin    `json:"consulLogin,omitzero"`
+	Gateway          map[string]any `json:"gateway,omitempty"`
+}
+
+// consulLogin is consul-ecs's form of Login.
+type consulLogin struct {
+	Enabled             bool              `json:"enabled,omitempty"`
+	Method              string            `json:"method,omitempty"`
+	IncludeEntity       bool              `json:"includeEntity,omitempty"`
+	Meta                map[string]string `json:"meta,omitempty"`
+	Region              string            `json:"region,omitempty"`
+	STSEndpoint         string            `json:"stsEndpoint,omitempty"`
+	ServerIDHeaderValue string            `json:"serverIdHeaderValue,omitempty"`
+	ExtraLoginFlags     []string          `json:"extraLoginFlags,omitempty"`
+}
+
+// convert moves consul-ecs's keys to their place.
+func (d *document) convert(r *report) {
+	if r.given["gateway"] {
+		r.wrong("gateway", "mesh gateways are not supported")
+	}
+	if r.given["logLevel"] {
+		if r.given["log.level"] {
+			r.wrong("logLevel", "give log.level or logLevel, not both")
+		}
+		d.Log.Level = d.LogLevel
+		r.given["log.level"], r.alias["log.level"] = true, "logLevel"
+	}
+	if !d.ConsulLogin.Enabled {
+		return
+	}
+	if r.given["acl.login"] {
+		r.wrong("consulLogin", "give acl.login or consulLogin, not both")
+		return
+	}
+	old := d.ConsulLogin
+	d.ACL.Login = &Login{
+		Method: old.Method, Meta: old.Meta, IncludeEntity: old.IncludeEntity, Server: d.ConsulHTTPAddr,
+		Region: old.Region, STSEndpoint: old.STSEndpoint, ServerIDHeaderValue: old.ServerIDHeaderValue,
+	}
+	if d.ConsulCACertFile != "" {
+		d.ACL.Login.CACert = secret.Ref{Kind: secret.File, Path: d.ConsulCACertFile}
+	}
+	r.given["acl.login"] = true
+	r.given["acl.login.includeEntity"] = r.given["consulLogin.includeEntity"]
+	r.alias["acl.login"] = "consulLogin"
+	r.alias["acl.login.server"] = "consulHTTPAddr"
+	for _, name := range []string{"region", "stsEndpoint", "serverIdHeaderValue", "meta"} {
+		r.alias["acl.login."+name] = "consulLogin." + name
+	}
+	d.flags(old.ExtraLoginFlags, r)
+}
+
+// flags takes the flags of "consul login" that consul-ecs v0.5 let users add.
+func (d *document) flags(list []string, r *report) {
+	l := d.ACL.Login
+	into := map[string]*string{
+		"aws-region": &l.Region, "aws-sts-endpoint": &l.STSEndpoint, "aws-server-id-header-value": &l.ServerIDHeaderValue,
+	}
+	for i := 0; i < len(list); i++ {
+		at := index("consulLogin.extraLoginFlags", i)
+		name, value, ok := strings.Cut(strings.TrimLeft(list[i], "-"), "=")
+		if name == "aws-include-entity" {
+			l.IncludeEntity = value != "false"
+			r.given["acl.login.includeEntity"] = true
+			continue
+		}
+		if !slices.Contains([]string{"aws-region", "aws-sts-endpoint", "aws-server-id-header-value", "meta"}, name) {
+			r.wrong(at, "login flag -%s is not supported: give acl.login", name)
+			continue
+		}
+		if !ok && i+1 < len(list) {
+			i++
+			value = list[i]
+		}
+		if p := into[name]; p != nil {
+			*p = value
+			continue
+		}
+		if l.Meta == nil {
+			l.Meta = map[string]string{}
+		}
+		k, v, _ := strings.Cut(value, "=")
+		l.Meta[k] = v
+	}
+}
