@@ -119,3 +119,22 @@ func TestAFullDiskEndsTheTimelineOnly(t *testing.T) {
 		t.Errorf("the error was lost: %v", err)
 	}
 }
+
+func TestLiveIsTheStateOfNow(t *testing.T) {
+	l := NewLive("envoy", "app")
+	j := New(time.Now(), l.Add)
+	j.Add("envoy", "T1", Start, "")
+	j.Add("envoy", "T1", Step, "exec", "pid", 31)
+	j.Add("envoy", "T1", Step, "listener")
+	j.Add("envoy", "T1", Ready, "")
+	j.Add("envoy", "T1", Restart, "exit 1")
+	j.Add("nobody", "T1", Start, "")
+	got := l.Units()
+	if len(got) != 2 || got[0].State != "up" || got[0].PID != 31 || got[0].Restarts != 1 || got[0].Last != "exit 1" || got[1].State != "waiting" {
+		t.Errorf("%+v", got)
+	}
+	j.Add("envoy", "T1", Ended, "killed")
+	if u := l.Units()[0]; u.State != "ended" || u.PID != 0 || u.Last != "killed" {
+		t.Errorf("%+v", u)
+	}
+}

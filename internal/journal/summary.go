@@ -117,4 +117,3 @@ func (s *Summary) Line() string {
 	}
 	return strings.TrimSpace(string(b))
 }
-

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// Exit codes of our own; docs and help print this table (CONTRACT §3).
+const (
+	exitUsage    = 2
+	exitConfig   = 200
+	exitSecret   = 201
+	exitConsul   = 202
+	exitRegister = 203
+	exitEnvoy    = 204
+	exitNotReady = 205
+	exitRestarts = 206
+	exitVersion  = 207
+	exitRunTime  = 209
+	exitInternal = 210
+	exitMetadata = 211
+)
+
+// command is one word after meshtask.
+type command struct {
+	name, args, does string
+	run              func(w *world, c call) int
+	flags            func(*flag.FlagSet) // nil: none
+}
+
+// call is one parsed command line.
+type call struct {
+	set     map[string]string // the flags that were given
+	rest    []string          // arguments before --
+	cmd     []string          // what stands after --
+	hasDash bool
+}
+
+func (c call) on(name string) bool { return c.set[name] == "true" }
+
+// run is the whole program.
+func (w *world) run() int {
+	if len(w.args) == 0 {
+		usage(w.stderr)
+		return exitUsage
+	}
+	name := w.args[0]
+	switch name {
+	case "help", "-h", "-help", "--help":
+		usage(w.stdout)
+		return 0
+	case "-version", "--version":
+		name = "version"
+	}
+	table := commands()
+	i := slices.IndexFunc(table, func(c command) bool { return c.name == name })
+	if i < 0 {
+		return w.fail(exitUsage, "unknown command %q%s", name, nearest(name, names(table)))
+	}
+	c, err := table[i].parse(w.args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		table[i].help(w.stdout)
+		return 0
+	}
+	if err != nil {
+		return w.fail(exitUsage, "%s: %v", name, err)
+	}
+	return table[i].run(w, c)
+}
+
+func (c command) flagSet() *flag.FlagSet {
+	fs := flag.NewFlagSet(c.name, flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	if c.flags != nil {
+		c.flags(fs)
+	}
+	return fs
+}
+
+// parse splits at -- and reads the flags before it.
+func (c command) parse(args []string) (call, error) {
+	out := call{set: map[string]string{}}
+	if i := slices.Index(args, "--"); i >= 0 {
+		out.cmd, out.hasDash, args = args[i+1:], true, args[:i]
+	}
+	fs := c.flagSet()
+	if err := fs.Parse(args); err != nil {
+		return out, c.explain(fs, err)
+	}
+	out.rest = fs.Args()
+	fs.Visit(func(f *flag.Flag) { out.set[f.Name] = f.Value.String() })
+	return out, nil
+}
+
+// explain turns the flag package's error into one line with the nearest name.
+func (c command) explain(fs *flag.FlagSet, err error) error {
+	if errors.Is(err, flag.ErrHelp) {
+		return err
+	}
+	name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
+	if !ok {
+		return err
+	}
+	var known []string
+	fs.VisitAll(func(f *flag.Flag) { known = append(known, "--"+f.Name) })
+	return fmt.Errorf("unknown flag --%s%s", strings.TrimLeft(name, "-"), nearest("--"+strings.TrimLeft(name, "-"), known))
+}
+
+func (c command) help(out io.Writer) {
+	fmt.Fprintf(out, "meshtask %s %s\n  %s\n", c.name, c.args, c.does)
+	c.flagSet().VisitAll(func(f *flag.Flag) { fmt.Fprintf(out, "  --%-15s %s\n", f.Name, f.Usage) })
+}
+
+func names(table []command) []string {
+	var out []string
+	for _, c := range table {
+		out = append(out, c.name)
+	}
+	return out
+}
+
+// nearest suggests the known word with the least edit distance, when it is near.
+func nearest(word string, known []string) string {
+	best, at := len(word)/2+1, ""
+	for _, k := range known {
+		if d := distance(word, k); d < best {
+			best, at = d, k
+		}
+	}
+	if at == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (did you mean %s?)", at)
+}
+
+// distance is Levenshtein's.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}

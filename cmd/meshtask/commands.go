@@ -1,0 +1,51 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+)
+
+// commands is the command table; help prints it.
+func commands() []command {
+	return []command{
+		{name: "run", args: "[flags] [-- CMD ARG…]", does: "run the task: consul-agent, mesh-init, envoy, health-sync, app, and back",
+			run: runTask, flags: runFlags},
+		{name: "config", args: "check|schema|docs [--config FILE]", does: "check a configuration, print its JSON Schema or its field table",
+			run: runConfig, flags: configFlags},
+		{name: "version", args: "[--check]", does: "print the version; with --check those of consul and envoy, and whether they fit",
+			run: runVersion, flags: func(fs *flag.FlagSet) { fs.Bool("check", false, "look at consul and envoy as well") }},
+	}
+}
+
+// runFlags are the flags of run, by CONTRACT §1. Values are checked with the
+// configuration, so that everything wrong is reported at once: exit 200, not 2.
+func runFlags(fs *flag.FlagSet) {
+	configFlags(fs)
+	fs.String("dir", "", "state directory")
+	fs.String("retry-join", "", "Consul servers to join, separated by commas")
+	fs.String("stop-timeout", "", "ECS's stopTimeout of this container (30s)")
+	fs.String("log-level", "", "trace, debug, info, warn or error")
+	fs.String("log-format", "", "text or json")
+	fs.String("signal", "", "who gets the stop signal: group or leader (group)")
+	fs.String("stop-signal", "", "the app's stop signal (the one that came)")
+	fs.String("max-run-time", "", "end the task after this time, exit 209")
+	fs.Bool("no-drain", false, "no propagation wait and no drain")
+	fs.Bool("no-mesh", false, "a plain container init: no Consul, no Envoy")
+	fs.Bool("job", false, "run to completion: outbound mesh only")
+}
+
+func configFlags(fs *flag.FlagSet) { fs.String("config", "", "configuration file") }
+
+func usage(out io.Writer) {
+	fmt.Fprintln(out, "meshtask is the single entrypoint of an ECS task in a Consul service mesh.\n\nusage:")
+	for _, c := range commands() {
+		fmt.Fprintf(out, "  meshtask %-15s %s\n  %24s %s\n", c.name, c.args, "", c.does)
+	}
+	fmt.Fprint(out, `
+exit codes: the app's own, 128+n when signal n ended it; 126 CMD not executable, 127 not found;
+  2 usage, 200 config, 201 secret, 202 Consul missing or not joined, 203 registration or ACL,
+  204 Envoy missing or not ready, 205 app never ready, 206 restart budget spent, 207 version,
+  208 hook, 209 run time limit, 210 internal or state directory, 211 task metadata endpoint
+`)
+}

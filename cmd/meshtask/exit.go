@@ -1,0 +1,90 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"meshtask/lifecycle"
+	"meshtask/supervisor"
+)
+
+// stopSignal is the cause of a shutdown that a signal asked for.
+type stopSignal struct{ sig syscall.Signal }
+
+func (s *stopSignal) Error() string { return signalName(s.sig) }
+
+// giveUp is the cause of a shutdown that meshtask itself began.
+type giveUp struct {
+	code int
+	err  error
+}
+
+func (g *giveUp) Error() string { return g.err.Error() }
+func (g *giveUp) Unwrap() error { return g.err }
+
+// signalName is the short name, such as TERM.
+func signalName(s syscall.Signal) string {
+	if name := unix.SignalName(s); len(name) > 3 {
+		return name[3:]
+	}
+	return fmt.Sprint(int(s))
+}
+
+// ofUnit is the code of a unit that ended the task, when nothing says it better.
+var ofUnit = map[lifecycle.Unit]int{
+	lifecycle.Token:       exitSecret,
+	lifecycle.ConsulAgent: exitConsul,
+	lifecycle.MeshInit:    exitRegister,
+	lifecycle.HealthSync:  exitRegister,
+	lifecycle.Inbound:     exitRegister,
+	lifecycle.Envoy:       exitEnvoy,
+}
+
+// ending is what the exit code depends on.
+type ending struct {
+	cause   lifecycle.Cause
+	app     *supervisor.Exit // of the app's last life; nil when it never ran
+	command bool             // there is a CMD
+	reached bool             // T2 up was reached
+}
+
+// code tells the first cause (CONTRACT §3): meshtask's own failure wins over
+// whatever the app then answered, and the app's answer over the signal.
+func (e ending) code() int {
+	if g, ok := errors.AsType[*giveUp](e.cause.Err); ok {
+		return g.code
+	}
+	if _, ok := errors.AsType[*supervisor.RestartsSpent](e.cause.Err); ok {
+		return exitRestarts
+	}
+	if e.cause.Unit != "" && e.cause.Unit != lifecycle.App {
+		return ofUnit[e.cause.Unit]
+	}
+	if s, ok := errors.AsType[*stopSignal](e.cause.Err); ok {
+		switch {
+		case e.app != nil:
+			return e.app.Status()
+		case !e.command && e.reached:
+			return 0
+		}
+		return 128 + int(s.sig)
+	}
+	return e.appCode()
+}
+
+// appCode is the code of an app that ended by itself, or could not be started.
+func (e ending) appCode() int {
+	if s, ok := errors.AsType[*supervisor.StartError](e.cause.Err); ok {
+		return s.Status()
+	}
+	switch {
+	case e.app != nil:
+		return e.app.Status()
+	case e.cause.Err != nil:
+		return exitInternal
+	}
+	return 0
+}

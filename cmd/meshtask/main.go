@@ -1,0 +1,47 @@
+// Command meshtask is the single entrypoint of an ECS task in a Consul service
+// mesh: it launches and orders the Consul client agent, Envoy and the app.
+//
+// This package only wires: it owns the process's signals, environment, streams
+// and exit code, and every decision is made elsewhere. Read
+// lifecycle/timeline.go first.
+package main
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+func main() {
+	// First of all, and all at once: until here a TERM would end PID 1 with the
+	// runtime's exit 2. The buffers hold any burst; the relay never blocks.
+	signals := make(chan os.Signal, 256)
+	signal.Notify(signals, relayed()...)
+	chld := make(chan os.Signal, 1)
+	signal.Notify(chld, syscall.SIGCHLD)
+
+	w := &world{
+		begin:   time.Now(),
+		args:    os.Args[1:],
+		env:     environ(os.Environ()),
+		stdin:   os.Stdin,
+		stdout:  os.Stdout,
+		stderr:  os.Stderr,
+		signals: signals,
+		chld:    chld,
+	}
+	os.Exit(w.run())
+}
+
+// environ takes every CONSUL_ variable out of our own environment: the Consul
+// library would read addresses, tokens and CA paths from there behind our back.
+func environ(all []string) []string {
+	for _, kv := range all {
+		if len(kv) > 7 && kv[:7] == "CONSUL_" {
+			name, _, _ := cut(kv)
+			_ = os.Unsetenv(name) // it fails for an empty name only
+		}
+	}
+	return all
+}

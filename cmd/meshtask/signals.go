@@ -1,0 +1,63 @@
+package main
+
+import (
+	"os"
+	"syscall"
+)
+
+// Real-time signals as the kernel numbers them; 32 and 33 belong to the C library.
+const (
+	rtMin = 34
+	rtMax = 64
+)
+
+// relayed is every signal that a user may send. Not in it: CHLD, which is the
+// supervisor's, URG and PROF, which the Go runtime sends to itself, the fault
+// signals, and TTIN and TTOU, which speak of our own terminal. PIPE is caught
+// so that a closed log reader is an error and not our death; it is not
+// forwarded.
+func relayed() []os.Signal {
+	list := []os.Signal{
+		syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2,
+		syscall.SIGWINCH, syscall.SIGCONT, syscall.SIGALRM, syscall.SIGVTALRM, syscall.SIGTSTP, syscall.SIGPWR,
+		syscall.SIGIO, syscall.SIGXCPU, syscall.SIGXFSZ, syscall.SIGSTKFLT, syscall.SIGPIPE,
+	}
+	for n := rtMin; n <= rtMax; n++ {
+		list = append(list, syscall.Signal(n))
+	}
+	return list
+}
+
+// relay turns signals into what they mean for one run. Its funcs must not
+// block: a signal must never wait behind another one's effect.
+type relay struct {
+	signals <-chan os.Signal
+	stops   func(syscall.Signal) bool // whether it asks for the shutdown
+	stop    func(syscall.Signal)      // the first one that does
+	again   func(n int, s syscall.Signal)
+	forward func(syscall.Signal)
+}
+
+// run relays until done is closed.
+func (r *relay) run(done <-chan struct{}) {
+	asked := 0
+	for {
+		select {
+		case <-done:
+			return
+		case got := <-r.signals:
+			sig, ok := got.(syscall.Signal)
+			switch {
+			case !ok || sig == syscall.SIGPIPE:
+			case !r.stops(sig):
+				r.forward(sig)
+			default:
+				if asked++; asked == 1 {
+					r.stop(sig)
+				} else {
+					r.again(asked, sig)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/oklog/run"
+
+	"meshtask/internal/admin"
+	"meshtask/internal/config"
+	"meshtask/internal/journal"
+	"meshtask/lifecycle"
+	"meshtask/supervisor"
+)
+
+// task is one run, from its configuration to its exit code:
+//
+//	argv, env, file → config → plan → units → conductor + notes → journal → {log, timeline.jsonl, admin, exit code}
+type task struct {
+	w   *world
+	cfg *config.Config
+	log hclog.Logger
+	out *supervisor.LineWriter // standard error, line by line
+	dir *stateDir              // nil with --no-mesh and no --dir
+
+	sup     *supervisor.Supervisor
+	rows    lifecycle.Timeline
+	budget  lifecycle.StopPlan
+	runners map[lifecycle.Unit]lifecycle.Runner
+	app     *supervisor.Process
+	mesh    *mesh // nil with --no-mesh
+
+	book    *journal.Journal
+	summary *journal.Summary
+	alive   *journal.Live
+	file    *journal.File
+	waits   *waits
+
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	hurry  chan struct{}
+	relay  relay
+
+	mu       sync.Mutex // guards marker, and lastExit
+	marker   *lifecycle.Marker
+	lastExit *supervisor.Exit
+
+	stopSig  atomic.Int32 // the signal that asked for the stop
+	downAt   atomic.Int64 // ns since begin when the stop began, 0 before
+	reached  atomic.Bool  // T2 up
+	stopping atomic.Bool
+	held     pending
+}
+
+// conduct runs the units to their end under the top-level group: the task
+// actor alone returns by itself, the others serve it until then, and
+// interrupts only signal. Order lives in the conductor, never here.
+func (t *task) conduct(tcp string) (lifecycle.Outcome, error) {
+	var out lifecycle.Outcome
+	var g run.Group
+	c := lifecycle.Conductor{Timeline: t.rows, Runners: t.runners, KillAfter: t.budget.KillAfter, Observe: t.observe}
+	g.Add(func() error {
+		out = c.Run(t.ctx, t.hurry)
+		return nil
+	}, func(err error) { t.cancel(&giveUp{exitInternal, fmt.Errorf("the top-level group ended: %w", err)}) })
+
+	relayed := make(chan struct{})
+	g.Add(func() error { t.relay.run(relayed); return nil }, func(error) { close(relayed) })
+
+	if t.dir != nil {
+		srv, err := admin.Listen(t.dir.file("admin.sock"), tcp, t)
+		if err != nil {
+			return out, &giveUp{exitInternal, err}
+		}
+		g.Add(srv.Serve, func(error) { srv.Close() })
+	}
+	return out, g.Run()
+}
+
+// signalled wires the relay: what each signal means for this run.
+func (t *task) signalled() {
+	mesh := t.cfg.Mode.Mesh()
+	t.relay = relay{
+		signals: t.w.signals,
+		stops: func(s syscall.Signal) bool {
+			return s == syscall.SIGTERM || mesh && (s == syscall.SIGINT || s == syscall.SIGQUIT)
+		},
+		stop: func(s syscall.Signal) {
+			t.stopSig.Store(int32(s))
+			t.stopping.Store(true)
+			t.cancel(&stopSignal{s})
+		},
+		again: func(n int, s syscall.Signal) {
+			// As a plain init a second TERM is the app's, as with tini.
+			if !mesh && n == 2 {
+				t.forward(s)
+				return
+			}
+			if !mesh {
+				t.impatient()
+			}
+			t.impatient()
+		},
+		forward: t.forward,
+	}
+}
+
+// impatient tells the conductor once; more than it can use are dropped.
+func (t *task) impatient() {
+	select {
+	case t.hurry <- struct{}{}:
+	default:
+	}
+}
+
+// appSignal is what the app gets when it is to stop.
+func (t *task) appSignal() syscall.Signal {
+	if s := t.cfg.App.StopSignal; s != 0 {
+		return syscall.Signal(s)
+	}
+	if s := t.stopSig.Load(); s != 0 {
+		return syscall.Signal(s)
+	}
+	return syscall.SIGTERM
+}
+
+// grace is the unit's share of the stop budget from now on. A stop that began
+// with the unit's own end has the whole budget.
+func (t *task) grace(u lifecycle.Unit) func() time.Duration {
+	return func() time.Duration { return t.budget.Grace(u, t.elapsed()) }
+}
+
+// elapsed is the time since the stop began; 0 while none has.
+func (t *task) elapsed() time.Duration {
+	at := t.downAt.Load()
+	if at == 0 {
+		return 0
+	}
+	return time.Since(t.w.begin) - time.Duration(at)
+}
+
+// note is the journal of one unit.
+func (t *task) note(u lifecycle.Unit) func(event, detail string, kv ...any) {
+	return func(event, detail string, kv ...any) {
+		if u == lifecycle.App && event == journal.Step && detail == "exec" {
+			t.held.release(t.app)
+			t.book.Add(string(u), t.label(u), event, detail, kv...)
+			t.reach(func(m *lifecycle.Marker) []lifecycle.Reached { return m.Executed() })
+			return
+		}
+		t.book.Add(string(u), t.label(u), event, detail, kv...)
+	}
+}
+
+// label is the row's mark on the way that the task is on.
+func (t *task) label(u lifecycle.Unit) string {
+	for _, r := range t.rows {
+		if r.Unit == u && t.downAt.Load() != 0 {
+			return r.Stop.String()
+		} else if r.Unit == u {
+			return r.Start.String()
+		}
+	}
+	return ""
+}
+
+// observe journals what the machine was told and what it decided.
+func (t *task) observe(e lifecycle.Event, actions []lifecycle.Action) {
+	switch e := e.(type) {
+	case lifecycle.Ready:
+		t.add(e.Unit, journal.Ready, "")
+	case lifecycle.Ended:
+		t.add(e.Unit, journal.Ended, errText(e.Err))
+	}
+	for _, a := range actions {
+		switch a := a.(type) {
+		case lifecycle.Start:
+			t.add(a.Unit, journal.Start, "")
+		case lifecycle.Shutdown:
+			t.stopping.Store(true)
+			t.downAt.Store(int64(max(1, time.Since(t.w.begin))))
+			t.book.Add(journal.Task, "", journal.Shutdown, a.Cause.String())
+		case lifecycle.Stop:
+			t.add(a.Unit, journal.Stop, "")
+		case lifecycle.Kill:
+			if a.Moot {
+				t.add(a.Unit, journal.Stop, "moot")
+			} else {
+				t.add(a.Unit, journal.Killed, string(a.Unit))
+			}
+		}
+	}
+	t.reach(func(m *lifecycle.Marker) []lifecycle.Reached { return m.Observe(e, actions) })
+}
+
+func (t *task) add(u lifecycle.Unit, event, detail string) {
+	t.book.Add(string(u), t.label(u), event, detail)
+}
+
+func (t *task) reach(ask func(*lifecycle.Marker) []lifecycle.Reached) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, r := range ask(t.marker) {
+		if r == (lifecycle.Reached{Mark: lifecycle.T2}) {
+			t.reached.Store(true)
+		}
+		t.book.Add(journal.Task, r.Mark.String(), journal.Mark, "")
+	}
+}
+
+func errText(err error) string {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return ""
+	}
+	return err.Error()
+}

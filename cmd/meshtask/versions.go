@@ -1,0 +1,3 @@
+package main
+
+func checkVersions(w *world) int { return 0 }

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"meshtask/internal/config"
+)
+
+// world is all that a run gets from outside: nothing else in the program reads
+// the process's environment, streams or signals.
+type world struct {
+	begin   time.Time
+	args    []string
+	env     []string
+	stdin   *os.File
+	stdout  *os.File
+	stderr  *os.File
+	signals <-chan os.Signal
+	chld    <-chan os.Signal
+}
+
+// lookup reads one variable; the last one wins, as in a shell.
+func (w *world) lookup(name string) (string, bool) {
+	for _, kv := range slices.Backward(w.env) {
+		if key, value, _ := cut(kv); key == name {
+			return value, true
+		}
+	}
+	return "", false
+}
+
+// getenv is lookup without the difference between empty and absent.
+func (w *world) getenv(name string) string {
+	value, _ := w.lookup(name)
+	return value
+}
+
+// fail prints one line on standard error and returns code.
+func (w *world) fail(code int, format string, args ...any) int {
+	fmt.Fprintf(w.stderr, "meshtask: "+format+"\n", args...)
+	return code
+}
+
+// logger writes our own lines to out.
+func (w *world) logger(cfg config.Log, out io.Writer) hclog.Logger {
+	return hclog.New(&hclog.LoggerOptions{
+		Name:       "meshtask",
+		Level:      hclog.LevelFromString(cfg.Level),
+		Output:     out,
+		JSONFormat: cfg.Format == "json",
+		TimeFormat: "2006-01-02T15:04:05.000Z07:00",
+	})
+}
+
+func cut(kv string) (key, value string, ok bool) { return strings.Cut(kv, "=") }
