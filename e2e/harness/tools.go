@@ -1,0 +1,97 @@
+package harness
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// The versions that the tests are written for; tools/get.sh provides them.
+var fits = map[string]*regexp.Regexp{
+	"consul": regexp.MustCompile(`Consul v1\.22\.`),
+	"envoy":  regexp.MustCompile(`/1\.3[3-9]\.\d+/`),
+}
+
+// Consul returns the path of a fitting consul binary. A missing one fails the
+// test: a test without its real part has shown nothing.
+func Consul(t T) string { t.Helper(); return tool(t, "consul", "version") }
+
+// Envoy returns the path of a fitting envoy binary, or fails the test.
+func Envoy(t T) string { t.Helper(); return tool(t, "envoy", "--version") }
+
+func tool(t T, name, versionArg string) string {
+	t.Helper()
+	ours := filepath.Join(Root(t), ".tools", "bin", name)
+	if _, err := os.Stat(ours); err == nil {
+		return ours
+	}
+	path, err := exec.LookPath(name)
+	if err != nil {
+		t.Fatalf("%s is neither in .tools/bin nor on PATH: run make tools", name)
+	}
+	out, err := exec.CommandContext(t.Context(), path, versionArg).CombinedOutput()
+	if err != nil || !fits[name].Match(out) {
+		t.Fatalf("%s at %s does not fit (%s): run make tools", name, path, firstLine(out))
+	}
+	return path
+}
+
+// Meshtask builds the program with the race detector where a C compiler exists
+// and returns its path. Builds are shared through .tools/e2e.
+func Meshtask(t T) string {
+	t.Helper()
+	if race(t) {
+		return build(t, "meshtask-race", Root(t), "./cmd/meshtask", "CGO_ENABLED=1", "-race")
+	}
+	return Plain(t)
+}
+
+// Plain builds the program as it is shipped; measurements need it.
+func Plain(t T) string {
+	t.Helper()
+	return build(t, "meshtask", Root(t), "./cmd/meshtask", "CGO_ENABLED=0", "-trimpath")
+}
+
+// App builds the small app (package e2e/app) and returns its path.
+func App(t T) string {
+	t.Helper()
+	return build(t, "app", filepath.Join(Root(t), "e2e"), "./app", "CGO_ENABLED=0")
+}
+
+// build goes by way of a temporary name, for runs beside each other.
+func build(t T, name, dir, pkg, env string, flags ...string) string {
+	t.Helper()
+	out := filepath.Join(Root(t), ".tools", "e2e", name)
+	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+		t.Fatalf("cannot make the folder of the test programs: %v", err)
+	}
+	tmp := fmt.Sprintf("%s.%d", out, os.Getpid())
+	cmd := exec.CommandContext(t.Context(), "go", append(append([]string{"build", "-o", tmp}, flags...), pkg)...)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), env)
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("cannot build %s: %v\n%s", pkg, err, text)
+	}
+	if err := os.Rename(tmp, out); err != nil {
+		t.Fatalf("cannot put the program in its place: %v", err)
+	}
+	return out
+}
+
+// race tells whether the go command could build with -race: it needs a C compiler.
+func race(t T) bool {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", "env", "CC").Output()
+	if err != nil {
+		t.Fatalf("go env CC: %v", err)
+	}
+	_, err = exec.LookPath(strings.TrimSpace(string(out)))
+	return err == nil
+}
+
+func firstLine(b []byte) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(string(b)), "\n")
+	return line
+}
