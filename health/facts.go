@@ -1,0 +1,169 @@
+package health
+
+import (
+	"context"
+	"maps"
+	"sync"
+	"time"
+)
+
+// AppUp tells that the app runs and is ready.
+func (s *Syncer) AppUp() {
+	s.change(func() {
+		s.facts.App = true
+		s.lives++
+		s.forget()
+	})
+	poke(s.life)
+}
+
+// AppDown tells that the app has ended, for good or until a restart.
+func (s *Syncer) AppDown() {
+	s.change(func() {
+		s.facts.App = false
+		s.forget()
+	})
+	poke(s.life)
+}
+
+// forget drops the health of the app's earlier life. The lock is held.
+func (s *Syncer) forget() {
+	for _, c := range s.checks {
+		if c.Origin == FromProbe {
+			delete(s.facts.Health, c.Container)
+		}
+	}
+}
+
+// EnvoyUp tells that Envoy is LIVE with its listener bound.
+func (s *Syncer) EnvoyUp() { s.change(func() { s.facts.Envoy = true }) }
+
+// EnvoyDown tells that Envoy has ended, for good or until a restart.
+func (s *Syncer) EnvoyDown() { s.change(func() { s.facts.Envoy = false }) }
+
+// AgentUp tells that the agent answers again after a restart: everything is asserted anew.
+// Before Run it means nothing, as what registers first does so by itself.
+func (s *Syncer) AgentUp() {
+	s.change(func() {
+		if s.running {
+			s.lost()
+		}
+	})
+}
+
+// lost makes everything that was written unknown. The lock is held.
+func (s *Syncer) lost() {
+	clear(s.written)
+	s.epoch++
+	s.reassert = s.cfg.Reassert != nil
+}
+
+// change applies a fact and wakes the writer.
+func (s *Syncer) change(fact func()) {
+	s.mu.Lock()
+	fact()
+	s.mu.Unlock()
+	poke(s.wake)
+}
+
+func poke(hint chan struct{}) {
+	select {
+	case hint <- struct{}{}:
+	default: // one is pending
+	}
+}
+
+// word takes a source's result for a container of any life.
+func (s *Syncer) word(container string, state State) {
+	s.mu.Lock()
+	same := s.facts.Health[container] == state
+	s.facts.Health[container] = state
+	s.mu.Unlock()
+	if !same {
+		poke(s.wake)
+	}
+}
+
+// probes runs the probe once per life of the app, never two at a time.
+func (s *Syncer) probes(ctx context.Context) {
+	for ctx.Err() == nil {
+		if life, up := s.appLife(); up {
+			s.probeLife(ctx, life)
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-s.life:
+		}
+	}
+}
+
+// probeLife returns when this life of the app is over, and its probe is.
+func (s *Syncer) probeLife(ctx context.Context, life int) {
+	var group sync.WaitGroup
+	defer group.Wait()
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	group.Go(func() {
+		s.cfg.Probe.Run(ctx, func(container string, state State) {
+			s.change(func() {
+				if s.lives == life && s.facts.App { // a late word of an earlier life is dropped
+					s.facts.Health[container] = state
+				}
+			})
+		})
+	})
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.life:
+		}
+		if now, up := s.appLife(); !up || now != life {
+			return
+		}
+	}
+}
+
+func (s *Syncer) appLife() (life int, up bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lives, s.facts.App
+}
+
+// Snapshot is the syncer's view at one moment.
+type Snapshot struct {
+	// Sidecar is what downstream proxies go by, and why: what was last acknowledged.
+	Sidecar State     `json:"sidecar"`
+	Since   time.Time `json:"since,omitzero"`
+	// App is the health of the own app alone, whatever Envoy and siblings are.
+	App     State `json:"app"`
+	Latched bool  `json:"latched"`
+	// Checks are the states that the agent has acknowledged, by check ID; one that is absent
+	// is being written, and Trouble says what keeps it.
+	Checks  map[string]State `json:"checks"`
+	Trouble string           `json:"trouble,omitempty"`
+	Writes  int              `json:"writes"` // updates sent since the start, heartbeats included
+}
+
+// Snapshot may be called at any time.
+func (s *Syncer) Snapshot() Snapshot {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	view := Snapshot{
+		Sidecar: State{Critical, reasonNoWord}, Since: s.turned, Latched: s.facts.Latched,
+		Checks: maps.Clone(s.written), Trouble: s.trouble, Writes: s.writes,
+	}
+	if len(s.written) > 0 {
+		view.Sidecar = Overall(s.written)
+	}
+	alone := s.facts
+	alone.Envoy, alone.Latched, alone.Never = true, false, false
+	view.App = alone.gate()
+	for _, c := range s.checks {
+		if c.Origin == FromProbe && alone.App {
+			view.App = Desired(alone, []Check{c})[c.ID]
+		}
+	}
+	return view
+}

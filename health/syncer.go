@@ -1,0 +1,174 @@
+package health
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// Agent is the local Consul agent. Every call honours ctx; nil means that the agent has
+// taken it, and the servers too if they could be reached.
+type Agent interface {
+	UpdateTTL(ctx context.Context, checkID, status, output string) error
+	// Checks are the statuses of all checks that the agent knows, by check ID.
+	Checks(ctx context.Context) (map[string]string, error)
+	Maintenance(ctx context.Context, serviceID string, on bool, reason string) error
+}
+
+// Catalog takes the service and its sidecar out of the servers' catalog, while they stay
+// registered at the agent.
+type Catalog interface {
+	RemoveFromCatalog(ctx context.Context) error
+}
+
+// Source reports the health of containers until ctx is done; Poller and Probe are sources.
+type Source interface {
+	Run(ctx context.Context, report func(container string, state State))
+}
+
+// Config is the configuration of a Syncer. Agent and Service are required.
+type Config struct {
+	Agent   Agent
+	Service string // service ID
+	Proxy   string // service ID of the sidecar
+	Alias   string // CheckID of the sidecar's alias check; "": it has none
+	// Checks are the TTL checks of the service, which start critical. None: it has native
+	// checks, which nobody can set, and maintenance mode stands in for them.
+	Checks []Check
+	TTL    time.Duration // of the checks, as registered; 0: 30 s
+	Never  bool          // critical for life: a job without a port
+
+	Siblings Source // runs for as long as the unit
+	Probe    Source // runs once per life of the app, from its readiness on
+
+	// Catalog, when set, is asked at shutdown, once everything is critical. Removed then
+	// tells, once and before Run returns, whether it did.
+	Catalog Catalog
+	Removed func(ok bool)
+	// Reassert registers service and sidecar again with the same IDs; it is called when the
+	// agent was restarted or has lost them, never after shutdown began. nil: nobody can.
+	Reassert func(ctx context.Context) error
+
+	Note    func(event, detail string, kv ...any)
+	Grace   func() time.Duration // nil: 2 s
+	Waiting func(what, lastError, hint string)
+	Log     hclog.Logger
+}
+
+// Syncer is the unit health-sync. Its methods may be called from any goroutine, before,
+// during and after Run; facts never block.
+type Syncer struct {
+	cfg      Config
+	checks   []Check           // Config.Checks, or the two maintenance switches
+	switches map[string]string // check ID of a switch → service ID
+
+	wake chan struct{} // one pending hint that something is to be written
+	life chan struct{} // one pending hint that the app came or went
+
+	mu       sync.Mutex
+	facts    Facts
+	lives    int  // how often the app came up; its probe's results count for one life
+	running  bool // from Run on
+	stop     <-chan struct{}
+	reassert bool
+	epoch    int              // counts losses: what an earlier agent acknowledged is void
+	written  map[string]State // what the agent has acknowledged; absent: unknown
+	loose    bool             // a status was written that the sidecar may not show yet
+	told     Status           // of the last step; "" before the first
+	turned   time.Time        // when that was
+	trouble  string           // last error; "" when the last round went well
+	writes   int
+}
+
+// New fills in defaults.
+func New(cfg Config) *Syncer {
+	if cfg.TTL <= 0 {
+		cfg.TTL = 30 * time.Second
+	}
+	if cfg.Note == nil {
+		cfg.Note = func(string, string, ...any) {}
+	}
+	if cfg.Waiting == nil {
+		cfg.Waiting = func(string, string, string) {}
+	}
+	if cfg.Removed == nil {
+		cfg.Removed = func(bool) {}
+	}
+	if cfg.Log == nil {
+		cfg.Log = hclog.NewNullLogger()
+	}
+	s := &Syncer{
+		cfg:      cfg,
+		checks:   slices.Clone(cfg.Checks),
+		switches: make(map[string]string),
+		wake:     make(chan struct{}, 1),
+		life:     make(chan struct{}, 1),
+		written:  make(map[string]State),
+		facts:    Facts{Never: cfg.Never, Health: make(map[string]State)},
+	}
+	if len(s.checks) == 0 {
+		for _, id := range []string{cfg.Service, cfg.Proxy} {
+			if id != "" {
+				s.checks = append(s.checks, Check{ID: maintenanceID(id)})
+				s.switches[maintenanceID(id)] = id
+			}
+		}
+	}
+	return s
+}
+
+// stopping: stop is closed, whether or not Run has seen it yet. The lock is held.
+func (s *Syncer) stopping() bool {
+	select {
+	case <-s.stop:
+		return true
+	default:
+		return s.facts.Latched
+	}
+}
+
+// maintenanceID is the check that an agent adds to a service in maintenance mode.
+func maintenanceID(serviceID string) string { return "_service_maintenance:" + serviceID }
+
+// Run writes first critical and then whatever follows from the facts, until stop is closed
+// or ctx is done. ready is called when the first state has been written. The ways out:
+//   - stop: the latch falls, every check is critical and acknowledged, Catalog is asked; nil,
+//     or an error when "critical" was not acknowledged within Grace;
+//   - ctx: at once, nothing more is written; the error is ctx's cause.
+//
+// Whichever it was: sources, probes and writes in flight have ended when Run returns.
+func (s *Syncer) Run(ctx context.Context, ready func(), stop <-chan struct{}) error {
+	s.mu.Lock()
+	s.running, s.stop = true, stop
+	s.mu.Unlock()
+
+	var group sync.WaitGroup
+	defer group.Wait()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	sources, end := context.WithCancel(ctx) // done when shutdown begins: nothing new is begun
+	defer end()
+	if s.cfg.Siblings != nil {
+		group.Go(func() { s.cfg.Siblings.Run(sources, s.word) })
+	}
+	if s.cfg.Probe != nil {
+		group.Go(func() { s.probes(sources) })
+	}
+	idle := make(chan struct{}) // closed when the writer has ended
+	group.Go(func() {
+		defer close(idle)
+		s.work(ctx, sources, ready)
+	})
+
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-stop:
+	}
+	s.change(func() { s.facts.Latched = true })
+	end()
+	return s.shutdown(ctx, idle)
+}
