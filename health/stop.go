@@ -78,27 +78,26 @@ func (s *Syncer) condemn(ctx context.Context, idle <-chan struct{}, limit time.D
 	}
 }
 
-// seal is one try: critical, sidecar critical, nothing else in flight, critical again so
-// that the servers get the sidecar's too, and seen to be so.
+// seal is one try: critical, sidecar critical, critical again so that the servers get the
+// sidecar's too, and seen to be so.
 func (s *Syncer) seal(ctx context.Context, idle <-chan struct{}) error {
 	if err := s.critical(ctx); err != nil {
 		return err
 	}
-	for end := time.Now().Add(aliasWait); time.Now().Before(end); {
-		known, err := s.read(ctx)
-		if err == nil && known[s.cfg.Alias] != string(Passing) {
-			break
-		}
-		select {
-		case <-ctx.Done():
-			return errAlias
-		case <-time.After(aliasPoll):
-		}
-	}
 	select {
 	case <-idle:
-	case <-ctx.Done():
-		return errUnanswered
+	default: // what is in flight may be taken up after ours: let it, then write again
+		select {
+		case <-idle:
+		case <-ctx.Done():
+			return errUnanswered
+		}
+		if err := s.critical(ctx); err != nil {
+			return err
+		}
+	}
+	if err := s.awaitCritical(ctx); err != nil {
+		return err
 	}
 	if err := s.critical(ctx); err != nil {
 		return err
@@ -108,6 +107,24 @@ func (s *Syncer) seal(ctx context.Context, idle <-chan struct{}) error {
 		return err
 	}
 	return s.sealed(known)
+}
+
+// awaitCritical polls until the sidecar's alias check does not pass.
+func (s *Syncer) awaitCritical(ctx context.Context) error {
+	for end := time.Now().Add(aliasWait); ; {
+		known, err := s.read(ctx)
+		if err == nil && known[s.cfg.Alias] != string(Passing) {
+			return nil
+		}
+		if !time.Now().Before(end) {
+			return errors.Join(errAlias, err)
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(errAlias, err)
+		case <-time.After(aliasPoll):
+		}
+	}
 }
 
 // sealed: nothing of ours passes at the agent. What it does not know cannot pass.

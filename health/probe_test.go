@@ -1,0 +1,190 @@
+package health
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"meshtask/supervisor"
+)
+
+// TestVerdict plays results of probes: . is a success, x a failure, X one in the start period.
+func TestVerdict(t *testing.T) {
+	for _, tc := range []struct {
+		results string
+		retries int
+		want    string // after each: H healthy, U unhealthy, - unknown
+	}{
+		{".", 3, "H"},
+		{"xxx", 3, "--U"},
+		{"xx.xx.", 3, "--HHHH"},
+		{"xxxx.", 3, "--UUH"},
+		{".xxx.", 3, "HHHUH"},
+		{"x.", 1, "UH"},
+		{"XXXXXXXX", 3, "--------"},
+		{"XXxxx", 3, "----U"},
+		{"X.XXX", 3, "-HHHU"}, // a success ends the start period
+		{"xxX", 3, "---"},
+	} {
+		var v verdict
+		got := ""
+		for _, r := range tc.results {
+			v = v.next(r == '.', r == 'X', tc.retries)
+			switch v.health {
+			case "HEALTHY":
+				got += "H"
+			case "UNHEALTHY":
+				got += "U"
+			default:
+				got += "-"
+			}
+		}
+		if got != tc.want {
+			t.Errorf("%s with %d retries: %s, want %s", tc.results, tc.retries, got, tc.want)
+		}
+	}
+}
+
+func TestProbeCommand(t *testing.T) {
+	for _, tc := range []struct {
+		command []string
+		want    string
+	}{
+		{nil, "must be CMD or CMD-SHELL"},
+		{[]string{"CMD"}, "must be CMD or CMD-SHELL"},
+		{[]string{"CMD-SHELL", "a", "b"}, "one string"},
+		{[]string{"curl", "x"}, `got "curl"`},
+		{[]string{"NONE", ""}, `got "NONE"`},
+	} {
+		if _, err := NewProbe(ProbeConfig{Command: tc.command}); err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%q: %v, want %q", tc.command, err, tc.want)
+		}
+	}
+}
+
+// probing runs a Probe with real children until the test ends; states come in order.
+func probing(t *testing.T, cfg ProbeConfig) (states <-chan State, end func()) {
+	t.Helper()
+	chld := make(chan os.Signal, 16)
+	signal.Notify(chld, syscall.SIGCHLD)
+	sup, err := supervisor.New(chld, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Start, cfg.Env, cfg.Path, cfg.Container = sup, []string{"PATH=" + os.Getenv("PATH")}, os.Getenv("PATH"), "app"
+	p, err := NewProbe(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var group sync.WaitGroup
+	out := make(chan State, 16)
+	group.Go(func() { p.Run(ctx, func(_ string, s State) { out <- s }) })
+	end = sync.OnceFunc(func() {
+		cancel()
+		group.Wait()
+		sup.Close()
+		signal.Stop(chld)
+	})
+	t.Cleanup(end)
+	return out, end
+}
+
+func receive(t *testing.T, states <-chan State, status Status, words ...string) State {
+	t.Helper()
+	select {
+	case s := <-states:
+		if s.Status != status {
+			t.Errorf("%v, want %s", s, status)
+		}
+		for _, w := range words {
+			if !strings.Contains(s.Output, w) {
+				t.Errorf("output %q lacks %q", s.Output, w)
+			}
+		}
+		return s
+	case <-time.After(10 * time.Second): // other tests may have the machine
+		t.Fatal("no result")
+		return State{}
+	}
+}
+
+func TestProbeFirstAtOnce(t *testing.T) {
+	began := time.Now()
+	states, _ := probing(t, ProbeConfig{Command: []string{"CMD", "sh", "-c", "echo $0 fine", "all is"}, Interval: time.Hour})
+	receive(t, states, Passing, "HEALTHY", "exit code 0", "all is fine")
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("the first probe came after %v", took)
+	}
+}
+
+func TestProbeUnhealthyAndBack(t *testing.T) {
+	flag := filepath.Join(t.TempDir(), "up")
+	line := "date +%N; echo out; echo err >&2; test -e " + flag + " || exit 7"
+	states, _ := probing(t, ProbeConfig{Command: []string{"CMD-SHELL", line}, Interval: 5 * time.Millisecond, Retries: 2})
+	receive(t, states, Critical, "UNKNOWN, not healthy yet", "exit code 7", "out", "err")
+	receive(t, states, Critical, "UNHEALTHY", "exit code 7")
+	if err := os.WriteFile(flag, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	receive(t, states, Passing, "HEALTHY")
+	if err := os.Remove(flag); err != nil {
+		t.Fatal(err)
+	}
+	receive(t, states, Critical, "UNHEALTHY") // and none between: changed output is no change
+}
+
+func TestProbeOutputIsBounded(t *testing.T) {
+	states, _ := probing(t, ProbeConfig{Command: []string{"CMD-SHELL", "yes ä€ | head -c 100000"}, Interval: time.Hour})
+	if s := receive(t, states, Passing); len(s.Output) > outputLimit+100 || len(s.Output) < outputLimit {
+		t.Errorf("%d bytes of output", len(s.Output))
+	}
+}
+
+func TestProbeNotFound(t *testing.T) {
+	states, _ := probing(t, ProbeConfig{Command: []string{"CMD", "no-such-program"}, Interval: time.Millisecond, Retries: 2})
+	receive(t, states, Critical, "no-such-program")
+	receive(t, states, Critical, "UNHEALTHY", "no-such-program")
+}
+
+// TestProbeHangs: a probe that hangs is killed with its group, at its timeout and at the end.
+func TestProbeHangs(t *testing.T) {
+	dir := t.TempDir()
+	line := "sleep 1000 & echo $! > " + dir + "/pid.tmp; mv " + dir + "/pid.tmp " + dir + "/$$; wait"
+	pids := func() []string {
+		files, err := filepath.Glob(dir + "/[0-9]*")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return files
+	}
+	states, end := probing(t, ProbeConfig{Command: []string{"CMD-SHELL", line}, Interval: time.Millisecond, Timeout: 300 * time.Millisecond, Retries: 2})
+	receive(t, states, Critical, "exceeded its timeout of 300ms")
+	receive(t, states, Critical, "UNHEALTHY")
+	seen := len(pids())
+	for limit := time.Now().Add(10 * time.Second); len(pids()) == seen && time.Now().Before(limit); {
+		time.Sleep(time.Millisecond) // until a third one runs
+	}
+	began := time.Now()
+	end()
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("the end took %v", took)
+	}
+	for _, file := range pids() {
+		child, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, pid := range []string{filepath.Base(file), strings.TrimSpace(string(child))} {
+			if state, err := os.ReadFile("/proc/" + pid + "/stat"); err == nil && !strings.Contains(string(state), ") Z") {
+				t.Errorf("process %s of a hung probe lives: %s", pid, state)
+			}
+		}
+	}
+}
