@@ -1,9 +1,19 @@
 package supervisor
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestExitCodes(t *testing.T) {
@@ -29,8 +39,279 @@ func TestFatalSignals(t *testing.T) {
 		if err := c.Signal(sig); err != nil {
 			t.Fatal(err)
 		}
-		if e := ended(t, c); e.Status() != 128+int(sig) || e.Signal != sig {
+		e := ended(t, c)
+		if e.Status() != 128+int(sig) || e.Signal != sig {
 			t.Errorf("signal %d: got %+v", sig, e)
 		}
+		if !strings.Contains(e.Error(), signalName(sig)) {
+			t.Errorf("signal %d is not named in %q", sig, e.Error())
+		}
 	}
+}
+
+// outputOf runs a child to its end and returns its lines.
+func outputOf(t *testing.T, s *Supervisor, spec Spec) string {
+	t.Helper()
+	var text bytes.Buffer
+	spec.Lines = func(_ int, line []byte) { fmt.Fprintf(&text, "%s\n", line) }
+	c := run(t, s, spec)
+	ended(t, c)
+	c.Clear(0)
+	return text.String()
+}
+
+func TestTheChildIsAsItWasAskedFor(t *testing.T) {
+	s := start(t)
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	inherited, err := exec.Command("/bin/ls", "/proc/self/fd").Output() // with what the test was given
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, s, Spec{Name: "held", Argv: []string{"/bin/sleep", "60"}, Lines: func(int, []byte) {}}) // its pipes are open now
+	extra := make([]*os.File, 3)
+	for i, name := range []string{"three", "", "five"} {
+		if name == "" {
+			continue
+		}
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte("it is "+name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if extra[i], err = os.Open(file); err != nil {
+			t.Fatal(err)
+		}
+		defer extra[i].Close()
+	}
+	for _, tt := range []struct {
+		name string
+		spec Spec
+		want string
+	}{
+		{"directory", Spec{Argv: []string{"/bin/pwd"}, Dir: dir}, dir + "\n"},
+		{"whole environment", Spec{Argv: []string{"/usr/bin/env"}, Env: []string{"A=1", "B=%s % d"}}, "A=1\nB=%s % d\n"},
+		{"empty environment", Spec{Argv: []string{"/usr/bin/env"}}, ""},
+		{"no input", Spec{Argv: []string{"/bin/cat"}}, ""},
+		{"no other descriptors", Spec{Argv: []string{"/bin/ls", "/proc/self/fd"}}, string(inherited)},
+		{
+			"extra descriptors", Spec{Argv: []string{"/bin/sh", "-c", "cat <&3; echo; cat <&4; cat <&5; echo"}, ExtraFiles: extra},
+			"it is three\nit is five\n",
+		},
+		{"own group", Spec{Argv: []string{"/bin/sh", "-c", `set -- $(cat /proc/$$/stat); test $1 = $5 && echo leader`}}, "leader\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.spec.Name = tt.name
+			if got := outputOf(t, s, tt.spec); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestDescriptorsAreHandedThrough(t *testing.T) {
+	s := start(t)
+	in, out := filepath.Join(t.TempDir(), "in"), filepath.Join(t.TempDir(), "out")
+	if err := os.WriteFile(in, []byte("byte \x00 exact"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, err := os.Open(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	w, err := os.Create(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	c := run(t, s, Spec{Name: "cat", Argv: []string{"/bin/cat"}, Stdin: r, Stdout: w})
+	ended(t, c)
+	if got, err := os.ReadFile(out); err != nil || string(got) != "byte \x00 exact" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+// TestMaskAndDispositions starts a supervisor that has inherited blocked and ignored
+// signals and a low limit of open files, and looks at its child.
+func TestMaskAndDispositions(t *testing.T) {
+	var out bytes.Buffer
+	cmd := exec.Command("/bin/sh", "-c", `trap '' HUP INT QUIT TERM TSTP TTIN TTOU PIPE USR1; ulimit -Sn 123; exec /proc/self/exe-of-test`)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Args[2] = strings.Replace(cmd.Args[2], "/proc/self/exe-of-test", self, 1)
+	cmd.Env = append(os.Environ(), playKey+"=state")
+	cmd.Stdout, cmd.Stderr = &out, os.Stderr
+	errs := make(chan error)
+	go func() { // a fork inherits the mask of its thread, which ends with this goroutine
+		runtime.LockOSThread()
+		var all unix.Sigset_t
+		for i := range all.Val {
+			all.Val[i] = 1<<(unix.SIGTERM-1) | 1<<(unix.SIGUSR2-1) | 1<<(unix.SIGCHLD-1)
+		}
+		if err := unix.PthreadSigmask(unix.SIG_SETMASK, &all, nil); err != nil {
+			errs <- err
+		}
+		errs <- cmd.Start()
+	}()
+	if err := <-errs; err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	const want = "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\nfiles 123\nraised\n"
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+}
+
+// playSupervisor is start for a play.
+func playSupervisor() *Supervisor {
+	chld := make(chan os.Signal, 1)
+	signal.Notify(chld, syscall.SIGCHLD)
+	s, err := New(chld, nil)
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
+// playChild starts a child that shares our streams.
+func playChild(s *Supervisor, spec Spec) *Child {
+	spec.Stdin, spec.Stdout, spec.Stderr = os.Stdin, os.Stdout, os.Stderr
+	c, err := s.Start(spec)
+	if err != nil {
+		panic(err)
+	}
+	return c
+}
+
+func playState() {
+	s := playSupervisor()
+	<-playChild(s, Spec{Name: "grep", Argv: []string{"/bin/grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status"}}).Done()
+	<-playChild(s, shell("echo files $(ulimit -Sn)")).Done()
+	raised := shell(`until [ "$(ulimit -Sn)" = "$(ulimit -Hn)" ]; do :; done; echo raised`)
+	raised.MaxFiles = true // takes effect right after the start
+	<-playChild(s, raised).Done()
+}
+
+func TestSignals(t *testing.T) {
+	s := start(t)
+	t.Run("leader alone", func(t *testing.T) {
+		var got []string
+		spec := shell(`trap 'echo leader' USR1; sh -c 'trap "echo child" USR1; echo up; while :; do sleep 0.01; done' & while :; do wait; done`)
+		up, heard := make(chan struct{}), make(chan struct{})
+		spec.Lines = func(_ int, line []byte) {
+			switch string(line) {
+			case "up":
+				close(up)
+			case "leader":
+				close(heard)
+			}
+			got = append(got, string(line))
+		}
+		c := run(t, s, spec)
+		<-up
+		if err := c.Signal(syscall.SIGUSR1); err != nil {
+			t.Fatal(err)
+		}
+		<-heard
+		_ = c.SignalGroup(syscall.SIGKILL)
+		ended(t, c)
+		c.Clear(0)
+		if strings.Join(got, " ") != "up leader" {
+			t.Errorf("got %v", got)
+		}
+	})
+	t.Run("gone is no error", func(t *testing.T) {
+		c := run(t, s, shell("exit 0"))
+		ended(t, c)
+		c.Clear(0)
+		if err := errors.Join(c.Signal(syscall.SIGTERM), c.SignalGroup(syscall.SIGTERM)); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestAChildOutlivesTheThreadThatAskedForIt(t *testing.T) {
+	s := start(t)
+	children := make(chan *Child)
+	go func() { // ends locked, and its thread with it
+		runtime.LockOSThread()
+		c, err := s.Start(Spec{Name: "sleep", Argv: []string{"/bin/sleep", "60"}})
+		if err != nil {
+			t.Error(err)
+		}
+		children <- c
+	}()
+	c := <-children
+	// The thread ends soon after; so does one that is started after it, in order.
+	for range 20 {
+		ended(t, run(t, s, shell("exit 0")))
+	}
+	select {
+	case <-c.Done():
+		t.Fatal("the child has ended: ", c.Exit())
+	default:
+	}
+	_ = c.Signal(syscall.SIGKILL)
+	ended(t, c)
+}
+
+func TestCloseKillsWhatIsLeft(t *testing.T) {
+	chld := make(chan os.Signal, 1)
+	signal.Notify(chld, syscall.SIGCHLD)
+	defer signal.Stop(chld)
+	s, err := New(chld, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := s.Start(shell(`trap '' TERM; while :; do sleep 1; done`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	if e := ended(t, c); e.Signal != syscall.SIGKILL {
+		t.Errorf("got %+v", e)
+	}
+	if _, err := s.Start(shell("exit 0")); err == nil {
+		t.Error("a closed supervisor starts children")
+	}
+	c.Clear(0)
+}
+
+// TestDirectChildrenDieWithUs kills a supervisor that is not PID 1 the hard way.
+func TestDirectChildrenDieWithUs(t *testing.T) {
+	s := start(t)
+	var pid int
+	got := make(chan struct{})
+	spec := player("parent")
+	spec.Lines = func(_ int, line []byte) {
+		if _, err := fmt.Sscan(string(line), &pid); err != nil {
+			t.Errorf("%v: %s", err, line)
+		}
+		close(got)
+	}
+	c := run(t, s, spec)
+	<-got
+	if err := syscall.Kill(pid, 0); err != nil {
+		t.Fatal("the grandchild does not live: ", err)
+	}
+	_ = c.Signal(syscall.SIGKILL)
+	ended(t, c)
+	eventually(t, "the grandchild is gone", func() bool { return syscall.Kill(pid, 0) != nil })
+}
+
+func playParent() {
+	s := playSupervisor()
+	c, err := s.Start(Spec{Name: "sleep", Argv: []string{"/bin/sleep", "60"}})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(c.PID())
+	<-c.Done()
 }

@@ -101,4 +101,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-var plays = map[string]func(){}
+var plays = map[string]func(){
+	"state":  playState,
+	"parent": playParent,
+}

@@ -46,15 +46,8 @@ func siPID(info *unix.Siginfo) int {
 // children lists the child processes of all our threads.
 func children() []int {
 	lists, _ := filepath.Glob("/proc/self/task/*/children")
-	if len(lists) == 0 { // a kernel without CONFIG_PROC_CHILDREN
-		var pids []int
-		self := os.Getpid()
-		for _, p := range processes() {
-			if p.parent == self {
-				pids = append(pids, p.pid)
-			}
-		}
-		return pids
+	if len(lists) == 0 {
+		return childrenByStat()
 	}
 	var pids []int
 	for _, list := range lists {
@@ -63,6 +56,18 @@ func children() []int {
 			if pid, err := strconv.Atoi(field); err == nil {
 				pids = append(pids, pid)
 			}
+		}
+	}
+	return pids
+}
+
+// childrenByStat is for a kernel without CONFIG_PROC_CHILDREN.
+func childrenByStat() []int {
+	var pids []int
+	self := os.Getpid()
+	for _, p := range processes() {
+		if p.parent == self {
+			pids = append(pids, p.pid)
 		}
 	}
 	return pids

@@ -66,19 +66,26 @@ func (s *Supervisor) fork(spec *Spec, c *Child) error {
 	if u := spec.User; u != nil {
 		sys.Credential = &syscall.Credential{Uid: u.UID, Gid: u.GID, Groups: u.Groups, NoSetGroups: u.current()}
 	}
+	var tty *os.File
 	if spec.Foreground {
-		c.tty = terminal(spec.Stdin)
+		tty = terminal(spec.Stdin)
 	}
-	if c.tty != nil {
-		sys.Foreground, sys.Ctty = true, int(c.tty.Fd())
+	if tty != nil {
+		sys.Foreground, sys.Ctty = true, int(tty.Fd())
 	}
 	attr := &syscall.ProcAttr{Dir: spec.Dir, Env: spec.Env, Files: s.files(spec, c), Sys: sys}
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	back := s.lendTTOU()
 	pid, err := syscall.ForkExec(spec.Argv[0], spec.Argv, attr)
+	back()
+	if tty != nil { // also when the exec failed: the group got the terminal before it
+		c.tty = tty
+		s.giveTerminal()
+	}
 	if err != nil {
-		c.reclaimTerminal()
+		s.takeTerminal(c)
 		return err
 	}
 	c.pid = pid

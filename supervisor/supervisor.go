@@ -11,8 +11,10 @@ package supervisor
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/hashicorp/go-hclog"
@@ -27,6 +29,8 @@ type Supervisor struct {
 	jobs chan func() // run on the spawning thread
 	quit chan struct{}
 	wg   sync.WaitGroup
+
+	away int // children that have the terminal; of the spawning thread alone
 
 	mu    sync.Mutex // held from fork to registration, and around each reap
 	own   map[int]*Child
@@ -51,6 +55,7 @@ func New(chld <-chan os.Signal, log hclog.Logger) (*Supervisor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the null device for children: %w", err)
 	}
+	resetIgnored()
 	s := &Supervisor{
 		log:   log,
 		null:  null,
@@ -64,9 +69,15 @@ func New(chld <-chan os.Signal, log hclog.Logger) (*Supervisor, error) {
 	return s, nil
 }
 
-// Close ends the spawning thread and the reaper. Children that still live are killed by
-// the kernel as that thread ends. Start fails from now on; Close is called once.
+// Close kills the children that still live, with their groups, and ends the spawning
+// thread and the reaper. Start fails from now on. Close is called once.
 func (s *Supervisor) Close() {
+	s.mu.Lock()
+	left := slices.Collect(maps.Values(s.own))
+	s.mu.Unlock()
+	for _, c := range left {
+		_ = c.kill(killWait)
+	}
 	close(s.quit)
 	s.wg.Wait()
 	s.null.Close()

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"errors"
 	"os"
 	"syscall"
 
@@ -20,25 +21,45 @@ func terminal(f *os.File) *os.File {
 	return f
 }
 
-// reclaimTerminal takes the terminal back from the child's group.
+// giveTerminal notes, on the spawning thread, that the terminal's foreground is a child's.
+// From now on a terminal that is set to do so would stop us for writing a log line: TTOU
+// is ignored until the terminal is back.
+func (s *Supervisor) giveTerminal() {
+	s.away++
+	setDisposition(syscall.SIGTTOU, sigIgnore)
+}
+
+// lendTTOU makes TTOU default for the moment of a fork, because a child inherits what is
+// ignored.
+func (s *Supervisor) lendTTOU() (back func()) {
+	if s.away == 0 {
+		return func() {}
+	}
+	setDisposition(syscall.SIGTTOU, sigDefault)
+	return func() { setDisposition(syscall.SIGTTOU, sigIgnore) }
+}
+
+// reclaimTerminal takes the terminal back from the child's group, once.
 func (c *Child) reclaimTerminal() {
 	if c.tty == nil {
 		return
 	}
-	c.sup.onThread(func() { takeForeground(c.tty, c.pid) })
-	c.tty = nil
+	c.sup.onThread(func() { c.sup.takeTerminal(c) })
 }
 
-// takeForeground runs on the spawning thread, with TTOU blocked there: to a background
-// process that changes the foreground group the kernel sends TTOU, which would stop us.
-func takeForeground(tty *os.File, from int) {
-	group, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
-	if err != nil || group != from {
+// takeTerminal runs on the spawning thread. It leaves the foreground to whoever else has
+// it meanwhile, unless that group is no more (a job of the child's, or a failed exec).
+func (s *Supervisor) takeTerminal(c *Child) {
+	if c.tty == nil {
 		return
 	}
-	var block, old unix.Sigset_t
-	block.Val[0] = 1 << (uint(unix.SIGTTOU) - 1)
-	_ = unix.PthreadSigmask(unix.SIG_BLOCK, &block, &old)
-	_ = unix.IoctlSetPointerInt(int(tty.Fd()), unix.TIOCSPGRP, syscall.Getpgrp())
-	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil)
+	// TTOU, which the kernel sends to a background process that does this, is ignored.
+	group, err := unix.IoctlGetInt(int(c.tty.Fd()), unix.TIOCGPGRP)
+	if err == nil && (group == c.pid || errors.Is(syscall.Kill(-group, 0), syscall.ESRCH)) {
+		_ = unix.IoctlSetPointerInt(int(c.tty.Fd()), unix.TIOCSPGRP, syscall.Getpgrp())
+	}
+	c.tty = nil
+	if s.away--; s.away == 0 {
+		setDisposition(syscall.SIGTTOU, sigDefault)
+	}
 }
