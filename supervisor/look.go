@@ -90,6 +90,9 @@ type StartError struct {
 }
 
 func (e *StartError) Error() string {
+	if e.Path == "" {
+		return fmt.Sprintf("start %s: %v", e.Name, e.Err)
+	}
 	return fmt.Sprintf("start %s: %s: %v", e.Name, e.Path, e.Err)
 }
 
@@ -110,7 +113,7 @@ func startError(spec *Spec, err error) error {
 	e := &StartError{Name: spec.Name, Path: spec.Argv[0], Err: err}
 	if spec.Dir != "" {
 		if info, derr := os.Stat(spec.Dir); derr != nil {
-			e.Err = fmt.Errorf("the working directory %s: %w", spec.Dir, derr)
+			e.Err = fmt.Errorf("the working directory: %v", derr) // which is not "command not found"
 			return e
 		} else if !info.IsDir() {
 			e.Err = fmt.Errorf("the working directory %s is not a directory", spec.Dir)

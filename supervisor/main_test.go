@@ -102,6 +102,8 @@ func eventually(t *testing.T, what string, ok func() bool) {
 }
 
 var plays = map[string]func(){
-	"state":  playState,
-	"parent": playParent,
+	"state":        playState,
+	"terminal":     playTerminal,
+	"parent":       playParent,
+	"closedreader": playClosedReader,
 }

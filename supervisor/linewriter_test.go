@@ -1,0 +1,189 @@
+package supervisor
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func pipe(t *testing.T) (r, w *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close(); w.Close() })
+	return r, w
+}
+
+// TestLinesStayWhole has many goroutines, and another writer on the same pipe, write at
+// the same time; the reader is slow enough for the queue to fill.
+func TestLinesStayWhole(t *testing.T) {
+	r, w := pipe(t)
+	out := NewLineWriter(w)
+	const writers, each = 8, 2000
+	long := strings.Repeat("z", 3000)
+	var wg sync.WaitGroup
+	for i := range writers {
+		wg.Go(func() {
+			for n := range each {
+				out.LineWait(fmt.Sprintf("[%d] ", i), fmt.Appendf(nil, "%d %s", n, long[:(n*i)%len(long)]))
+			}
+		})
+	}
+	wg.Go(func() {
+		for range each {
+			fmt.Fprintln(w, "[raw] from elsewhere")
+		}
+	})
+	go func() {
+		wg.Wait()
+		out.Close(patience)
+		w.Close()
+	}()
+	next := make(map[string]int)
+	raw := 0
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		prefix, rest, _ := strings.Cut(lines.Text(), " ")
+		if prefix == "[raw]" && rest == "from elsewhere" {
+			raw++
+			continue
+		}
+		var n int
+		if _, err := fmt.Sscan(rest, &n); err != nil || n != next[prefix] || strings.Trim(rest, "0123456789 z") != "" {
+			t.Fatalf("%s: got %.80q, want number %d", prefix, rest, next[prefix])
+		}
+		next[prefix]++
+	}
+	for i := range writers {
+		if got := next[fmt.Sprintf("[%d]", i)]; got != each {
+			t.Errorf("writer %d: %d lines of %d", i, got, each)
+		}
+	}
+	if raw != each || out.Dropped() != 0 {
+		t.Errorf("%d lines from elsewhere, %d dropped", raw, out.Dropped())
+	}
+}
+
+func TestALineLongerThanThePipe(t *testing.T) {
+	r, w := pipe(t)
+	out := NewLineWriter(w)
+	long := bytes.Repeat([]byte("y"), 300<<10)
+	go func() {
+		out.Line("[a] ", []byte("short"))
+		out.LineWait("[b] ", long) // fits only into an empty queue
+		_, _ = out.Write([]byte("as a logger\n"))
+		out.Close(patience)
+		w.Close()
+	}()
+	got, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The last one may find the queue full of the long one.
+	want := "[a] short\n[b] " + string(long) + "\n"
+	if !strings.HasPrefix(string(got), want) {
+		t.Errorf("got %d bytes, want %d, the same", len(got), len(want))
+	}
+}
+
+func TestAStuckReaderCostsLinesOnly(t *testing.T) {
+	r, w := pipe(t)
+	out := NewLineWriter(w)
+	line := bytes.Repeat([]byte("x"), 1000)
+	for range 1000 { // a megabyte; pipe and queue hold less than half of it
+		out.Line("", line)
+	}
+	if out.Dropped() == 0 {
+		t.Fatal("nothing was dropped")
+	}
+	before := out.Dropped()
+	waited := make(chan struct{})
+	go func() {
+		out.LineWait("", line) // waits, as the queue is full
+		close(waited)
+	}()
+	out.Close(10 * time.Millisecond) // returns, and lets it go
+	<-waited
+	if out.Dropped() != before+1 {
+		t.Errorf("dropped %d, then %d", before, out.Dropped())
+	}
+	r.Close()
+	<-out.ended // with EPIPE
+}
+
+func TestALateReaderIsToldWhatItMissed(t *testing.T) {
+	r, w := pipe(t)
+	out := NewLineWriter(w)
+	line := bytes.Repeat([]byte("x"), 1000)
+	for range 1000 {
+		out.Line("", line)
+	}
+	dropped := out.Dropped()
+	lines := bufio.NewScanner(r)
+	for range 1000 - dropped {
+		if !lines.Scan() || lines.Text() != string(line) {
+			t.Fatal("a line is broken: ", lines.Text(), lines.Err())
+		}
+	}
+	out.Line("[a] ", []byte("after"))
+	want := []string{fmt.Sprintf("meshtask: %d lines dropped, the reader was too slow", dropped), "[a] after"}
+	for _, want := range want {
+		if lines.Scan(); lines.Text() != want {
+			t.Errorf("got %q, want %q", lines.Text(), want)
+		}
+	}
+	out.Close(patience)
+}
+
+// TestAClosedReader would end a Go program that writes to its stdout as usual.
+func TestAClosedReader(t *testing.T) {
+	s := start(t)
+	r, w := pipe(t)
+	spec := player("closedreader")
+	spec.Stdout, spec.Stderr = w, os.Stderr
+	r.Close()
+	if e := ended(t, run(t, s, spec)); e.Status() != 0 {
+		t.Errorf("got %+v", e)
+	}
+}
+
+func playClosedReader() {
+	out := NewLineWriter(os.Stdout)
+	for range 100 {
+		out.Line("[a] ", []byte("no one reads this"))
+	}
+	out.Close(patience)
+	if out.Dropped() != 100 {
+		fmt.Fprintln(os.Stderr, "dropped", out.Dropped())
+		os.Exit(1)
+	}
+}
+
+func TestANonBlockingDescriptor(t *testing.T) {
+	r, w := pipe(t)
+	out := NewLineWriter(w)
+	if err := syscall.SetNonblock(out.fd, true); err != nil {
+		t.Fatal(err)
+	}
+	line := bytes.Repeat([]byte("x"), 1000)
+	go func() {
+		for range 500 {
+			out.LineWait("", line)
+		}
+		out.Close(patience)
+		w.Close()
+	}()
+	got, err := io.ReadAll(r)
+	if err != nil || len(got) != 500*1001 {
+		t.Errorf("got %d bytes, %v", len(got), err)
+	}
+}
