@@ -1,0 +1,62 @@
+# make alone prints this file's targets. Needed: Go, Python 3, make; a C compiler
+# only for the race detector.
+
+SHELL   := /bin/sh
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+SOAK    ?= 60s
+OUT     := .tools/e2e
+
+# -race needs a C compiler; without one the same tests run without it and say so.
+HAVE_CC := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && echo yes)
+ifeq ($(HAVE_CC),yes)
+RACE := CGO_ENABLED=1
+FLAGS := -race
+else
+RACE := CGO_ENABLED=0
+FLAGS :=
+endif
+# Programs built with -race sleep a second at their end otherwise.
+TEST := GORACE=atexit_sleep_ms=0 $(RACE) go test
+
+.PHONY: help tools build test unit e2e lint demo bench soak check clean
+
+help: ## print the targets
+	@sed -n 's/^\([a-z0-9]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
+
+tools: ## put consul and envoy into .tools/bin (PATH, else built and fetched; about 4 minutes once)
+	@tools/get.sh
+
+build: ## build ./meshtask, one static binary
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o meshtask ./cmd/meshtask
+
+test: unit e2e ## all tests: unit and scenarios, then the real parts
+
+unit: ## unit, scenario and command-line tests
+	@[ -n "$(FLAGS)" ] || echo "no C compiler: testing without the race detector"
+	$(TEST) $(FLAGS) -shuffle=on ./...
+
+e2e: tools ## tests with a real Consul, a real Envoy and a real app
+	$(TEST) -C e2e $(FLAGS) -shuffle=on -timeout 10m ./...
+
+lint: ## gofmt, vet, go fix, staticcheck; both modules
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt these:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	go vet ./...
+	go vet -C e2e ./...
+	@go fix -diff ./... || { echo "run: go fix ./..."; exit 1; }
+	@go fix -C e2e -diff ./... || { echo "run: go fix -C e2e ./..."; exit 1; }
+	go tool -modfile=tools/lint/go.mod staticcheck ./...
+	cd e2e && go tool -modfile=../tools/lint/go.mod staticcheck ./...
+
+demo: tools ## a Consul server and three tasks on loopback: up, intentions, a stop under load
+	@go build -C e2e -o ../$(OUT)/demo ./demo && exec $(OUT)/demo
+
+bench: tools ## the budgets of docs/architecture.md, measured
+	go test -C e2e -run '^$$' -bench . -benchtime 10x ./...
+
+soak: tools ## rolling replacement under load for SOAK (60s); fails on one lost request
+	@go build -C e2e -o ../$(OUT)/soak ./soak && exec $(OUT)/soak --for $(SOAK)
+
+check: lint test ## what a change must pass
+
+clean: ## remove what was built, but not the real parts
+	rm -rf meshtask .demo $(OUT)

@@ -1,0 +1,218 @@
+package meshtask_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// source is one parsed Go file of the product: not a test, not a tool.
+type source struct {
+	dir, path string
+	file      *ast.File
+	set       *token.FileSet
+}
+
+func (s source) at(n ast.Node) string {
+	return fmt.Sprintf("%s:%d", s.path, s.set.Position(n.Pos()).Line)
+}
+
+// parse reads the Go files below root that keep wants. Folders with modules of
+// their own are separate roots.
+func parse(t *testing.T, root string, keep func(path string) bool) []source {
+	t.Helper()
+	var out []source
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name := d.Name()
+		if d.IsDir() && path != root && (name[0] == '.' || slices.Contains([]string{"testdata", "tools", "e2e", "bench"}, name)) {
+			return fs.SkipDir
+		}
+		if d.IsDir() || filepath.Ext(name) != ".go" || !keep(path) {
+			return nil
+		}
+		set := token.NewFileSet()
+		file, err := parser.ParseFile(set, path, nil, parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		out = append(out, source{dir: filepath.ToSlash(filepath.Dir(path)), path: path, file: file, set: set})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(out) == 0 {
+		t.Fatalf("no Go files found below %s", root)
+	}
+	return out
+}
+
+func product(path string) bool { return !strings.HasSuffix(path, "_test.go") }
+
+// The directions of DESIGN §3. A package matches the first row whose dir it is
+// in; only lists what it may import beyond the standard library (nil: anything),
+// never what it must not import at all. A trailing slash means everything below.
+func directions() []direction {
+	const (
+		apart  = "domain packages do not know each other: what joins two is composed in cmd, where it can be read in one place"
+		engine = "domain packages are units by shape alone: order lives in the table, so none of them may say after"
+		edge   = "domain packages take plain values: the config's shape may change without them"
+	)
+	domain := func(dir string, more ...bar) direction {
+		d := direction{dir: dir, bars: []bar{
+			{"meshtask/lifecycle", engine},
+			{"meshtask/internal/config", edge}, {"meshtask/internal/plan", edge},
+			{"meshtask/internal/journal", "facts travel by callbacks"}, {"meshtask/internal/admin", "facts travel by callbacks"},
+		}}
+		for _, other := range []string{"consulagent", "envoy", "health", "acl"} {
+			if other != dir {
+				d.bars = append(d.bars, bar{"meshtask/" + other, apart})
+			}
+		}
+		d.bars = append(d.bars, more...)
+		return d
+	}
+	noProcess := bar{"meshtask/supervisor", "it runs no processes"}
+	return []direction{
+		{dir: "lifecycle", only: []string{}, bars: []bar{
+			{"os", "the core is pure: every reachable state is walked in a test, without a process or a file"},
+			{"os/", "the core is pure"},
+			{"net", "the core is pure: order must not depend on a network"},
+			{"net/", "the core is pure"},
+			{"syscall", "the core is pure"},
+		}},
+		{dir: "supervisor", only: []string{"golang.org/x/sys/", "github.com/hashicorp/go-hclog"}},
+		domain("consulagent"), domain("envoy"), domain("health"), domain("acl", noProcess),
+		{dir: "internal/config", bars: append(above("the config is data; what it leads to is plan's"), noProcess)},
+		{dir: "internal/journal", bars: append(above("the record knows words, not who says them"), noProcess)},
+		{dir: "internal/admin", bars: append(above("the socket serves what it is given"), noProcess)},
+		{dir: "internal/ecs", bars: append(above("a client of the metadata endpoint, nothing else"), noProcess)},
+		{dir: "internal/secret", bars: append(above("a reader of references, nothing else"), noProcess)},
+	}
+}
+
+type direction struct {
+	dir  string
+	only []string
+	bars []bar
+}
+
+type bar struct{ path, reason string }
+
+func above(reason string) []bar {
+	var out []bar
+	for _, p := range []string{"lifecycle", "consulagent", "envoy", "health", "acl", "internal/plan"} {
+		out = append(out, bar{"meshtask/" + p, reason})
+	}
+	return out
+}
+
+// covers tells whether import path p is path, or below path when that ends in a slash.
+func covers(path, p string) bool {
+	return p == path || strings.HasSuffix(path, "/") && strings.HasPrefix(p, path)
+}
+
+func TestImportDirections(t *testing.T) {
+	rows := directions()
+	for _, src := range parse(t, ".", product) {
+		i := slices.IndexFunc(rows, func(d direction) bool { return d.dir == src.dir || strings.HasPrefix(src.dir, d.dir+"/") })
+		if i < 0 {
+			continue
+		}
+		for _, imp := range src.file.Imports {
+			path, _ := strconv.Unquote(imp.Path.Value)
+			for _, b := range rows[i].bars {
+				if covers(b.path, path) {
+					t.Errorf("%s: %s must not import %s: %s", src.at(imp), rows[i].dir, path, b.reason)
+				}
+			}
+			std := !strings.Contains(strings.Split(path, "/")[0], ".") && !strings.HasPrefix(path, "meshtask/")
+			if rows[i].only != nil && !std && !slices.ContainsFunc(rows[i].only, func(o string) bool { return covers(o, path) }) {
+				t.Errorf("%s: %s may import the standard library and %v, not %s", src.at(imp), rows[i].dir, rows[i].only, path)
+			}
+		}
+	}
+}
+
+// home says that a name (or a whole package, name "") is used in homes only.
+type home struct {
+	pkg, name string
+	homes     []string
+	reason    string
+}
+
+func homes() []home {
+	cmd := []string{"cmd/meshtask"}
+	var out []home
+	for _, name := range []string{"Exit", "Getenv", "LookupEnv", "Environ", "ExpandEnv", "Setenv", "Unsetenv"} {
+		out = append(out, home{"os", name, cmd, "the process's environment and exit code are main's; everybody else is given values"})
+	}
+	for _, name := range []string{"DefaultClient", "DefaultTransport", "Get", "Head", "Post", "PostForm", "ListenAndServe"} {
+		out = append(out, home{"net/http", name, nil, "every client has its own transport and a time limit"})
+	}
+	return append(out,
+		home{"os/signal", "", cmd, "one relay in main owns the signals; others are given a channel"},
+		home{"os/exec", "", nil, "children are started by supervisor alone, or the reaper may take their status"},
+		home{"os", "StartProcess", nil, "children are started by supervisor alone"},
+		home{"syscall", "ForkExec", []string{"supervisor"}, "children are started by supervisor alone"},
+		home{"syscall", "StartProcess", []string{"supervisor"}, "children are started by supervisor alone"},
+		home{"syscall", "Wait4", []string{"supervisor"}, "only the reaper may take an exit status"},
+		home{"golang.org/x/sys/unix", "Wait4", []string{"supervisor"}, "only the reaper may take an exit status"},
+		home{"github.com/oklog/run", "", cmd, "the group holds the top level only; order never lives in it"},
+		home{"log", "", nil, "no global loggers: an hclog.Logger is handed in"},
+		home{"log/slog", "", []string{"internal/secret"}, "one logger: hclog (a secret hides itself from slog too)"},
+		home{"testing", "", nil, "product code knows nothing of tests"},
+		home{"time", "Sleep", nil, "a sleep cannot be stopped: select on a timer and ctx"},
+	)
+}
+
+func TestHomes(t *testing.T) {
+	rows := homes()
+	for _, src := range parse(t, ".", product) {
+		for name, path := range imported(src.file) {
+			for _, h := range rows {
+				if h.pkg != path || slices.Contains(h.homes, src.dir) {
+					continue
+				}
+				if h.name == "" {
+					t.Errorf("%s imports %s: %s", src.path, path, h.reason)
+					continue
+				}
+				ast.Inspect(src.file, func(n ast.Node) bool {
+					sel, ok := n.(*ast.SelectorExpr)
+					if !ok || sel.Sel.Name != h.name {
+						return true
+					}
+					if x, ok := sel.X.(*ast.Ident); ok && x.Name == name {
+						t.Errorf("%s uses %s.%s: %s", src.at(sel), path, h.name, h.reason)
+					}
+					return true
+				})
+			}
+		}
+	}
+}
+
+// imported maps the names in a file to import paths.
+func imported(f *ast.File) map[string]string {
+	out := map[string]string{}
+	for _, imp := range f.Imports {
+		path, _ := strconv.Unquote(imp.Path.Value)
+		name := path[strings.LastIndex(path, "/")+1:]
+		if imp.Name != nil {
+			name = imp.Name.Name
+		}
+		out[name] = path
+	}
+	return out
+}
