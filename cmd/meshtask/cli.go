@@ -125,7 +125,7 @@ func names(table []command) []string {
 
 // nearest suggests the known word with the least edit distance, when it is near.
 func nearest(word string, known []string) string {
-	best, at := len(word)/2+1, ""
+	best, at := max(2, len(word)/3)+1, ""
 	for _, k := range known {
 		if d := distance(word, k); d < best {
 			best, at = d, k

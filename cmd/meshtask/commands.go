@@ -11,6 +11,10 @@ func commands() []command {
 	return []command{
 		{name: "run", args: "[flags] [-- CMD ARG…]", does: "run the task: consul-agent, mesh-init, envoy, health-sync, app, and back",
 			run: runTask, flags: runFlags},
+		{name: "health", args: "[--dir DIR]", does: "exit 0 when the task is up and its app healthy, else 1 and one line why",
+			run: runHealth, flags: dirFlag},
+		{name: "status", args: "[--dir DIR] [--json]", does: "print the live state of every unit",
+			run: runStatus, flags: func(fs *flag.FlagSet) { dirFlag(fs); fs.Bool("json", false, "as JSON") }},
 		{name: "config", args: "check|schema|docs [--config FILE]", does: "check a configuration, print its JSON Schema or its field table",
 			run: runConfig, flags: configFlags},
 		{name: "version", args: "[--check]", does: "print the version; with --check those of consul and envoy, and whether they fit",
@@ -22,7 +26,7 @@ func commands() []command {
 // configuration, so that everything wrong is reported at once: exit 200, not 2.
 func runFlags(fs *flag.FlagSet) {
 	configFlags(fs)
-	fs.String("dir", "", "state directory")
+	dirFlag(fs)
 	fs.String("retry-join", "", "Consul servers to join, separated by commas")
 	fs.String("stop-timeout", "", "ECS's stopTimeout of this container (30s)")
 	fs.String("log-level", "", "trace, debug, info, warn or error")
@@ -36,6 +40,8 @@ func runFlags(fs *flag.FlagSet) {
 }
 
 func configFlags(fs *flag.FlagSet) { fs.String("config", "", "configuration file") }
+
+func dirFlag(fs *flag.FlagSet) { fs.String("dir", "", "state directory") }
 
 func usage(out io.Writer) {
 	fmt.Fprintln(out, "meshtask is the single entrypoint of an ECS task in a Consul service mesh.\n\nusage:")

@@ -119,7 +119,9 @@ func (t *task) prepare() (path string, err error) {
 	}
 	var names []string
 	for _, r := range lifecycle.Documented() {
-		names = append(names, string(r.Unit))
+		if t.cfg.Mode.Mesh() || r.Unit == lifecycle.App {
+			names = append(names, string(r.Unit))
+		}
 	}
 	t.alive = journal.NewLive(names...)
 	sinks := []func(journal.Entry){t.summary.Add, t.alive.Add, t.say}

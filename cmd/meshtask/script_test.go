@@ -1,0 +1,60 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
+)
+
+// The test binary is meshtask itself, and the fakes of consul and envoy: a
+// script sees them on PATH.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"meshtask": main,
+	})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("GORACE", "atexit_sleep_ms=0")
+			e.Setenv("MESHTASK_DIR", "")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"signal": signalBackground,
+			"await":  await,
+		},
+	})
+}
+
+// signalBackground is `signal NAME`: to the latest background command.
+func signalBackground(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: signal NAME")
+	}
+	cmds := ts.BackgroundCmds()
+	if len(cmds) == 0 {
+		ts.Fatalf("nothing runs in the background")
+	}
+	ts.Check(cmds[len(cmds)-1].Process.Signal(syscall.Signal(unix.SignalNum("SIG" + args[0]))))
+}
+
+// await is `await FILE TEXT`: until the file holds the text. The script's own
+// time limit ends it.
+func await(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: await FILE TEXT")
+	}
+	for {
+		b, err := os.ReadFile(ts.MkAbs(args[0]))
+		if err == nil && strings.Contains(string(b), args[1]) {
+			return
+		}
+	}
+}

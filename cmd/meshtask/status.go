@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"meshtask/internal/admin"
+	"meshtask/internal/journal"
+)
+
+// runStatus is `meshtask status`: the live state of every unit.
+func runStatus(w *world, c call) int {
+	ctx, cancel := context.WithTimeout(context.Background(), askLimit)
+	defer cancel()
+	var first error
+	for _, dir := range w.dirs(c) {
+		text, err := admin.Status(ctx, filepath.Join(dir, "admin.sock"))
+		if err != nil {
+			if first == nil {
+				first = err
+			}
+			continue
+		}
+		if c.on("json") {
+			return w.print(text)
+		}
+		var s status
+		if err := json.Unmarshal(text, &s); err != nil {
+			return w.fail(exitInternal, "status: cannot read the answer: %v", err)
+		}
+		return w.print([]byte(s.text()))
+	}
+	return w.fail(1, "status: no running task answers: %v", first)
+}
+
+func (s status) text() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  %s %s   task %s   %s\n", s.Service, s.State, s.Uptime, s.Task, s.Budget)
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, u := range s.Units {
+		fmt.Fprintf(t, " %s\t%s %s\t%s\t%s\n", u.Unit, u.State, age(u.Since), pid(u), u.Last)
+	}
+	_ = t.Flush() // into memory
+	for unit, w := range s.Waiting {
+		fmt.Fprintf(&b, " %s waits %s for %s: %s %s\n", unit, age(w.Since), w.What, w.Err, w.Hint)
+	}
+	return b.String()
+}
+
+func age(since time.Time) string {
+	if since.IsZero() {
+		return ""
+	}
+	return time.Since(since).Round(time.Second).String()
+}
+
+func pid(u journal.Unit) string {
+	if u.PID == 0 {
+		return ""
+	}
+	return fmt.Sprintf("pid %d  %d restarts", u.PID, u.Restarts)
+}
