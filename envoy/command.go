@@ -47,7 +47,7 @@ func output(ctx context.Context, start Starter, spec supervisor.Spec, limit time
 	case <-child.Done():
 	case <-ctx.Done():
 		_ = child.SignalGroup(syscall.SIGKILL)
-		<-child.Done()
+		within(killWait, child)
 	}
 	child.Clear(0)
 	for i := range streams { // a descendant in another group may hold them open

@@ -47,6 +47,7 @@ const (
 	graceDefault = quitMost + termMost
 	quitMost     = 2 * time.Second // Envoy answers in 10 ms; a stuck one never does
 	termMost     = time.Second
+	killWait     = time.Second // a killed process takes milliseconds to go
 )
 
 // NewProxy sets the defaults.
@@ -204,7 +205,9 @@ func (p *Proxy) finish(ctx context.Context, child *supervisor.Child, admin *Admi
 	}
 	if !closed(child.Done()) {
 		_ = child.SignalGroup(syscall.SIGKILL)
-		<-child.Done()
+		if !within(killWait, child) {
+			return fmt.Errorf("envoy (pid %d) is still there %v after KILL: it is in an uninterruptible sleep", child.PID(), killWait)
+		}
 	}
 	child.Clear(0)
 	exit := child.Exit()
@@ -240,6 +243,17 @@ func (p *Proxy) quit(ctx context.Context, child *supervisor.Child, admin *Admin)
 	waitUntil(term, child)
 	if !closed(child.Done()) && ctx.Err() == nil {
 		p.c.Note("killed", "neither quitquitquit nor TERM ended it", "pid", child.PID(), "after", time.Since(began))
+	}
+}
+
+func within(limit time.Duration, child *supervisor.Child) bool {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-child.Done():
+		return true
+	case <-timer.C:
+		return false
 	}
 }
 

@@ -1,0 +1,220 @@
+package envoy
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// drained runs an Inbound against the fake and returns the pairs of its note.
+func drained(t *testing.T, socket string, ctx context.Context, change func(*InboundConfig)) (kv map[string]any, took time.Duration) {
+	t.Helper()
+	c := InboundConfig{
+		Admin: socket,
+		Max:   func() time.Duration { return patience },
+		Note: func(event, detail string, pairs ...any) {
+			if event != "step" || detail != "drained" || kv != nil {
+				t.Errorf("note %s %s", event, detail)
+			}
+			kv = map[string]any{}
+			for i := 0; i < len(pairs); i += 2 {
+				kv[pairs[i].(string)] = pairs[i+1]
+			}
+		},
+	}
+	change(&c)
+	stop, ready, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := NewInbound(c).Run(ctx, func() { close(ready) }, stop); err != nil {
+			t.Error(err)
+		}
+	}()
+	await(t, "ready", ready)
+	began := time.Now()
+	close(stop)
+	await(t, "end", done)
+	return kv, time.Since(began)
+}
+
+// values gives one gauge's value after the other, then the last for ever.
+func values(gauge string, all ...int64) func() string {
+	var n atomic.Int32
+	return func() string {
+		i := min(int(n.Add(1)), len(all)) - 1
+		return fmt.Sprintf(`[{"name":%q,"value":%d},{"name":"cluster.local_app.upstream_cx_active","value":7}]`, gauge, all[i])
+	}
+}
+
+func check(t *testing.T, kv map[string]any, start, end int64, protocol, why string) {
+	t.Helper()
+	if kv["start"] != start || kv["end"] != end || kv["protocol"] != protocol || kv["why"] != why {
+		t.Errorf("drained %v, want start %d end %d protocol %s why %s", kv, start, end, protocol, why)
+	}
+}
+
+func TestDrainWaitsForTwoZerosInARow(t *testing.T) {
+	f := newFakeAdmin()
+	f.stats = values(gaugeHTTP, 3, 2, 0, 1, 0, 0)
+	socket, _ := f.serve(t)
+	kv, _ := drained(t, socket, t.Context(), func(*InboundConfig) {})
+	check(t, kv, 3, 0, "http", "empty")
+	if f.polls.Load() != 6 || f.drains.Load() != 1 {
+		t.Errorf("%d polls, %d drain calls", f.polls.Load(), f.drains.Load())
+	}
+}
+
+func TestDrainTCP(t *testing.T) {
+	f := newFakeAdmin()
+	f.stats = func() string { return `[{"name":"cluster.local_app.upstream_cx_active","value":2}]` }
+	socket, _ := f.serve(t)
+	const most = 150 * time.Millisecond
+	kv, took := drained(t, socket, t.Context(), func(c *InboundConfig) { c.Max = func() time.Duration { return most } })
+	check(t, kv, 2, 2, "tcp", "maximum")
+	if took < most || took > most+300*time.Millisecond {
+		t.Errorf("took %v of %v", took, most)
+	}
+}
+
+func TestDrainKeepsItsTimes(t *testing.T) {
+	f := newFakeAdmin()
+	socket, _ := f.serve(t)
+	const propagation, least = 120 * time.Millisecond, 200 * time.Millisecond
+	var asked time.Time
+	f.drain = func(w http.ResponseWriter) { asked = time.Now() }
+	began := time.Now()
+	kv, took := drained(t, socket, t.Context(), func(c *InboundConfig) {
+		c.Propagation = func() time.Duration { return propagation }
+		c.Min = func() time.Duration { return least }
+	})
+	check(t, kv, 0, 0, "http", "empty")
+	if wait := asked.Sub(began); wait < propagation {
+		t.Errorf("drain call after %v, propagation is %v", wait, propagation)
+	}
+	if took < propagation+least || took > propagation+least+300*time.Millisecond {
+		t.Errorf("took %v", took)
+	}
+}
+
+func TestDrainDisabledOrWithoutBudget(t *testing.T) {
+	f := newFakeAdmin()
+	socket, _ := f.serve(t)
+	for name, change := range map[string]func(*InboundConfig){
+		"disabled": func(c *InboundConfig) {
+			c.Disabled = true
+			c.Propagation = func() time.Duration { return patience }
+		},
+		"no budget": func(c *InboundConfig) { c.Max = nil },
+	} {
+		if kv, took := drained(t, socket, t.Context(), change); kv != nil || took > time.Second || f.drains.Load() != 0 {
+			t.Errorf("%s: %v after %v, %d calls", name, kv, took, f.drains.Load())
+		}
+	}
+}
+
+// The faults of the admin interface: a stop goes on with each of them.
+func TestDrainFaults(t *testing.T) {
+	const most = 300 * time.Millisecond
+	release := make(chan struct{})
+	t.Cleanup(func() { close(release) })
+	for name, c := range map[string]struct {
+		spoil func(*fakeAdmin)
+		why   string
+		polls bool
+	}{
+		"drain answers 500": {func(f *fakeAdmin) {
+			f.drain = func(w http.ResponseWriter) { http.Error(w, "no", http.StatusInternalServerError) }
+		}, "empty", true},
+		"drain hangs":   {func(f *fakeAdmin) { f.drain = func(http.ResponseWriter) { <-release } }, "maximum", false},
+		"poll hangs":    {func(f *fakeAdmin) { f.stats = func() string { <-release; return "[]" } }, "maximum", true},
+		"gauge absent":  {func(f *fakeAdmin) { f.stats = func() string { return "[]" } }, "maximum", true},
+		"no JSON":       {func(f *fakeAdmin) { f.stats = func() string { return "}" } }, "maximum", true},
+		"text as value": {func(f *fakeAdmin) { f.stats = func() string { return `[{"name":"` + gaugeHTTP + `","value":"0"}]` } }, "maximum", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFakeAdmin()
+			c.spoil(f)
+			socket, _ := f.serve(t)
+			kv, took := drained(t, socket, t.Context(), func(k *InboundConfig) { k.Max = func() time.Duration { return most } })
+			if kv["why"] != c.why || took > most+500*time.Millisecond || (f.polls.Load() > 0) != c.polls {
+				t.Errorf("%v after %v, %d polls", kv, took, f.polls.Load())
+			}
+		})
+	}
+}
+
+func TestDrainEnvoyGone(t *testing.T) {
+	f := newFakeAdmin()
+	socket, gone := f.serve(t)
+	f.stats = func() string { return `[{"name":"` + gaugeHTTP + `","value":5}]` }
+	f.drain = func(http.ResponseWriter) { go gone() }
+	kv, took := drained(t, socket, t.Context(), func(*InboundConfig) {})
+	if kv["why"] != "envoy has gone" || kv["end"] != int64(0) || took > 5*time.Second {
+		t.Errorf("%v after %v", kv, took)
+	}
+	kv, _ = drained(t, socket+"-never", t.Context(), func(*InboundConfig) {})
+	if kv["why"] != "envoy has gone" {
+		t.Errorf("no socket: %v", kv)
+	}
+}
+
+func TestDrainIsCutByContext(t *testing.T) {
+	f := newFakeAdmin()
+	f.stats = values(gaugeHTTP, 5)
+	ctx, cancel := context.WithCancel(t.Context())
+	f.drain = func(http.ResponseWriter) { cancel() }
+	socket, _ := f.serve(t)
+	kv, took := drained(t, socket, ctx, func(*InboundConfig) {})
+	if kv["why"] != "cut" || took > time.Second {
+		t.Errorf("%v after %v", kv, took)
+	}
+
+	ctx, cancel = context.WithCancel(t.Context())
+	kv, took = drained(t, socket, ctx, func(c *InboundConfig) {
+		c.Propagation = func() time.Duration { cancel(); return patience }
+	})
+	if kv != nil || took > time.Second {
+		t.Errorf("during propagation: %v after %v", kv, took)
+	}
+}
+
+func TestInboundAddsItsCheckUntilItSucceeds(t *testing.T) {
+	f := newFakeAdmin()
+	socket, _ := f.serve(t)
+	tries, waits := 0, []string{}
+	kv, _ := drained(t, socket, t.Context(), func(c *InboundConfig) {
+		c.AddCheck = func(context.Context) error {
+			if tries++; tries < 3 {
+				return fmt.Errorf("try %d", tries)
+			}
+			return nil
+		}
+		c.Waiting = func(what, lastError, hint string) { waits = append(waits, lastError) }
+	})
+	check(t, kv, 0, 0, "http", "empty")
+	if got := fmt.Sprint(waits); got != "[try 1 try 2 ]" {
+		t.Errorf("waits %q", got)
+	}
+}
+
+func TestInboundStopsWhileItsCheckFails(t *testing.T) {
+	f := newFakeAdmin()
+	socket, _ := f.serve(t)
+	stop, done := make(chan struct{}), make(chan struct{})
+	u := NewInbound(InboundConfig{
+		Admin: socket, Max: func() time.Duration { return patience },
+		AddCheck: func(context.Context) error { return fmt.Errorf("no") },
+	})
+	go func() {
+		defer close(done)
+		_ = u.Run(t.Context(), func() { t.Error("ready") }, stop)
+	}()
+	close(stop)
+	await(t, "end", done)
+	if f.drains.Load() != 1 {
+		t.Error("it was not drained: the listener is open whether the check was added or not")
+	}
+}

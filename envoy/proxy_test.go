@@ -1,0 +1,280 @@
+package envoy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// life is one Run of a Proxy whose Envoy is the fake.
+type life struct {
+	proxy       *Proxy
+	ready, stop chan struct{}
+	done        chan struct{}
+	err         error
+	cancel      context.CancelFunc
+
+	mu    sync.Mutex
+	notes []string
+	lines []string
+	waits []string
+}
+
+func newLife(t *testing.T, play string, change func(*Config)) *life {
+	t.Helper()
+	dir := shortDir(t)
+	socket, file := filepath.Join(dir, "a.sock"), filepath.Join(dir, "bootstrap.json")
+	doc := fmt.Sprintf(`{"admin":{"address":{"pipe":{"path":%q}}}}`, socket)
+	if err := os.WriteFile(file, []byte(doc), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l := &life{}
+	c := Config{
+		Path: os.Args[0], Bootstrap: file, Admin: socket, Listen: "127.0.0.1:1",
+		Env: []string{"FAKE=" + play, "GORACE=atexit_sleep_ms=0"}, Start: newSupervisor(t),
+		ReadyTimeout: patience,
+		Note: func(event, detail string, kv ...any) {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.notes = append(l.notes, event+" "+detail)
+		},
+		Output: func(stream int, level hclog.Level, line string) {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.lines = append(l.lines, fmt.Sprintf("%d %s %s", stream, level, line))
+		},
+		Waiting: func(what, lastError, hint string) {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.waits = append(l.waits, what+": "+lastError)
+		},
+	}
+	if change != nil {
+		change(&c)
+	}
+	l.proxy = NewProxy(c)
+	return l
+}
+
+func (l *life) run(t *testing.T) {
+	l.ready, l.stop, l.done = make(chan struct{}), make(chan struct{}), make(chan struct{})
+	ctx, cancel := context.WithCancel(t.Context())
+	l.cancel = cancel
+	go func() {
+		defer close(l.done)
+		l.err = l.proxy.Run(ctx, func() { close(l.ready) }, l.stop)
+	}()
+	t.Cleanup(func() { cancel(); <-l.done })
+}
+
+func (l *life) has(note string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, n := range l.notes {
+		if strings.HasPrefix(n, note) {
+			return true
+		}
+	}
+	return false
+}
+
+func TestProxyStopsByQuit(t *testing.T) {
+	l := newLife(t, "polite", nil)
+	for range 2 { // a unit can be restarted
+		l.run(t)
+		await(t, "ready", l.ready)
+		close(l.stop)
+		await(t, "end", l.done)
+		if l.err != nil {
+			t.Fatal(l.err)
+		}
+	}
+	if l.has("killed") || !l.has("step listener") || !l.has("step exit") {
+		t.Errorf("notes: %v", l.notes)
+	}
+	if len(l.lines) != 2 || l.lines[0] != "2 warn main: hello from polite" {
+		t.Errorf("lines: %v", l.lines)
+	}
+}
+
+func TestProxyStopEscalates(t *testing.T) {
+	for play, killed := range map[string]bool{"ignores-quit": false, "deaf": true} {
+		t.Run(play, func(t *testing.T) {
+			const grace = 600 * time.Millisecond
+			l := newLife(t, play, func(c *Config) { c.Grace = func() time.Duration { return grace } })
+			l.run(t)
+			await(t, "ready", l.ready)
+			began := time.Now()
+			close(l.stop)
+			await(t, "end", l.done)
+			took := time.Since(began)
+			if l.err != nil || l.has("killed") != killed {
+				t.Errorf("err %v, notes %v", l.err, l.notes)
+			}
+			// Quit has two thirds of the grace, TERM the rest.
+			if least := grace * 2 / 3; took < least || killed && took < grace {
+				t.Errorf("ended after %v: was it asked politely?", took)
+			}
+			if took > grace+400*time.Millisecond {
+				t.Errorf("ended after %v, the grace is %v", took, grace)
+			}
+		})
+	}
+}
+
+func TestProxyStoppedProcessIsKilled(t *testing.T) {
+	const grace = 500 * time.Millisecond
+	pid := 0
+	l := newLife(t, "polite", func(c *Config) {
+		c.Grace = func() time.Duration { return grace }
+		note := c.Note
+		c.Note = func(event, detail string, kv ...any) {
+			if detail == "exec" {
+				pid = kv[1].(int)
+			}
+			note(event, detail, kv...)
+		}
+	})
+	l.run(t)
+	await(t, "ready", l.ready)
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	close(l.stop)
+	await(t, "end", l.done)
+	if took := time.Since(began); took > grace+400*time.Millisecond || l.err != nil || !l.has("killed") {
+		t.Errorf("ended after %v with %v, notes %v", took, l.err, l.notes)
+	}
+}
+
+func TestProxyContextKillsAtOnce(t *testing.T) {
+	l := newLife(t, "deaf", nil)
+	l.run(t)
+	await(t, "ready", l.ready)
+	began := time.Now()
+	l.cancel()
+	await(t, "end", l.done)
+	if took := time.Since(began); took > 300*time.Millisecond || l.err != nil {
+		t.Errorf("ended after %v with %v", took, l.err)
+	}
+}
+
+func TestProxyEndsUnasked(t *testing.T) {
+	for play, want := range map[string]string{
+		"leaves": "envoy ended without being asked to: envoy (pid %d) exited with 0; its last lines: [warning] main: hello from leaves",
+		"dies":   "envoy ended without being asked to: envoy (pid %d) exited with 1; its last lines: [warning] main: hello from dies | [critical] main: error initializing config",
+	} {
+		t.Run(play, func(t *testing.T) {
+			l := newLife(t, play, nil)
+			l.run(t)
+			await(t, "end", l.done)
+			if l.err == nil {
+				t.Fatal("no error")
+			}
+			var pid int
+			head := strings.Index(l.err.Error(), "(pid ")
+			if head >= 0 {
+				fmt.Sscanf(l.err.Error()[head:], "(pid %d)", &pid)
+			}
+			if got := l.err.Error(); got != fmt.Sprintf(want, pid) {
+				t.Errorf("got  %s\nwant %s", got, fmt.Sprintf(want, pid))
+			}
+		})
+	}
+}
+
+func TestProxyNotReady(t *testing.T) {
+	l := newLife(t, "never", func(c *Config) { c.ReadyTimeout = 1300 * time.Millisecond })
+	l.run(t)
+	await(t, "end", l.done)
+	if l.err == nil || !strings.Contains(l.err.Error(), "envoy is not ready after 1.3s: it has not yet connected to the agent's gRPC port") {
+		t.Errorf("err: %v", l.err)
+	}
+	if len(l.waits) != 2 || !strings.HasPrefix(l.waits[0], "envoy to listen on 127.0.0.1:1: it has not yet connected") || l.waits[1] != ": " {
+		t.Errorf("waits: %q", l.waits)
+	}
+}
+
+func TestProxyStopBeforeReady(t *testing.T) {
+	l := newLife(t, "never", nil)
+	l.run(t)
+	close(l.stop)
+	await(t, "end", l.done)
+	if l.err != nil || l.has("step listener") {
+		t.Errorf("err %v, notes %v", l.err, l.notes)
+	}
+}
+
+func TestProxyVersions(t *testing.T) {
+	misfit := func(err error) (old, is bool) {
+		v, is := errors.AsType[*VersionError](err)
+		return is && v.TooOld, is
+	}
+	for name, c := range map[string]struct {
+		play                string
+		strict, old, refuse bool
+	}{
+		"old": {"old", false, true, true}, "strict": {"new", true, false, true}, "lenient": {"new", false, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLife(t, c.play, func(k *Config) { k.StrictVersion = c.strict })
+			l.run(t)
+			if !c.refuse {
+				await(t, "ready", l.ready)
+				return
+			}
+			await(t, "end", l.done)
+			if old, is := misfit(l.err); !is || old != c.old {
+				t.Errorf("%v", l.err)
+			}
+		})
+	}
+}
+
+func TestProxyPortTaken(t *testing.T) {
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	address := other.Addr().String()
+	_, port, _ := net.SplitHostPort(address)
+	for _, listen := range []string{address, ":" + port} {
+		t.Run(listen, func(t *testing.T) {
+			l := newLife(t, "polite", func(c *Config) { c.Listen = listen })
+			l.run(t)
+			await(t, "end", l.done)
+			want := fmt.Sprintf("public listener: %s is in use already, by pid %d (", listen, os.Getpid())
+			if l.err == nil || !strings.HasPrefix(l.err.Error(), want) || l.has("step exec") {
+				t.Errorf("got %v, want %s", l.err, want)
+			}
+		})
+	}
+	other.Close()
+	if err := portFree(address); err != nil {
+		t.Errorf("after it was closed: %v", err)
+	}
+}
+
+func TestProxyStaleSocket(t *testing.T) {
+	l := newLife(t, "polite", nil)
+	stale, err := net.ListenUnix("unix", &net.UnixAddr{Name: l.proxy.c.Admin})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stale.SetUnlinkOnClose(false)
+	stale.Close()
+	l.run(t)
+	await(t, "ready", l.ready)
+}

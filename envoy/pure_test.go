@@ -1,0 +1,305 @@
+package envoy
+
+import (
+	"errors"
+	"io/fs"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/go-hclog"
+)
+
+func TestDocumentOnASocket(t *testing.T) {
+	goldens(t, func(t *testing.T, c goldenCase) {
+		c.settings.Admin = "/run/meshtask/envoy-admin.sock"
+		text, err := Document(c.settings, c.registered())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(text), `"port_value":19000`) {
+			t.Error("something still leads to Consul's admin port")
+		}
+		// The real command's output, adapted, is the same document.
+		if err := adapt(c.want, c.settings, c.registered()); err != nil {
+			t.Fatal(err)
+		}
+		doc, err := decodeJSON(string(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(roundTrip(t, c.want), roundTrip(t, doc)); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestNoStatsTags(t *testing.T) {
+	s := Settings{ProxyID: "p", XDS: "127.0.0.1:8502", Admin: "127.0.0.1:19001", NoStatsTags: true}
+	for _, c := range []struct {
+		config map[string]any
+		want   any
+	}{
+		{nil, nil},
+		{object{"envoy_stats_tags": []any{"a=b"}}, object{
+			"stats_tags":           []any{object{"tag_name": "a", "fixed_value": "b"}},
+			"use_all_default_tags": true,
+		}},
+		{object{"envoy_stats_config_json": `{"x":1}`}, object{"x": 1.0}},
+	} {
+		text, err := Document(s, Registered{Config: c.config})
+		if err != nil {
+			t.Fatal(err)
+		}
+		doc, _ := decodeJSON(string(text))
+		if diff := cmp.Diff(c.want, roundTrip(t, doc)["stats_config"]); diff != "" {
+			t.Errorf("%v: %s", c.config, diff)
+		}
+	}
+}
+
+func TestDocumentErrorsNameTheSetting(t *testing.T) {
+	s := Settings{ProxyID: "p", XDS: "127.0.0.1:8502", Admin: "/a.sock"}
+	for setting, value := range map[string]any{
+		"envoy_statsd_url":                   "tcp://127.0.0.1:1",
+		"envoy_dogstatsd_url":                "udp://127.0.0.1",
+		"envoy_prometheus_bind_addr":         "0.0.0.0",
+		"envoy_stats_bind_addr":              map[string]any{},
+		"envoy_stats_tags":                   []any{map[string]any{}},
+		"envoy_extra_static_clusters_json":   "{",
+		"envoy_extra_static_listeners_json":  "1],[2",
+		"envoy_extra_stats_sinks_json":       "}",
+		"envoy_tracing_json":                 "{} {}",
+		"envoy_stats_config_json":            "x",
+		"Envoy_Stats_Flush_Interval":         []any{},
+		"envoy_statsd_url ":                  nil, // not a setting: no error
+		"envoy_public_listener_json":         "{",
+		"envoy_gateway_no_default_bind":      true,
+		"envoy_mesh_gateway_bind_addresses":  map[string]any{},
+		"envoy_telemetry_collector_bind_foo": "",
+	} {
+		_, err := Document(s, Registered{Config: map[string]any{setting: value}})
+		name := strings.ToLower(setting)
+		wrong := slices.Contains(append(bootstrapKeys(), statsTagsKey), name)
+		if wrong != (err != nil) || err != nil && !strings.Contains(err.Error(), "proxy.config."+setting) {
+			t.Errorf("%s: %v", setting, err)
+		}
+	}
+	for _, s := range []Settings{{XDS: "x", Admin: "/a"}, {XDS: "1.1.1.1:1", Admin: "x"}, {XDS: "1.1.1.1:99999", Admin: "/a"}} {
+		if _, err := Document(s, Registered{}); err == nil {
+			t.Errorf("%+v: no error", s.XDS+" "+s.Admin)
+		}
+	}
+}
+
+func TestKnown(t *testing.T) {
+	config := map[string]any{
+		"protocol": 1, "bind_port": 1, "envoy_statsd_url": 1, "Envoy_Stats_Tags": 1, "envoy_listener_json": 1, "envoy_cluster_json": 1,
+		"envoy_gateway_bind_addresses": 1, "envoy_bootstrap_json_tpl": 1, "ENVOY_new": 1,
+	}
+	if diff := cmp.Diff([]string{"ENVOY_new", "envoy_bootstrap_json_tpl"}, Known(config)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestFits(t *testing.T) {
+	for version, want := range map[string]string{
+		"1.32.9": "envoy 1.32.9 is too old: Consul 1.22 serves 1.33.0 and later",
+		"0.9.0":  "envoy 0.9.0 is too old: Consul 1.22 serves 1.33.0 and later",
+		"1.18.4": "envoy 1.18.4 is too old: Consul 1.22 serves 1.33.0 and later",
+		"1.33.0": "", "1.33.14": "", "1.34.12": "", "1.35.8": "", "1.35.99": "",
+		"1.36.2":     "envoy 1.36.2 is outside 1.33 to 1.35, which Consul 1.22 declares",
+		"1.36.0-dev": "envoy 1.36.0-dev is outside 1.33 to 1.35, which Consul 1.22 declares",
+		"2.0.0":      "envoy 2.0.0 is outside 1.33 to 1.35, which Consul 1.22 declares",
+		"main":       "envoy main is outside 1.33 to 1.35, which Consul 1.22 declares",
+	} {
+		got := ""
+		if misfit := Fits(version); misfit != nil {
+			got = misfit.Error()
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", version, got, want)
+		}
+	}
+}
+
+func TestParseVersion(t *testing.T) {
+	for text, want := range map[string]string{
+		"dc2d3098ae5641555f15c71d5bb5ce0060a8015c/1.36.2/Clean/RELEASE/BoringSSL":                                "1.36.2",
+		"\n/usr/bin/envoy  version: dc2d3098ae5641555f15c71d5bb5ce0060a8015c/1.36.2/Clean/RELEASE/BoringSSL\n\n": "1.36.2",
+		"x/1.30.0-dev/Modified/DEBUG/BoringSSL-FIPS":                                                             "1.30.0-dev",
+		"": "", "1.36.2": "", "a//c/d/e": "", "/bin/a/b/c: not found": "",
+	} {
+		got, err := parseVersion(text)
+		if got != want || (err == nil) != (want != "") {
+			t.Errorf("%q: %q, %v", text, got, err)
+		}
+	}
+}
+
+func TestArgv(t *testing.T) {
+	c := Config{Path: "/bin/envoy", Bootstrap: "/run/b.json", Concurrency: 2, Drain: 2500 * time.Millisecond}
+	for _, k := range []struct {
+		extra []string
+		want  string
+	}{
+		{nil, "/bin/envoy -c /run/b.json --disable-hot-restart --drain-time-s 3 --drain-strategy immediate --concurrency 2 -l warning --log-format " + logFormat},
+		{[]string{"--concurrency=8", "--log-level", "debug", "--component-log-level", "upstream:debug"},
+			"/bin/envoy -c /run/b.json --disable-hot-restart --drain-time-s 3 --drain-strategy immediate --log-format " + logFormat + " --concurrency=8 --log-level debug --component-log-level upstream:debug"},
+		{[]string{"-l", "info", "--disable-hot-restart", "--log-format", "%v", "--drain-strategy", "gradual", "--drain-time-s", "9"},
+			"/bin/envoy -c /run/b.json --concurrency 2 -l info --disable-hot-restart --log-format %v --drain-strategy gradual --drain-time-s 9"},
+	} {
+		c.ExtraArgs = k.extra
+		if diff := cmp.Diff(k.want, strings.Join(NewProxy(c).argv(), " ")); diff != "" {
+			t.Errorf("%v: %s", k.extra, diff)
+		}
+	}
+	bare := NewProxy(Config{Path: "e", Bootstrap: "b", LogLevel: "info"}).argv()
+	if diff := cmp.Diff("e -c b --disable-hot-restart --drain-strategy immediate -l info --log-format "+logFormat, strings.Join(bare, " ")); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestParseLevel(t *testing.T) {
+	for line, want := range map[string]hclog.Level{
+		"[warning] config: x": hclog.Warn, "[critical] main: x": hclog.Error, "[error] a: x": hclog.Error, "[info] a: x": hclog.Info,
+		"[debug] a: x": hclog.Debug, "[trace] a: x": hclog.Trace, "[other] a: x": hclog.NoLevel, `{"access":1}`: hclog.NoLevel,
+	} {
+		if level, text := parseLevel(line); level != want || level != hclog.NoLevel && text != line[strings.Index(line, "] ")+2:] {
+			t.Errorf("%s: %v %q", line, level, text)
+		}
+	}
+}
+
+func TestConcurrency(t *testing.T) {
+	for _, c := range []struct {
+		quota float64
+		cpus  int
+		want  int
+	}{{0, 4, 4}, {0.25, 4, 1}, {1, 4, 1}, {1.9, 4, 1}, {2, 4, 2}, {8, 4, 4}, {0, 0, 1}} {
+		if got := Concurrency(c.quota, c.cpus); got != c.want {
+			t.Errorf("%v of %d: %d, want %d", c.quota, c.cpus, got, c.want)
+		}
+	}
+}
+
+func TestQuota(t *testing.T) {
+	files := func(kv ...string) fs.FS {
+		m := fstest.MapFS{}
+		for i := 0; i < len(kv); i += 2 {
+			m[kv[i]] = &fstest.MapFile{Data: []byte(kv[i+1])}
+		}
+		return m
+	}
+	const v2, v1 = "sys/fs/cgroup/", "sys/fs/cgroup/cpu,cpuacct/"
+	for name, c := range map[string]struct {
+		root fs.FS
+		want float64
+	}{
+		"none":                     {files(), 0},
+		"v2 in a cgroup namespace": {files("proc/self/cgroup", "0::/\n", v2+"cpu.max", "150000 100000\n"), 1.5},
+		"v2 max":                   {files("proc/self/cgroup", "0::/\n", v2+"cpu.max", "max 100000\n"), 0},
+		"v2 parents":               {files("proc/self/cgroup", "0::/a/b\n", v2+"a/b/cpu.max", "max 100000", v2+"a/cpu.max", "50000 100000", v2+"cpu.max", "400000 100000"), 0.5},
+		"v1":                       {files("proc/self/cgroup", "4:cpu,cpuacct:/ecs/t/c\n3:memory:/x\n", v1+"ecs/t/c/cpu.cfs_quota_us", "200000\n", v1+"ecs/t/c/cpu.cfs_period_us", "100000\n"), 2},
+		"v1 none":                  {files("proc/self/cgroup", "4:cpu,cpuacct:/\n", v1+"cpu.cfs_quota_us", "-1\n", v1+"cpu.cfs_period_us", "100000\n"), 0},
+		"v1 at the top":            {files("proc/self/cgroup", "4:cpu,cpuacct:/docker/x\n", v1+"cpu.cfs_quota_us", "50000\n", v1+"cpu.cfs_period_us", "100000\n"), 0.5},
+		"nonsense":                 {files("proc/self/cgroup", "x\n0::/\n", v2+"cpu.max", "1\n"), 0},
+	} {
+		if got := Quota(c.root); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+func TestListeningAndHolder(t *testing.T) {
+	const head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+	line := func(address, state, inode string) string {
+		return "   0: " + address + " 00000000:0000 " + state + " 00000000:00000000 00:00000000 00000000     0        0 " + inode + " 1 0\n"
+	}
+	table := head + line("0100007F:4E20", "0A", "11") + line("00000000:4E20", "0A", "12") +
+		line("0100007F:4E20", "01", "13") + line("0100007F:4E21", "0A", "14") + line("0200007F:4E20", "0A", "15") + "junk\n"
+	for address, want := range map[string][]string{
+		"127.0.0.1:20000": {"11", "12"}, "0.0.0.0:20000": {"11", "12", "15"}, "127.0.0.9:20000": {"12"}, "127.0.0.1:20001": {"14"}, "127.0.0.1:1": nil,
+	} {
+		if diff := cmp.Diff(want, listening(table, netip.MustParseAddrPort(address))); diff != "" {
+			t.Errorf("%s: %s", address, diff)
+		}
+	}
+	six := head + line("00000000000000000000000001000000:4E20", "0A", "21") + line("0000000000000000FFFF00000100007F:4E20", "0A", "22")
+	for address, want := range map[string][]string{"[::1]:20000": {"21"}, "127.0.0.1:20000": {"22"}} {
+		if diff := cmp.Diff(want, listening(six, netip.MustParseAddrPort(address))); diff != "" {
+			t.Errorf("%s: %s", address, diff)
+		}
+	}
+	proc := fstest.MapFS{
+		"net/tcp": {Data: []byte(table)}, "42/comm": {Data: []byte("nginx\n")},
+		"42/fd/3": {Data: []byte("socket:[12]"), Mode: fs.ModeSymlink}, "7/fd/1": {Data: []byte("socket:[99]"), Mode: fs.ModeSymlink},
+	}
+	if got := holder(proc, netip.MustParseAddrPort("127.0.0.1:20000")); got != "pid 42 (nginx)" {
+		t.Error(got)
+	}
+	if got := holder(proc, netip.MustParseAddrPort("127.0.0.1:20001")); got != "a process that is not visible from here" {
+		t.Error(got)
+	}
+}
+
+func TestExplain(t *testing.T) {
+	for _, c := range []struct {
+		state string
+		stats map[string]int64
+		want  string
+	}{
+		{"PRE_INITIALIZING", map[string]int64{statAgentRefused: 3, statCDSFailure: 3}, "it cannot connect to the agent's gRPC port (xDS), 3 failures"},
+		{"PRE_INITIALIZING", map[string]int64{statCDSFailure: 4}, "the agent ends its xDS stream without an answer, 4 times"},
+		{"PRE_INITIALIZING", nil, "it has not yet connected to the agent's gRPC port (xDS)"},
+		{"PRE_INITIALIZING", map[string]int64{statConnected: 1}, "it is connected to the agent, which has sent no configuration"},
+		{"INITIALIZING", map[string]int64{statConnected: 1, statCDSSuccess: 1}, "state INITIALIZING: it has clusters, but no listeners yet"},
+		{"INITIALIZING", map[string]int64{statCDSSuccess: 1, statLDSSuccess: 1}, "state INITIALIZING: it has its listeners, but is not live"},
+		{"LIVE", map[string]int64{statCDSSuccess: 1, statLDSSuccess: 1}, "it is live, but nothing listens on 1.2.3.4:5; bound are api:127.0.0.1:1"},
+	} {
+		seen, fix := explain(c.state, c.stats, []Listener{{Name: "api:127.0.0.1:1"}}, "1.2.3.4:5")
+		if seen != c.want || fix == "" {
+			t.Errorf("%v: %s (%s)", c, seen, fix)
+		}
+	}
+}
+
+func TestBound(t *testing.T) {
+	on := func(address string) []Listener {
+		return []Listener{{Name: "static"}, {Name: "l", Address: netip.MustParseAddrPort(address)}}
+	}
+	for _, c := range []struct {
+		have, want string
+		ok         bool
+	}{
+		{"0.0.0.0:20000", ":20000", true}, {"0.0.0.0:20000", "127.0.0.1:20000", true}, {"127.0.0.1:20000", ":20000", true},
+		{"127.0.0.1:20000", "127.0.0.2:20000", false}, {"127.0.0.1:20000", "127.0.0.1:20001", false}, {"[::]:20000", ":20000", true},
+		{"127.0.0.1:20000", "nonsense", false},
+	} {
+		if got := bound(on(c.have), c.want); got != c.ok {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}
+
+func TestAdminAbsentGaugeIsAnError(t *testing.T) {
+	f := newFakeAdmin()
+	f.stats = func() string { return `[{"name":"http.public_listener.downstream_rq_actives","value":0}]` }
+	socket, _ := f.serve(t)
+	admin := NewAdmin("unix://" + socket)
+	defer admin.Close()
+	if _, _, err := admin.InFlight(t.Context()); err == nil {
+		t.Error("no error")
+	}
+	if err := NewAdmin(socket + "-gone").Drain(t.Context()); !isGone(err) {
+		t.Errorf("gone: %v", err)
+	}
+	if _, err := admin.call(t.Context(), "GET", "/quitquitquit", 200); err == nil || isGone(err) || errors.Is(err, fs.ErrNotExist) ||
+		!strings.Contains(err.Error(), "status 405: Method Not Allowed") {
+		t.Errorf("405: %v", err)
+	}
+}
