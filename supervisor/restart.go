@@ -127,7 +127,7 @@ type RestartsSpent struct {
 }
 
 func (e *RestartsSpent) Error() string {
-	return fmt.Sprintf("%s: restart budget spent (%d within %v): %v", e.Name, e.Max, e.Window, e.Last)
+	return fmt.Sprintf("%s: restart budget spent (%d within %v): %v", e.Name, e.Max, e.Window, reason(e.Last))
 }
 
 func (e *RestartsSpent) Unwrap() error { return e.Last }

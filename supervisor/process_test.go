@@ -1,0 +1,325 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// stage runs a Process and records what it says.
+type stage struct {
+	Process
+	t     *testing.T
+	stop  chan struct{}
+	ready chan struct{}
+	end   chan error
+	lines chan string // of the child
+	kill  context.CancelFunc
+
+	mu    sync.Mutex
+	notes []string
+	waits []string
+	exits []Exit
+}
+
+func onStage(t *testing.T, s *Supervisor, spec Spec, set func(*Process)) *stage {
+	t.Helper()
+	st := &stage{
+		t: t, stop: make(chan struct{}), ready: make(chan struct{}), end: make(chan error, 1),
+		lines: make(chan string, 1000),
+	}
+	spec.Lines = func(_ int, line []byte) { st.lines <- string(line) }
+	st.Process = Process{
+		Sup:  s,
+		Spec: func() (Spec, error) { return spec, nil },
+		Note: func(event, detail string, kv ...any) {
+			st.mu.Lock()
+			defer st.mu.Unlock()
+			st.notes = append(st.notes, strings.TrimSpace(fmt.Sprintln(append([]any{event, detail}, kv...)...)))
+		},
+		Waiting: func(what, lastError, _ string) {
+			st.mu.Lock()
+			defer st.mu.Unlock()
+			st.waits = append(st.waits, what+"|"+lastError)
+		},
+		OnExit: func(e Exit) { st.exits = append(st.exits, e) },
+	}
+	if set != nil {
+		set(&st.Process)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	st.kill = cancel
+	go func() { st.end <- st.Run(ctx, func() { close(st.ready) }, st.stop) }()
+	t.Cleanup(cancel)
+	return st
+}
+
+// says waits for a line of the child.
+func (st *stage) says(want string) {
+	st.t.Helper()
+	timeout := time.After(patience)
+	for {
+		select {
+		case line := <-st.lines:
+			if line == want {
+				return
+			}
+		case <-timeout:
+			st.t.Fatalf("the child has not said %q", want)
+		}
+	}
+}
+
+func (st *stage) ended() error {
+	st.t.Helper()
+	select {
+	case err := <-st.end:
+		return err
+	case <-time.After(patience):
+		st.t.Fatal("Run has not returned")
+		return nil
+	}
+}
+
+func (st *stage) noted(prefix string) bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return slices.ContainsFunc(st.notes, func(n string) bool { return strings.HasPrefix(n, prefix) })
+}
+
+func (st *stage) waited(part string) bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return slices.ContainsFunc(st.waits, func(w string) bool { return strings.Contains(w, part) })
+}
+
+func grace(d time.Duration) func(*Process) {
+	return func(p *Process) { p.Grace = func() time.Duration { return d } }
+}
+
+func TestProcessEnds(t *testing.T) {
+	s := start(t)
+	for _, tt := range []struct {
+		name, script string // says "up" when it may be stopped
+		set          func(*Process)
+		stop         bool
+		status       int
+		isNil        bool
+		killed       bool
+	}{
+		{"by itself, well", "exit 0", nil, false, 0, false, false},
+		{"by itself, badly", "exit 7", nil, false, 7, false, false},
+		{"by itself, of a signal", "kill -SEGV $$", nil, false, 139, false, false},
+		{"stopped, well", "trap 'exit 0' TERM; echo up; while :; do sleep 0.01; done", nil, true, 0, true, false},
+		{"stopped, with a code", "trap 'exit 9' TERM; echo up; while :; do sleep 0.01; done", nil, true, 9, false, false},
+		{"stopped, of the signal", "echo up; exec sleep 60", nil, true, 143, false, false},
+		{"stopped while it is suspended", "echo up; kill -STOP $$; exit 5", nil, true, 143, false, false},
+		{"by a signal of its own", "trap 'exit 4' INT; echo up; while :; do sleep 0.01; done", func(p *Process) {
+			p.Signal = func() syscall.Signal { return syscall.SIGINT }
+		}, true, 4, false, false},
+		{"deaf", "trap '' TERM; echo up; while :; do sleep 0.01; done", grace(30 * time.Millisecond), true, 137, false, true},
+		{"without a budget", "trap '' TERM; echo up; while :; do sleep 0.01; done", grace(0), true, 137, false, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			st := onStage(t, s, shell(tt.script), tt.set)
+			<-st.ready // it has no probe
+			if tt.stop {
+				st.says("up")
+				close(st.stop)
+			}
+			err := st.ended()
+			exit, ok := errors.AsType[*Exit](err)
+			if tt.isNil != (err == nil) || !tt.isNil && (!ok || exit.Status() != tt.status) {
+				t.Errorf("got %v, want status %d", err, tt.status)
+			}
+			if len(st.exits) != 1 || st.exits[0].Status() != tt.status || st.exits[0].MaxRSS < 1<<10 {
+				t.Errorf("exits: %+v", st.exits)
+			}
+			if st.noted("killed sh pid") != tt.killed {
+				t.Errorf("notes: %q", st.notes)
+			}
+			if !st.noted("step exec name sh pid") || !st.noted("step exit name sh pid") {
+				t.Errorf("notes: %q", st.notes)
+			}
+		})
+	}
+}
+
+func TestProcessIsNotStartedWhileStopping(t *testing.T) {
+	st := &stage{stop: make(chan struct{})}
+	close(st.stop)
+	p := Process{Spec: func() (Spec, error) { t.Error("it was started"); return Spec{}, nil }}
+	if err := p.Run(t.Context(), func() { t.Error("it is ready") }, st.stop); err != nil {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := p.Run(ctx, func() { t.Error("it is ready") }, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestProcessCannotStart(t *testing.T) {
+	s := start(t)
+	st := onStage(t, s, Spec{Name: "app", Argv: []string{"/no/such/command"}}, func(p *Process) { p.Ready = FD(3) })
+	if se, ok := errors.AsType[*StartError](st.ended()); !ok || se.Status() != 127 {
+		t.Errorf("got %v", se)
+	}
+	boom := errors.New("no spec")
+	p := Process{Sup: s, Spec: func() (Spec, error) { return Spec{}, boom }}
+	if err := p.Run(t.Context(), func() {}, nil); !errors.Is(err, boom) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestProcessEndsNow: a done context needs no grace.
+func TestProcessEndsNow(t *testing.T) {
+	s := start(t)
+	const deaf = "trap '' TERM; (trap '' TERM; while :; do sleep 0.01; done) & echo up; while :; do sleep 0.01; done"
+	for name, stopFirst := range map[string]bool{"while it runs": false, "while it stops": true} {
+		t.Run(name, func(t *testing.T) {
+			asked := make(chan struct{})
+			st := onStage(t, s, shell(deaf), func(p *Process) {
+				p.Grace = func() time.Duration { close(asked); return time.Hour }
+			})
+			st.says("up")
+			if stopFirst {
+				close(st.stop)
+				<-asked
+			}
+			pid := st.child.Load().PID()
+			st.kill()
+			if exit, ok := errors.AsType[*Exit](st.ended()); !ok || exit.Signal != syscall.SIGKILL {
+				t.Errorf("got %v", exit)
+			}
+			if left := living(pid); len(left) != 0 {
+				t.Errorf("left: %v", left)
+			}
+			if !st.noted("killed sh pid") {
+				t.Errorf("notes: %q", st.notes)
+			}
+		})
+	}
+}
+
+func TestProcessClearsItsGroup(t *testing.T) {
+	s := start(t)
+	file := filepath.Join(t.TempDir(), "told")
+	straggler := "(trap 'echo TERM >" + file + "; exit' TERM; echo up; while :; do sleep 0.01; done) & "
+	for name, script := range map[string]string{
+		"when it ends by itself": straggler + "read line; exit 3",
+		"when it is stopped":     straggler + "trap 'exit 3' USR1; while :; do sleep 0.01; done",
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, w := pipe(t)
+			spec := shell(script)
+			spec.Stdin = r
+			st := onStage(t, s, spec, func(p *Process) {
+				p.Leader = true
+				p.Signal = func() syscall.Signal { return syscall.SIGUSR1 }
+			})
+			st.says("up")
+			pid := st.child.Load().PID()
+			if strings.Contains(name, "stopped") {
+				close(st.stop)
+			}
+			w.Close()
+			if exit, ok := errors.AsType[*Exit](st.ended()); !ok || exit.Code != 3 {
+				t.Errorf("got %v", exit)
+			}
+			if told, err := os.ReadFile(file); err != nil || string(told) != "TERM\n" {
+				t.Errorf("the straggler was told %q, %v", told, err)
+			}
+			if left := living(pid); len(left) != 0 {
+				t.Errorf("left: %v", left)
+			}
+			_ = os.Remove(file)
+		})
+	}
+	t.Run("with KILL, and says so", func(t *testing.T) {
+		st := onStage(t, s, shell("(trap '' TERM; echo up; while :; do sleep 0.01; done) & trap 'exit 0' TERM; while :; do sleep 0.01; done"),
+			grace(200*time.Millisecond))
+		st.says("up")
+		close(st.stop)
+		if err := st.ended(); err != nil {
+			t.Error(err)
+		}
+		if !st.noted("killed sh process sh (pid") {
+			t.Errorf("notes: %q", st.notes)
+		}
+	})
+}
+
+func TestStopSignalGoesToGroupOrLeader(t *testing.T) {
+	s := start(t)
+	// The shell waits for its child, which alone ends on TERM.
+	const script = "trap 'echo leader' TERM; sh -c 'trap \"echo child; exit\" TERM; echo up; while :; do sleep 0.01; done' & while kill -0 $! 2>/dev/null; do wait; done; echo all"
+	for leader, want := range map[bool][]string{false: {"child", "leader"}, true: {"leader"}} {
+		t.Run(fmt.Sprint("leader ", leader), func(t *testing.T) {
+			st := onStage(t, s, shell(script), func(p *Process) {
+				p.Leader = leader
+				p.Grace = func() time.Duration { return patience }
+			})
+			st.says("up")
+			close(st.stop)
+			got := []string{<-st.lines}
+			if leader {
+				st.kill()
+			} else {
+				got = append(got, <-st.lines)
+				st.says("all")
+			}
+			_ = st.ended()
+			slices.Sort(got)
+			if !slices.Equal(got, want) {
+				t.Errorf("got %v, want %v", got, want)
+			}
+		})
+	}
+}
+
+func TestForward(t *testing.T) {
+	s := start(t)
+	var idle Process
+	if idle.Forward(syscall.SIGHUP) {
+		t.Error("there is no child to forward to")
+	}
+	const signals = "HUP USR1 USR2 ALRM VTALRM PWR IO INT QUIT"
+	script := "for s in " + signals + "; do trap \"echo $s\" $s; done; trap 'echo RT' 40; trap 'exit 0' TERM; echo up; while :; do sleep 0.01; done"
+	st := onStage(t, s, shell(script), nil)
+	st.says("up")
+	for name := range strings.FieldsSeq(signals + " RT") {
+		sig := map[string]syscall.Signal{
+			"HUP": syscall.SIGHUP, "USR1": syscall.SIGUSR1, "USR2": syscall.SIGUSR2, "ALRM": syscall.SIGALRM, "VTALRM": syscall.SIGVTALRM,
+			"PWR": syscall.SIGPWR, "IO": syscall.SIGIO, "INT": syscall.SIGINT, "QUIT": syscall.SIGQUIT, "RT": 40,
+		}[name]
+		if !st.Forward(sig) {
+			t.Fatal("there is a child")
+		}
+		st.says(name)
+	}
+	st.Forward(syscall.SIGTERM)
+	if exit, ok := errors.AsType[*Exit](st.ended()); !ok || exit.Code != 0 {
+		t.Errorf("got %v", exit)
+	}
+}
+
+// TestAStuckProcessIsNamed plays uninterruptible sleep, which cannot be made at will: the
+// child is this very process, and the KILL is kept from it.
+func TestAStuckProcessIsNamed(t *testing.T) {
+	c := &Child{name: "app", pid: os.Getpid(), done: make(chan struct{}), cleared: true}
+	err := c.kill(10 * time.Millisecond)
+	self, _ := process(os.Getpid())
+	if stuck, ok := errors.AsType[*StuckError](err); !ok || !strings.Contains(stuck.Error(), self.name) ||
+		!strings.Contains(stuck.Error(), fmt.Sprint("pid ", os.Getpid(), ", state ")) {
+		t.Errorf("got %v", err)
+	}
+}
