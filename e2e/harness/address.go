@@ -15,9 +15,22 @@ const claimPort = 29999
 // the kernel keeps it unique across processes and frees it however we die.
 func Address(t T) string {
 	t.Helper()
-	for range 100 {
-		// Below 127.8 people run things by hand, and 127.255 is broadcast to some.
-		ip := fmt.Sprintf("127.%d.%d.%d", 8+rand.IntN(240), rand.IntN(256), 1+rand.IntN(254))
+	// Below 127.8 people run things by hand, and 127.255 is broadcast to some.
+	return claim(t, func() string {
+		return fmt.Sprintf("127.%d.%d.%d", 8+rand.IntN(240), rand.IntN(256), 1+rand.IntN(254))
+	})
+}
+
+// NearAddress is Address within 127.0.0.2 to 127.0.0.254.
+func NearAddress(t T) string {
+	t.Helper()
+	return claim(t, func() string { return fmt.Sprintf("127.0.0.%d", 2+rand.IntN(253)) })
+}
+
+func claim(t T, candidate func() string) string {
+	t.Helper()
+	for range 1000 {
+		ip := candidate()
 		claim, err := net.Listen("tcp", fmt.Sprintf("%s:%d", ip, claimPort))
 		if err != nil {
 			continue
@@ -25,6 +38,6 @@ func Address(t T) string {
 		t.Cleanup(func() { _ = claim.Close() })
 		return ip
 	}
-	t.Fatalf("no loopback address is free: 100 tries")
+	t.Fatalf("no loopback address is free: 1000 tries")
 	return ""
 }

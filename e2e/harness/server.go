@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,6 +33,7 @@ type ServerConfig struct {
 	Deny    bool           // intentions deny by default
 	Persist bool           // state on disk, so that Restart keeps it; slower
 	Extra   map[string]any // merged into the agent config, last
+	Address string         // "" is a new one
 }
 
 // managementToken is no secret: it opens servers on loopback, for one test each.
@@ -41,7 +43,10 @@ const managementToken = "b6e29626-0000-4000-8000-6d657368746b"
 // answers.
 func StartServer(t T, cfg ServerConfig) *Server {
 	t.Helper()
-	s := &Server{Address: Address(t), dir: t.TempDir()}
+	s := &Server{Address: cfg.Address, dir: t.TempDir()}
+	if s.Address == "" {
+		s.Address = Address(t)
+	}
 	s.HTTP = s.Address + ":8500"
 	if cfg.ACL {
 		s.Token = managementToken
@@ -116,6 +121,95 @@ func (s *Server) Restart(t T, persist bool) {
 			err = fmt.Errorf("the catalog has no node yet")
 		}
 		return err
+	})
+}
+
+// HTTPServices makes http the protocol of every service, as a proxy-defaults
+// entry; without it Envoy passes bytes only.
+func (s *Server) HTTPServices(t T) {
+	t.Helper()
+	s.Entry(t, &api.ProxyConfigEntry{Kind: api.ProxyDefaults, Name: api.ProxyConfigGlobal,
+		Config: map[string]any{"protocol": "http"}})
+}
+
+// Allow lets source call destination.
+func (s *Server) Allow(t T, source, destination string) {
+	t.Helper()
+	s.Entry(t, &api.ServiceIntentionsConfigEntry{Kind: api.ServiceIntentions, Name: destination,
+		Sources: []*api.SourceIntention{{Name: source, Action: api.IntentionActionAllow}}})
+}
+
+// Entry writes a config entry.
+func (s *Server) Entry(t T, entry api.ConfigEntry) {
+	t.Helper()
+	if _, _, err := s.API.ConfigEntries().Set(entry, nil); err != nil {
+		t.Fatalf("config entry %s/%s: %v", entry.GetKind(), entry.GetName(), err)
+	}
+}
+
+// Nodes names the nodes in the catalog but the server's own, sorted.
+func (s *Server) Nodes() ([]string, error) {
+	nodes, _, err := s.API.Catalog().Nodes(&api.QueryOptions{RequireConsistent: true})
+	if err != nil {
+		return nil, fmt.Errorf("catalog: %w", err)
+	}
+	var out []string
+	for _, n := range nodes {
+		if n.Node != "server" {
+			out = append(out, n.Node)
+		}
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
+// Instances lists the instances of a service with their checks, passing or not.
+func (s *Server) Instances(service string) ([]*api.ServiceEntry, error) {
+	entries, _, err := s.API.Health().Service(service, "", false, &api.QueryOptions{RequireConsistent: true})
+	if err != nil {
+		return nil, fmt.Errorf("health of %s: %w", service, err)
+	}
+	return entries, nil
+}
+
+// Passing waits until n instances of service pass, and no other is listed.
+func (s *Server) Passing(t T, limit time.Duration, service string, n int) {
+	t.Helper()
+	Eventually(t, limit, fmt.Sprintf("%d passing instances of %s", n, service), func() error {
+		entries, err := s.Instances(service)
+		if err != nil {
+			return err
+		}
+		passing := 0
+		for _, e := range entries {
+			if e.Checks.AggregatedStatus() == api.HealthPassing {
+				passing++
+			}
+		}
+		if passing != n || len(entries) != n {
+			return fmt.Errorf("%d listed, %d pass", len(entries), passing)
+		}
+		return nil
+	})
+}
+
+// Empty waits until no node but the server is left, and no service.
+func (s *Server) Empty(t T, limit time.Duration) {
+	t.Helper()
+	Eventually(t, limit, "an empty catalog", func() error {
+		nodes, err := s.Nodes()
+		if err != nil {
+			return err
+		}
+		services, _, err := s.API.Catalog().Services(&api.QueryOptions{RequireConsistent: true})
+		if err != nil {
+			return fmt.Errorf("catalog: %w", err)
+		}
+		delete(services, "consul")
+		if len(nodes) > 0 || len(services) > 0 {
+			return fmt.Errorf("nodes %v and services %v are left", nodes, slices.Sorted(maps.Keys(services)))
+		}
+		return nil
 	})
 }
 

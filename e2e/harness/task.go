@@ -132,11 +132,11 @@ func (k *Task) Timeline() ([]Entry, error) {
 	return out, nil
 }
 
-// Find returns the first entry of unit and event with that detail; "" is any.
-// Marks are unit "task", event "mark".
+// Find returns the first entry of that way, unit, event and detail (or mark); ""
+// is any. Marks are unit "task", event "mark".
 func Find(entries []Entry, way, unit, event, detail string) (Entry, bool) {
 	for _, e := range entries {
-		if (way == "" || e.Way == way) && e.Unit == unit && e.Event == event &&
+		if (way == "" || e.Way == way) && (unit == "" || e.Unit == unit) && e.Event == event &&
 			(detail == "" || e.Detail == detail || e.Mark == detail) {
 			return e, true
 		}
