@@ -45,10 +45,10 @@ func Start(t T, name string, argv, env []string) *Process {
 		close(p.done)
 	}()
 	t.Cleanup(func() {
-		p.end()
 		if t.Failed() {
-			t.Logf("log of %s (end):\n%s", name, p.Tail(60))
+			t.Logf("end of the log of %s:\n%s", name, p.Tail(40))
 		}
+		p.end()
 	})
 	return p
 }
