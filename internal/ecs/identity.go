@@ -1,11 +1,96 @@
 package ecs
 
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"time"
+)
+
 // Identity is who this task is.
 type Identity struct {
 	ID        string // last segment of the task ARN
 	Family    string // of the task definition
 	Cluster   string // ARN or short name, as the endpoint says
-	Address   string // IP address of the task
+	Address   string // IP address of the task; empty where the endpoint gives none
 	ARN       string // of the task
 	Container string // name of the own container; empty when there is none
+}
+
+const (
+	// Patience is how long an endpoint may go without one good answer.
+	Patience = time.Minute
+	// settle is how long the own container may be listed without an address: in
+	// bridge mode the answer may be older than the container's network.
+	settle = 5 * time.Second
+
+	firstPause = 50 * time.Millisecond
+	lastPause  = 2 * time.Second // keeps well below the 40 calls a second of the bucket
+)
+
+// Waiting is told what is waited for, at each failure, and "" at the end.
+type Waiting func(what, lastError, hint string)
+
+// Identity asks until it has a good answer, for at most Patience. The error
+// then says what the last answer was. waiting may be nil.
+func (c *Client) Identity(ctx context.Context, waiting Waiting) (Identity, error) {
+	if waiting == nil {
+		waiting = func(_, _, _ string) {}
+	}
+	ctx, cancel := context.WithTimeout(ctx, Patience)
+	defer cancel()
+	began, pause, last := time.Now(), firstPause, error(nil)
+	defer waiting("", "", "")
+	for {
+		id, err := c.identity(ctx)
+		if err == nil && (id.Address != "" || time.Since(began) > settle) {
+			return id, nil
+		}
+		if err == nil {
+			err = fmt.Errorf("the container %s has no address yet", id.Container)
+		}
+		if ctx.Err() == nil || last == nil {
+			last = err
+		}
+		waiting("task metadata endpoint", last.Error(), "is ECS_CONTAINER_METADATA_URI_V4 the one of this container?")
+		select {
+		case <-ctx.Done():
+			return Identity{}, fmt.Errorf("no good answer from %s after %s: %v", c.uri, time.Since(began).Round(time.Millisecond), last)
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, lastPause)
+	}
+}
+
+// identity asks once.
+func (c *Client) identity(ctx context.Context) (Identity, error) {
+	own, err := c.Own(ctx)
+	if err != nil {
+		return Identity{}, err
+	}
+	t, err := c.Task(ctx)
+	if err != nil {
+		return Identity{}, err
+	}
+	id, err := TaskID(t.TaskARN)
+	if err != nil {
+		return Identity{}, err
+	}
+	return Identity{
+		ID: id, Family: t.Family, Cluster: t.Cluster, Address: own.Address(),
+		ARN: t.TaskARN, Container: own.Name,
+	}, nil
+}
+
+// Local is the identity of a task without an endpoint: a random ID, family
+// and cluster "local", 127.0.0.1.
+func Local() Identity {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails, says its documentation
+	id := hex.EncodeToString(b[:])
+	return Identity{
+		ID: id, Family: "local", Cluster: "local", Address: "127.0.0.1",
+		ARN: "arn:aws:ecs:local:000000000000:task/local/" + id,
+	}
 }

@@ -1,0 +1,131 @@
+// Package ecs knows the task metadata endpoint, version 4: how to ask it, what
+// its documents say, and the ARNs in them. It does not know the ECS API, and
+// decides nothing about health: it says what the endpoint said.
+package ecs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+const (
+	callLimit = 2 * time.Second // of one call; the endpoint's own limits are 5 s
+	bodyLimit = 4 << 20         // a document of a large task has some 50 KiB
+	quote     = 200             // bytes of an error's text that are worth showing
+)
+
+// Client asks one task metadata endpoint. It keeps one connection, follows no
+// redirect and uses no proxy.
+type Client struct {
+	uri  string
+	http *http.Client
+}
+
+// New returns a client of the endpoint at uri, the value of
+// ECS_CONTAINER_METADATA_URI_V4. Close ends it.
+func New(uri string) (*Client, error) {
+	u, err := url.Parse(uri)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, fmt.Errorf("task metadata endpoint %q: want an http URL", uri)
+	}
+	return &Client{
+		uri: strings.TrimRight(uri, "/"),
+		http: &http.Client{
+			Timeout:       callLimit,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+			Transport: &http.Transport{
+				DialContext:         (&net.Dialer{Timeout: callLimit}).DialContext,
+				MaxIdleConnsPerHost: 1,
+				IdleConnTimeout:     time.Minute,
+			},
+		},
+	}, nil
+}
+
+// Close closes idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Task asks once for the whole task. It takes at most 2 s.
+func (c *Client) Task(ctx context.Context) (Task, error) {
+	var t Task
+	if err := c.get(ctx, "/task", &t); err != nil {
+		return Task{}, err
+	}
+	if t.TaskARN == "" {
+		return Task{}, errors.New("task metadata /task: no TaskARN in the answer")
+	}
+	return t, nil
+}
+
+// Containers asks once for the task's containers, in random order. A
+// container that has not been pulled yet is not among them. An error is no
+// news: nothing is known to have changed.
+func (c *Client) Containers(ctx context.Context) ([]Container, error) {
+	t, err := c.Task(ctx)
+	return t.Containers, err
+}
+
+// Own asks once for the container that asks.
+func (c *Client) Own(ctx context.Context) (Container, error) {
+	var own Container
+	if err := c.get(ctx, "", &own); err != nil {
+		return Container{}, err
+	}
+	if own.Name == "" {
+		return Container{}, errors.New("task metadata: no Name in the answer")
+	}
+	return own, nil
+}
+
+// get decodes one document. The status comes first: errors have JSON bodies
+// as well.
+func (c *Client) get(ctx context.Context, path string, into any) error {
+	what := strings.TrimSpace("task metadata " + path)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.uri+path, nil)
+	if err != nil {
+		return fmt.Errorf("%s: %v", what, err)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return fmt.Errorf("%s: %v", what, err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, bodyLimit+1))
+	switch {
+	case resp.StatusCode != http.StatusOK:
+		return fmt.Errorf("%s: HTTP %d: %s", what, resp.StatusCode, message(body))
+	case err != nil:
+		return fmt.Errorf("%s: %v", what, err)
+	case len(body) > bodyLimit:
+		return fmt.Errorf("%s: more than %d bytes", what, bodyLimit)
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return fmt.Errorf("%s: %v", what, err)
+	}
+	return nil
+}
+
+// message is the text of an error's body: the endpoint sends a bare JSON
+// string, or plain text when it throttles.
+func message(body []byte) string {
+	var s string
+	if json.Unmarshal(body, &s) != nil {
+		s = string(body)
+	}
+	s = strings.Join(strings.Fields(s), " ")
+	if len(s) > quote {
+		s = s[:quote] + "…"
+	}
+	if s == "" {
+		return "no text"
+	}
+	return s
+}
