@@ -11,8 +11,8 @@ func TestTaskID(t *testing.T) {
 		"arn:aws:ecs:us-east-1:123456789012:cluster/prod": "",
 		"arn:aws:sns:us-east-1:123456789012:task/prod/x":  "",
 		"arn:aws:ecs:us-east-1:123456789012:task":         "",
-		"task/prod/x":                                     "",
-		"":                                                "",
+		"task/prod/x": "",
+		"":            "",
 	} {
 		got, err := TaskID(arn)
 		if got != want || (err == nil) != (want != "") {

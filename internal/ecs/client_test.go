@@ -35,10 +35,12 @@ func TestBadAnswers(t *testing.T) {
 		answer http.HandlerFunc
 		want   []string
 	}{
-		"bare string 500":        {refuse(500, "failed to get task"), []string{"HTTP 500", "failed to get task"}},
-		"bare string 404":        {refuse(404, "unknown id"), []string{"HTTP 404", "unknown id"}},
-		"a document behind 500":  {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500); _, _ = w.Write([]byte(taskDoc)) }, []string{"HTTP 500"}},
-		"throttled":              {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "You have reached\nmaximum request limit.", 429) }, []string{"HTTP 429: You have reached maximum request limit."}},
+		"bare string 500":       {refuse(500, "failed to get task"), []string{"HTTP 500", "failed to get task"}},
+		"bare string 404":       {refuse(404, "unknown id"), []string{"HTTP 404", "unknown id"}},
+		"a document behind 500": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500); _, _ = w.Write([]byte(taskDoc)) }, []string{"HTTP 500"}},
+		"throttled": {func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "You have reached\nmaximum request limit.", 429)
+		}, []string{"HTTP 429: You have reached maximum request limit."}},
 		"redirect":               {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", 301) }, []string{"HTTP 301"}},
 		"no text":                {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }, []string{"HTTP 503: no text"}},
 		"long text":              {refuse(500, strings.Repeat("x", 5000)), []string{strings.Repeat("x", quote) + "…"}},
@@ -46,10 +48,13 @@ func TestBadAnswers(t *testing.T) {
 		"200 with {}":            {document(`{}`), []string{"no TaskARN"}},
 		"200 with null":          {document(`null`), []string{"no TaskARN"}},
 		"garbage":                {document(`<html>`), []string{"invalid character"}},
-		"cut":                    {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "999"); _, _ = w.Write([]byte(taskDoc[:40])) }, []string{"unexpected EOF"}},
-		"too large":              {document(`"` + strings.Repeat("x", bodyLimit) + `"`), []string{"more than 4194304 bytes"}},
-		"closed":                 {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, []string{"EOF"}},
-		"hangs":                  {hang, []string{"Timeout"}},
+		"cut": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "999")
+			_, _ = w.Write([]byte(taskDoc[:40]))
+		}, []string{"unexpected EOF"}},
+		"too large": {document(`"` + strings.Repeat("x", bodyLimit) + `"`), []string{"more than 4194304 bytes"}},
+		"closed":    {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, []string{"EOF"}},
+		"hangs":     {hang, []string{"Timeout"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
