@@ -26,11 +26,15 @@ func TestHealthReachesTheServers(t *testing.T) {
 	if err := b.register(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s := health.New(b.config())
+	cfg := b.config()
+	notes := make(chan string, 1)
+	cfg.Note = func(_, detail string, _ ...any) { notes <- detail }
+	s := health.New(cfg)
 	stop := b.run(s)
 	s.AppUp()
 	s.EnvoyUp()
 	first := b.await(b.alias, "passing")
+	<-notes
 	causes := map[string][]time.Duration{}
 	for range 20 {
 		for _, c := range []struct {
@@ -43,6 +47,9 @@ func TestHealthReachesTheServers(t *testing.T) {
 		} {
 			c.cause()
 			causes[c.name] = append(causes[c.name], b.await(b.alias, c.status))
+			if got := <-notes; got != c.status {
+				t.Errorf("%s: the step is %s", c.name, got)
+			}
 		}
 	}
 	began := time.Now()
@@ -88,8 +95,9 @@ func (c *calls) UpdateTTL(ctx context.Context, id, status, output string) error 
 
 // TestHealthLatch stops fifty busy lives at random instants: app, Envoy and agent come and
 // go, before the stop and after it.
-func TestHealthLatch(t *testing.T) {
-	const stops = 50
+func TestHealthLatch(t *testing.T) { healthLatch(t, 50) }
+
+func healthLatch(t *testing.T, stops int) {
 	b := newHealthBed(t, 300*time.Millisecond)
 	if err := b.register(t.Context()); err != nil {
 		t.Fatal(err)
@@ -179,8 +187,10 @@ func (c *calls) judge(t *testing.T, stop int, stopped time.Time) (passing, flyin
 
 // TestHealthSteadyStateWritesNothing: heartbeats keep the TTL check alive and cost no raft
 // write, with a probe whose output is never the same twice.
-func TestHealthSteadyStateWritesNothing(t *testing.T) {
-	b := newHealthBed(t, 600*time.Millisecond)
+func TestHealthSteadyStateWritesNothing(t *testing.T) { healthSteady(t, 600*time.Millisecond, 30) }
+
+func healthSteady(t *testing.T, ttl time.Duration, beats int) {
+	b := newHealthBed(t, ttl)
 	if err := b.register(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -192,28 +202,22 @@ func TestHealthSteadyStateWritesNothing(t *testing.T) {
 	s.AppUp()
 	s.EnvoyUp()
 	b.await(b.alias, "passing")
-	// The agent's anti-entropy comes once more within three seconds of the join.
-	harness.Eventually(t, time.Minute, "15 heartbeats", func() error {
-		if n := s.Snapshot().Writes; n < 15 {
-			return fmt.Errorf("%d", n)
-		}
-		return nil
-	})
+	<-time.After(4 * time.Second) // the agent's anti-entropy comes once within 3 s of the join
 	before, index, err := b.at()
 	if err != nil {
 		t.Fatal(err)
 	}
-	raft := b.raft()
-	writes := s.Snapshot().Writes
-	harness.Eventually(t, time.Minute, "30 more heartbeats", func() error {
-		if n := s.Snapshot().Writes - writes; n < 30 {
-			return fmt.Errorf("%d", n)
+	raft, writes, began := b.raft(), s.Snapshot().Writes, time.Now()
+	harness.Eventually(t, time.Duration(beats)*ttl, "heartbeats", func() error {
+		if n := s.Snapshot().Writes - writes; n < beats {
+			return fmt.Errorf("%d of %d", n, beats)
 		}
 		return nil
 	})
+	t.Logf("%d heartbeats in %v", s.Snapshot().Writes-writes, time.Since(began).Round(time.Millisecond))
 	after, now, err := b.at()
 	if err != nil || now != index || after[b.check] != "passing" || after[b.alias] != "passing" {
-		t.Errorf("before %v at index %d, after 30 heartbeats %v at index %d, %v", before, index, after, now, err)
+		t.Errorf("before %v at index %d, after the heartbeats %v at index %d, %v", before, index, after, now, err)
 	}
 	if n := b.raft(); n != raft {
 		t.Errorf("raft went from %s to %s", raft, n)

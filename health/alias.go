@@ -7,9 +7,15 @@ import (
 	"time"
 )
 
-// aliasPoll and aliasWait: an alias check follows its service within a millisecond, but by
-// itself; nothing tells when, so it is polled, this often and at most this long.
-const aliasPoll, aliasWait = 2 * time.Millisecond, 100 * time.Millisecond
+const (
+	// aliasPoll: an alias check follows its service within a millisecond or two, but nothing
+	// tells when.
+	aliasPoll = 2 * time.Millisecond
+	// aliasWait is the time after which it has followed, whatever its status seemed to be.
+	aliasWait = 100 * time.Millisecond
+	// aliasLimit bounds the polling.
+	aliasLimit = aliasWait + 20*time.Millisecond
+)
 
 var (
 	errAlias   = errors.New("the sidecar's alias check does not follow the checks of the service")
@@ -53,13 +59,47 @@ func (s *Syncer) look(ctx context.Context) (map[string]string, error) {
 	return known, nil
 }
 
-// follows: the sidecar's alias check shows what the service's checks say. With native
-// checks it is maintenance mode that makes the sidecar critical, by itself and at once.
-func (s *Syncer) follows(known map[string]string, want Status) bool {
+// aliasView is what is known of an alias check that follows the service's checks by itself,
+// from a copy of them that may be a moment old: seeing it say what it should may be seeing
+// what it said before, and another word is on its way. Its statuses tell these apart as
+// long as one turn is seen through before the next; else only time does.
+type aliasView struct {
+	sure   bool      // it has followed the last turn
+	rising bool      // the last turn is to passing, and it has not been seen to pass
+	murky  bool      // a turn was overtaken by another
+	turned time.Time // when the last turn was acknowledged
+}
+
+// turn notes that statuses are about to be written that differ from the written ones.
+func (v *aliasView) turn(passing bool) {
+	v.murky = v.murky || !v.sure
+	v.sure = false
+	v.rising = passing || v.rising
+}
+
+// see takes a look in and says whether the alias check has come to rest where it should.
+func (v *aliasView) see(passes, should bool) bool {
+	rest := time.Since(v.turned) >= aliasWait
+	v.murky = v.murky && !rest
+	if rest || passes && !v.murky {
+		v.rising = false
+	}
+	v.sure = passes == should && !v.rising && !v.murky
+	return v.sure
+}
+
+// agrees: the sidecar's alias check says what the service's checks say. To be sure matters
+// for critical only; the other way a late word harms nobody and is soon followed by the
+// last one. With native checks it is maintenance mode that makes the sidecar critical.
+func (s *Syncer) agrees(known map[string]string, want Status) bool {
 	if s.cfg.Alias == "" || len(s.switches) > 0 && want == Critical {
 		return true
 	}
-	return known[s.cfg.Alias] == string(want)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	passes := known[s.cfg.Alias] == string(Passing)
+	sure := s.alias.see(passes, want == Passing)
+	return sure || passes && want == Passing
 }
 
 // settle makes the sidecar show what was written. The agent computes the alias check by
@@ -90,16 +130,16 @@ func (s *Syncer) settle(ctx, soft context.Context) error {
 }
 
 // awaitAlias polls until the alias check agrees, something new is to be written, or
-// aliasWait is over.
+// aliasLimit is over.
 func (s *Syncer) awaitAlias(soft context.Context, want Status) (agreed bool, err error) {
-	for end := time.Now().Add(aliasWait); ; {
+	for end := time.Now().Add(aliasLimit); ; {
 		known, err := s.look(soft)
 		switch {
 		case err != nil:
 			return false, err
-		case s.follows(known, want):
+		case s.agrees(known, want):
 			return true, nil
-		case len(s.pending()) > 0 || !time.Now().Before(end):
+		case !time.Now().Before(end) || len(s.pending()) > 0:
 			return false, nil
 		}
 		select {

@@ -80,7 +80,7 @@ func TestLatchOvertaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := begin(t, nil)
 		<-l.ready
-		l.agent.set(func() { l.agent.lag = 700 * time.Millisecond })
+		l.agent.set(func() { l.agent.lag = 400 * time.Millisecond })
 		l.s.EnvoyUp()
 		l.s.AppUp()
 		time.Sleep(time.Millisecond)

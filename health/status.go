@@ -142,9 +142,10 @@ func Diff(written, desired map[string]State) []Write {
 
 // Container is what a task metadata endpoint says of one container.
 type Container struct {
-	Name   string
-	Known  string // KnownStatus: NONE … RUNNING, STOPPED
-	Health string // Health.status: "" when the object is empty or absent
+	Name    string
+	Desired string // DesiredStatus: STOPPED before the stop signal is even sent
+	Known   string // KnownStatus: NONE … RUNNING, STOPPED
+	Health  string // Health.status: "" when the object is empty or absent
 	// Checked: there is a Health object, so the task definition has a health check for it.
 	Checked bool
 }
@@ -174,6 +175,8 @@ func (s sight) see(name string, c *Container, now time.Time, hold time.Duration)
 		return sight{listed: true}, says(Critical, "the container has disappeared")
 	case c.Known == "STOPPED":
 		return sight{listed: true}, says(Critical, "the container is STOPPED")
+	case c.Desired == "STOPPED":
+		return sight{listed: true}, says(Critical, "the container is being stopped")
 	case c.Health == "HEALTHY":
 		state := says(Passing, "HEALTHY")
 		return sight{listed: true, last: state}, state

@@ -115,6 +115,7 @@ func TestSee(t *testing.T) {
 		{"unknown keeps a bad result too", []look{{0, running("UNHEALTHY"), "UNHEALTHY"}, {1, running(""), "UNHEALTHY"}, {31, running(""), noWord}}},
 		{"disappeared, and back without a result", []look{{0, running("HEALTHY"), "HEALTHY"}, {1, nil, gone}, {2, nil, gone}, {3, running(""), noResult}}},
 		{"stopped while its last result is healthy", []look{{0, running("HEALTHY"), "HEALTHY"}, {1, &Container{Known: "STOPPED", Health: "HEALTHY", Checked: true}, stopped}, {2, running(""), noResult}}},
+		{"about to be stopped", []look{{0, running("HEALTHY"), "HEALTHY"}, {1, &Container{Desired: "STOPPED", Known: "RUNNING", Health: "HEALTHY", Checked: true}, "the container is being stopped"}}},
 		{"no health check at all", []look{{0, &Container{Known: "RUNNING"}, "no health check in the task definition"}, {1, running("HEALTHY"), "HEALTHY"}}},
 		{"a word that nobody knows", []look{{0, running("SPLENDID"), noResult}, {1, running("HEALTHY"), "HEALTHY"}, {2, running("SPLENDID"), "HEALTHY"}, {32, running("healthy"), noWord}}},
 	} {
@@ -131,7 +132,7 @@ func TestSee(t *testing.T) {
 				if got != want {
 					t.Errorf("look %d at %d s: %v, want %v", i, l.at, got, want)
 				}
-				if wantSettled := l.c != nil && l.c.Known == "RUNNING" && (l.c.Health == "HEALTHY" || l.c.Health == "UNHEALTHY"); s.settled() != wantSettled {
+				if wantSettled := l.c != nil && l.c.Known == "RUNNING" && l.c.Desired == "" && (l.c.Health == "HEALTHY" || l.c.Health == "UNHEALTHY"); s.settled() != wantSettled {
 					t.Errorf("look %d: settled %v", i, s.settled())
 				}
 			}

@@ -81,6 +81,11 @@ func (s *Syncer) condemn(ctx context.Context, idle <-chan struct{}, limit time.D
 // seal is one try: critical, sidecar critical, critical again so that the servers get the
 // sidecar's too, and seen to be so.
 func (s *Syncer) seal(ctx context.Context, idle <-chan struct{}) error {
+	if s.inRise() { // having seen the alias pass saves the wait below
+		if known, err := s.read(ctx); err == nil {
+			s.agrees(known, Passing)
+		}
+	}
 	if err := s.critical(ctx); err != nil {
 		return err
 	}
@@ -109,14 +114,20 @@ func (s *Syncer) seal(ctx context.Context, idle <-chan struct{}) error {
 	return s.sealed(known)
 }
 
-// awaitCritical polls until the sidecar's alias check does not pass.
+func (s *Syncer) inRise() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.alias.rising && !s.alias.murky
+}
+
+// awaitCritical polls until the sidecar's alias check has followed.
 func (s *Syncer) awaitCritical(ctx context.Context) error {
-	for end := time.Now().Add(aliasWait); ; {
+	for end := time.Now().Add(aliasLimit); ; {
 		known, err := s.read(ctx)
-		if err == nil && known[s.cfg.Alias] != string(Passing) {
+		switch {
+		case err == nil && s.agrees(known, Critical):
 			return nil
-		}
-		if !time.Now().Before(end) {
+		case !time.Now().Before(end):
 			return errors.Join(errAlias, err)
 		}
 		select {

@@ -77,6 +77,7 @@ type Syncer struct {
 	epoch    int              // counts losses: what an earlier agent acknowledged is void
 	written  map[string]State // what the agent has acknowledged; absent: unknown
 	loose    bool             // a status was written that the sidecar may not show yet
+	alias    aliasView        // what is known of the sidecar's alias check
 	told     Status           // of the last step; "" before the first
 	turned   time.Time        // when that was
 	trouble  string           // last error; "" when the last round went well
@@ -107,6 +108,7 @@ func New(cfg Config) *Syncer {
 		wake:     make(chan struct{}, 1),
 		life:     make(chan struct{}, 1),
 		written:  make(map[string]State),
+		alias:    aliasView{sure: true},
 		facts:    Facts{Never: cfg.Never, Health: make(map[string]State)},
 	}
 	if len(s.checks) == 0 {

@@ -159,7 +159,7 @@ func (s *Syncer) round(ctx, soft context.Context, beat bool) error {
 			return err
 		}
 		want := s.want().Status
-		loose = told != want || !s.follows(known, want)
+		loose = told != want || !s.agrees(known, want)
 	}
 	if loose {
 		return s.settle(ctx, soft)
@@ -190,6 +190,7 @@ func (s *Syncer) register(soft context.Context) error {
 
 // put writes all, side by side.
 func (s *Syncer) put(ctx context.Context, writes []Write) error {
+	turn := s.turning(writes)
 	errs := make(chan error, len(writes)) // room for all: nobody waits for us
 	for _, w := range writes {
 		go func() { errs <- s.putOne(ctx, w) }()
@@ -198,7 +199,28 @@ func (s *Syncer) put(ctx context.Context, writes []Write) error {
 	for range writes {
 		all = errors.Join(all, <-errs)
 	}
+	if turn {
+		s.mu.Lock()
+		s.alias.turned = time.Now()
+		s.mu.Unlock()
+	}
 	return all
+}
+
+// turning: a status changes, or its last write failed.
+func (s *Syncer) turning(writes []Write) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	turn, passing := false, false
+	for _, w := range writes {
+		if s.written[w.ID].Status != w.State.Status {
+			turn, passing = true, passing || w.State.Status == Passing
+		}
+	}
+	if turn {
+		s.alias.turn(passing)
+	}
+	return turn
 }
 
 // putOne is the only place that writes a status. No passing write begins once stop is

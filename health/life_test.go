@@ -1,0 +1,120 @@
+package health
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// life is one Syncer on a fake agent, in a bubble.
+type life struct {
+	t     *testing.T
+	agent *fakeAgent
+	s     *Syncer
+	stop  chan struct{}
+	ready chan struct{}
+	kill  context.CancelCauseFunc
+	done  chan error
+
+	mu       sync.Mutex
+	steps    []string
+	waits    []string
+	removals int
+	removed  []bool
+	asserted int
+}
+
+// begin starts a life; change may alter its Config.
+func begin(t *testing.T, change func(*life, *Config)) *life {
+	l := &life{t: t, agent: newFakeAgent(testCheck), stop: make(chan struct{}), ready: make(chan struct{}), done: make(chan error, 1)}
+	cfg := Config{
+		Agent: l.agent, Service: testService, Proxy: testProxy, Alias: testAlias,
+		Checks: []Check{{ID: testCheck, Container: "app"}},
+		Note: func(event, detail string, _ ...any) {
+			l.add(func() { l.steps = append(l.steps, event+" "+detail) })
+		},
+		Waiting: func(what, _, _ string) { l.add(func() { l.waits = append(l.waits, what) }) },
+		Removed: func(ok bool) { l.add(func() { l.removed = append(l.removed, ok) }) },
+		Reassert: func(ctx context.Context) error {
+			l.add(func() { l.asserted++ })
+			return l.agent.register(ctx)
+		},
+	}
+	if change != nil {
+		change(l, &cfg)
+	}
+	l.s = New(cfg)
+	t.Cleanup(func() { time.Sleep(24 * time.Hour) }) // the fake's requests end by themselves
+	ctx, kill := context.WithCancelCause(t.Context())
+	l.kill = kill
+	go func() { l.done <- l.s.Run(ctx, func() { close(l.ready) }, l.stop) }()
+	return l
+}
+
+func (l *life) add(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f()
+}
+
+func (l *life) RemoveFromCatalog(context.Context) error {
+	time.Sleep(3 * time.Millisecond)
+	l.add(func() { l.removals++ })
+	return nil
+}
+
+// up brings the app and Envoy up and waits until the servers say so.
+func (l *life) up() {
+	l.t.Helper()
+	<-l.ready
+	l.s.EnvoyUp()
+	l.s.AppUp()
+	l.within(20*time.Millisecond, "the sidecar passes at the servers", func() bool { return l.agent.at(testAlias) == "passing" })
+	l.within(10*time.Millisecond, "and it is told", func() bool { return l.count("step passing") > 0 })
+}
+
+// within waits until cond holds, looking every fake half millisecond.
+func (l *life) within(limit time.Duration, what string, cond func() bool) {
+	l.t.Helper()
+	for end := time.Now().Add(limit); !cond(); time.Sleep(500 * time.Microsecond) {
+		if time.Now().After(end) {
+			l.t.Fatalf("not within %v: %s", limit, what)
+		}
+	}
+}
+
+// down stops and returns what Run returned and how long it took.
+func (l *life) down() (error, time.Duration) {
+	began := time.Now()
+	close(l.stop)
+	err := <-l.done
+	return err, time.Since(began)
+}
+
+func (l *life) count(step string) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.steps {
+		if s == step {
+			n++
+		}
+	}
+	return n
+}
+
+func (l *life) assertions() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.asserted
+}
+
+func (l *life) wantSteps(want ...string) {
+	l.t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !slices.Equal(l.steps, want) {
+		l.t.Errorf("steps %q, want %q", l.steps, want)
+	}
+}
