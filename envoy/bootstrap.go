@@ -38,6 +38,9 @@ type Registered struct {
 
 type object = map[string]any
 
+// tokenKey is the xDS metadata that has the ACL token.
+const tokenKey = "x-consul-token"
+
 // Document is the bootstrap document: what `consul connect envoy -bootstrap` of
 // Consul 1.22.6 prints for the same registration, except that the admin
 // interface may be a unix socket and that xDS is retried sooner. It holds the
@@ -159,7 +162,7 @@ func dynamicResources(token string) object {
 			"api_type":              "DELTA_GRPC",
 			"transport_api_version": "V3",
 			"grpc_services": object{
-				"initial_metadata": []any{object{"key": "x-consul-token", "value": token}},
+				"initial_metadata": []any{object{"key": tokenKey, "value": token}},
 				"envoy_grpc":       object{"cluster_name": "local_agent"},
 			},
 		},

@@ -41,11 +41,11 @@ func (a *Admin) Diagnose(ctx context.Context, listen string) (seen, fix string) 
 		return "", ""
 	}
 	if stats[statLDSRejected]+stats[statCreateFailed] > 0 {
-		return "a listener was refused by Envoy: " + a.refusal(ctx, "dynamic_listeners"),
+		return "a listener was refused by Envoy: " + a.refusal(ctx),
 			"look at envoy_public_listener_json and the other listener settings of proxy.config, and at the Envoy version"
 	}
 	if stats[statCDSRejected] > 0 {
-		return "a cluster was refused by Envoy: " + a.refusal(ctx, "dynamic_active_clusters"),
+		return "a cluster was refused by Envoy; its log says why",
 			"look at envoy_local_cluster_json and upstreams' envoy_cluster_json, and at the Envoy version"
 	}
 	return explain(state, stats, listeners, listen)
@@ -78,10 +78,10 @@ func explain(state string, stats map[string]int64, listeners []Listener, listen 
 		"does proxy.config set another bind_address or bind_port, and does this machine have the address?"
 }
 
-// refusal is the reason that Envoy keeps with a refused resource. Nothing else
-// of the dump is shown: it holds certificates.
-func (a *Admin) refusal(ctx context.Context, resource string) string {
-	body, err := a.call(ctx, http.MethodGet, "/config_dump?resource="+resource, http.StatusOK)
+// refusal is the reason that Envoy keeps with a refused listener (with a cluster
+// it keeps none). Nothing else of the dump is shown: it holds certificates.
+func (a *Admin) refusal(ctx context.Context) string {
+	body, err := a.call(ctx, http.MethodGet, "/config_dump?resource=dynamic_listeners", http.StatusOK)
 	if err != nil {
 		return err.Error()
 	}

@@ -43,7 +43,8 @@ func playEnvoy(play string) int {
 	admin.quit = func() { quit <- struct{}{} }
 	switch play {
 	case "dies":
-		fmt.Fprintln(os.Stderr, "[critical] main: error initializing config")
+		fmt.Fprintln(os.Stderr, `[critical] main: error {"key":"x-consul-token","value":"s3cret"} initializing config`)
+		fmt.Fprintln(os.Stderr, "[critical] main: s3cret as well")
 		return 1
 	case "never":
 		admin.state = "PRE_INITIALIZING"

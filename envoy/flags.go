@@ -59,7 +59,20 @@ func (p *Proxy) line(stream int, line []byte) {
 		return // Envoy ends some messages with empty lines
 	}
 	level, text := parseLevel(string(line))
-	p.c.Output(stream, level, text)
+	p.c.Output(stream, level, p.redact(text))
+}
+
+// redact takes out the token: Envoy prints the whole bootstrap when it cannot
+// parse it.
+func (p *Proxy) redact(text string) string {
+	const removed = "[redacted]"
+	if at := strings.Index(text, tokenKey); at >= 0 {
+		text = text[:at] + removed
+	}
+	if p.c.Token != nil && p.c.Token() != "" {
+		text = strings.ReplaceAll(text, p.c.Token(), removed)
+	}
+	return text
 }
 
 func parseLevel(line string) (hclog.Level, string) {

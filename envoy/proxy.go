@@ -17,10 +17,11 @@ import (
 
 // Config is what Proxy needs. Zero values are the defaults named.
 type Config struct {
-	Path      string // executable (see supervisor.Look)
-	Bootstrap string // file, see Bootstrap
-	Admin     string // as in Settings
-	Listen    string // the public listener, "IP:PORT" or ":PORT"
+	Path      string        // executable (see supervisor.Look)
+	Bootstrap string        // file, see Bootstrap
+	Admin     string        // as in Settings
+	Token     func() string // as in Settings; it is taken out of what Envoy prints
+	Listen    string        // the public listener, "IP:PORT" or ":PORT"
 
 	Concurrency   int           // worker threads; 0 = Envoy's own choice
 	LogLevel      string        // "" = warning
@@ -162,7 +163,7 @@ func (p *Proxy) await(ctx context.Context, child *supervisor.Child, admin *Admin
 			}
 		case <-poll.Done():
 			if errors.Is(ctx.Err(), context.DeadlineExceeded) && !closed(child.Done()) && !closed(stop) {
-				return p.late(admin)
+				return p.late(child, admin)
 			}
 			return errCut
 		}
@@ -170,14 +171,14 @@ func (p *Proxy) await(ctx context.Context, child *supervisor.Child, admin *Admin
 }
 
 // late explains why ReadyTimeout has passed.
-func (p *Proxy) late(admin *Admin) error {
+func (p *Proxy) late(child *supervisor.Child, admin *Admin) error {
 	ctx, cancel := context.WithTimeout(context.Background(), callLimit)
 	defer cancel()
 	seen, fix := admin.Diagnose(ctx, p.c.Listen)
 	if seen == "" {
 		seen, fix = "it became ready just then", "raise envoy.readyTimeout"
 	}
-	return fmt.Errorf("envoy is not ready after %v: %s (%s)", p.c.ReadyTimeout, seen, fix)
+	return fmt.Errorf("envoy is not ready after %v: %s (%s)%s", p.c.ReadyTimeout, seen, fix, p.tail(child, " rejected: "))
 }
 
 // version judges the running Envoy. What cannot be read is tried again.
@@ -213,7 +214,7 @@ func (p *Proxy) finish(ctx context.Context, child *supervisor.Child, admin *Admi
 	exit := child.Exit()
 	p.c.Note("step", "exit", "pid", exit.PID, "status", exit.Status(), "peak", exit.MaxRSS)
 	if unasked {
-		return fmt.Errorf("envoy ended without being asked to: %w%s", &exit, tail(child))
+		return fmt.Errorf("envoy ended without being asked to: %w%s", &exit, p.tail(child, ""))
 	}
 	if startErr != nil && !errors.Is(startErr, errCut) {
 		return startErr
@@ -290,8 +291,14 @@ func closed(c <-chan struct{}) bool {
 	}
 }
 
-func tail(child *supervisor.Child) string {
-	lines := child.Tail()
+// tail is the end of Envoy's output: the last three lines that contain what.
+func (p *Proxy) tail(child *supervisor.Child, what string) string {
+	var lines []string
+	for _, line := range child.Tail() {
+		if line != "" && strings.Contains(line, what) {
+			lines = append(lines, p.redact(line))
+		}
+	}
 	if len(lines) == 0 {
 		return ""
 	}

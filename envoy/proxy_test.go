@@ -173,14 +173,17 @@ func TestProxyContextKillsAtOnce(t *testing.T) {
 func TestProxyEndsUnasked(t *testing.T) {
 	for play, want := range map[string]string{
 		"leaves": "envoy ended without being asked to: envoy (pid %d) exited with 0; its last lines: [warning] main: hello from leaves",
-		"dies":   "envoy ended without being asked to: envoy (pid %d) exited with 1; its last lines: [warning] main: hello from dies | [critical] main: error initializing config",
+		"dies":   "envoy ended without being asked to: envoy (pid %d) exited with 1; its last lines: [warning] main: hello from dies | [critical] main: error {\"key\":\"[redacted] | [critical] main: [redacted] as well",
 	} {
 		t.Run(play, func(t *testing.T) {
-			l := newLife(t, play, nil)
+			l := newLife(t, play, func(c *Config) { c.Token = func() string { return "s3cret" } })
 			l.run(t)
 			await(t, "end", l.done)
 			if l.err == nil {
 				t.Fatal("no error")
+			}
+			if strings.Contains(fmt.Sprint(l.lines), "s3cret") {
+				t.Errorf("the token was passed on: %q", l.lines)
 			}
 			var pid int
 			head := strings.Index(l.err.Error(), "(pid ")
