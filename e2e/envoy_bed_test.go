@@ -177,8 +177,8 @@ func (b *envoyBed) log() string {
 	return strings.Join(append(b.notes, b.lines...), "\n")
 }
 
-// client speaks through the public listener: TLS with the leaf of service
-// "client", for whom nothing is denied here.
+// tls is for clients of the public listener: they have the leaf of service
+// "client", to which nothing is denied here.
 func (b *envoyBed) tls() *tls.Config {
 	b.t.Helper()
 	leaf, _, err := b.server.API.Agent().ConnectCALeaf("client", nil)
