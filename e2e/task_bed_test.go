@@ -15,8 +15,8 @@ import (
 
 // The machine may be busy with other tests: limits bound failures only.
 const (
-	soon   = 30 * time.Second
-	cleanS = 3 * time.Second // what the contract allows the catalog after an exit
+	soon        = 30 * time.Second
+	cleanWithin = 3 * time.Second // what the contract allows the catalog after an exit
 )
 
 // member is one task of a mesh under test.

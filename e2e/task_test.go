@@ -48,7 +48,7 @@ func TestTaskUpTrafficDown(t *testing.T) {
 			[3]string{"envoy", "ended"}, [3]string{"task", "mark", "T1"}, [3]string{"mesh-init", "ended"}, [3]string{"consul-agent", "stop"},
 			[3]string{"", "step", "left"}, [3]string{"task", "mark", "T2"}, [3]string{"task", "mark", "T3"}, [3]string{"task", "exit"})
 	}
-	server.Empty(t, cleanS)
+	server.Empty(t, cleanWithin)
 }
 
 // TERM at any point of the way up is an ordinary end: 143 before the app has
@@ -91,7 +91,7 @@ func TestTaskTermDuringEachPhase(t *testing.T) {
 			if len(s.Killed) > 0 {
 				t.Errorf("killed: %v", s.Killed)
 			}
-			harness.Eventually(t, cleanS, "no node of the task in the catalog", func() error {
+			harness.Eventually(t, cleanWithin, "no node of the task in the catalog", func() error {
 				nodes, err := server.Nodes()
 				if err != nil {
 					return err
@@ -127,7 +127,7 @@ func TestTaskEnvoyNeverReady(t *testing.T) {
 	if !strings.Contains(m.Output(), "no_such_filter") && !strings.Contains(m.Output(), "rejected") {
 		t.Errorf("the log does not say why Envoy was not ready:\n%s", m.Tail(20))
 	}
-	server.Empty(t, cleanS)
+	server.Empty(t, cleanWithin)
 }
 
 // Without a server to join, nothing is registered and nothing else is started.
@@ -167,7 +167,7 @@ func TestTaskAppIgnoresTerm(t *testing.T) {
 	if len(s.Killed) != 1 || s.Killed[0] != "app" || s.Left != "verified" {
 		t.Errorf("killed %v, left %s; want the app alone killed, and the leave verified", s.Killed, s.Left)
 	}
-	server.Empty(t, cleanS)
+	server.Empty(t, cleanWithin)
 }
 
 // The exit code of an app that ends by itself is the task's, and there is
@@ -181,7 +181,7 @@ func TestTaskAppEndsByItself(t *testing.T) {
 	if d := s.Marks.Down["T1"] - s.Marks.Down["T0"]; d > 900 {
 		t.Errorf("down T1 came %.0f ms after T0: the propagation wait of 1 s protects nothing here", d)
 	}
-	server.Empty(t, cleanS)
+	server.Empty(t, cleanWithin)
 }
 
 // Two tasks of one service are two instances; the end of one leaves the other.
@@ -195,10 +195,10 @@ func TestTaskTwoOfOneService(t *testing.T) {
 	server.Passing(t, soon, "twin", 2)
 	a.term(t)
 	a.ended(t, 0)
-	server.Passing(t, cleanS, "twin", 1)
+	server.Passing(t, cleanWithin, "twin", 1)
 	b.term(t)
 	b.ended(t, 0)
-	server.Empty(t, cleanS)
+	server.Empty(t, cleanWithin)
 }
 
 // After a SIGKILL the children are gone, and the next life on the same directory
@@ -229,7 +229,7 @@ func TestTaskStartsOverLeftovers(t *testing.T) {
 	server.Passing(t, soon, "old-name", 0)
 	second.term(t)
 	second.ended(t, 0)
-	server.Empty(t, cleanS)
+	server.Empty(t, cleanWithin)
 }
 
 func nodeID(t *testing.T, server *harness.Server, node string) string {
@@ -281,5 +281,5 @@ func TestTaskConsulECSConfig(t *testing.T) {
 	}
 	m.term(t)
 	m.ended(t, 0)
-	server.Empty(t, cleanS)
+	server.Empty(t, cleanWithin)
 }
