@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-func ptr(d time.Duration) *time.Duration { return &d }
+//go:fix inline
+func ptr(d time.Duration) *time.Duration { return new(d) }
 
 func defaults(stop time.Duration) StopSettings {
 	return StopSettings{StopTimeout: stop, Drain: true, Propagation: time.Second}

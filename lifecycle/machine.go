@@ -1,5 +1,7 @@
 package lifecycle
 
+import "slices"
+
 import "fmt"
 
 // Event is something that happened. Unknown, repeated and late events are
@@ -158,7 +160,7 @@ func (m *Machine) end(e Ended) []Action {
 	if e.Err != nil {
 		m.outcome.Errs[e.Unit] = e.Err
 	}
-	return m.shutdown(Cause{Unit: e.Unit, Err: e.Err})
+	return m.shutdown(Cause(e))
 }
 
 func (m *Machine) shutdown(c Cause) []Action {
@@ -218,10 +220,8 @@ func (m *Machine) moot(r Row) bool {
 	if len(r.Moot) == 0 {
 		return false
 	}
-	for _, u := range r.Moot {
-		if m.gone(u) {
-			return true
-		}
+	if slices.ContainsFunc(r.Moot, m.gone) {
+		return true
 	}
 	return m.hurried
 }

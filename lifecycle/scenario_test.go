@@ -138,7 +138,7 @@ func cast(t *testing.T, units string) (Timeline, map[Unit]Runner) {
 		runners[r.Unit] = fake{ready: time.Duration(10+i) * time.Millisecond, end: time.Duration(20+i) * time.Millisecond,
 			kill: time.Duration(1+i) * time.Millisecond}
 	}
-	for _, l := range strings.Split(strings.TrimSpace(units), "\n") {
+	for l := range strings.SplitSeq(strings.TrimSpace(units), "\n") {
 		words := strings.Fields(l)
 		switch {
 		case len(words) == 0:
@@ -188,7 +188,7 @@ func set(t *testing.T, f *fake, word string) {
 // signals plays "60s TERM" lines: the first TERM cancels, later ones hurry.
 func signals(events string, cancel context.CancelCauseFunc, hurry chan<- struct{}, over <-chan struct{}) {
 	begin, first := time.Now(), true
-	for _, l := range strings.Split(strings.TrimSpace(events), "\n") {
+	for l := range strings.SplitSeq(strings.TrimSpace(events), "\n") {
 		at, name, ok := strings.Cut(strings.TrimSpace(l), " ")
 		if !ok {
 			continue
