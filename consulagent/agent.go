@@ -1,0 +1,271 @@
+// Package consulagent runs a task's Consul client agent and speaks to it: its settings, its
+// start and join, the registration of service and sidecar, and a leave that leaves nothing
+// behind.
+//
+// It does not know when any of this is to happen, what makes a check pass, or how Envoy works.
+package consulagent
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"meshtask/supervisor"
+)
+
+// Starter starts processes: *supervisor.Supervisor.
+type Starter interface {
+	Start(supervisor.Spec) (*supervisor.Child, error)
+}
+
+// Config is what an Agent needs. Zero values are the defaults named.
+type Config struct {
+	Path  string                      // executable (see supervisor.Look)
+	Agent func() (AgentConfig, error) // asked at each start, when secrets are there
+	File  string                      // where its configuration is written, 0600
+	Env   []string                    // whole environment; without CONSUL_*, which would configure it too
+
+	// Token is used for reads when there is no agent token; nil is none.
+	Token func() string
+
+	// JoinTimeout is how long the first life may take to be ready; 0 is 120 s. GiveUp gets
+	// a *JoinError then, while the agent runs on until it is stopped; without GiveUp, Run
+	// ends with it. Later lives wait on: servers that are down are no reason to end a task.
+	JoinTimeout time.Duration
+	GiveUp      func(error)
+
+	Start   Starter
+	Output  func(stream int, level hclog.Level, line string) // lines at AgentConfig.LogLevel or above; nil = dropped
+	Note    func(event, detail string, kv ...any)            // nil = no-op
+	Waiting func(what, lastError, hint string)               // nil = no-op
+	Grace   func() time.Duration                             // from stop to end; nil = 2.5 s
+	Log     hclog.Logger                                     // nil = none
+}
+
+// Agent is the unit that runs one client agent. Run may be called again when it has
+// returned: the node ID, and the services of this life, are kept then.
+type Agent struct {
+	c      Config
+	wiped  bool // services and checks of an earlier life are gone
+	joined bool // an earlier Run has been ready
+}
+
+const (
+	joinTimeout   = 120 * time.Second
+	graceDefault  = 2500 * time.Millisecond
+	retryInterval = time.Second           // between two joins
+	hurry         = 80 * time.Millisecond // for the end after a KILL when all is to end now
+	killWait      = time.Second
+)
+
+// JoinError says that an agent has not joined, or knows no leader, in time.
+type JoinError struct {
+	Timeout time.Duration
+	What    string   // what was waited for
+	Last    string   // the last answer of the agent
+	Lines   []string // the agent's last warnings and errors
+}
+
+func (e *JoinError) Error() string {
+	text := fmt.Sprintf("consul-agent is not ready after %v: waited for %s", e.Timeout, e.What)
+	if e.Last != "" {
+		text += " (" + e.Last + ")"
+	}
+	if len(e.Lines) > 0 {
+		text += "; it says: " + strings.Join(e.Lines, " | ")
+	}
+	return text
+}
+
+// EndedError says that the agent has ended unasked. It unwraps to a *supervisor.Exit.
+type EndedError struct {
+	Exit  supervisor.Exit
+	Lines []string // its last warnings and errors, or its last lines
+}
+
+func (e *EndedError) Error() string {
+	if len(e.Lines) == 0 {
+		return e.Exit.Error()
+	}
+	return e.Exit.Error() + ": " + strings.Join(e.Lines, " | ")
+}
+
+func (e *EndedError) Unwrap() error { return &e.Exit }
+
+// New sets the defaults.
+func New(c Config) *Agent {
+	if c.JoinTimeout == 0 {
+		c.JoinTimeout = joinTimeout
+	}
+	if c.Token == nil {
+		c.Token = func() string { return "" }
+	}
+	if c.Output == nil {
+		c.Output = func(int, hclog.Level, string) {}
+	}
+	if c.Note == nil {
+		c.Note = func(string, string, ...any) {}
+	}
+	if c.Waiting == nil {
+		c.Waiting = func(string, string, string) {}
+	}
+	if c.Grace == nil {
+		c.Grace = func() time.Duration { return graceDefault }
+	}
+	if c.Log == nil {
+		c.Log = hclog.NewNullLogger()
+	}
+	return &Agent{c: c}
+}
+
+// life is one process.
+type life struct {
+	cfg    AgentConfig
+	client *Client
+	child  *supervisor.Child
+	lines  *lines
+}
+
+// Run starts the agent and stays until it has ended. It is ready when its API answers, it
+// has joined and knows a leader. Its ends are:
+//
+//   - nil: stop was closed and it has left, seen or not (the note step left says which), or
+//     had never joined and was killed; or ctx is done and it was killed;
+//   - before exec: the settings are refused, a file cannot be written, or exec fails;
+//   - *JoinError, without GiveUp;
+//   - *EndedError: it ended unasked;
+//   - *supervisor.StuckError: KILL did not end it.
+func (a *Agent) Run(ctx context.Context, ready func(), stop <-chan struct{}) error {
+	if stopping(ctx, stop) {
+		return nil
+	}
+	l, err := a.start()
+	if err != nil {
+		return err
+	}
+	defer l.client.Close()
+	err = a.live(ctx, l, ready, stop)
+	a.c.Waiting("", "", "")
+	if stuck := a.end(ctx, l); stuck != nil {
+		return stuck
+	}
+	return err
+}
+
+// start writes what the agent needs and starts it.
+func (a *Agent) start() (*life, error) {
+	cfg, err := a.c.Agent()
+	if err != nil {
+		return nil, err
+	}
+	if err := a.prepare(cfg); err != nil {
+		return nil, fmt.Errorf("start consul-agent: %w", err)
+	}
+	l := &life{cfg: cfg, lines: newLines(cfg.LogLevel, a.c.Output)}
+	// The agent's token may read and write the node; a service's may only read it.
+	token := a.c.Token
+	if cfg.AgentToken != "" {
+		token = func() string { return cfg.AgentToken }
+	}
+	l.client = NewClient(ClientConfig{Address: cfg.http(), Token: token, Node: cfg.NodeName,
+		Timeout: leaveCall, Registration: Registration{Partition: cfg.Partition}})
+	l.child, err = a.c.Start.Start(supervisor.Spec{Name: "consul-agent",
+		Argv: []string{a.c.Path, "agent", "-config-file=" + a.c.File}, Env: a.c.Env, Lines: l.lines.line})
+	if err != nil {
+		return nil, err
+	}
+	a.c.Note("step", "exec", "name", "consul-agent", "pid", l.child.PID())
+	return l, nil
+}
+
+// live watches the agent until it has ended, or is to be ended.
+func (a *Agent) live(ctx context.Context, l *life, ready func(), stop <-chan struct{}) error {
+	up := watch(ctx, a, l)
+	defer func() { up.end() }()
+	late := make(<-chan time.Time)
+	if !a.joined {
+		timer := time.NewTimer(a.c.JoinTimeout)
+		defer timer.Stop()
+		late = timer.C
+	}
+	for joined := up.joined; ; {
+		select {
+		case <-joined:
+			joined, late = nil, nil
+			a.joined = true
+			a.c.Note("step", "joined")
+			ready()
+		case <-late:
+			late = nil
+			if err := up.late(a.c.JoinTimeout); a.c.GiveUp == nil {
+				return err
+			} else {
+				a.c.GiveUp(err)
+			}
+		case <-l.child.Done():
+			return a.ended(l)
+		case <-ctx.Done():
+			return nil
+		case <-stop:
+			up.end()
+			a.leave(ctx, l)
+			return nil
+		}
+	}
+}
+
+// ended takes the last words of an agent that has ended unasked.
+func (a *Agent) ended(l *life) error {
+	l.child.Clear(0) // the last lines are read now
+	now, _ := l.lines.state()
+	words := now.trouble
+	if tail := l.child.Tail(); len(words) == 0 {
+		words = tail[max(0, len(tail)-troubles):]
+	}
+	return &EndedError{Exit: l.child.Exit(), Lines: words}
+}
+
+// end sees that the process has ended, and everything that it has started.
+func (a *Agent) end(ctx context.Context, l *life) error {
+	limit := killWait
+	if ctx.Err() != nil {
+		limit = hurry
+	}
+	select {
+	case <-l.child.Done():
+	default:
+		a.c.Note("killed", "consul-agent", "pid", l.child.PID())
+		_ = l.child.SignalGroup(syscall.SIGKILL)
+		if !wait(l.child.Done(), limit) {
+			return &supervisor.StuckError{Name: "consul-agent", Process: fmt.Sprintf("pid %d", l.child.PID())}
+		}
+	}
+	exit := l.child.Exit()
+	l.child.Clear(0)
+	a.c.Note("step", "exit", "name", "consul-agent", "pid", exit.PID, "status", exit.Status(), "peak_bytes", exit.MaxRSS)
+	return nil
+}
+
+func wait(done <-chan struct{}, limit time.Duration) bool {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+func stopping(ctx context.Context, stop <-chan struct{}) bool {
+	select {
+	case <-stop:
+		return true
+	default:
+		return ctx.Err() != nil
+	}
+}

@@ -1,0 +1,198 @@
+package consulagent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+)
+
+// ClientConfig is what a Client needs; only Address is required by all of its methods.
+type ClientConfig struct {
+	Address string        // HOST:PORT of the agent's HTTP API
+	Token   func() string // asked at each call, "" is none; nil is none
+	Timeout time.Duration // of one call; 0 is 2 s
+	Node    string        // the agent's node name; "" is asked of the agent once something is registered
+
+	Registration Registration
+
+	Waiting func(what, lastError, hint string) // why Register waits; nil = no-op
+}
+
+// Client speaks to a task's agent. Its methods may be called side by side; each call ends
+// with its ctx, or after Timeout.
+type Client struct {
+	cfg  ClientConfig
+	conn *connection
+}
+
+// NewClient sets the defaults. It does not connect.
+func NewClient(cfg ClientConfig) *Client {
+	if cfg.Token == nil {
+		cfg.Token = func() string { return "" }
+	}
+	if cfg.Timeout == 0 {
+		cfg.Timeout = callLimit
+	}
+	if cfg.Waiting == nil {
+		cfg.Waiting = func(string, string, string) {}
+	}
+	return &Client{cfg: cfg, conn: connect(cfg.Address, cfg.Timeout)}
+}
+
+// Close drops idle connections.
+func (c *Client) Close() { c.conn.close() }
+
+// scope is the registration's namespace and partition, which only Consul Enterprise takes.
+func (c *Client) scope() url.Values {
+	q := url.Values{}
+	if ns := c.cfg.Registration.Namespace; ns != "" {
+		q.Set("ns", ns)
+	}
+	if p := c.cfg.Registration.Partition; p != "" {
+		q.Set("partition", p)
+	}
+	return q
+}
+
+func (c *Client) get(ctx context.Context, path string, query url.Values, out any) (http.Header, error) {
+	return c.conn.do(ctx, call{method: http.MethodGet, path: path, token: c.cfg.Token(), query: query, out: out})
+}
+
+func (c *Client) put(ctx context.Context, path string, query url.Values, body any) error {
+	_, err := c.conn.do(ctx, call{method: http.MethodPut, path: path, token: c.cfg.Token(), query: query, body: body})
+	return err
+}
+
+// Leader is the leader that the agent's servers know of, "" when there is none now. An
+// agent that has not joined answers with an error.
+func (c *Client) Leader(ctx context.Context) (string, error) {
+	var leader string
+	_, err := c.get(ctx, "/v1/status/leader", nil, &leader)
+	return leader, err
+}
+
+// Checks are the statuses of all checks that the agent knows, by check ID.
+func (c *Client) Checks(ctx context.Context) (map[string]string, error) {
+	checks, err := c.checks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	statuses := make(map[string]string, len(checks))
+	for id, check := range checks {
+		statuses[id] = check.Status
+	}
+	return statuses, nil
+}
+
+func (c *Client) checks(ctx context.Context) (checks map[string]*api.AgentCheck, err error) {
+	_, err = c.get(ctx, "/v1/agent/checks", c.scope(), &checks)
+	return checks, err
+}
+
+// UpdateTTL sets a TTL check: passing, warning or critical. nil means that the agent has
+// it, and the servers too if they could be reached.
+func (c *Client) UpdateTTL(ctx context.Context, checkID, status, output string) error {
+	err := c.put(ctx, "/v1/agent/check/update/"+url.PathEscape(checkID), c.scope(),
+		map[string]string{"Status": status, "Output": output})
+	return c.explain(err)
+}
+
+// Maintenance turns the maintenance mode of a service on, with a reason, or off.
+func (c *Client) Maintenance(ctx context.Context, serviceID string, on bool, reason string) error {
+	q := c.scope()
+	q.Set("enable", strconv.FormatBool(on))
+	if on {
+		q.Set("reason", reason)
+	}
+	return c.explain(c.put(ctx, "/v1/agent/service/maintenance/"+url.PathEscape(serviceID), q, nil))
+}
+
+// AddListenerCheck adds the sidecar's check of its public listener, passing.
+func (c *Client) AddListenerCheck(ctx context.Context) error {
+	check := c.cfg.Registration.ListenerCheck()
+	if err := c.put(ctx, "/v1/agent/check/register", c.scope(), check); err != nil {
+		return fmt.Errorf("add the check of the public listener: %w", c.explain(err))
+	}
+	return nil
+}
+
+// RemoveFromCatalog takes sidecar and service out of the servers' catalog. They stay
+// registered at the agent, which goes on serving xDS to the sidecar. nil means that the
+// servers have done it; the agent may write them back at its next full sync.
+func (c *Client) RemoveFromCatalog(ctx context.Context) error {
+	node, err := c.node(ctx)
+	if err != nil {
+		return fmt.Errorf("remove the instance from the catalog: %w", err)
+	}
+	r := c.cfg.Registration
+	for _, id := range []string{r.ProxyID(), r.ServiceID()} {
+		if err := c.deregister(ctx, api.CatalogDeregistration{Node: node, ServiceID: id}, c.cfg.Token()); err != nil {
+			return fmt.Errorf("remove %s from the catalog: %w", id, c.explain(err))
+		}
+	}
+	return nil
+}
+
+func (c *Client) deregister(ctx context.Context, what api.CatalogDeregistration, token string) error {
+	what.Namespace, what.Partition = c.cfg.Registration.Namespace, c.cfg.Registration.Partition
+	_, err := c.conn.do(ctx, call{method: http.MethodPut, path: "/v1/catalog/deregister", token: token, body: what})
+	return err
+}
+
+// node is the agent's node name. /v1/agent/self, which would tell, is closed to a task's
+// token; the checks that it has registered name the node as well.
+func (c *Client) node(ctx context.Context) (string, error) {
+	if c.cfg.Node != "" {
+		return c.cfg.Node, nil
+	}
+	checks, err := c.checks(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, check := range checks {
+		if check.Node != "" {
+			return check.Node, nil
+		}
+	}
+	return "", errors.New("the agent's node name is not known: it has no check")
+}
+
+// listed says whether the servers' catalog has the node, by the leader's word. A token
+// that may not read the node is an error: all would look gone to it.
+func (c *Client) listed(ctx context.Context, node, token string) (bool, error) {
+	q := url.Values{"consistent": {""}}
+	if p := c.cfg.Registration.Partition; p != "" {
+		q.Set("partition", p)
+	}
+	var found *api.CatalogNode
+	header, err := c.conn.do(ctx, call{method: http.MethodGet, path: "/v1/catalog/node/" + url.PathEscape(node), token: token, query: q, out: &found})
+	if err != nil {
+		return false, err
+	}
+	if found != nil && found.Node != nil {
+		return true, nil
+	}
+	if header.Get("X-Consul-Results-Filtered-By-ACLs") == "true" {
+		return false, errors.New("the token may not read the node (node:read)")
+	}
+	return false, nil
+}
+
+// explain says what a refused token lacks.
+func (c *Client) explain(err error) error {
+	switch r := c.cfg.Registration; {
+	case err == nil:
+		return nil
+	case denied(err):
+		return fmt.Errorf("the token needs service:write on %q and %q: %w", r.Name, r.Name+"-sidecar-proxy", err)
+	case aclNotFound(err):
+		return fmt.Errorf("the token is not known to Consul (yet): %w", err)
+	}
+	return err
+}

@@ -1,0 +1,154 @@
+package consulagent
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+const (
+	// firstPoll and lastPoll: no event tells that an agent knows the leader; its lines only
+	// say when it is worth asking. A refused connection costs 0.1 ms.
+	firstPoll, lastPoll = 5 * time.Millisecond, 250 * time.Millisecond
+
+	joinHint = "consulAgent.retryJoin must name a server whose gossip port (8301, TCP and UDP) is open to this task, with the same datacenter, gossip key and CA"
+)
+
+// joining waits beside the agent until it is ready.
+type joining struct {
+	joined chan struct{} // closed when it is ready
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	mu         sync.Mutex
+	what, last string // what is waited for, and the last answer
+	lines      *lines
+}
+
+// watch begins to wait. end must be called.
+func watch(ctx context.Context, a *Agent, l *life) *joining {
+	j := &joining{joined: make(chan struct{}), lines: l.lines}
+	ctx, j.cancel = context.WithCancel(ctx)
+	j.wg.Go(func() {
+		if j.await(ctx, l.client, a.c.Waiting) {
+			close(j.joined)
+		}
+	})
+	return j
+}
+
+// end stops waiting and returns when that is done. It may be called twice.
+func (j *joining) end() {
+	j.cancel()
+	j.wg.Wait()
+}
+
+// await polls the leader, often at first and after each event, until there is one. Only an
+// agent that has joined knows servers to ask for it.
+func (j *joining) await(ctx context.Context, client *Client, waiting func(what, lastError, hint string)) bool {
+	told := ""
+	for pause := firstPoll; ; pause = min(pause*5/4, lastPoll) {
+		now, changed := j.lines.state()
+		leader, err := client.Leader(ctx)
+		if err == nil && leader != "" {
+			waiting("", "", "")
+			return true
+		}
+		what, last := stage(now, err)
+		if ctx.Err() != nil {
+			return false
+		}
+		j.mu.Lock()
+		j.what, j.last = what, last
+		j.mu.Unlock()
+		if told != what+last {
+			told = what + last
+			waiting(what, last, joinHint)
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+		case <-changed:
+			pause = firstPoll
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// stage says what an agent lacks to be ready, and the best reason that is known.
+func stage(now events, err error) (what, last string) {
+	_, answered := errors.AsType[*StatusError](err)
+	switch {
+	case err != nil && !answered:
+		what, last = "the agent's API", err.Error()
+	case err == nil:
+		what, last = "a leader among the servers", "there is none"
+	case noServers(err) || !now.joined:
+		what, last = "the agent to join", err.Error()
+	default:
+		what, last = "a leader among the servers", err.Error()
+	}
+	if t := now.last(); t != "" {
+		last = t
+	}
+	return what, last
+}
+
+// late is the error for the time-out.
+func (j *joining) late(timeout time.Duration) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	now, _ := j.lines.state()
+	e := &JoinError{Timeout: timeout, What: j.what, Lines: now.trouble}
+	if len(e.Lines) == 0 {
+		e.Last = j.last
+	}
+	return e
+}
+
+// External is the unit for an agent that someone else runs: it waits until that one is
+// ready, and has nothing to end.
+type External struct {
+	Client  *Client
+	Timeout time.Duration // to be ready; 0 is 120 s
+	GiveUp  func(error)   // gets a *JoinError when that is over; nil: Run returns it
+
+	Note    func(event, detail string, kv ...any) // nil = no-op
+	Waiting func(what, lastError, hint string)    // nil = no-op
+}
+
+// Run is ready when the agent's API answers and knows a leader; it ends at once on stop.
+func (x *External) Run(ctx context.Context, ready func(), stop <-chan struct{}) error {
+	if stopping(ctx, stop) {
+		return nil
+	}
+	c := Config{Note: x.Note, Waiting: x.Waiting, GiveUp: x.GiveUp, JoinTimeout: x.Timeout}
+	a := New(c)
+	j := watch(ctx, a, &life{client: x.Client, lines: newLines("", a.c.Output)})
+	defer j.end()
+	timer := time.NewTimer(a.c.JoinTimeout)
+	defer timer.Stop()
+	joined, late := j.joined, timer.C
+	for {
+		select {
+		case <-joined:
+			joined, late = nil, nil
+			a.c.Note("step", "joined", "agent", x.Client.cfg.Address)
+			ready()
+		case <-late:
+			late = nil
+			err := j.late(a.c.JoinTimeout)
+			if a.c.GiveUp == nil {
+				return err
+			}
+			a.c.GiveUp(err)
+		case <-ctx.Done():
+			return nil
+		case <-stop:
+			a.c.Note("step", "left", "result", string(Skipped), "reason", "the agent is someone else's")
+			return nil
+		}
+	}
+}

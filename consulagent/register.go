@@ -1,0 +1,181 @@
+package consulagent
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+)
+
+// Registration is a task's service and its sidecar, as values. IDs, names, meta and
+// checks are consul-ecs's to the letter: others find the task by them.
+type Registration struct {
+	TaskID, TaskARN string
+
+	Name              string
+	Port              int
+	Tags              []string
+	Meta              map[string]string // task-id, task-arn and source are ours: see Overridden
+	Weights           *api.AgentWeights // nil is Consul's 1 and 1
+	EnableTagOverride bool
+	Namespace         string
+	Partition         string
+
+	// Checks are native Consul checks, registered as they are. Without any, there is one
+	// TTL check for each of Containers.
+	Checks     api.AgentServiceChecks
+	Containers []string
+	TTL        time.Duration // 0 is 30 s
+
+	// Address is for an agent that runs elsewhere; "" is the agent's own.
+	Address string
+
+	Proxy Proxy
+}
+
+// Proxy is the sidecar's part of a Registration.
+type Proxy struct {
+	Port                int    // of the public listener; 0 is 20000
+	ListenerAddress     string // "" is all interfaces
+	LocalServiceAddress string // where Envoy finds the app; "" is Consul's 127.0.0.1
+	Config              map[string]any
+	Upstreams           []api.Upstream
+	MeshGateway         api.MeshGatewayConfig
+	Expose              api.ExposeConfig
+}
+
+const (
+	publicListenerPort = 20000 // consul-ecs's
+	defaultTTL         = 30 * time.Second
+)
+
+// ServiceID is <name>-<task id>.
+func (r Registration) ServiceID() string { return r.Name + "-" + r.TaskID }
+
+// ProxyID is the service ID of the sidecar.
+func (r Registration) ProxyID() string { return r.ServiceID() + "-sidecar-proxy" }
+
+// CheckID is the check ID of a container's TTL check.
+func (r Registration) CheckID(container string) string {
+	return r.ServiceID() + "-" + container + "-consul-ecs"
+}
+
+// ListenerID and AliasID are the check IDs of the sidecar, as an agent numbers them.
+func (r Registration) ListenerID() string { return "service:" + r.ProxyID() + ":1" }
+
+// AliasID is the check ID of the sidecar's alias for the service.
+func (r Registration) AliasID() string { return "service:" + r.ProxyID() + ":2" }
+
+// Native says that nobody can set the service's checks, so that maintenance mode is what
+// holds service and sidecar back.
+func (r Registration) Native() bool { return len(r.Checks) > 0 }
+
+// Overridden are the keys of Meta that do not take effect, sorted.
+func (r Registration) Overridden() []string {
+	var keys []string
+	for key := range r.own() {
+		if _, ok := r.Meta[key]; ok {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+func (r Registration) own() map[string]string {
+	return map[string]string{"task-id": r.TaskID, "task-arn": r.TaskARN, "source": "consul-ecs"}
+}
+
+// Service is the payload that registers the service.
+func (r Registration) Service() *api.AgentServiceRegistration {
+	s := r.common()
+	s.ID, s.Name, s.Port = r.ServiceID(), r.Name, r.Port
+	s.Checks = r.checks()
+	return s
+}
+
+// Sidecar is the payload that registers the proxy: with its alias check alone, since one
+// that dials the listener would keep it critical for up to its interval (see ListenerCheck).
+func (r Registration) Sidecar() *api.AgentServiceRegistration {
+	s := r.common()
+	s.Kind = api.ServiceKindConnectProxy
+	s.ID, s.Name, s.Port = r.ProxyID(), r.Name+"-sidecar-proxy", r.Proxy.port()
+	s.Checks = api.AgentServiceChecks{{CheckID: r.AliasID(), Name: "Destination Alias", AliasService: r.ServiceID()}}
+	config := maps.Clone(r.Proxy.Config)
+	if r.Proxy.ListenerAddress != "" {
+		if config == nil {
+			config = map[string]any{}
+		}
+		config["bind_address"] = r.Proxy.ListenerAddress
+	}
+	s.Proxy = &api.AgentServiceConnectProxyConfig{
+		DestinationServiceName: r.Name,
+		DestinationServiceID:   r.ServiceID(),
+		LocalServiceAddress:    r.Proxy.LocalServiceAddress,
+		LocalServicePort:       r.Port,
+		Config:                 config,
+		Upstreams:              r.Proxy.Upstreams,
+		MeshGateway:            r.Proxy.MeshGateway,
+		Expose:                 r.Proxy.Expose,
+	}
+	return s
+}
+
+// ListenerCheck is the sidecar's second check, to be added once its listener is bound; it
+// is passing from the start, so that nothing waits for the first dial.
+func (r Registration) ListenerCheck() *api.AgentCheckRegistration {
+	return &api.AgentCheckRegistration{
+		ID: r.ListenerID(), Name: "Proxy Public Listener", ServiceID: r.ProxyID(),
+		Namespace: r.Namespace, Partition: r.Partition,
+		AgentServiceCheck: api.AgentServiceCheck{
+			TCP:                            net.JoinHostPort(r.dial(), strconv.Itoa(r.Proxy.port())),
+			Interval:                       "10s",
+			Status:                         api.HealthPassing,
+			DeregisterCriticalServiceAfter: "10m",
+		},
+	}
+}
+
+// common is what service and sidecar share.
+func (r Registration) common() *api.AgentServiceRegistration {
+	meta := maps.Clone(r.Meta)
+	if meta == nil {
+		meta = map[string]string{}
+	}
+	maps.Copy(meta, r.own())
+	return &api.AgentServiceRegistration{
+		Tags: r.Tags, Meta: meta, Weights: r.Weights, EnableTagOverride: r.EnableTagOverride,
+		Namespace: r.Namespace, Partition: r.Partition, Address: r.Address,
+	}
+}
+
+func (r Registration) checks() api.AgentServiceChecks {
+	if r.Native() {
+		return r.Checks
+	}
+	var checks api.AgentServiceChecks
+	for _, container := range r.Containers {
+		checks = append(checks, &api.AgentServiceCheck{
+			CheckID: r.CheckID(container),
+			Name:    "consul ecs synced",
+			Notes:   fmt.Sprintf("consul-ecs created and updates this check because the %s container is essential and has an ECS health check.", container),
+			TTL:     cmp.Or(r.TTL, defaultTTL).String(), // critical until the first update
+		})
+	}
+	return checks
+}
+
+func (p Proxy) port() int { return cmp.Or(p.Port, publicListenerPort) }
+
+// dial is where the agent reaches the listener.
+func (r Registration) dial() string {
+	if ip := net.ParseIP(r.Proxy.ListenerAddress); ip != nil && !ip.IsUnspecified() {
+		return r.Proxy.ListenerAddress
+	}
+	return cmp.Or(r.Address, "127.0.0.1")
+}

@@ -1,0 +1,144 @@
+package consulagent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+)
+
+// Result is what is known of an end: of a leave, or of a deregistration.
+type Result string
+
+const (
+	Verified   Result = "verified"   // seen to be gone
+	Unverified Result = "unverified" // asked for, and not seen
+	Skipped    Result = "skipped"    // there was nothing to do
+)
+
+const (
+	firstRetry, lastRetry = 20 * time.Millisecond, time.Second
+	// maintenanceReason holds back a service whose checks nobody can set.
+	maintenanceReason = "meshtask: app and Envoy are not ready yet"
+)
+
+// Register registers the service, then its sidecar: critical, or in maintenance mode when
+// the checks are native. It waits, until ctx is done, for a token that is not known yet and
+// for an agent or servers that fail; a refusal is returned at once. It may be repeated: the
+// agent keeps the statuses of checks that it has.
+func (c *Client) Register(ctx context.Context) error {
+	defer c.cfg.Waiting("", "", "")
+	if err := c.awaitToken(ctx); err != nil {
+		return fmt.Errorf("register: %w", err)
+	}
+	r := c.cfg.Registration
+	for _, s := range []*api.AgentServiceRegistration{r.Service(), r.Sidecar()} {
+		if err := c.retry(ctx, "the agent to register "+s.ID, func() error {
+			return c.put(ctx, "/v1/agent/service/register", c.scope(), s)
+		}); err != nil {
+			return fmt.Errorf("register %s: %w", s.ID, err)
+		}
+		if !r.Native() {
+			continue
+		}
+		if err := c.retry(ctx, "maintenance mode of "+s.ID, func() error {
+			return c.Maintenance(ctx, s.ID, true, maintenanceReason)
+		}); err != nil {
+			return fmt.Errorf("maintenance mode of %s: %w", s.ID, err)
+		}
+	}
+	return nil
+}
+
+// awaitToken reads the token itself until the servers know it. An agent that is made to
+// look for it too early remembers for 30 s that there is none; this call makes it not look.
+func (c *Client) awaitToken(ctx context.Context) error {
+	if c.cfg.Token() == "" {
+		return nil
+	}
+	return c.retry(ctx, "the ACL token", func() error {
+		_, err := c.get(ctx, "/v1/acl/token/self", url.Values{"stale": {""}}, nil)
+		if status(err, http.StatusUnauthorized) { // "ACL support disabled"
+			return nil
+		}
+		return err
+	})
+}
+
+// retry repeats try until it succeeds, is refused, or ctx is done.
+func (c *Client) retry(ctx context.Context, what string, try func() error) error {
+	for pause := firstRetry; ; pause = min(2*pause, lastRetry) {
+		err := try()
+		if err == nil {
+			return nil
+		}
+		explained := c.explain(err)
+		if ctx.Err() != nil || refused(err) {
+			return explained
+		}
+		c.cfg.Waiting(what, explained.Error(), "the agent must be up and a server must lead; a new token takes a moment to reach all servers")
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return explained
+		}
+	}
+}
+
+// refused: to ask again would not help.
+func refused(err error) bool {
+	e, ok := errors.AsType[*StatusError](err)
+	return ok && (denied(err) || e.Code == http.StatusBadRequest)
+}
+
+// Deregister takes sidecar and service from the agent, and looks whether they are gone from
+// there and from the catalog. The error says why the result is Unverified.
+func (c *Client) Deregister(ctx context.Context) (Result, error) {
+	node, nodeErr := c.node(ctx) // while there are still checks to name it
+	r := c.cfg.Registration
+	for _, id := range []string{r.ProxyID(), r.ServiceID()} {
+		err := c.put(ctx, "/v1/agent/service/deregister/"+url.PathEscape(id), c.scope(), nil)
+		if err != nil && !status(err, http.StatusNotFound) {
+			return Unverified, fmt.Errorf("deregister %s: %w", id, c.explain(err))
+		}
+	}
+	for _, id := range []string{r.ProxyID(), r.ServiceID()} {
+		_, err := c.get(ctx, "/v1/agent/service/"+url.PathEscape(id), c.scope(), nil)
+		switch {
+		case err == nil:
+			return Unverified, fmt.Errorf("the agent still has %s", id)
+		case !status(err, http.StatusNotFound):
+			return Unverified, fmt.Errorf("cannot tell whether the agent still has %s: %w", id, c.explain(err))
+		}
+	}
+	if nodeErr != nil {
+		return Unverified, fmt.Errorf("cannot look into the catalog: %w", nodeErr)
+	}
+	return c.gone(ctx, node)
+}
+
+// gone looks for service and sidecar in the servers' catalog.
+func (c *Client) gone(ctx context.Context, node string) (Result, error) {
+	q := c.scope()
+	q.Set("consistent", "")
+	var list api.CatalogNodeServiceList
+	header, err := c.get(ctx, "/v1/catalog/node-services/"+url.PathEscape(node), q, &list)
+	if err != nil {
+		return Unverified, fmt.Errorf("cannot look into the catalog: %w", c.explain(err))
+	}
+	for _, s := range list.Services {
+		if id := s.ID; id == c.cfg.Registration.ServiceID() || id == c.cfg.Registration.ProxyID() {
+			return Unverified, fmt.Errorf("the catalog still has %s", id)
+		}
+	}
+	if list.Node == nil && header.Get("X-Consul-Results-Filtered-By-ACLs") == "true" {
+		return Unverified, errors.New("cannot look into the catalog: the token may not read the node (node:read)")
+	}
+	return Verified, nil
+}
