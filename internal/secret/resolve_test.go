@@ -187,6 +187,7 @@ func TestWaitingTells(t *testing.T) {
 			case r == two && since < 5*time.Second:
 				return "", errOutage
 			case r == one && since < 20*time.Second:
+				<-time.After(time.Millisecond) // so that the order is known
 				return "{}", nil
 			}
 			return `{"token":"hunter2"}`, nil
