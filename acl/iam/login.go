@@ -1,0 +1,259 @@
+package iam
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/hashicorp/consul/api"
+
+	"meshtask/internal/secret"
+)
+
+// What consul-ecs stamps into the token's description; controllers find the
+// tokens of ended tasks by them.
+const (
+	metaTask    = "consul.hashicorp.com/task-id"
+	metaCluster = "consul.hashicorp.com/cluster"
+)
+
+const (
+	callLimit  = 10 * time.Second       // of one call; Consul's servers ask AWS twice meanwhile
+	firstPause = 250 * time.Millisecond // doubles to lastPause
+	lastPause  = 5 * time.Second
+	lookPause  = 100 * time.Millisecond // between looks at a token that is not replicated yet
+)
+
+// Config says how to log in.
+type Config struct {
+	Server     string // a Consul server's HTTP API: URL or HOST:PORT
+	CAPEM      []byte // of the server's certificate; nil: the system's
+	Method     string // the auth method's name; default iam-ecs-service-token
+	Datacenter string // of the auth method; empty: the server's
+	Namespace  string // Enterprise
+	Partition  string // Enterprise
+
+	TaskID  string            // goes into the token's description
+	Cluster string            // ARN of the ECS cluster; likewise
+	Meta    map[string]string // more of that; the two keys above win
+
+	Credentials aws.CredentialsProvider // of the task role
+	Region      string                  // of STS
+	STSEndpoint string                  // URL; empty: AWS's own for Region
+	IAMEndpoint string                  // URL; empty: AWS's own
+	ServerID    string                  // the method's ServerIDHeaderValue, if it has one
+	// Entity adds a signed iam:GetRole request, for methods with
+	// EnableIAMEntityDetails. The role needs iam:GetRole on itself.
+	Entity bool
+
+	// Waiting is told what is waited for at each failure, "" at the end; may be nil.
+	Waiting func(what, lastError, hint string)
+}
+
+// Token is what a login gave.
+type Token struct {
+	AccessorID string
+	SecretID   secret.String
+}
+
+// Client logs in to one Consul. Close it after the last call.
+type Client struct {
+	cfg    Config
+	consul *api.Client
+	aws    *http.Client
+	close  func()
+}
+
+// New checks the configuration; it connects to nothing.
+func New(cfg Config) (*Client, error) {
+	var errs []error
+	need := func(ok bool, what string) {
+		if !ok {
+			errs = append(errs, errors.New("iam login: "+what))
+		}
+	}
+	need(cfg.Server != "", "the Consul server's address is missing")
+	need(cfg.Credentials != nil, "no AWS credentials")
+	need(cfg.Region != "", "the AWS Region is missing: set acl.login.region or AWS_REGION")
+	if cfg.Method == "" {
+		cfg.Method = "iam-ecs-service-token"
+	}
+	if cfg.Waiting == nil {
+		cfg.Waiting = func(_, _, _ string) {}
+	}
+	c, transport, err := consul(cfg)
+	if err := errors.Join(append(errs, err)...); err != nil {
+		return nil, err
+	}
+	plain := newTransport()
+	return &Client{cfg: cfg, consul: c, aws: &http.Client{Transport: plain, Timeout: callLimit},
+		close: func() { transport.CloseIdleConnections(); plain.CloseIdleConnections() }}, nil
+}
+
+// Close closes idle connections.
+func (c *Client) Close() { c.close() }
+
+func consul(cfg Config) (*api.Client, *http.Transport, error) {
+	transport := newTransport()
+	tls, err := api.SetupTLSConfig(&api.TLSConfig{CAPem: cfg.CAPEM})
+	if err != nil {
+		return nil, nil, fmt.Errorf("iam login: the CA certificate: %w", err)
+	}
+	transport.TLSClientConfig = tls
+	c, err := api.NewClient(&api.Config{Address: cfg.Server, HttpClient: &http.Client{Transport: transport, Timeout: callLimit}})
+	if err != nil {
+		return nil, nil, fmt.Errorf("iam login: the Consul server's address: %w", err)
+	}
+	return c, transport, nil
+}
+
+func newTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: callLimit}).DialContext,
+		TLSHandshakeTimeout: callLimit,
+		MaxIdleConnsPerHost: 1,
+		IdleConnTimeout:     time.Minute,
+		ForceAttemptHTTP2:   true,
+	}
+}
+
+// Login logs in and returns once the token can be read at the server, which
+// may be later: a follower learns of it, and of "ACL not found" remembers for
+// 30 s what it said too early. Each attempt is signed afresh. It goes on until
+// ctx ends; the error then holds the last answer.
+func (c *Client) Login(ctx context.Context) (Token, error) {
+	defer c.cfg.Waiting("", "", "")
+	var t *api.ACLToken
+	err := c.until(ctx, "login with the task's IAM role", firstPause, func(ctx context.Context) (hint string, err error) {
+		t, hint, err = c.attempt(ctx)
+		return hint, err
+	})
+	if err != nil {
+		return Token{}, err
+	}
+	token := Token{AccessorID: t.AccessorID, SecretID: secret.String(t.SecretID)}
+	err = c.until(ctx, "the new token to be replicated", lookPause, func(ctx context.Context) (string, error) {
+		q := c.query(token.SecretID)
+		q.AllowStale = true
+		_, _, err := c.consul.ACL().TokenReadSelf(q.WithContext(ctx))
+		return "followers learn of a token after some milliseconds, or 30 s after they were asked too early", clean(err)
+	})
+	if err != nil {
+		return token, err
+	}
+	return token, nil
+}
+
+// attempt is one login.
+func (c *Client) attempt(ctx context.Context) (t *api.ACLToken, hint string, err error) {
+	creds, err := c.cfg.Credentials.Retrieve(ctx)
+	if err != nil {
+		return nil, "has the task a task role (taskRoleArn)?", fmt.Errorf("AWS credentials: %w", err)
+	}
+	role := ""
+	if c.cfg.Entity {
+		if role, err = ownRole(ctx, c.aws, creds, c.cfg); err != nil {
+			return nil, "the task must reach STS", err
+		}
+	}
+	proof, err := bearer(ctx, creds, c.cfg, role, time.Now())
+	if err != nil {
+		return nil, "check acl.login", err
+	}
+	meta := maps.Clone(c.cfg.Meta)
+	if meta == nil {
+		meta = map[string]string{}
+	}
+	meta[metaTask], meta[metaCluster] = c.cfg.TaskID, c.cfg.Cluster
+	write := &api.WriteOptions{Datacenter: c.cfg.Datacenter, Namespace: c.cfg.Namespace, Partition: c.cfg.Partition}
+	t, _, err = c.consul.ACL().Login(&api.ACLLoginParams{AuthMethod: c.cfg.Method, BearerToken: proof, Meta: meta}, write.WithContext(ctx))
+	return t, hintFor(err, c.cfg), clean(err)
+}
+
+// Logout destroys the token; one that is gone is fine. It tries until ctx ends.
+func (c *Client) Logout(ctx context.Context, t Token) error {
+	defer c.cfg.Waiting("", "", "")
+	return c.until(ctx, "logout", firstPause, func(ctx context.Context) (string, error) {
+		write := &api.WriteOptions{Token: t.SecretID.Reveal(), Datacenter: c.cfg.Datacenter}
+		_, err := c.consul.ACL().Logout(write.WithContext(ctx))
+		if notFound(err) {
+			return "", nil
+		}
+		return "", clean(err)
+	})
+}
+
+func (c *Client) query(token secret.String) *api.QueryOptions {
+	return &api.QueryOptions{Token: token.Reveal(), Datacenter: c.cfg.Datacenter, Namespace: c.cfg.Namespace, Partition: c.cfg.Partition}
+}
+
+// until repeats do until it succeeds or ctx ends.
+func (c *Client) until(ctx context.Context, what string, wait time.Duration, do func(context.Context) (hint string, err error)) error {
+	var last error
+	for {
+		one, cancel := context.WithTimeout(ctx, callLimit)
+		hint, err := do(one)
+		cancel()
+		if err == nil {
+			return nil
+		}
+		if last == nil || ctx.Err() == nil {
+			last = err // an error of ctx's end would hide the reason
+		}
+		if ctx.Err() == nil {
+			c.cfg.Waiting(what, last.Error(), hint)
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return fmt.Errorf("%s: %w", what, errors.Join(last, context.Cause(ctx)))
+		case <-timer.C:
+		}
+		wait = min(2*wait, lastPause)
+	}
+}
+
+// hintFor says what usually fixes a refused login.
+func hintFor(err error, c Config) string {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	switch {
+	case strings.Contains(text, "is not trusted"):
+		return "add the task role to BoundIAMPrincipalARNs of auth method " + c.Method
+	case strings.Contains(text, "auth method") && strings.Contains(text, "not found"):
+		return "is there an auth method " + c.Method + "?"
+	case strings.Contains(text, "no roles or policies"), strings.Contains(text, "Permission denied"):
+		return "does a binding rule of auth method " + c.Method + " match this role?"
+	case strings.Contains(text, "X-Consul-IAM-GetEntity"):
+		return "the method wants entity details: set acl.login.includeEntity"
+	case strings.Contains(text, "GetRole"), strings.Contains(text, "AccessDenied"):
+		return "the task role needs iam:GetRole on itself"
+	}
+	return "does the Consul server answer, and reach STS and IAM?"
+}
+
+func notFound(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "ACL not found")
+}
+
+// clean bounds an error's text: a server's answer may quote what was sent.
+func clean(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	if len(text) > 400 {
+		text = text[:400] + "…"
+	}
+	return errors.New(text)
+}
