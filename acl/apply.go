@@ -1,0 +1,166 @@
+package acl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// workers is how many chains are carried out at once; one takes about four
+// calls, so a new cluster of 1 000 services is bound by the rate of secret
+// writes and not by latency.
+const workers = 8
+
+// finishWithin is how long a chain that has begun may go on after the
+// controller was asked to stop (which takes 5 s at most): a secret that is
+// filled should find its token.
+const finishWithin = 4 * time.Second
+
+// outcome is how a chain ended.
+type outcome struct {
+	chain Chain
+	creds Creds // that the secret holds now, when the chain wrote it
+	err   error
+}
+
+// apply carries out a plan. Chains that have not begun when ctx ends do not;
+// those that have, finish.
+func (c *Controller) apply(ctx context.Context, p Plan) []outcome {
+	var out []outcome
+	for _, ch := range p.Common {
+		if ctx.Err() != nil {
+			return out
+		}
+		out = append(out, c.carryOut(ctx, ch))
+	}
+	work := make(chan Chain)
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for range min(workers, len(p.Chains)) {
+		wg.Go(func() {
+			for ch := range work {
+				o := c.carryOut(ctx, ch)
+				mu.Lock()
+				out = append(out, o)
+				mu.Unlock()
+			}
+		})
+	}
+	for _, ch := range p.Chains {
+		select {
+		case work <- ch:
+			continue
+		case <-ctx.Done():
+		}
+		break
+	}
+	close(work)
+	wg.Wait()
+	return out
+}
+
+// carryOut carries out one chain.
+func (c *Controller) carryOut(ctx context.Context, ch Chain) outcome {
+	ctx, release := finishing(ctx)
+	defer release()
+	o := outcome{chain: ch}
+	for _, op := range ch.Ops {
+		if o.err = c.do(ctx, op, &o.creds); o.err != nil {
+			o.err = fmt.Errorf("%s: %w", op, o.err)
+			return o
+		}
+		c.stats.update(func(s *Stats) { s.Operations[op.Kind.String()]++ })
+		c.log.Info(op.Kind.String(), "for", ch.For, "object", op.object(o.creds))
+	}
+	return o
+}
+
+// finishing is a context that outlives ctx by finishWithin.
+func finishing(ctx context.Context) (context.Context, func()) {
+	on, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		if pause(on, finishWithin) == nil {
+			cancel(fmt.Errorf("not finished %v after the stop", finishWithin))
+		}
+	})
+	return on, func() { stop(); cancel(nil) }
+}
+
+// do carries out one operation. creds are the IDs that the chain has written
+// into the secret; the token that follows gets them.
+func (c *Controller) do(ctx context.Context, op Op, creds *Creds) error {
+	switch op.Kind {
+	case CreateNamespace:
+		return c.call(ctx, "consul:CreateNamespace", func(ctx context.Context) error { return c.consul.CreateNamespace(ctx, op.Name) })
+	case CreateSecret:
+		return c.writeSecret(ctx, "secretsmanager:CreateSecret", func(ctx context.Context) error { return c.secrets.CreateSecret(ctx, op.Secret) })
+	case FillSecret:
+		fill := op.Creds
+		if fill.zero() {
+			fill = newCreds()
+		}
+		err := c.putSecret(ctx, op, fill)
+		if err == nil {
+			*creds = fill
+		}
+		return err
+	case ClearSecret:
+		return c.putSecret(ctx, op, Creds{})
+	case CreatePolicy:
+		return c.call(ctx, "consul:CreatePolicy", func(ctx context.Context) error { return c.consul.CreatePolicy(ctx, op.Policy) })
+	case PutToken:
+		t := op.Token
+		if t.AccessorID == "" {
+			t.AccessorID, t.SecretID = creds.AccessorID, creds.SecretID
+		}
+		return c.call(ctx, "consul:PutToken", func(ctx context.Context) error { return c.consul.PutToken(ctx, t) })
+	case DeleteToken:
+		return c.call(ctx, "consul:DeleteToken", func(ctx context.Context) error { return c.consul.DeleteToken(ctx, op.Token.AccessorID) })
+	case DeletePolicy:
+		return c.call(ctx, "consul:DeletePolicy", func(ctx context.Context) error { return c.consul.DeletePolicy(ctx, op.Policy.ID) })
+	}
+	return fmt.Errorf("unknown operation %d", op.Kind)
+}
+
+// putSecret writes in place of the version that was read. When that fails
+// because the same replacement was once made and undone, the next try differs.
+func (c *Controller) putSecret(ctx context.Context, op Op, content Creds) error {
+	key := op.Secret + "\n" + op.Replaces
+	replaces := op.Replaces
+	if n := c.conflicted(key); n > 0 {
+		replaces = fmt.Sprintf("%s#%d", replaces, n)
+	}
+	err := c.writeSecret(ctx, "secretsmanager:UpdateSecret", func(ctx context.Context) error {
+		_, err := c.secrets.PutSecret(ctx, op.Secret, content.json(), replaces)
+		return err
+	})
+	if errors.Is(err, ErrConflict) {
+		c.conflict(key)
+	}
+	return err
+}
+
+func (c *Controller) writeSecret(ctx context.Context, api string, call func(context.Context) error) error {
+	if err := c.writeLimit.wait(ctx); err != nil {
+		return err
+	}
+	err := c.call(ctx, api, call)
+	if isThrottled(err) {
+		c.writeLimit.slow()
+	}
+	return err
+}
+
+func (c *Controller) conflicted(key string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.conflicts[key]
+}
+
+func (c *Controller) conflict(key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.conflicts[key]++
+}

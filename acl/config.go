@@ -1,0 +1,158 @@
+package acl
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"meshtask/internal/secret"
+)
+
+// Config is the controller's configuration; CONTRACT §5 names the flags.
+type Config struct {
+	Cluster       string        // name or ARN, as task metadata gives it; it is written into descriptions. Required
+	SecretPrefix  string        // of the secrets' names. Required
+	ClientSecret  string        // ARN or name of the client agents' secret; empty: their token is not looked after
+	Partition     string        // Consul Enterprise partition; empty: partitions are off
+	Interval      time.Duration // from the start of a sweep to the next; default 10s
+	DeletionGrace time.Duration // how long a service without tasks keeps its token; default 2m, negative: none
+	AuditInterval time.Duration // default 10m
+	RotateAfter   time.Duration // age at which a service's token is replaced; 0: never. Below 10m Secrets Manager runs out of versions within a day
+	CreateSecrets bool          // create a service's secret that does not exist
+	Once          bool          // one audit and sweep
+	DryRun        bool          // write operations to Out instead of carrying them out
+	Out           io.Writer     // of DryRun; required with it
+	Log           hclog.Logger  // required
+
+	Rates Rates
+}
+
+// Rates bound the calls, per second. A rate of an API is shared with everybody
+// else in the account and Region: the defaults leave half of ECS's to them.
+type Rates struct {
+	ECS      float64 // ListTasks and DescribeTasks together; default 12 (ECS allows 20, burst 100)
+	ECSBurst int     // default 40
+	Read     float64 // reads of secrets and policies, which bounds an audit; default 50
+	Write    float64 // writes of secrets; default 20 (Secrets Manager allows 50)
+}
+
+// Tasks is ECS.
+type Tasks interface {
+	// ListTasks gives a page of the ARNs of the cluster's tasks that run or are
+	// to run, and the token of the next page, empty at the last one.
+	ListTasks(ctx context.Context, cluster, page string) (arns []string, next string, err error)
+	// DescribeTasks describes at most 100 tasks and at least one. Tasks that no
+	// longer exist are left out.
+	DescribeTasks(ctx context.Context, cluster string, arns []string) ([]TaskInfo, error)
+}
+
+// Secrets is Secrets Manager.
+type Secrets interface {
+	// GetSecret reads the current version; a secret without one has empty
+	// content and version. ErrMissing: there is no such secret.
+	GetSecret(ctx context.Context, name string) (content secret.String, version string, err error)
+	// PutSecret writes a new version in place of the version that was read, and
+	// gives its ID. ErrConflict: somebody else did.
+	PutSecret(ctx context.Context, name string, content secret.String, replaces string) (version string, err error)
+	// CreateSecret creates an empty secret ({}); one that exists is fine.
+	CreateSecret(ctx context.Context, name string) error
+}
+
+// Tokens is Consul's ACL tokens.
+type Tokens interface {
+	Tokens(ctx context.Context) ([]Token, error)
+	// PutToken creates a token with the given IDs or, if it exists, adds the
+	// policies that it lacks. ErrConflict: one of its IDs is another token's.
+	PutToken(ctx context.Context, t Token) error
+	// DeleteToken deletes; a token that is gone is fine.
+	DeleteToken(ctx context.Context, accessorID string) error
+}
+
+// Policies is Consul's ACL policies, without their rules when listed.
+type Policies interface {
+	Policies(ctx context.Context) ([]Policy, error)
+	// CreatePolicy creates; a policy of that name that exists is fine.
+	CreatePolicy(ctx context.Context, p Policy) error
+	// DeletePolicy deletes; a policy that is gone is fine.
+	DeletePolicy(ctx context.Context, id string) error
+}
+
+// Rules reads the rules of one policy.
+type Rules interface {
+	PolicyRules(ctx context.Context, id string) (string, error)
+}
+
+// Namespaces is Consul Enterprise's namespaces of the partition.
+type Namespaces interface {
+	Namespaces(ctx context.Context) ([]string, error)
+	// CreateNamespace creates one whose tokens may read across namespaces; one
+	// that exists is fine.
+	CreateNamespace(ctx context.Context, name string) error
+}
+
+// Reports says which tokens the instances of a service use.
+type Reports interface {
+	Reports(ctx context.Context, s Service) ([]Report, error)
+}
+
+// Consul is all that the controller asks of Consul.
+type Consul interface {
+	Tokens
+	Policies
+	Rules
+	Namespaces
+	Reports
+}
+
+// Lock lets one of several controllers work.
+type Lock interface {
+	// Hold waits for the lock, and calls lead while it has it; lead's ctx ends
+	// when the lock is lost. Lost, it begins again; it returns when ctx has
+	// ended, or lead has by itself.
+	Hold(ctx context.Context, lead func(context.Context) error) error
+}
+
+// resolved is c with its defaults, or everything that is wrong with it.
+func (c Config) resolved() (Config, error) {
+	var errs []error
+	need := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	c.Interval = cmp.Or(c.Interval, 10*time.Second)
+	c.DeletionGrace = max(cmp.Or(c.DeletionGrace, 2*time.Minute), 0)
+	c.AuditInterval = cmp.Or(c.AuditInterval, 10*time.Minute)
+	c.Rates.ECS = cmp.Or(c.Rates.ECS, 12)
+	c.Rates.ECSBurst = cmp.Or(c.Rates.ECSBurst, 40)
+	c.Rates.Read = cmp.Or(c.Rates.Read, 50)
+	c.Rates.Write = cmp.Or(c.Rates.Write, 20)
+	need(c.Cluster != "", "cluster: give the name or ARN of the ECS cluster")
+	need(c.SecretPrefix != "", "secret-name-prefix: give the prefix of the secrets' names")
+	need(c.Interval > 0, "interval: must be above 0, got %v", c.Interval)
+	need(c.AuditInterval >= c.Interval, "audit-interval: must not be below the interval %v, got %v", c.Interval, c.AuditInterval)
+	need(c.RotateAfter >= 0, "rotate-after: must not be negative, got %v", c.RotateAfter)
+	need(c.Rates.ECS > 0 && c.Rates.ECSBurst > 0 && c.Rates.Read > 0 && c.Rates.Write > 0, "rates must be above 0")
+	need(c.Log != nil, "a logger is required")
+	need(!c.DryRun || c.Out != nil, "a dry run needs somewhere to write to")
+	return c, errors.Join(errs...)
+}
+
+// clientSecretName is the name of the client agents' secret; ARNs end in the
+// name, a dash and six characters of AWS's own.
+func (c Config) clientSecretName() string {
+	_, name, ok := strings.Cut(c.ClientSecret, ":secret:")
+	if !ok {
+		return c.ClientSecret
+	}
+	if i := len(name) - 7; i > 0 && name[i] == '-' {
+		return name[:i]
+	}
+	return name
+}

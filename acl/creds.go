@@ -1,0 +1,97 @@
+package acl
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"meshtask/internal/secret"
+)
+
+// Creds are the two IDs of a token, as its secret holds them.
+type Creds struct {
+	AccessorID string
+	SecretID   secret.String
+}
+
+// emptySecret is the content of a secret that holds no token; tasks wait while
+// they read it.
+const emptySecret = "{}"
+
+var uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`)
+
+// newCreds makes a pair of random IDs.
+func newCreds() Creds {
+	return Creds{AccessorID: newUUID(), SecretID: secret.String(newUUID())}
+}
+
+func newUUID() string {
+	var b [16]byte
+	rand.Read(b[:]) //nolint:errcheck // never fails since Go 1.24
+	return formatUUID(b)
+}
+
+func formatUUID(b [16]byte) string {
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+func (c Creds) zero() bool { return c.AccessorID == "" || c.SecretID == "" }
+
+// json is the secret's content; the zero value clears it.
+func (c Creds) json() secret.String {
+	if c.zero() {
+		return emptySecret
+	}
+	return secret.String(fmt.Sprintf(`{"accessor_id":%q,"token":%q}`, c.AccessorID, c.SecretID.Reveal()))
+}
+
+// Secret is a secret as it was read.
+type Secret struct {
+	Name    string // name or ARN by which it was read
+	Version string // ID of the version read; empty: it has none yet
+	Creds   Creds  // zero: it is empty
+	Extra   bool   // holds more than ours: never written
+	Missing bool   // does not exist
+	Bad     string // why its content is not for us; empty: it is
+}
+
+// parseSecret reads a secret's content. Nothing of the content goes into Bad.
+func parseSecret(name, version string, content secret.String) Secret {
+	s := Secret{Name: name, Version: version}
+	text := strings.TrimSpace(content.Reveal())
+	if text == "" {
+		return s
+	}
+	var keys map[string]any
+	if err := json.Unmarshal([]byte(text), &keys); err != nil || keys == nil {
+		s.Bad = "its content is not a JSON object"
+		return s
+	}
+	accessor, okA := stringOf(keys["accessor_id"])
+	token, okT := stringOf(keys["token"])
+	switch {
+	case !okA || !okT:
+		s.Bad = "accessor_id and token must be strings"
+	case accessor == "" || token == "": // half empty is empty, as consul-ecs has it
+	case !uuid.MatchString(accessor) || !uuid.MatchString(token):
+		s.Bad = "accessor_id and token must be UUIDs"
+	default:
+		s.Creds = Creds{AccessorID: strings.ToLower(accessor), SecretID: secret.String(token)}
+	}
+	delete(keys, "accessor_id")
+	delete(keys, "token")
+	s.Extra = len(keys) > 0
+	return s
+}
+
+// stringOf is the string v, or "" for an absent one.
+func stringOf(v any) (string, bool) {
+	if v == nil {
+		return "", true
+	}
+	s, ok := v.(string)
+	return s, ok
+}

@@ -1,0 +1,106 @@
+package acl
+
+import "fmt"
+
+// Kind is what an operation does.
+type Kind int
+
+// The operations. Each may be repeated: done already, it changes nothing.
+const (
+	CreateNamespace Kind = iota
+	CreateSecret         // an empty one
+	FillSecret           // with Creds; without: with IDs made now
+	ClearSecret
+	CreatePolicy
+	PutToken // create it with the IDs of the chain's secret, or give it the policies it lacks
+	DeleteToken
+	DeletePolicy
+)
+
+// String is the kind in words.
+func (k Kind) String() string {
+	return [...]string{"create namespace", "create secret", "fill secret", "clear secret", "create policy", "put token", "delete token", "delete policy"}[k]
+}
+
+// Op is one write. Which fields hold, its Kind says.
+type Op struct {
+	Kind     Kind
+	Secret   string // name or ARN
+	Replaces string // version of the secret that is replaced: another writer makes the write fail
+	Creds    Creds
+	Policy   Policy
+	Token    Token
+	Name     string // of a namespace
+}
+
+// String names what it does to what, without any secret ID.
+func (o Op) String() string {
+	switch o.Kind {
+	case CreateNamespace:
+		return "create namespace " + o.Name
+	case CreateSecret:
+		return "create secret " + o.Secret
+	case FillSecret:
+		if o.Creds.zero() {
+			return fmt.Sprintf("fill secret %s with new IDs", o.Secret)
+		}
+		return fmt.Sprintf("fill secret %s with the IDs of token %s", o.Secret, o.Creds.AccessorID)
+	case ClearSecret:
+		return "clear secret " + o.Secret
+	case CreatePolicy:
+		return "create policy " + o.Policy.Name
+	case PutToken:
+		if o.Token.AccessorID == "" {
+			return fmt.Sprintf("create token with the IDs of the secret, policies %v", o.Token.Policies)
+		}
+		return fmt.Sprintf("put token %s with policies %v", o.Token.AccessorID, o.Token.Policies)
+	case DeleteToken:
+		return "delete token " + o.Token.AccessorID
+	case DeletePolicy:
+		return "delete policy " + o.Policy.Name
+	}
+	return "unknown operation"
+}
+
+// object is what the operation was done to; made are the IDs that the chain has
+// made.
+func (o Op) object(made Creds) string {
+	switch o.Kind {
+	case CreateNamespace:
+		return o.Name
+	case CreateSecret, FillSecret, ClearSecret:
+		return o.Secret
+	case CreatePolicy, DeletePolicy:
+		return o.Policy.Name
+	}
+	if o.Token.AccessorID == "" {
+		return made.AccessorID
+	}
+	return o.Token.AccessorID
+}
+
+// Chain is the operations on one service, in order. The first that fails ends
+// it; what is left is found again by the next look. Chains are independent of
+// each other, except that those of a Plan's Common go before all others.
+type Chain struct {
+	For     string  // the service, or what else the chain is for
+	Service Service // zero: not for a service
+	Ops     []Op
+}
+
+// Finding is something that operations cannot or must not mend.
+type Finding struct {
+	Subject string
+	Reason  string
+	Failure bool // something does not work because of it
+}
+
+// Plan is what is to be done.
+type Plan struct {
+	Common   []Chain
+	Chains   []Chain
+	Findings []Finding
+}
+
+// Empty says whether there is nothing to do.
+func (p Plan) Empty() bool { return len(p.Common)+len(p.Chains) == 0 }

@@ -1,0 +1,65 @@
+package acl
+
+import (
+	"fmt"
+	"strings"
+)
+
+// TaskInfo is what ECS says of a task.
+type TaskInfo struct {
+	ARN        string
+	Definition string // ARN of the task definition
+	Tags       map[string]string
+}
+
+// task is a task as the controller remembers it: ECS takes the tags away when
+// it stops.
+type task struct {
+	service Service
+	skip    string // why it gets no token; empty: it is ours
+	missed  int    // complete sweeps since it was last listed
+}
+
+// classify decides whether a task is ours, and for which service.
+func classify(t TaskInfo, n Naming, clientSecret string) task {
+	if t.Tags[tagMesh] != "true" {
+		return task{skip: fmt.Sprintf("tag %s is not \"true\" (does the ECS service propagate the tags of its task definition?)", tagMesh)}
+	}
+	s := Service{Name: t.Tags[tagService]}
+	if s.Name == "" {
+		family, ok := family(t.Definition)
+		if !ok {
+			return task{skip: fmt.Sprintf("no tag %s, and no family in task definition %q", tagService, t.Definition)}
+		}
+		s.Name = family
+	}
+	if n.Partition != "" {
+		s.Partition, s.Namespace = t.Tags[tagPartition], t.Tags[tagNamespace]
+		switch {
+		case s.Partition == "" && s.Namespace == "":
+			s.Partition, s.Namespace = defaultName, defaultName
+		case s.Partition == "":
+			return task{skip: fmt.Sprintf("tag %s without tag %s: give both or neither", tagNamespace, tagPartition)}
+		case s.Namespace == "":
+			return task{skip: fmt.Sprintf("tag %s without tag %s: give both or neither", tagPartition, tagNamespace)}
+		}
+		if s.Partition != n.Partition {
+			return task{skip: fmt.Sprintf("partition %q is not ours (%q)", s.Partition, n.Partition)}
+		}
+	}
+	if !policyName.MatchString(n.policy(s)) {
+		return task{skip: fmt.Sprintf("service %q makes no name of a Consul policy: at most 128 letters, digits, - and _", s.Name)}
+	}
+	if n.secret(s) == clientSecret {
+		return task{skip: fmt.Sprintf("service %q would share the secret %q of the client agents", s.Name, clientSecret)}
+	}
+	return task{service: s}
+}
+
+// family is the family in a task definition's ARN,
+// arn:aws:ecs:REGION:ACCOUNT:task-definition/FAMILY:REVISION.
+func family(arn string) (string, bool) {
+	_, tail, ok := strings.Cut(arn, ":task-definition/")
+	name, revision, okRevision := strings.Cut(tail, ":")
+	return name, ok && okRevision && name != "" && revision != "" && !strings.ContainsAny(name+revision, ":/")
+}

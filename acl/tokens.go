@@ -1,0 +1,205 @@
+package acl
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/consul/api"
+
+	"meshtask/internal/secret"
+)
+
+// consulACL is Consul by its API library.
+type consulACL struct {
+	api       *api.Client
+	partition string
+}
+
+// MetaAccessor is the key of service meta under which a task reports the
+// accessor ID of the token that it uses; rotation waits for it.
+const MetaAccessor = "acl-accessor"
+
+// NewConsul makes the real Consul; partition is empty when partitions are off.
+// The client's token needs acl:write, with partitions operator:write as well,
+// and for rotation service:read and node:read on everything.
+func NewConsul(client *api.Client, partition string) Consul { return consulACL{client, partition} }
+
+// ACL objects live in the default namespace of the partition.
+func (c consulACL) namespace() string {
+	if c.partition == "" {
+		return ""
+	}
+	return defaultName
+}
+
+func (c consulACL) query(ctx context.Context) *api.QueryOptions {
+	return (&api.QueryOptions{Partition: c.partition, Namespace: c.namespace(), RequireConsistent: true}).WithContext(ctx)
+}
+
+func (c consulACL) write(ctx context.Context) *api.WriteOptions {
+	return (&api.WriteOptions{Partition: c.partition, Namespace: c.namespace()}).WithContext(ctx)
+}
+
+func (c consulACL) Tokens(ctx context.Context) ([]Token, error) {
+	list, _, err := c.api.ACL().TokenList(c.query(ctx))
+	if err != nil {
+		return nil, consulError(err, "acl:read")
+	}
+	tokens := make([]Token, 0, len(list))
+	for _, e := range list {
+		t := Token{AccessorID: strings.ToLower(e.AccessorID), Description: e.Description, Created: e.CreateTime}
+		if e.SecretID != "<hidden>" {
+			t.SecretID = secret.String(e.SecretID)
+		}
+		for _, p := range e.Policies {
+			t.Policies = append(t.Policies, p.Name)
+		}
+		for _, s := range e.ServiceIdentities {
+			t.Identities = append(t.Identities, s.ServiceName)
+		}
+		tokens = append(tokens, t)
+	}
+	return tokens, nil
+}
+
+func (c consulACL) PutToken(ctx context.Context, t Token) error {
+	create := &api.ACLToken{AccessorID: t.AccessorID, SecretID: t.SecretID.Reveal(), Description: t.Description,
+		Partition: c.partition, Namespace: c.namespace()}
+	for _, p := range t.Policies {
+		create.Policies = append(create.Policies, &api.ACLLink{Name: p})
+	}
+	_, _, err := c.api.ACL().TokenCreate(create, c.write(ctx))
+	if err == nil {
+		return nil
+	}
+	if !strings.Contains(err.Error(), "already in use") {
+		return consulError(err, "acl:write")
+	}
+	have, _, err := c.api.ACL().TokenRead(t.AccessorID, c.query(ctx))
+	if notFound(err) || err == nil && t.SecretID != "" && have.SecretID != t.SecretID.Reveal() {
+		return fmt.Errorf("token %s: one of its IDs is another token's: %w", t.AccessorID, ErrConflict)
+	}
+	if err != nil {
+		return consulError(err, "acl:read")
+	}
+	changed := false
+	for _, p := range t.Policies {
+		if !slices.ContainsFunc(have.Policies, func(l *api.ACLLink) bool { return l.Name == p }) {
+			have.Policies, changed = append(have.Policies, &api.ACLLink{Name: p}), true
+		}
+	}
+	if changed {
+		_, _, err = c.api.ACL().TokenUpdate(have, c.write(ctx))
+	}
+	return consulError(err, "acl:write")
+}
+
+func (c consulACL) DeleteToken(ctx context.Context, accessorID string) error {
+	_, err := c.api.ACL().TokenDelete(accessorID, c.write(ctx))
+	if notFound(err) {
+		return nil
+	}
+	return consulError(err, "acl:write")
+}
+
+func (c consulACL) Policies(ctx context.Context) ([]Policy, error) {
+	list, _, err := c.api.ACL().PolicyList(c.query(ctx))
+	if err != nil {
+		return nil, consulError(err, "acl:read")
+	}
+	policies := make([]Policy, 0, len(list))
+	for _, e := range list {
+		policies = append(policies, Policy{ID: e.ID, Name: e.Name, Description: e.Description, Hash: hex.EncodeToString(e.Hash)})
+	}
+	return policies, nil
+}
+
+func (c consulACL) PolicyRules(ctx context.Context, id string) (string, error) {
+	p, _, err := c.api.ACL().PolicyRead(id, c.query(ctx))
+	if err != nil {
+		return "", consulError(err, "acl:read")
+	}
+	return p.Rules, nil
+}
+
+func (c consulACL) CreatePolicy(ctx context.Context, p Policy) error {
+	_, _, err := c.api.ACL().PolicyCreate(&api.ACLPolicy{Name: p.Name, Description: p.Description, Rules: p.Rules,
+		Partition: c.partition, Namespace: c.namespace()}, c.write(ctx))
+	if err != nil && strings.Contains(err.Error(), "already exists") {
+		return nil
+	}
+	return consulError(err, "acl:write")
+}
+
+func (c consulACL) DeletePolicy(ctx context.Context, id string) error {
+	_, err := c.api.ACL().PolicyDelete(id, c.write(ctx))
+	if notFound(err) {
+		return nil
+	}
+	return consulError(err, "acl:write")
+}
+
+func (c consulACL) Namespaces(ctx context.Context) ([]string, error) {
+	list, _, err := c.api.Namespaces().List(c.query(ctx))
+	if err != nil {
+		return nil, consulError(err, "operator:read")
+	}
+	names := make([]string, 0, len(list))
+	for _, n := range list {
+		names = append(names, n.Name)
+	}
+	return names, nil
+}
+
+func (c consulACL) CreateNamespace(ctx context.Context, name string) error {
+	_, _, err := c.api.Namespaces().Create(&api.Namespace{Name: name, Partition: c.partition,
+		ACLs: &api.NamespaceACLConfig{PolicyDefaults: []api.ACLLink{{Name: crossNamespacePolicy}}}}, c.write(ctx))
+	if err != nil && strings.Contains(err.Error(), "already exists") {
+		return nil
+	}
+	return consulError(err, "operator:write")
+}
+
+// Reports reads them from the meta of the service's instances.
+func (c consulACL) Reports(ctx context.Context, s Service) ([]Report, error) {
+	q := c.query(ctx)
+	q.Namespace = s.Namespace
+	list, _, err := c.api.Catalog().Service(s.Name, "", q)
+	if err != nil {
+		return nil, consulError(err, "service:read and node:read")
+	}
+	reports := make([]Report, 0, len(list))
+	for _, i := range list {
+		reports = append(reports, Report{TaskID: i.ServiceMeta["task-id"], AccessorID: strings.ToLower(i.ServiceMeta[MetaAccessor])})
+	}
+	return reports, nil
+}
+
+const aclNotFound = "ACL not found"
+
+// notFound is Consul's answer for an ACL object that is not there. The bare
+// words mean that our own token is not there; with them alone nothing may be
+// taken for deleted.
+func notFound(err error) bool {
+	status, ok := errors.AsType[api.StatusError](err)
+	return ok && (status.Code == 404 || strings.Contains(status.Body, aclNotFound) && strings.TrimSpace(status.Body) != aclNotFound)
+}
+
+// consulError says which privilege CONSUL_HTTP_TOKEN lacks when Consul refuses.
+func consulError(err error, needs string) error {
+	status, ok := errors.AsType[api.StatusError](err)
+	if !ok || status.Code != 401 && status.Code != 403 {
+		return err
+	}
+	reason := strings.TrimSpace(status.Body)
+	if reason == aclNotFound {
+		needs = "a CONSUL_HTTP_TOKEN that this datacenter knows, with " + needs
+	} else {
+		needs += " for CONSUL_HTTP_TOKEN"
+	}
+	return &Denied{By: "Consul", Needs: needs, Reason: reason}
+}
