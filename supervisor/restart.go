@@ -61,6 +61,9 @@ type Policy struct {
 	Window     time.Duration // over which Max counts
 	Backoff    time.Duration // before the first restart; doubles with each one in Window
 	MaxBackoff time.Duration // the doubling stops here; 0: it does not
+
+	// Only, when set, says after which errors a restart may help at all; others are final.
+	Only func(error) bool
 }
 
 // Validate refuses a policy that could never come to an end: one whose back-off is so long
@@ -108,6 +111,9 @@ func (p Policy) pause(n int) time.Duration {
 }
 
 func (p Policy) restarts(err error) bool {
+	if p.Only != nil && !p.Only(err) {
+		return false
+	}
 	switch p.Mode {
 	case Always:
 		return true

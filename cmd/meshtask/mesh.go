@@ -3,49 +3,206 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"sync/atomic"
+	"time"
 
+	"github.com/hashicorp/go-hclog"
+
+	"meshtask/consulagent"
+	"meshtask/envoy"
 	"meshtask/health"
+	"meshtask/internal/config"
 	"meshtask/internal/ecs"
-	"meshtask/internal/secret"
+	"meshtask/internal/plan"
+	"meshtask/lifecycle"
 	"meshtask/supervisor"
 )
 
 // mesh is what a task has besides its app.
 type mesh struct {
-	consul, envoy string // paths
+	consul, envoy string      // paths
+	meta          *ecs.Client // nil without a metadata endpoint
+	tokens        tokens
+	reg           consulagent.Registration
+	client        *consulagent.Client
 	sync          *health.Syncer
+
+	agentUp, envoyUp atomic.Bool
+	agentLives       atomic.Int32
+	listener         atomic.Bool // the listener's check has been added
+	joinedAt         atomic.Int64
+	outOfCatalog     atomic.Bool // at the servers, since the stop began
 }
 
-func (m *mesh) health() (bool, string) { return false, "not wired" }
-
+// findParts looks consul and envoy up, before anything starts.
 func (t *task) findParts() error {
 	if !t.cfg.Mode.Mesh() {
 		return nil
 	}
-	return errors.New("mesh")
-}
-
-func (t *task) identify() error {
-	if !t.cfg.Mode.Mesh() {
-		return t.cfg.Resolve(ecs.Identity{})
-	}
-	return t.during(func(ctx context.Context) error { return nil })
-}
-
-func (t *task) wireMesh() error { return errors.New("mesh") }
-
-func (t *task) adminTCP() string { return "" }
-
-func agentKeys() []string { return nil }
-
-func (t *task) appSpec(spec supervisor.Spec) (supervisor.Spec, error) {
-	spec.Env = t.w.env
-	for name, v := range t.cfg.App.Env {
-		value := v.Value
-		if v.From != (secret.Ref{}) {
-			return spec, errors.New("references need a mesh")
+	t.mesh = &mesh{}
+	path := t.w.getenv("PATH")
+	var err error
+	if t.cfg.ConsulAgent.External == "" || t.cfg.Envoy.Bootstrap == "consul" {
+		if t.mesh.consul, err = supervisor.Look(t.cfg.ConsulAgent.Command, path); err != nil {
+			return &giveUp{exitConsul, fmt.Errorf("consulAgent.command: %w", err)}
 		}
-		spec.Env = setenv(spec.Env, name, value)
 	}
-	return spec, nil
+	if t.mesh.envoy, err = supervisor.Look(t.cfg.Envoy.Command, path); err != nil {
+		return &giveUp{exitEnvoy, fmt.Errorf("envoy.command: %w", err)}
+	}
+	return nil
 }
+
+// identify asks the task metadata endpoint who we are, and fills in what
+// depends on it.
+func (t *task) identify() error {
+	id := ecs.Local()
+	uri := t.w.getenv("ECS_CONTAINER_METADATA_URI_V4")
+	if t.cfg.Mode.Mesh() && uri != "" {
+		c, err := ecs.New(uri)
+		if err != nil {
+			return &giveUp{exitMetadata, err}
+		}
+		t.mesh.meta = c
+		err = t.during(func(ctx context.Context) (err error) {
+			id, err = c.Identity(ctx, t.waits.of("task"))
+			return err
+		})
+		if _, asked := errors.AsType[*stopSignal](err); asked {
+			return err
+		}
+		if err != nil {
+			return &giveUp{exitMetadata, err}
+		}
+	}
+	if err := t.cfg.Resolve(id); err != nil {
+		return &giveUp{exitConfig, err}
+	}
+	return nil
+}
+
+// wireMesh makes the runners of the mesh's rows. Facts travel by the callbacks
+// that are joined here.
+func (t *task) wireMesh() error {
+	m := t.mesh
+	m.reg = plan.Registration(t.cfg)
+	for _, key := range m.reg.Overridden() {
+		t.log.Warn("configuration", "path", "service.meta."+key, "warning", "meshtask sets it itself; the value is not used")
+	}
+	node := t.cfg.ConsulAgent.NodeName
+	if t.cfg.ConsulAgent.External != "" {
+		node = ""
+	}
+	m.client = consulagent.NewClient(consulagent.ClientConfig{Address: plan.AgentHTTP(t.cfg), Node: node, Token: t.serviceToken,
+		Registration: m.reg, Waiting: t.waits.of(string(lifecycle.MeshInit))})
+	file, err := t.bootstrapFile()
+	if err != nil {
+		return err
+	}
+	if m.sync, err = t.syncer(); err != nil {
+		return &giveUp{exitConfig, err}
+	}
+	env := plan.ConsulFree(plan.Scrub(t.w.env, t.cfg.SecretVariables()))
+	t.runners = map[lifecycle.Unit]lifecycle.Runner{
+		lifecycle.Token: &tokenUnit{cfg: t.cfg, env: t.w.lookup, waiting: t.waits.of(string(lifecycle.Token)), into: &m.tokens},
+		lifecycle.MeshInit: &meshInit{client: m.client, grace: t.grace(lifecycle.MeshInit), note: t.note(lifecycle.MeshInit), log: t.log,
+			bootstrap: func() envoy.Bootstrap { return t.bootstrap(file, env) }},
+		lifecycle.ConsulAgent: t.agentRunner(env),
+		lifecycle.Envoy:       t.envoyRunner(file, env),
+		lifecycle.HealthSync:  m.sync,
+		lifecycle.Inbound:     t.inbound(),
+		lifecycle.App:         t.meshApp(),
+	}
+	return nil
+}
+
+// serviceToken is the token of registration, checks and Envoy.
+func (t *task) serviceToken() string { return t.mesh.tokens.of(t.cfg.ACL.ServiceToken) }
+
+func (t *task) envoyAdmin() string {
+	if a := t.cfg.Envoy.Admin; a != "" {
+		return a
+	}
+	return t.dir.file("envoy-admin.sock")
+}
+
+func (t *task) bootstrap(file string, env []string) envoy.Bootstrap {
+	m := t.mesh
+	return envoy.Bootstrap{
+		Settings: envoy.Settings{ProxyID: m.reg.ProxyID(), XDS: plan.AgentGRPC(t.cfg), Token: t.serviceToken, Admin: t.envoyAdmin(),
+			Env: t.w.getenv, NoStatsTags: !t.cfg.Envoy.StatsTags},
+		File: file, Registered: t.registered, UseCommand: t.cfg.Envoy.Bootstrap == "consul",
+		Command: envoy.Command{Path: m.consul, HTTP: plan.AgentHTTP(t.cfg), Env: env, Start: t.sup, Waiting: t.waits.of(string(lifecycle.MeshInit))},
+		Log:     t.log,
+	}
+}
+
+func (t *task) envoyRunner(file string, env []string) lifecycle.Runner {
+	c := t.cfg.Envoy
+	workers := c.Concurrency
+	if workers == 0 {
+		workers = envoy.Concurrency(envoy.Quota(os.DirFS("/")), runtime.NumCPU())
+	}
+	proxy := envoy.NewProxy(envoy.Config{
+		Path: t.mesh.envoy, Bootstrap: file, Admin: t.envoyAdmin(), Listen: plan.Listen(t.cfg), Concurrency: workers, LogLevel: c.LogLevel,
+		Drain: plan.EnvoyDrain(t.budget), ExtraArgs: c.ExtraArgs, Env: env, ReadyTimeout: c.ReadyTimeout.Duration, StrictVersion: c.StrictVersion,
+		Start: t.sup, Output: t.childOutput("envoy", hclog.Trace), Note: t.note(lifecycle.Envoy), Waiting: t.waits.of(string(lifecycle.Envoy)),
+		Grace: t.grace(lifecycle.Envoy), Log: t.log.Named("envoy"),
+	})
+	up := func() { t.mesh.envoyUp.Store(true); t.mesh.sync.EnvoyUp() }
+	down := func() { t.mesh.envoyUp.Store(false); t.mesh.sync.EnvoyDown() }
+	return t.restarted(lifecycle.Envoy, supervisor.Report(proxy, up, down), c.Restart)
+}
+
+// restarted decorates a child of the mesh: any end unasked is a crash.
+func (t *task) restarted(u lifecycle.Unit, r supervisor.Runner, c config.Restart) lifecycle.Runner {
+	p := policy(string(supervisor.Always), c)
+	p.Only = crashed
+	return supervisor.Restart(string(u), r, p, t.note(u))
+}
+
+// crashed holds for the end of a process. Any other error, such as a taken
+// port, a refused version or a readiness that never came, is final.
+func crashed(err error) bool {
+	_, ok := errors.AsType[*supervisor.Exit](err)
+	return ok
+}
+
+func (t *task) meshApp() lifecycle.Runner {
+	if t.app == nil {
+		return &siblings{up: t.mesh.sync.AppUp}
+	}
+	return t.appRunner(supervisor.Report(t.app, t.mesh.sync.AppUp, t.mesh.sync.AppDown))
+}
+
+// siblings is row app without a command: the apps live in other containers.
+type siblings struct{ up func() }
+
+func (s *siblings) Run(ctx context.Context, ready func(), stop <-chan struct{}) error {
+	s.up()
+	ready()
+	select {
+	case <-stop:
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// health is what `meshtask health` answers of the mesh.
+func (m *mesh) health() (bool, string) {
+	switch app := m.sync.Snapshot().App; {
+	case !m.agentUp.Load():
+		return false, "the Consul agent is down"
+	case !m.envoyUp.Load():
+		return false, "Envoy is down"
+	case app.Status != health.Passing:
+		return false, app.Output
+	}
+	return true, ""
+}
+
+// joinedFor is the time since the agent joined.
+func (m *mesh) joinedFor() time.Duration { return time.Since(time.Unix(0, m.joinedAt.Load())) }

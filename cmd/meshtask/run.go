@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/oklog/run"
 
 	"meshtask/internal/config"
 	"meshtask/internal/journal"
+	"meshtask/internal/plan"
 	"meshtask/lifecycle"
 	"meshtask/supervisor"
 )
@@ -206,114 +206,19 @@ func (t *task) during(f func(ctx context.Context) error) error {
 
 // wire makes the runners of every row.
 func (t *task) wire(path string) error {
+	t.rows = plan.Rows(t.cfg)
+	budget, err := plan.Stop(t.cfg, t.rows)
+	if err != nil {
+		return &giveUp{exitConfig, err}
+	}
+	t.budget = budget
+	t.log.Info("plan", "stop", budget.String())
 	if err := t.wireApp(path); err != nil {
 		return err
 	}
 	if t.cfg.Mode.Mesh() {
 		return t.wireMesh()
 	}
-	t.rows = lifecycle.Documented().Without(lifecycle.Token, lifecycle.ConsulAgent, lifecycle.MeshInit,
-		lifecycle.Envoy, lifecycle.HealthSync, lifecycle.Inbound)
 	t.runners = map[lifecycle.Unit]lifecycle.Runner{lifecycle.App: t.appRunner(t.app)}
-	return t.plan()
-}
-
-// plan splits the stop budget over the rows.
-func (t *task) plan() error {
-	s := t.cfg.Shutdown
-	set := lifecycle.StopSettings{StopTimeout: s.StopTimeout.Duration, Drain: s.Drain.Enabled,
-		Propagation: s.Drain.PropagationWait.Duration, PropagationGiven: s.Drain.PropagationWait.Given, DrainMin: s.Drain.Min.Duration}
-	if s.Drain.Max.Given {
-		set.DrainMax = &s.Drain.Max.Duration
-	}
-	if t.cfg.App.StopTimeout.Given {
-		set.AppTimeout = &t.cfg.App.StopTimeout.Duration
-	}
-	budget, err := lifecycle.PlanStop(t.rows, set)
-	if err != nil {
-		return &giveUp{exitConfig, fmt.Errorf("shutdown.stopTimeout: %w", err)}
-	}
-	t.budget = budget
-	t.log.Info("plan", "stop", budget.String())
 	return nil
-}
-
-// wireApp makes the unit of the user's command.
-func (t *task) wireApp(path string) error {
-	if path == "" {
-		return nil
-	}
-	app := t.cfg.App
-	var user *supervisor.User
-	if app.User != "" {
-		u, err := supervisor.ParseUser(app.User)
-		if err != nil {
-			return &giveUp{exitConfig, fmt.Errorf("app.user: %w", err)}
-		}
-		user = u
-	}
-	spec := supervisor.Spec{Name: string(lifecycle.App), Argv: append([]string{path}, app.Command[1:]...), Dir: app.Dir, User: user,
-		Stdin: t.w.stdin, Stdout: t.w.stdout, Stderr: t.w.stderr, Foreground: !t.cfg.Mode.Mesh()}
-	if app := t.cfg.Log.App; app == "prefix" {
-		spec.Stdout, spec.Stderr = nil, nil
-		spec.Lines = func(_ int, line []byte) { t.out.LineWait("[app] ", line) }
-	}
-	t.app = &supervisor.Process{
-		Sup:    t.sup,
-		Spec:   func() (supervisor.Spec, error) { return t.appSpec(spec) },
-		Signal: t.appSignal,
-		Leader: app.Signal == "leader",
-		Grace:  t.appGrace,
-		Ready:  t.probe(), ReadyTimeout: app.Ready.Timeout.Duration,
-		GiveUp:  func(err error) { t.cancel(&giveUp{exitNotReady, err}) },
-		Note:    t.note(lifecycle.App),
-		Waiting: t.waits.of(string(lifecycle.App)),
-		OnExit: func(e supervisor.Exit) {
-			t.mu.Lock()
-			defer t.mu.Unlock()
-			t.lastExit = &e
-		},
-		Log: t.log.Named("app"),
-	}
-	return nil
-}
-
-// appGrace is the app's time from its stop signal to its KILL.
-func (t *task) appGrace() time.Duration {
-	left := t.grace(lifecycle.App)()
-	if given := t.cfg.App.StopTimeout; given.Given {
-		return min(left, given.Duration)
-	}
-	return left
-}
-
-// probe is the app's readiness.
-func (t *task) probe() supervisor.Probe {
-	switch r := t.cfg.App.Ready; {
-	case r.TCP != "":
-		return supervisor.TCP(r.TCP)
-	case r.HTTP != "":
-		return supervisor.HTTP(r.HTTP)
-	case len(r.Exec) > 0:
-		return supervisor.Exec(t.sup, supervisor.Spec{Name: "ready", Argv: r.Exec, Env: t.w.env, Dir: t.cfg.App.Dir})
-	case r.FD > 0:
-		return supervisor.FD(r.FD)
-	}
-	return supervisor.Started()
-}
-
-// appRunner decorates the app's process with its restart policy.
-func (t *task) appRunner(r supervisor.Runner) lifecycle.Runner {
-	p := t.cfg.App.Restart
-	return supervisor.Restart(string(lifecycle.App), r, policy(p.Policy, p.Restart), t.note(lifecycle.App))
-}
-
-func policy(mode string, r config.Restart) supervisor.Policy {
-	return supervisor.Policy{Mode: supervisor.Mode(mode), Max: r.Max, Window: r.Window.Duration, Backoff: r.Backoff.Duration, MaxBackoff: r.MaxBackoff.Duration}
-}
-
-// setenv replaces or adds one variable.
-func setenv(env []string, name, value string) []string {
-	env = slices.DeleteFunc(slices.Clone(env), func(kv string) bool { k, _, _ := cut(kv); return k == name })
-	return append(env, name+"="+value)
 }

@@ -34,7 +34,8 @@ type task struct {
 	budget  lifecycle.StopPlan
 	runners map[lifecycle.Unit]lifecycle.Runner
 	app     *supervisor.Process
-	mesh    *mesh // nil with --no-mesh
+	user    *supervisor.User // of the app; nil: ours
+	mesh    *mesh            // nil with --no-mesh
 
 	book    *journal.Journal
 	summary *journal.Summary

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"meshtask/consulagent"
+	"meshtask/lifecycle"
+	"meshtask/supervisor"
+)
+
+func agentKeys() []string { return consulagent.EmittedKeys() }
+
+// agentRunner makes the unit consul-agent: ours, or the wait for someone else's.
+func (t *task) agentRunner(env []string) lifecycle.Runner {
+	c, m := t.cfg.ConsulAgent, t.mesh
+	giveUp := func(err error) { t.cancel(&giveUp{exitConsul, err}) }
+	waiting := t.waits.of(string(lifecycle.ConsulAgent))
+	if c.External != "" {
+		ext := &consulagent.External{Client: m.client, Timeout: c.JoinTimeout.Duration, GiveUp: giveUp, Note: t.note(lifecycle.ConsulAgent), Waiting: waiting}
+		return supervisor.Report(ext, m.joined, func() { m.agentUp.Store(false) })
+	}
+	agent := consulagent.New(consulagent.Config{
+		Path: m.consul, Agent: t.agentConfig, File: t.dir.file("consul.json"), Env: env, Token: t.serviceToken,
+		JoinTimeout: c.JoinTimeout.Duration, GiveUp: giveUp, Start: t.sup, Output: t.childOutput("consul-agent", hclog.Trace),
+		Note: t.note(lifecycle.ConsulAgent), Waiting: waiting, Grace: t.grace(lifecycle.ConsulAgent), Log: t.log.Named("consul-agent"),
+	})
+	return t.restarted(lifecycle.ConsulAgent, supervisor.Report(agent, m.joined, func() { m.agentUp.Store(false) }), c.Restart)
+}
+
+// joined is told of each life of the agent: a later one has to be told again
+// what it may have lost.
+func (m *mesh) joined() {
+	m.joinedAt.Store(time.Now().UnixNano())
+	m.agentUp.Store(true)
+	if m.agentLives.Add(1) > 1 {
+		m.sync.AgentUp()
+	}
+}
+
+// agentConfig is asked at each start, when the secrets are there.
+func (t *task) agentConfig() (consulagent.AgentConfig, error) {
+	c, k := t.cfg.ConsulAgent, &t.mesh.tokens
+	p := c.Ports
+	a := consulagent.AgentConfig{
+		NodeName: c.NodeName, Datacenter: c.Datacenter, Partition: c.Partition, DataDir: t.dir.file("consul"),
+		BindAddress: c.BindAddress, ClientAddress: c.ClientAddr, RetryJoin: c.RetryJoin, LogLevel: c.LogLevel,
+		Ports: consulagent.Ports{HTTP: p.HTTP, HTTPS: p.HTTPS, GRPC: p.GRPC, GRPCTLS: p.GRPCTLS, SerfLAN: p.SerfLAN,
+			SerfWAN: p.SerfWAN, Server: p.Server, DNS: p.DNS},
+		GossipKey: k.of(c.GossipKey), ACLs: t.cfg.ACL.Enabled, AgentToken: k.of(t.cfg.ACL.AgentToken), Extra: c.ExtraConfig,
+	}
+	if !c.CACert.IsZero() {
+		a.CAFile, a.CACert, a.AutoEncrypt = t.dir.file("consul-ca.pem"), k.of(c.CACert), c.AutoEncrypt
+	}
+	return a, nil
+}
+
+// adminTCP is the TCP side of the admin API; "" is none.
+func (t *task) adminTCP() string {
+	if l := t.cfg.Admin.Listen; t.cfg.Mode.Mesh() && l != "off" {
+		return l
+	}
+	return ""
+}

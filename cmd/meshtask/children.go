@@ -1,0 +1,27 @@
+package main
+
+import (
+	"github.com/hashicorp/go-hclog"
+)
+
+// childOutput prints a child's lines from level on, each with its name.
+func (t *task) childOutput(name string, from hclog.Level) func(stream int, level hclog.Level, line string) {
+	prefix := ""
+	if t.cfg.Log.Prefix {
+		prefix = "[" + name + "] "
+	}
+	log := t.log.Named(name)
+	return func(_ int, level hclog.Level, line string) {
+		if level != hclog.NoLevel && level < from {
+			return
+		}
+		if t.cfg.Log.Format == "json" {
+			if level == hclog.NoLevel {
+				level = hclog.Info
+			}
+			log.Log(level, line)
+			return
+		}
+		t.out.Line(prefix, []byte(line))
+	}
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"meshtask/consulagent"
+	"meshtask/envoy"
+	"meshtask/internal/journal"
+)
+
+// registerLimit ends a registration that the agent keeps failing; a token that
+// is not known yet heals within Consul's 30 s.
+const registerLimit = time.Minute
+
+// meshInit is the unit that lives while the registration stands: it registers
+// service and sidecar, writes Envoy's bootstrap, and deregisters.
+type meshInit struct {
+	client    *consulagent.Client
+	bootstrap func() envoy.Bootstrap
+	grace     func() time.Duration
+	note      func(event, detail string, kv ...any)
+	log       hclog.Logger
+}
+
+func (u *meshInit) Run(ctx context.Context, ready func(), stop <-chan struct{}) error {
+	if err := u.up(ctx, stop); err != nil || stopped(stop) {
+		return join(err, u.down(ctx))
+	}
+	ready()
+	select {
+	case <-stop:
+	case <-ctx.Done():
+	}
+	return u.down(ctx)
+}
+
+// up registers and writes; a stop cuts it.
+func (u *meshInit) up(ctx context.Context, stop <-chan struct{}) error {
+	ctx, cancel := context.WithTimeout(ctx, registerLimit)
+	defer cancel()
+	release := onClose(stop, cancel)
+	defer release()
+	err := u.client.Register(ctx)
+	if err == nil {
+		u.note(journal.Step, "registered")
+		err = u.bootstrap().Write(ctx)
+	}
+	if stopped(stop) {
+		return nil // asked to end before it was done
+	}
+	return err
+}
+
+// down takes both from the agent: also when only a part had been registered.
+func (u *meshInit) down(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, max(u.grace(), 100*time.Millisecond))
+	defer cancel()
+	result, err := u.client.Deregister(ctx)
+	u.note(journal.Step, "deregistered", "result", string(result))
+	if err != nil {
+		u.log.Warn("deregistration is not verified", "error", err)
+	}
+	return nil
+}
+
+// bootstrapFile makes sure that the directory for the bootstrap is there. A
+// directory of a consul-ecs document that cannot be made falls back to ours.
+func (t *task) bootstrapFile() (string, error) {
+	dir := t.cfg.BootstrapDir
+	if dir == "" {
+		return t.dir.file("envoy-bootstrap.json"), nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		if !t.cfg.ConsulECS {
+			return "", &giveUp{exitInternal, fmt.Errorf("bootstrapDir: %w", err)}
+		}
+		t.log.Warn("bootstrapDir cannot be made, the state directory is used", "bootstrapDir", dir, "error", err)
+		return t.dir.file("envoy-bootstrap.json"), nil
+	}
+	return filepath.Join(dir, "envoy-bootstrap.json"), nil
+}
+
+func stopped(stop <-chan struct{}) bool {
+	select {
+	case <-stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// onClose calls f when stop is closed; release ends the watch and joins it.
+func onClose(stop <-chan struct{}, f func()) (release func()) {
+	over, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		select {
+		case <-stop:
+			f()
+		case <-over:
+		}
+	}()
+	return func() { close(over); <-done }
+}
+
+func join(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}
