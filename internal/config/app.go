@@ -29,7 +29,7 @@ type AppRestart struct {
 // Exec, FD and Started is set. In JSON it is an object, or "started".
 type Ready struct {
 	TCP     string   `json:"tcp,omitempty"`  // HOST:PORT that accepts
-	HTTP    string   `json:"http,omitempty"` // URL that answers 2xx
+	HTTP    string   `json:"http,omitempty"` // URL that answers 200 to 399
 	Exec    []string `json:"exec,omitempty"` // command that exits 0
 	FD      int      `json:"fd,omitempty"`   // descriptor on which the app writes a newline
 	Started bool     `json:"-"`              // as soon as it runs
