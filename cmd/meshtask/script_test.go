@@ -15,6 +15,8 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"meshtask": main,
+		"consul":   fakeConsul,
+		"envoy":    fakeEnvoy,
 	})
 }
 
