@@ -17,7 +17,8 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 )
 
-// Header names of Consul's own; its servers know them by these names only.
+// Header names of Consul's own. Its servers look them up in canonical form, in
+// the JSON as well: http.Header.Set writes it.
 const (
 	headerServerID = "X-Consul-IAM-ServerID"
 	headerMethod   = "X-Consul-IAM-GetEntity-Method"
@@ -95,7 +96,7 @@ func sign(ctx context.Context, creds aws.Credentials, to endpoint, body string, 
 func bearer(ctx context.Context, creds aws.Credentials, c Config, role string, now time.Time) (string, error) {
 	header := http.Header{}
 	if c.ServerID != "" {
-		header[headerServerID] = []string{c.ServerID}
+		header.Set(headerServerID, c.ServerID)
 	}
 	if role != "" {
 		body := fmt.Sprintf(bodyRole, url.QueryEscape(role))
@@ -108,8 +109,9 @@ func bearer(ctx context.Context, creds aws.Credentials, c Config, role string, n
 			return "", fmt.Errorf("headers of the iam request: %w", err)
 		}
 		header = header.Clone()
-		header[headerMethod], header[headerURL] = []string{req.Method}, []string{req.URL.String()}
-		header[headerHeaders], header[headerBody] = []string{string(text)}, []string{body}
+		for k, v := range map[string]string{headerMethod: req.Method, headerURL: req.URL.String(), headerHeaders: string(text), headerBody: body} {
+			header.Set(k, v)
+		}
 	}
 	req, err := sign(ctx, creds, stsEndpoint(c.STSEndpoint, c.Region), bodyCallerIdentity, header, now)
 	if err != nil {
