@@ -43,9 +43,11 @@ type envoyBed struct {
 
 const envoyProxyID = "web-1-sidecar-proxy"
 
-func newEnvoyBed(t *testing.T) *envoyBed {
+func newEnvoyBed(t *testing.T) *envoyBed { t.Helper(); return newEnvoyBedOn(t, harness.ServerConfig{}) }
+
+func newEnvoyBedOn(t *testing.T, config harness.ServerConfig) *envoyBed {
 	t.Helper()
-	server := harness.StartServer(t, harness.ServerConfig{})
+	server := harness.StartServer(t, config)
 	b := &envoyBed{t: t, server: server, listen: server.Address + ":20000", service: server.Address + ":8080"}
 	var err error
 	if b.dir, err = os.MkdirTemp("", "e2e"); err != nil { // a socket's path is short

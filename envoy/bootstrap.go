@@ -43,7 +43,8 @@ const tokenKey = "x-consul-token"
 
 // Document is the bootstrap document: what `consul connect envoy -bootstrap` of
 // Consul 1.22.6 prints for the same registration, except that the admin
-// interface may be a unix socket and that xDS is retried sooner. It holds the
+// interface may be a unix socket, that it has no access log even where
+// proxy-defaults ask for one, and that xDS is retried sooner. It holds the
 // token. Errors name the setting of proxy.config.
 func Document(s Settings, r Registered) ([]byte, error) {
 	doc, err := document(s, r)

@@ -62,6 +62,7 @@ func playEnvoy(play string) int {
 	for {
 		select {
 		case <-term:
+			fmt.Fprintln(os.Stderr, "[warning] main: caught SIGTERM")
 			if play != "deaf" {
 				return 0
 			}

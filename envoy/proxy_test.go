@@ -102,6 +102,7 @@ func TestProxyStopsByQuit(t *testing.T) {
 	if l.has("killed") || !l.has("step listener") || !l.has("step exit") {
 		t.Errorf("notes: %v", l.notes)
 	}
+	// One line of each life: had TERM been needed, there would be another.
 	if len(l.lines) != 2 || l.lines[0] != "2 warn main: hello from polite" {
 		t.Errorf("lines: %v", l.lines)
 	}
