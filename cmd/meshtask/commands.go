@@ -15,6 +15,14 @@ func commands() []command {
 			run: runHealth, flags: dirFlag},
 		{name: "status", args: "[--dir DIR] [--json]", does: "print the live state of every unit",
 			run: runStatus, flags: func(fs *flag.FlagSet) { dirFlag(fs); fs.Bool("json", false, "as JSON") }},
+		{name: "timeline", args: "[--dir DIR] [--json] [--svg FILE] [LOG|-]", does: "print or draw the measured T0–T4",
+			run: runTimeline, flags: func(fs *flag.FlagSet) {
+				dirFlag(fs)
+				fs.Bool("json", false, "as JSON")
+				fs.String("svg", "", "draw into this file")
+			}},
+		{name: "plan", args: "[flags] [-- CMD ARG…]", does: "print what would run, with the stop budget spent step by step",
+			run: runPlan, flags: func(fs *flag.FlagSet) { runFlags(fs); fs.Bool("json", false, "as JSON") }},
 		{name: "config", args: "check|schema|docs [--config FILE]", does: "check a configuration, print its JSON Schema or its field table",
 			run: runConfig, flags: configFlags},
 		{name: "version", args: "[--check]", does: "print the version; with --check those of consul and envoy, and whether they fit",

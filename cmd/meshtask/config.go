@@ -14,9 +14,9 @@ func runConfig(w *world, c call) int {
 	}
 	switch c.rest[0] {
 	case "schema":
-		return 0
+		return w.print(config.Schema())
 	case "docs":
-		return 0
+		return w.print([]byte(config.Docs()))
 	case "check":
 		cfg, warnings, err := w.config(config.Run, c)
 		for _, warn := range warnings {

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"meshtask/internal/journal"
+)
+
+// runTimeline is `meshtask timeline [LOG]`: the measured T0–T4 of a task that
+// runs, or of one that is gone, from its timeline or a log.
+func runTimeline(w *world, c call) int {
+	if len(c.rest) > 1 {
+		return w.fail(exitUsage, "timeline: want at most one file, or -")
+	}
+	entries, err := w.recorded(c)
+	if err != nil {
+		return w.fail(1, "timeline: %v", err)
+	}
+	if file := c.set["svg"]; file != "" {
+		if err := os.WriteFile(file, []byte(journal.SVG(entries)), 0o644); err != nil {
+			return w.fail(1, "timeline: %v", err)
+		}
+		return 0
+	}
+	if c.on("json") {
+		text, err := json.Marshal(entries)
+		if err != nil {
+			return w.fail(exitInternal, "timeline: %v", err)
+		}
+		return w.print(append(text, '\n'))
+	}
+	return w.print([]byte(journal.Text(entries)))
+}
+
+// recorded reads the named file, standard input for -, or the first state
+// directory that has a timeline.
+func (w *world) recorded(c call) ([]journal.Entry, error) {
+	if len(c.rest) == 1 && c.rest[0] == "-" {
+		return timelineOf(w.stdin)
+	}
+	var files []string
+	if len(c.rest) == 1 {
+		files = c.rest
+	} else {
+		for _, dir := range w.dirs(c) {
+			files = append(files, filepath.Join(dir, "timeline.jsonl"))
+		}
+	}
+	var first error
+	for _, name := range files {
+		f, err := os.Open(name)
+		if err != nil {
+			if first == nil {
+				first = err
+			}
+			continue
+		}
+		defer f.Close()
+		return timelineOf(f)
+	}
+	return nil, first
+}
+
+func timelineOf(r io.Reader) ([]journal.Entry, error) {
+	entries, err := journal.Read(r)
+	if err == nil && len(entries) == 0 {
+		err = fmt.Errorf("no line of a timeline is in it")
+	}
+	return entries, err
+}

@@ -1,0 +1,166 @@
+package journal
+
+import (
+	"fmt"
+	"html"
+	"slices"
+	"strings"
+	"text/tabwriter"
+)
+
+// span is one unit's life, in ms since the process began; -1 is never.
+type span struct {
+	unit                      string
+	start, ready, stop, ended float64
+	steps                     []Entry
+}
+
+// spans folds a timeline into lives, in the order of their starts.
+func spans(entries []Entry) (lives []*span, marks []Entry, end float64) {
+	find := func(unit string) *span {
+		for _, s := range lives {
+			if s.unit == unit {
+				return s
+			}
+		}
+		s := &span{unit: unit, start: -1, ready: -1, stop: -1, ended: -1}
+		lives = append(lives, s)
+		return s
+	}
+	for _, e := range entries {
+		end = max(end, e.Ms)
+		if e.Unit == Task {
+			if e.Event == Mark {
+				marks = append(marks, e)
+			}
+			continue
+		}
+		s := find(e.Unit)
+		switch e.Event {
+		case Start:
+			s.start = e.Ms
+		case Ready:
+			s.ready = e.Ms
+		case Stop:
+			s.stop = e.Ms
+		case Ended:
+			s.ended = e.Ms
+		case Step, Restart, Killed:
+			s.steps = append(s.steps, e)
+		}
+	}
+	return slices.DeleteFunc(lives, func(s *span) bool { return s.start < 0 }), marks, end
+}
+
+// Text prints the measured timeline: the marks of either way, then each unit,
+// in milliseconds since the way's T0.
+func Text(entries []Entry) string {
+	lives, marks, _ := spans(entries)
+	zero := map[string]float64{}
+	var b strings.Builder
+	for _, way := range []string{Up, Down} {
+		var line []string
+		for _, m := range marks {
+			if m.Way != way {
+				continue
+			}
+			if _, ok := zero[way]; !ok {
+				zero[way] = m.Ms
+			}
+			line = append(line, fmt.Sprintf("%s %.0f", m.Mark, m.Ms-zero[way]))
+		}
+		if len(line) > 0 {
+			fmt.Fprintf(&b, "%-4s  %s ms\n", way, strings.Join(line, "   "))
+		}
+	}
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, s := range lives {
+		fmt.Fprintf(t, "%s\tstart %s\tready %s\tstop %s\tended %s\t%s\n", s.unit, since(s.start, zero[Up]), since(s.ready, zero[Up]),
+			since(s.stop, zero[Down]), since(s.ended, zero[Down]), words(s.steps, zero))
+	}
+	_ = t.Flush() // into memory
+	return b.String()
+}
+
+func since(ms, zero float64) string {
+	if ms < 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.0f", max(0, ms-zero)) // a unit starts just before its mark is noted
+}
+
+func words(steps []Entry, zero map[string]float64) string {
+	var out []string
+	for _, e := range steps {
+		word := e.Detail
+		if e.Event != Step {
+			word = e.Event
+		}
+		out = append(out, fmt.Sprintf("%s %.0f", word, e.Ms-zero[e.Way]))
+	}
+	return strings.Join(out, "  ")
+}
+
+// The drawing: a bar a unit, grey until it is ready, green while it is up, red
+// from its stop on. The long middle of a life is cut out, so that both ways
+// can be seen.
+const (
+	width, left, row = 900.0, 120.0, 26.0
+	cutTo            = 200.0 // ms that are left of the middle
+)
+
+// SVG draws the measured timeline.
+func SVG(entries []Entry) string {
+	lives, marks, end := spans(entries)
+	up, down := edges(entries, end)
+	cut := max(0, down-up-cutTo)
+	x := func(ms float64) float64 {
+		if ms > up {
+			ms = max(up, ms-cut)
+		}
+		return left + ms/max(1, end-cut)*(width-left-10)
+	}
+	height := row*float64(len(lives)) + 60
+	var b strings.Builder
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%.0f" font-family="sans-serif" font-size="12">`+"\n", width, height)
+	bar := func(y, from, to float64, colour string) {
+		if from >= 0 && to > from {
+			fmt.Fprintf(&b, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.0f" fill="%s"/>`+"\n", x(from), y, max(1, x(to)-x(from)), row-8, colour)
+		}
+	}
+	for i, s := range lives {
+		y := 30 + row*float64(i)
+		ready, stop, ended := orElse(s.ready, s.stop, s.ended, end), orElse(s.stop, s.ended, end), orElse(s.ended, end)
+		bar(y, s.start, min(ready, ended), "#bbbbbb")
+		bar(y, ready, min(stop, ended), "#7fb77e")
+		bar(y, stop, ended, "#d98880")
+		fmt.Fprintf(&b, `<text x="4" y="%.1f">%s</text>`+"\n", y+13, html.EscapeString(s.unit))
+	}
+	for _, m := range marks {
+		fmt.Fprintf(&b, `<line x1="%.1f" y1="22" x2="%.1f" y2="%.1f" stroke="#555555" stroke-dasharray="2,3"/><text x="%.1f" y="16">%s %s</text>`+"\n",
+			x(m.Ms), x(m.Ms), height-26, x(m.Ms), html.EscapeString(m.Way), html.EscapeString(m.Mark))
+	}
+	fmt.Fprintf(&b, `<text x="4" y="%.1f">%.0f ms in all, %.0f ms of the middle left out</text>`+"\n</svg>\n", height-8, end, cut)
+	return b.String()
+}
+
+// edges are the last instant of the way up and the first of the way down.
+func edges(entries []Entry, end float64) (up, down float64) {
+	down = end
+	for _, e := range entries {
+		if e.Event == Shutdown {
+			return up, e.Ms
+		}
+		up = e.Ms
+	}
+	return up, down
+}
+
+func orElse(values ...float64) float64 {
+	for _, v := range values {
+		if v >= 0 {
+			return v
+		}
+	}
+	return 0
+}
