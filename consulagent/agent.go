@@ -128,6 +128,7 @@ type life struct {
 	client *Client
 	child  *supervisor.Child
 	lines  *lines
+	ready  bool
 }
 
 // Run starts the agent and stays until it has ended. It is ready when its API answers, it
@@ -196,7 +197,7 @@ func (a *Agent) live(ctx context.Context, l *life, ready func(), stop <-chan str
 		select {
 		case <-joined:
 			joined, late = nil, nil
-			a.joined = true
+			a.joined, l.ready = true, true
 			a.c.Note("step", "joined")
 			ready()
 		case <-late:

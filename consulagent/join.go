@@ -2,15 +2,16 @@ package consulagent
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 )
 
 const (
-	// firstPoll and lastPoll: no event tells that an agent knows the leader; its lines only
-	// say when it is worth asking. A refused connection costs 0.1 ms.
+	// firstPoll and lastPoll: no event tells that an agent knows the leader. Its lines say
+	// when it is worth asking; before that it would log two warnings for each question, so
+	// blindPoll is only for an agent whose lines have changed.
 	firstPoll, lastPoll = 5 * time.Millisecond, 250 * time.Millisecond
+	blindPoll           = 2 * time.Second
 
 	joinHint = "consulAgent.retryJoin must name a server whose gossip port (8301, TCP and UDP) is open to this task, with the same datacenter, gossip key and CA"
 )
@@ -44,25 +45,27 @@ func (j *joining) end() {
 	j.wg.Wait()
 }
 
-// await polls the leader, often at first and after each event, until there is one. Only an
-// agent that has joined knows servers to ask for it.
+// await asks for the leader once the agent has joined, often at first, until there is one.
+// Only an agent that has joined knows servers to ask for it.
 func (j *joining) await(ctx context.Context, client *Client, waiting func(what, lastError, hint string)) bool {
-	told := ""
-	for pause := firstPoll; ; pause = min(pause*5/4, lastPoll) {
+	told, asked := "", time.Now()
+	for pause := firstPoll; ctx.Err() == nil; {
 		now, changed := j.lines.state()
-		leader, err := client.Leader(ctx)
-		if err == nil && leader != "" {
-			waiting("", "", "")
-			return true
+		var err error
+		if now.joined || time.Since(asked) >= blindPoll {
+			asked = time.Now()
+			leader, lerr := client.Leader(ctx)
+			if lerr == nil && leader != "" {
+				waiting("", "", "")
+				return true
+			}
+			err = lerr
 		}
 		what, last := stage(now, err)
-		if ctx.Err() != nil {
-			return false
-		}
 		j.mu.Lock()
 		j.what, j.last = what, last
 		j.mu.Unlock()
-		if told != what+last {
+		if told != what+last && ctx.Err() == nil {
 			told = what + last
 			waiting(what, last, joinHint)
 		}
@@ -72,28 +75,25 @@ func (j *joining) await(ctx context.Context, client *Client, waiting func(what, 
 		case <-changed:
 			pause = firstPoll
 		case <-timer.C:
+			pause = min(pause*5/4, lastPoll)
 		}
 		timer.Stop()
 	}
+	return false
 }
 
 // stage says what an agent lacks to be ready, and the best reason that is known.
 func stage(now events, err error) (what, last string) {
-	_, answered := errors.AsType[*StatusError](err)
+	if last = now.last(); last == "" && err != nil {
+		last = err.Error()
+	}
 	switch {
-	case err != nil && !answered:
-		what, last = "the agent's API", err.Error()
-	case err == nil:
-		what, last = "a leader among the servers", "there is none"
-	case noServers(err) || !now.joined:
-		what, last = "the agent to join", err.Error()
-	default:
-		what, last = "a leader among the servers", err.Error()
+	case now.joined:
+		return "a leader among the servers", last
+	case now.running:
+		return "the agent to join", last
 	}
-	if t := now.last(); t != "" {
-		last = t
-	}
-	return what, last
+	return "the agent to start", last
 }
 
 // late is the error for the time-out.
@@ -126,7 +126,9 @@ func (x *External) Run(ctx context.Context, ready func(), stop <-chan struct{}) 
 	}
 	c := Config{Note: x.Note, Waiting: x.Waiting, GiveUp: x.GiveUp, JoinTimeout: x.Timeout}
 	a := New(c)
-	j := watch(ctx, a, &life{client: x.Client, lines: newLines("", a.c.Output)})
+	lines := newLines("", a.c.Output)
+	lines.now.joined = true // as far as we can tell: it has no lines for us
+	j := watch(ctx, a, &life{client: x.Client, lines: lines})
 	defer j.end()
 	timer := time.NewTimer(a.c.JoinTimeout)
 	defer timer.Stop()

@@ -91,7 +91,7 @@ func (l *life) known(ctx context.Context) (standing, error) {
 		switch {
 		case found && now.running:
 			return listed, nil
-		case noServers(err) && now.joined:
+		case noServers(err) && l.ready: // while it joins, it says so for a moment
 			return cutOff, err
 		}
 		poll := time.NewTimer(leavePoll)

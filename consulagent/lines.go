@@ -2,6 +2,7 @@ package consulagent
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -16,7 +17,9 @@ type lines struct {
 
 	mu      sync.Mutex
 	now     events
-	changed chan struct{} // closed and made anew at each change of now
+	changed chan struct{} // closed and made anew at each event
+	level   hclog.Level   // of the line before
+	noted   bool          // that line is the latest trouble
 }
 
 // events are what an agent has said of itself.
@@ -25,7 +28,7 @@ type events struct {
 	joined  bool      // it has met a server
 	refused time.Time // when the latest join failed
 	leaving bool      // a leave has begun
-	trouble []string  // the latest warnings and errors, oldest first
+	trouble []string  // the latest warnings and errors, oldest first; no event of its own
 }
 
 const troubles = 3 // kept for error messages
@@ -40,12 +43,27 @@ func newLines(level string, output func(int, hclog.Level, string)) *lines {
 
 // line takes one line of the child.
 func (l *lines) line(stream int, line []byte) {
-	level, text := parse(line)
-	if level >= l.least || level == hclog.NoLevel && stream == 2 {
-		l.output(stream, level, string(line))
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	level, text := parse(line)
+	more := level == hclog.NoLevel && bytes.HasPrefix(line, []byte("  ")) && l.level != hclog.NoLevel
+	if more {
+		level = l.level
+	}
+	l.level = level
+	bad := level >= hclog.Warn || level == hclog.NoLevel && stream == 2
+	if level >= l.least || bad && level == hclog.NoLevel {
+		l.output(stream, level, string(line))
+	}
+	switch {
+	case more:
+		l.extend(text)
+		return
+	case bad:
+		l.noted = l.note(text)
+	default:
+		l.noted = false
+	}
 	switch {
 	case strings.Contains(text, "Consul agent running!"):
 		l.now.running = true
@@ -55,27 +73,39 @@ func (l *lines) line(stream int, line []byte) {
 		l.now.refused = time.Now()
 	case strings.Contains(text, "Gracefully shutting down"):
 		l.now.leaving = true
-	case level < hclog.Warn && (level != hclog.NoLevel || stream != 2):
+	default:
 		return
-	}
-	if level >= hclog.Warn || level == hclog.NoLevel && stream == 2 {
-		l.note(text)
 	}
 	close(l.changed)
 	l.changed = make(chan struct{})
 }
 
-// note keeps one line of trouble; what repeats itself is kept once.
-func (l *lines) note(text string) {
-	kept := l.now.trouble
-	if text == "" || len(kept) > 0 && kept[len(kept)-1] == text {
-		return
+// note keeps one line of trouble. What the agent says only because it has not joined yet
+// would hide why it has not.
+func (l *lines) note(text string) bool {
+	if text == "" || strings.Contains(text, "No known Consul servers") || strings.Contains(text, "No servers available") {
+		return false
 	}
-	fresh := append([]string(nil), kept[max(0, len(kept)-troubles+1):]...)
-	l.now.trouble = append(fresh, text)
+	kept := l.now.trouble
+	kept = slices.DeleteFunc(slices.Clone(kept), func(s string) bool { return strings.HasPrefix(s, text) })
+	l.now.trouble = append(kept[max(0, len(kept)-troubles+1):], text)
+	return true
 }
 
-// state is what is known, and a channel that is closed when that changes.
+// extend adds a line that goes on where the line before it ended.
+func (l *lines) extend(text string) {
+	text = strings.TrimSpace(strings.TrimPrefix(text, "|"))
+	if !l.noted || text == "" {
+		return
+	}
+	kept := slices.Clone(l.now.trouble)
+	if last := &kept[len(kept)-1]; len(*last) < maxText {
+		*last += " " + text
+	}
+	l.now.trouble = kept
+}
+
+// state is what is known, and a channel that is closed at the next event.
 func (l *lines) state() (events, <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

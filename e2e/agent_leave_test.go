@@ -1,0 +1,254 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+
+	"meshtask/consulagent"
+	"meshtask/e2e/harness"
+	"meshtask/supervisor"
+)
+
+// tokens makes what the ACL controller makes: a client token and one for service web.
+func (b *agentBed) tokens() (agent, service string) {
+	b.t.Helper()
+	return b.token("client", `node_prefix "" { policy = "write" } service_prefix "" { policy = "read" }`, ""),
+		b.token("web-service", `service "web" { policy = "write" } service "web-sidecar-proxy" { policy = "write" } service_prefix "" { policy = "read" } node_prefix "" { policy = "read" }`, "")
+}
+
+func (b *agentBed) token(name, rules, secret string) string {
+	b.t.Helper()
+	acl := b.server.API.ACL()
+	if _, _, err := acl.PolicyCreate(&api.ACLPolicy{Name: name, Rules: rules}, nil); err != nil {
+		b.t.Fatal(err)
+	}
+	made, _, err := acl.TokenCreate(&api.ACLToken{SecretID: secret, Policies: []*api.ACLTokenPolicyLink{{Name: name}}}, nil)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return made.SecretID
+}
+
+// secure gives an agent of the bed its tokens.
+func (a *oneAgent) secure(agent string, service func() string) *oneAgent {
+	a.doc.ACLs, a.doc.AgentToken = true, agent
+	a.cfg.Token = service
+	a.client = consulagent.NewClient(consulagent.ClientConfig{Address: a.address + ":8500", Token: service, Node: a.doc.NodeName,
+		Registration: consulagent.Registration{TaskID: "t1", Name: "web", Port: 8080, Containers: []string{"app"}},
+		Waiting:      a.waiting})
+	a.bed.t.Cleanup(a.client.Close)
+	return a
+}
+
+func TestAgentACL(t *testing.T) {
+	b := newAgentBed(t, harness.ServerConfig{ACL: true})
+	agent, service := b.tokens()
+	a := b.agent("t1").secure(agent, func() string { return service })
+	a.run(supervisor.Policy{}).up()
+	ctx := t.Context()
+	if err := a.client.Register(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.client.UpdateTTL(ctx, agentTTL, "passing", "up"); err != nil {
+		t.Error(err)
+	}
+	if checks, err := a.client.Checks(ctx); err != nil || checks[agentTTL] != "passing" {
+		t.Errorf("checks as the service sees them: %v, %v", checks, err)
+	}
+	if err := a.client.RemoveFromCatalog(ctx); err != nil {
+		t.Error(err)
+	}
+	if result, err := a.client.Deregister(ctx); result != consulagent.Verified {
+		t.Errorf("deregistered: %s, %v", result, err)
+	}
+	if result, _ := a.leave(); result != "verified" {
+		t.Errorf("left: %s", result)
+	}
+	b.server.Empty(t, time.Second)
+}
+
+// A token of another service is refused at once, and the error says what it lacks.
+func TestAgentACLDenied(t *testing.T) {
+	b := newAgentBed(t, harness.ServerConfig{ACL: true})
+	agent, _ := b.tokens()
+	other := b.token("other", `service "api" { policy = "write" }`, "")
+	a := b.agent("t1").secure(agent, func() string { return other })
+	a.run(supervisor.Policy{}).up()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	begun := time.Now()
+	err := a.client.Register(ctx)
+	if err == nil || !strings.Contains(err.Error(), `service:write on "web"`) || strings.Contains(err.Error(), other) {
+		t.Errorf("after %v: %v", time.Since(begun), err)
+	}
+	if ctx.Err() != nil {
+		t.Error("a refusal was waited out")
+	}
+}
+
+// A token that comes late is waited for, without the 30 s for which an agent remembers
+// that there was none.
+func TestAgentACLTokenComesLate(t *testing.T) {
+	b := newAgentBed(t, harness.ServerConfig{ACL: true})
+	agent := b.token("client", `node_prefix "" { policy = "write" } service_prefix "" { policy = "read" }`, "")
+	const secret = "7f6b1c9e-1111-4222-8333-444455556666"
+	a := b.agent("t1").secure(agent, func() string { return secret })
+	a.run(supervisor.Policy{}).up()
+	done := make(chan error, 1)
+	go func() { done <- a.client.Register(t.Context()) }()
+	harness.Eventually(t, 10*time.Second, "a register that waits", func() error {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if !strings.Contains(strings.Join(a.why, "\n"), "ACL not found") {
+			return errNotYet
+		}
+		return nil
+	})
+	b.token("web-service", `service_prefix "" { policy = "write" } node_prefix "" { policy = "read" }`, secret)
+	begun := time.Now()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(begun); took > 10*time.Second {
+		t.Errorf("registered %v after the token was made", took)
+	}
+	if result, err := a.client.Deregister(t.Context()); result != consulagent.Verified {
+		t.Errorf("deregistered: %s, %v", result, err)
+	}
+}
+
+// An agent token that may not read its node: the leave is not called verified.
+func TestAgentLeaveUnread(t *testing.T) {
+	b := newAgentBed(t, harness.ServerConfig{ACL: true})
+	blind := b.token("blind", `node "ecs-t1" { policy = "deny" }`, "")
+	a := b.agent("t1").secure(blind, nil)
+	a.run(supervisor.Policy{}).up()
+	result, took := a.leave()
+	if result != "unverified" || took > 2600*time.Millisecond {
+		t.Errorf("left: %s in %v", result, took)
+	}
+	if all := strings.Join(a.notes, "\n"); !strings.Contains(all, "reason") {
+		t.Errorf("no reason is given: %s", all)
+	}
+}
+
+func TestAgentTLS(t *testing.T) {
+	dir := t.TempDir()
+	for _, args := range [][]string{{"tls", "ca", "create"}, {"tls", "cert", "create", "-server", "-dc", "dc1"}} {
+		cmd := exec.CommandContext(t.Context(), harness.Consul(t), args...)
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("consul %v: %v\n%s", args, err, out)
+		}
+	}
+	in := func(name string) string { return filepath.Join(dir, name) }
+	const gossip = "pUqJrVyVRj5jsiYEkM/tFQYfWyJIv4s3XkvDwy7Cu5s="
+	b := newAgentBed(t, harness.ServerConfig{Extra: map[string]any{
+		"encrypt": gossip, "auto_encrypt": map[string]any{"allow_tls": true},
+		"tls": map[string]any{"defaults": map[string]any{"ca_file": in("consul-agent-ca.pem"), "cert_file": in("dc1-server-consul-0.pem"),
+			"key_file": in("dc1-server-consul-0-key.pem"), "verify_outgoing": true},
+			"internal_rpc": map[string]any{"verify_incoming": true}},
+	}})
+	ca, err := os.ReadFile(in("consul-agent-ca.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := b.agent("t1")
+	a.doc.CAFile, a.doc.CACert, a.doc.AutoEncrypt, a.doc.GossipKey = filepath.Join(a.dir, "consul-ca.pem"), string(ca), true, gossip
+	took := a.run(supervisor.Policy{}).up()
+	if err := a.client.Register(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if result, err := a.client.Deregister(t.Context()); result != consulagent.Verified {
+		t.Errorf("deregistered: %s, %v", result, err)
+	}
+	result, left := a.leave()
+	if result != "verified" {
+		t.Errorf("left: %s", result)
+	}
+	for _, line := range a.lines {
+		if strings.Contains(line, "deprecat") {
+			t.Errorf("the agent warns: %s", line)
+		}
+	}
+	t.Logf("ready after %v, left in %v", took, left)
+}
+
+// A stop at any moment of the first seconds leaves no node and no service behind.
+func TestAgentLeavesNothing(t *testing.T) {
+	for name, c := range map[string]struct {
+		acl   bool
+		tries int
+		until time.Duration
+	}{
+		"first 0.4 s":       {false, 40, 400 * time.Millisecond},
+		"first 3 s":         {false, 10, 3 * time.Second},
+		"with ACLs, 1 s":    {true, 20, time.Second},
+		"first 0.1 s, ACLs": {true, 20, 100 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newAgentBed(t, harness.ServerConfig{ACL: c.acl})
+			var agent, service string
+			if c.acl {
+				agent, service = b.tokens()
+			}
+			var took []time.Duration
+			results := map[string]int{}
+			for range c.tries {
+				a := b.agent("t1")
+				if c.acl {
+					a.secure(agent, func() string { return service })
+				}
+				after := time.Duration(rand.Int64N(int64(c.until)))
+				result, left := brief(t, a.run(supervisor.Policy{}), after)
+				took = append(took, left)
+				results[result]++
+				harness.Eventually(t, 3*time.Second, "an empty catalog after a stop at "+after.String(), func() error {
+					if nodes, err := b.server.Nodes(); err != nil || len(nodes) > 0 {
+						return errors.Join(err, errors.New(strings.Join(nodes, " ")))
+					}
+					return nil
+				})
+			}
+			b.server.Empty(t, 3*time.Second)
+			slices.Sort(took)
+			t.Logf("%v; deregistration and leave took %v / %v / %v", results, took[0], took[len(took)/2], took[len(took)-1])
+		})
+	}
+}
+
+// brief is a task's life of the given length: registered when it gets there.
+func brief(t *testing.T, a *oneAgent, length time.Duration) (result string, took time.Duration) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), length)
+	defer cancel()
+	registered := false
+	select {
+	case <-a.ready:
+		registered = true
+		_ = a.client.Register(ctx) // cut short by the stop, often
+		<-ctx.Done()
+	case <-ctx.Done():
+	}
+	begun := time.Now()
+	if registered {
+		if result, err := a.client.Deregister(t.Context()); result != consulagent.Verified {
+			t.Errorf("deregistered: %s, %v", result, err)
+		}
+	}
+	result, _ = a.leave()
+	if result == "unverified" || a.err != nil {
+		t.Errorf("stop at %v: left %s, %v; %s", length, result, a.err, a.notes)
+	}
+	return result, time.Since(begun)
+}
