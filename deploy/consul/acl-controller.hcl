@@ -1,0 +1,13 @@
+# What the controller's CONSUL_HTTP_TOKEN needs.
+acl = "write" # tokens and policies
+
+# --ha: the leader lock, a session on whichever server answers.
+key_prefix "meshtask/acl-controller/" { policy = "write" }
+session_prefix "" { policy = "write" }
+
+# --rotate-after: which token the tasks of a service say they use.
+service_prefix "" { policy = "read" }
+node_prefix "" { policy = "read" }
+
+# --partitions-enabled (Enterprise): namespaces of tasks are created.
+# operator = "write"
