@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -202,64 +203,67 @@ func playState() {
 func TestSignals(t *testing.T) {
 	s := start(t)
 	t.Run("leader alone", func(t *testing.T) {
-		var got []string
 		spec := shell(`trap 'echo leader' USR1; sh -c 'trap "echo child" USR1; echo up; while :; do sleep 0.01; done' & while :; do wait; done`)
-		up, heard := make(chan struct{}), make(chan struct{})
-		spec.Lines = func(_ int, line []byte) {
-			switch string(line) {
-			case "up":
-				close(up)
-			case "leader":
-				close(heard)
-			}
-			got = append(got, string(line))
-		}
+		lines := make(chan string, 10)
+		spec.Lines = func(_ int, line []byte) { lines <- string(line) }
 		c := run(t, s, spec)
-		<-up
+		expect := func(want string) {
+			t.Helper()
+			line := <-lines
+			for strings.HasPrefix(line, "User defined") { // a shell's word on its sleep
+				line = <-lines
+			}
+			if line != want {
+				t.Fatalf("got %q, want %q", line, want)
+			}
+		}
+		expect("up")
 		if err := c.Signal(syscall.SIGUSR1); err != nil {
 			t.Fatal(err)
 		}
-		<-heard
-		_ = c.SignalGroup(syscall.SIGKILL)
-		ended(t, c)
-		c.Clear(0)
-		if strings.Join(got, " ") != "up leader" {
-			t.Errorf("got %v", got)
+		expect("leader")
+		_ = c.Signal(syscall.SIGSTOP) // so that the next word is the other's
+		if err := c.SignalGroup(syscall.SIGUSR1); err != nil {
+			t.Fatal(err)
 		}
+		expect("child")
+		_ = c.SignalGroup(syscall.SIGCONT)
+		expect("leader")
 	})
 	t.Run("gone is no error", func(t *testing.T) {
 		c := run(t, s, shell("exit 0"))
 		ended(t, c)
 		c.Clear(0)
+		if !c.gone || !c.cleared {
+			t.Error("its pid may be reused, and is not known to be")
+		}
 		if err := errors.Join(c.Signal(syscall.SIGTERM), c.SignalGroup(syscall.SIGTERM)); err != nil {
 			t.Error(err)
 		}
 	})
 }
 
-func TestAChildOutlivesTheThreadThatAskedForIt(t *testing.T) {
+// TestAChildOutlivesOurThreads ends threads while children are started: the parent-death
+// signal comes when the thread dies that has forked the child.
+func TestAChildOutlivesOurThreads(t *testing.T) {
 	s := start(t)
-	children := make(chan *Child)
-	go func() { // ends locked, and its thread with it
-		runtime.LockOSThread()
-		c, err := s.Start(Spec{Name: "sleep", Argv: []string{"/bin/sleep", "60"}})
-		if err != nil {
-			t.Error(err)
+	var children []*Child
+	for range 30 {
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(runtime.LockOSThread) // ends locked, and its thread with it
 		}
-		children <- c
-	}()
-	c := <-children
-	// The thread ends soon after; so does one that is started after it, in order.
-	for range 20 {
-		ended(t, run(t, s, shell("exit 0")))
+		children = append(children, run(t, s, Spec{Name: "sleep", Argv: []string{"/bin/sleep", "60"}}))
+		wg.Wait()
 	}
-	select {
-	case <-c.Done():
-		t.Fatal("the child has ended: ", c.Exit())
-	default:
+	ended(t, run(t, s, shell("exit 0"))) // whatever was killed before is reaped by now
+	for _, c := range children {
+		select {
+		case <-c.Done():
+			t.Fatal("a child has ended: ", c.Exit())
+		default:
+		}
 	}
-	_ = c.Signal(syscall.SIGKILL)
-	ended(t, c)
 }
 
 func TestCloseKillsWhatIsLeft(t *testing.T) {

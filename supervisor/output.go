@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -21,7 +22,8 @@ const (
 type output struct {
 	lines       func(stream int, line []byte)
 	read, write [2]*os.File
-	ended       chan struct{} // closed when both streams have ended
+	open        atomic.Int32  // streams that are still read
+	ended       chan struct{} // closed by the last of them
 
 	mu   sync.Mutex // one line at a time, from either stream
 	tail [tailSize]string
@@ -62,19 +64,19 @@ func (o *output) started(ok bool) {
 	if !ok {
 		return
 	}
-	var both sync.WaitGroup
+	o.open.Store(int32(len(o.read)))
 	for i, r := range o.read {
-		both.Go(func() { o.follow(i+1, r) })
+		go o.follow(i+1, r)
 	}
-	go func() {
-		both.Wait()
-		close(o.ended)
-	}()
 }
 
 // follow reads one stream until it ends, or until close has set its deadline.
 func (o *output) follow(stream int, r *os.File) {
-	defer r.Close()
+	defer func() {
+		if r.Close(); o.open.Add(-1) == 0 {
+			close(o.ended)
+		}
+	}()
 	l := splitter{emit: func(line []byte) { o.line(stream, line) }}
 	for {
 		n, err := r.Read(l.space())

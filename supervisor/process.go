@@ -3,7 +3,7 @@ package supervisor
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
+	"sync"
 	"syscall"
 	"time"
 
@@ -37,7 +37,8 @@ type Process struct {
 	OnExit  func(Exit)   // at each end, before Run returns; optional
 	Log     hclog.Logger // optional
 
-	child atomic.Pointer[Child]
+	mu    sync.Mutex // held over the start, so that a signal meanwhile is late, not lost
+	child *Child
 }
 
 // NotReady says that a process has not become ready in time.
@@ -58,9 +59,11 @@ func (e *NotReady) Error() string {
 
 // Forward sends a signal of the user's on to the running child: INT, QUIT, TERM, TSTP and
 // CONT as the stop signal goes, to its group or its leader; all others to the leader. It
-// reports whether there was a child.
+// waits while a child is being started, and reports whether there was one.
 func (p *Process) Forward(sig syscall.Signal) bool {
-	c := p.child.Load()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := p.child
 	if c == nil {
 		return false
 	}
@@ -96,12 +99,11 @@ func (p *Process) Run(ctx context.Context, ready func(), stop <-chan struct{}) e
 		return fmt.Errorf("start %s: %w", spec.Name, err)
 	}
 	defer disarm()
-	c, err := p.Sup.Start(spec)
+	c, err := p.start(spec)
 	if err != nil {
 		return err
 	}
-	p.child.Store(c)
-	defer p.child.Store(nil)
+	defer p.forget()
 	p.note("step", "exec", "name", c.name, "pid", c.pid)
 
 	watch := p.watch(ctx, c, wait, ready)
@@ -121,6 +123,20 @@ func (p *Process) Run(ctx context.Context, ready func(), stop <-chan struct{}) e
 		return nil
 	}
 	return &exit
+}
+
+func (p *Process) start(spec Spec) (*Child, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c, err := p.Sup.Start(spec)
+	p.child = c
+	return c, err
+}
+
+func (p *Process) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.child = nil
 }
 
 // watch runs the readiness probe beside the child. The function that it returns ends the

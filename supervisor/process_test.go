@@ -89,6 +89,12 @@ func (st *stage) ended() error {
 	}
 }
 
+func (st *stage) pid() int {
+	st.Process.mu.Lock()
+	defer st.Process.mu.Unlock()
+	return st.child.PID()
+}
+
 func (st *stage) noted(prefix string) bool {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -195,7 +201,7 @@ func TestProcessEndsNow(t *testing.T) {
 				close(st.stop)
 				<-asked
 			}
-			pid := st.child.Load().PID()
+			pid := st.pid()
 			st.kill()
 			if exit, ok := errors.AsType[*Exit](st.ended()); !ok || exit.Signal != syscall.SIGKILL {
 				t.Errorf("got %v", exit)
@@ -216,7 +222,7 @@ func TestProcessClearsItsGroup(t *testing.T) {
 	straggler := "(trap 'echo TERM >" + file + "; exit' TERM; echo up; while :; do sleep 0.01; done) & "
 	for name, script := range map[string]string{
 		"when it ends by itself": straggler + "read line; exit 3",
-		"when it is stopped":     straggler + "trap 'exit 3' USR1; while :; do sleep 0.01; done",
+		"when it is stopped":     "trap 'exit 3' USR1; " + straggler + "while :; do sleep 0.01; done",
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, w := pipe(t)
@@ -227,7 +233,7 @@ func TestProcessClearsItsGroup(t *testing.T) {
 				p.Signal = func() syscall.Signal { return syscall.SIGUSR1 }
 			})
 			st.says("up")
-			pid := st.child.Load().PID()
+			pid := st.pid()
 			if strings.Contains(name, "stopped") {
 				close(st.stop)
 			}
@@ -245,7 +251,7 @@ func TestProcessClearsItsGroup(t *testing.T) {
 		})
 	}
 	t.Run("with KILL, and says so", func(t *testing.T) {
-		st := onStage(t, s, shell("(trap '' TERM; echo up; while :; do sleep 0.01; done) & trap 'exit 0' TERM; while :; do sleep 0.01; done"),
+		st := onStage(t, s, shell("trap 'exit 0' TERM; (trap '' TERM; echo up; while :; do sleep 0.01; done) & while :; do sleep 0.01; done"),
 			grace(200*time.Millisecond))
 		st.says("up")
 		close(st.stop)
@@ -270,11 +276,15 @@ func TestStopSignalGoesToGroupOrLeader(t *testing.T) {
 			})
 			st.says("up")
 			close(st.stop)
-			got := []string{<-st.lines}
+			var got []string
+			for len(got) < len(want) {
+				if line := <-st.lines; line != "Terminated" { // the shell's word on its sleep
+					got = append(got, line)
+				}
+			}
 			if leader {
 				st.kill()
 			} else {
-				got = append(got, <-st.lines)
 				st.says("all")
 			}
 			_ = st.ended()
