@@ -65,6 +65,9 @@ func fakeConsul() {
 	} else {
 		fmt.Println("2026-11-24T00:00:00.000Z [INFO]  agent.client: adding server: server=\"server\"")
 	}
+	if os.Getenv("FAKE_CONSUL") == "deaf" {
+		select {}
+	}
 	<-terms
 	fmt.Println("2026-11-24T00:00:00.000Z [INFO]  agent: Gracefully shutting down agent...")
 	c.mu.Lock()
@@ -177,10 +180,14 @@ func fakeEnvoy() {
 		fmt.Fprintln(os.Stderr, "[critical]", err)
 		os.Exit(1)
 	}
-	never := os.Getenv("FAKE_ENVOY") == "never"
+	never, deaf := os.Getenv("FAKE_ENVOY") == "never", os.Getenv("FAKE_ENVOY") == "deaf"
 	listen := os.Getenv("FAKE_LISTEN") // as xDS would tell
 	host, port, _ := net.SplitHostPort(listen)
 	go http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if deaf && r.Method == http.MethodPost { // drain and quit hang
+			<-r.Context().Done()
+			return
+		}
 		switch r.URL.Path {
 		case "/ready":
 			if never {
@@ -201,5 +208,9 @@ func fakeEnvoy() {
 			fmt.Fprintln(w, "OK")
 		}
 	}))
-	<-quit
+	for range quit {
+		if !deaf {
+			return
+		}
+	}
 }

@@ -2,12 +2,15 @@ package main
 
 import (
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
+
+	"meshtask/internal/journal"
 )
 
 // The test binary is meshtask itself, and the fakes of consul and envoy: a
@@ -31,6 +34,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"signal": signalBackground,
 			"await":  await,
+			"lasted": lasted,
 		},
 	})
 }
@@ -59,4 +63,28 @@ func await(ts *testscript.TestScript, _ bool, args []string) {
 			return
 		}
 	}
+}
+
+// lasted is `lasted TIMELINE MS`: from the shutdown to the exit at most so long.
+func lasted(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: lasted TIMELINE MS")
+	}
+	entries, err := journal.Read(strings.NewReader(ts.ReadFile(args[0])))
+	ts.Check(err)
+	most, err := strconv.ParseFloat(args[1], 64)
+	ts.Check(err)
+	var began, ended float64
+	for _, e := range entries {
+		switch e.Event {
+		case journal.Shutdown:
+			began = e.Ms
+		case journal.Exit:
+			ended = e.Ms
+		}
+	}
+	if began == 0 || ended == 0 || ended-began > most {
+		ts.Fatalf("the stop began at %.0f ms and ended at %.0f: want at most %.0f ms", began, ended, most)
+	}
+	ts.Logf("the stop took %.0f ms", ended-began)
 }
