@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestLines(t *testing.T) {
@@ -159,4 +161,29 @@ func TestAStuckReaderOfLines(t *testing.T) {
 	close(release)
 	<-c.out.ended
 	_ = c.SignalGroup(syscall.SIGKILL)
+}
+
+// TestDrainEnds although the writer always refills the pipe in time.
+func TestDrainEnds(t *testing.T) {
+	r, w := pipe(t)
+	refill := func() bool {
+		n, err := unix.Write(int(w.Fd()), bytes.Repeat([]byte("more\n"), 800))
+		return err == nil && n > 0
+	}
+	if !refill() {
+		t.Fatal("the pipe takes nothing")
+	}
+	got := 0
+	l := splitter{emit: func(line []byte) {
+		if got += len(line) + 1; got > 64<<20 {
+			t.Fatal("it goes on for ever")
+		}
+		if got%4000 == 0 {
+			refill()
+		}
+	}}
+	new(output).drain(r, &l)
+	if got < 16*maxLine-8192 {
+		t.Errorf("it read %d bytes only", got)
+	}
 }
