@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -68,20 +69,18 @@ func (v checker) ports() {
 	}
 }
 
-// extra refuses the agent's settings that meshtask writes itself. at is the
-// path within the agent's own configuration.
+// extra refuses the agent's settings that meshtask writes itself, and whatever
+// would replace an object that holds one. at is the path within the agent's
+// own configuration.
 func (v checker) extra(path, at string, m map[string]any, own []string) {
 	for _, key := range sorted(m) {
 		here, p := strings.TrimPrefix(at+"."+key, "."), join(path, key)
-		refused := false
-		for _, o := range own {
-			refused = refused || o == here
-		}
-		if refused {
-			v.wrong(p, "is written by meshtask itself%s", instead[here])
-			continue
-		}
-		if sub, ok := m[key].(map[string]any); ok {
+		sub, object := m[key].(map[string]any)
+		switch {
+		case slices.ContainsFunc(own, func(o string) bool { return o == here || !object && strings.HasPrefix(o, here+".") }):
+			top, _, _ := strings.Cut(here, ".")
+			v.wrong(p, "is written by meshtask itself%s", instead[top])
+		case object:
 			v.extra(p, here, sub, own)
 		}
 	}

@@ -35,6 +35,7 @@ func (c *Config) Resolve(id ecs.Identity) error {
 	c.probe()
 	v := checker{newReport(), c}
 	if c.Mode.Mesh() {
+		v.identity()
 		v.own()
 		v.collisions(c.listeners(t.Address))
 	}
@@ -89,6 +90,18 @@ func (c *Config) probe() {
 	default:
 		r.Started = true
 	}
+}
+
+// identity requires what the mesh needs: an endpoint may have no address, as in
+// network mode host.
+func (v checker) identity() {
+	t := v.c.Task
+	for _, f := range [][2]string{{"task.id", t.ID}, {"task.family", t.Family}, {"task.cluster", t.Cluster}, {"task.address", t.Address}} {
+		if f[1] == "" {
+			v.wrong(f[0], "required: the task metadata endpoint gives none")
+		}
+	}
+	v.task()
 }
 
 // own refuses to sync our own container: its ECS health is what meshtask

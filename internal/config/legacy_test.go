@@ -1,0 +1,137 @@
+package config
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"meshtask/internal/secret"
+)
+
+// consulECS loads a document as CONSUL_ECS_CONFIG_JSON.
+func consulECS(doc string, flags map[string]string) (*Config, []Finding, error) {
+	return Load(Sources{Env: vars{"CONSUL_ECS_CONFIG_JSON": doc}.lookup, Flags: flags})
+}
+
+var join1 = map[string]string{"retry-join": "10.0.3.7"}
+
+func TestConsulECSDocument(t *testing.T) {
+	c, warnings, err := consulECS(string(examples(t)["consul-ecs-extensive.json"]), join1)
+	if err != nil || len(warnings) > 0 {
+		t.Fatalf("%v %v", warnings, err)
+	}
+	ca := secret.Ref{Kind: secret.File, Path: "/consul/consul-ca-cert.pem"}
+	want := &Login{
+		Method: "my-auth-method", Meta: map[string]string{"tag-1": "val-1"}, Server: "https://consul.example.com:8501", CACert: ca,
+		Region: "bogus-east-2", STSEndpoint: "https://bogus-east-2.example", ServerIDHeaderValue: "my.consul.example.com",
+	}
+	if d := cmp.Diff(want, c.ACL.Login); d != "" {
+		t.Error(d)
+	}
+	if c.Log.Level != "debug" || !c.ACL.Enabled || c.BootstrapDir != "/consul" || !c.ConsulECS {
+		t.Errorf("level %q, ACLs %v, bootstrapDir %q", c.Log.Level, c.ACL.Enabled, c.BootstrapDir)
+	}
+	p := c.Proxy
+	if p.PublicListenerPort != 21000 || p.Config["data"] != "some-config-data" || p.MeshGateway.Mode != "local" || p.Upstreams[0].Config["data"] != "some-upstream-config-data" ||
+		!p.Expose.Checks || p.Expose.Paths[0] != (ExposePath{20001, "/things", 8080, "http2"}) {
+		t.Errorf("proxy %+v", p)
+	}
+	if s := c.Service; s.Name != "blah" || s.Port != 1234 || s.Weights.Passing != 6 || s.Namespace != "test-namespace" || !s.EnableTagOverride || s.Meta["a"] != "1" {
+		t.Errorf("service %+v", s)
+	}
+}
+
+// Without retryJoin an otherwise good document names just that field.
+func TestConsulECSNeedsServers(t *testing.T) {
+	for name, doc := range examples(t) {
+		if name[:6] != "consul" {
+			continue
+		}
+		_, _, err := consulECS(string(doc), nil)
+		told(t, findings(t, err), "consulAgent.retryJoin: required, the addresses of the Consul servers: give --retry-join A,B, MESHTASK_RETRY_JOIN, or consulAgent.retryJoin in the config")
+	}
+}
+
+func TestConsulECSOpenKeys(t *testing.T) {
+	const doc = `{"bootstrapDir":"/consul","service":{"port":1,"prot":2},"proxy":{"upstream":[],"expose":{"path":[]}}}`
+	c, warnings, err := consulECS(doc, join1)
+	if err != nil || c.Service.Port != 1 {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	told(t, lines(warnings), "service.prot: unknown key, ignored as consul-ecs did, did you mean port?", "proxy.upstream: unknown key, ignored", "proxy.expose.path: unknown key, ignored")
+	_, _, err = Load(Sources{File: []byte(doc), Flags: join1})
+	told(t, findings(t, err), "service.prot: unknown key", "proxy.upstream", "proxy.expose.path")
+	_, _, err = consulECS(`{"other":1,"service":{"weights":{"passing":1,"warning":1,"x":1}},"proxy":{"upstreams":[{"destinationName":"a","localBindPort":1,"x":1}]},"consulLogin":{"x":1}}`, join1)
+	told(t, findings(t, err), "other: unknown", "service.weights.x", "proxy.upstreams[0].x", "consulLogin.x")
+}
+
+func TestConsulECSFaults(t *testing.T) {
+	for name, c := range map[string]struct {
+		doc  string
+		want []string
+	}{
+		"gateway":        {`{"bootstrapDir":"/consul","gateway":{"kind":"mesh-gateway"}}`, []string{"gateway: mesh gateways are not supported"}},
+		"empty dir":      {`{"bootstrapDir":"","service":{"port":0}}`, []string{"service.port: must be 1–65535", "bootstrapDir: must not be empty"}},
+		"level":          {`{"logLevel":"LOUD"}`, []string{`logLevel: must be one of trace, debug, info, warn, error, got "loud"`}},
+		"both levels":    {`{"logLevel":"INFO","log":{"level":"info"}}`, []string{"logLevel: give log.level or logLevel, not both"}},
+		"both logins":    {`{"consulLogin":{"enabled":true},"consulHTTPAddr":"a:1","acl":{"login":{"server":"b:1"}}}`, []string{"consulLogin: give acl.login or consulLogin, not both"}},
+		"no address":     {`{"consulLogin":{"enabled":true}}`, []string{"consulHTTPAddr: required"}},
+		"bad values":     {`{"consulLogin":{"enabled":true,"stsEndpoint":"x"},"consulHTTPAddr":"https://"}`, []string{"consulHTTPAddr: must be an http or https URL", "consulLogin.stsEndpoint: must be"}},
+		"other flags":    {`{"consulLogin":{"enabled":true,"extraLoginFlags":["-token-sink-file","/x"]},"consulHTTPAddr":"a:1"}`, []string{"consulLogin.extraLoginFlags[0]: login flag -token-sink-file is not supported", "consulLogin.extraLoginFlags[1]"}},
+		"upstream nulls": {`{"proxy":{"upstreams":[{"destinationName":null,"localBindPort":null}]}}`, []string{"destinationName: required", "localBindPort: required"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, _, err := consulECS(c.doc, join1)
+			told(t, findings(t, err), c.want...)
+		})
+	}
+}
+
+func TestConsulECSLogin(t *testing.T) {
+	login := func(members string) *Login {
+		t.Helper()
+		c, _, err := consulECS(`{"consulHTTPAddr":"a:8501","consulLogin":{`+members+`}}`, join1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.ACL.Login
+	}
+	base := Login{Method: "iam-ecs-service-token", Server: "a:8501", IncludeEntity: true}
+	with := func(f func(*Login)) *Login {
+		l := base
+		f(&l)
+		return &l
+	}
+	for _, c := range []struct {
+		members string
+		want    *Login
+	}{
+		{``, nil},
+		{`"enabled":false,"method":"x"`, nil},
+		{`"enabled":true`, &base},
+		{`"enabled":true,"includeEntity":null`, &base},
+		{`"enabled":true,"includeEntity":false`, with(func(l *Login) { l.IncludeEntity = false })},
+		{`"enabled":true,"extraLoginFlags":["-aws-region","eu-west-1","-aws-server-id-header-value=x","--aws-sts-endpoint=https://s","-aws-include-entity=false","-meta","a=b=c","-meta=d"]`,
+			with(func(l *Login) {
+				l.Region, l.ServerIDHeaderValue, l.STSEndpoint, l.IncludeEntity = "eu-west-1", "x", "https://s", false
+				l.Meta = map[string]string{"a": "b=c", "d": ""}
+			})},
+	} {
+		if d := cmp.Diff(c.want, login(c.members)); d != "" {
+			t.Errorf("%s: %s", c.members, d)
+		}
+	}
+}
+
+func TestMeta(t *testing.T) {
+	c, warnings := load(t, Sources{File: []byte(with(`"service":{"meta":{"task-id":"mine","source":"me","a":"b"}}`))})
+	told(t, lines(warnings), "service.meta.source: ignored: meshtask sets this key itself", "service.meta.task-id: ignored")
+	if d := cmp.Diff(map[string]string{"a": "b"}, c.Service.Meta); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestOddities(t *testing.T) {
+	_, warnings := load(t, Sources{File: []byte(`{"consulAgent":{"external":"10.0.0.1:8500","retryJoin":["a"],"gossipKey":"env:K"},"service":{"checks":[{"name":"c","ttl":"1s"}]},"health":{"app":{"command":["CMD","x"]}}}`)})
+	told(t, lines(warnings), "consulAgent.retryJoin: not used", "consulAgent.gossipKey: not used", "health.app: answers meshtask health only")
+}
