@@ -11,6 +11,8 @@ func commands() []command {
 	return []command{
 		{name: "run", args: "[flags] [-- CMD ARG…]", does: "run the task: consul-agent, mesh-init, envoy, health-sync, app, and back",
 			run: runTask, flags: runFlags},
+		{name: "acl-controller", args: "[flags]", does: "keep Consul ACL tokens for the mesh tasks of an ECS cluster",
+			run: runController, flags: controllerFlags},
 		{name: "health", args: "[--dir DIR]", does: "exit 0 when the task is up and its app healthy, else 1 and one line why",
 			run: runHealth, flags: dirFlag},
 		{name: "status", args: "[--dir DIR] [--json]", does: "print the live state of every unit",

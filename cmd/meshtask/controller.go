@@ -1,0 +1,273 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/hashicorp/consul/api"
+	"github.com/hashicorp/go-hclog"
+	"github.com/oklog/run"
+
+	"meshtask/acl"
+	"meshtask/internal/config"
+	"meshtask/internal/ecs"
+)
+
+// controllerFlags are the flags of acl-controller, by CONTRACT §5.
+func controllerFlags(fs *flag.FlagSet) {
+	fs.String("cluster", "", "name or ARN of the ECS cluster (own task's)")
+	fs.String("consul-client-secret-arn", "", "secret of the Consul client agents' token")
+	fs.String("secret-name-prefix", "", "prefix of the secrets' names, required")
+	fs.Bool("partitions-enabled", false, "Consul Enterprise: partitions and namespaces")
+	fs.String("partition", "", "the partition to work for (default)")
+	fs.String("interval", "", "from one sweep to the next (10s)")
+	fs.String("deletion-grace", "", "how long a service without tasks keeps its token (2m)")
+	fs.String("audit-interval", "", "how often secrets, tokens and policies are compared with what should be (10m)")
+	fs.String("rotate-after", "", "age at which tokens are replaced (never)")
+	fs.Bool("create-secrets", false, "create secrets that do not exist")
+	fs.Bool("once", false, "one audit and sweep, exit 0 or 1")
+	fs.Bool("dry-run", false, "print the operations of one audit and sweep, and do nothing")
+	fs.Bool("ha", false, "one of several: the leader, through a Consul lock, works")
+	fs.String("listen", "", "HOST:PORT for /metrics and /health")
+	fs.String("log-level", "", "trace, debug, info, warn or error (info)")
+	fs.String("log-format", "", "text or json (text)")
+}
+
+// controller is one run of the ACL controller:
+//
+//	flags, env → acl.Config ─┐
+//	task metadata → cluster ─┼─► acl.Controller ◄─ ECS, Secrets Manager, Consul
+//	AWS settings → Region ───┘         └─► log, /metrics, exit code
+type controller struct {
+	w      *world
+	log    hclog.Logger
+	cfg    acl.Config
+	ha     bool
+	consul *api.Client
+	listen net.Listener // nil: nobody asks
+
+	region string // from the own task's ARN; empty: the SDK knows
+	unit   *acl.Controller
+}
+
+func runController(w *world, c call) int {
+	if len(c.rest) > 0 || c.hasDash {
+		return w.fail(exitUsage, "acl-controller: it takes flags only")
+	}
+	k, err := newController(w, c)
+	if err != nil {
+		return w.fail(exitConfig, "%v", err)
+	}
+	if addr := c.set["listen"]; addr != "" {
+		if k.listen, err = net.Listen("tcp", addr); err != nil {
+			return w.fail(exitInternal, "--listen: %v", err)
+		}
+		defer k.listen.Close()
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	err = k.group(ctx, cancel)
+	if sig, ok := errors.AsType[*stopSignal](context.Cause(ctx)); ok {
+		k.log.Info("acl controller stopped", "cause", sig.Error())
+		if !k.cfg.Once {
+			return 0
+		}
+		return 1
+	}
+	if gone, ok := errors.AsType[*giveUp](err); ok {
+		return w.fail(gone.code, "acl-controller: %v", gone.err)
+	}
+	if err != nil {
+		return w.fail(1, "acl-controller: %v", err)
+	}
+	return 0
+}
+
+// newController reads what does not need anybody else.
+func newController(w *world, c call) (*controller, error) {
+	var errs []error
+	duration := func(name string) time.Duration {
+		text, given := c.set[name]
+		if !given {
+			return 0
+		}
+		d, err := time.ParseDuration(text)
+		switch {
+		case err != nil || d < 0:
+			errs = append(errs, fmt.Errorf("--%s: want a duration such as 90s or 10m, got %q", name, text))
+		case d == 0 && name == "deletion-grace":
+			return -1 // acl's word for none
+		case d == 0 && name != "rotate-after":
+			errs = append(errs, fmt.Errorf("--%s: must be above 0", name))
+		}
+		return d
+	}
+	level, format := cmp.Or(c.set["log-level"], "info"), cmp.Or(c.set["log-format"], "text")
+	if hclog.LevelFromString(level) == hclog.NoLevel {
+		errs = append(errs, fmt.Errorf("--log-level: want trace, debug, info, warn or error, got %q", level))
+	}
+	if format != "text" && format != "json" {
+		errs = append(errs, fmt.Errorf("--log-format: want text or json, got %q", format))
+	}
+	k := &controller{w: w, ha: c.on("ha"), log: w.logger(config.Log{Level: level, Format: format}, w.stderr)}
+	dry := c.on("dry-run")
+	k.cfg = acl.Config{
+		Cluster: c.set["cluster"], SecretPrefix: c.set["secret-name-prefix"], ClientSecret: c.set["consul-client-secret-arn"],
+		Interval: duration("interval"), DeletionGrace: duration("deletion-grace"), AuditInterval: duration("audit-interval"),
+		RotateAfter: duration("rotate-after"), CreateSecrets: c.on("create-secrets"),
+		Once: c.on("once") || dry, DryRun: dry, Out: w.stdout, Log: k.log,
+	}
+	if k.cfg.SecretPrefix == "" {
+		errs = append(errs, errors.New("--secret-name-prefix: give the prefix of the secrets' names"))
+	}
+	switch given := c.set["partition"]; {
+	case c.on("partitions-enabled"):
+		k.cfg.Partition = cmp.Or(given, "default")
+	case given != "": // consul-ecs ignored it, and so do installations of it
+		k.log.Warn("--partition has no effect without --partitions-enabled", "partition", given)
+	}
+	var err error
+	if k.consul, err = w.consulClient(); err != nil {
+		errs = append(errs, err)
+	}
+	if k.cfg.Cluster == "" && w.getenv("ECS_CONTAINER_METADATA_URI_V4") == "" {
+		errs = append(errs, errors.New("--cluster: required outside of an ECS task (ECS_CONTAINER_METADATA_URI_V4 is not set)"))
+	}
+	return k, errors.Join(errs...)
+}
+
+// consulLimit is above the longest blocking query of the leader lock (a minute
+// and Consul's 16th of it); every other call has a shorter limit of its own.
+const consulLimit = 90 * time.Second
+
+// consulClient is a client of the Consul server that the environment names.
+func (w *world) consulClient() (*api.Client, error) {
+	transport := &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+		TLSHandshakeTimeout: 5 * time.Second,
+		MaxIdleConnsPerHost: 10,
+		IdleConnTimeout:     time.Minute,
+	}
+	addr := w.getenv("CONSUL_HTTP_ADDR")
+	if addr == "" {
+		return nil, errors.New("CONSUL_HTTP_ADDR: give the address of a Consul server, such as https://consul.example.com:8501")
+	}
+	tls, err := api.SetupTLSConfig(&api.TLSConfig{CAPem: []byte(w.getenv("CONSUL_CACERT_PEM"))})
+	if err != nil {
+		return nil, errors.New("CONSUL_CACERT_PEM: not a PEM certificate")
+	}
+	transport.TLSClientConfig = tls
+	c, err := api.NewClient(&api.Config{Address: addr, Token: w.getenv("CONSUL_HTTP_TOKEN"),
+		HttpClient: &http.Client{Transport: transport, Timeout: consulLimit}})
+	if err != nil {
+		return nil, fmt.Errorf("CONSUL_HTTP_ADDR: %w", err)
+	}
+	return c, nil
+}
+
+// group runs the controller beside the signal relay and the HTTP server. Only
+// the controller returns by itself.
+func (k *controller) group(ctx context.Context, cancel context.CancelCauseFunc) error {
+	var g run.Group
+	var err error
+	ready := make(chan struct{}) // closed by live, once k.unit stands
+	g.Add(func() error { err = k.live(ctx, ready); return nil }, func(error) { cancel(nil) })
+	done := make(chan struct{})
+	signals := relay{signals: k.w.signals, forward: func(syscall.Signal) {},
+		stops: func(s syscall.Signal) bool {
+			return slices.Contains([]syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT}, s)
+		},
+		stop:  func(s syscall.Signal) { cancel(&stopSignal{s}) },
+		again: func(int, syscall.Signal) {}, // it ends within 5 s anyway
+	}
+	g.Add(func() error { signals.run(done); return nil }, func(error) { close(done) })
+	if k.listen != nil {
+		server := k.server(ready)
+		g.Add(func() error { return server.Serve(k.listen) }, func(error) { _ = server.Close() })
+	}
+	if groupErr := g.Run(); err == nil && groupErr != nil {
+		return groupErr
+	}
+	return err
+}
+
+// live finds out for which cluster, and works until ctx ends.
+func (k *controller) live(ctx context.Context, ready chan<- struct{}) error {
+	if err := k.identify(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	cfg, err := k.aws(ctx)
+	if err != nil {
+		return err
+	}
+	var lock acl.Lock
+	if k.ha && !k.cfg.DryRun {
+		lock = acl.NewLock(k.consul, k.cfg.Cluster, k.cfg.Partition, k.log)
+	}
+	k.unit, err = acl.New(k.cfg, acl.NewTasks(cfg), acl.NewSecrets(cfg), acl.NewConsul(k.consul, k.cfg.Partition), lock)
+	if err != nil {
+		return &giveUp{exitConfig, err}
+	}
+	close(ready)
+	return k.unit.Run(ctx)
+}
+
+// identify asks the task metadata endpoint for the cluster, when there is one.
+// A cluster that is given needs no answer, but the Region may.
+func (k *controller) identify(ctx context.Context) error {
+	uri := k.w.getenv("ECS_CONTAINER_METADATA_URI_V4")
+	if k.cfg.Cluster != "" && (uri == "" || k.w.getenv("AWS_REGION") != "") {
+		return nil
+	}
+	client, err := ecs.New(uri)
+	if err != nil {
+		return &giveUp{exitMetadata, err}
+	}
+	defer client.Close()
+	waits := newWaits(k.log)
+	defer waits.end()
+	id, err := client.Identity(ctx, waits.of("acl-controller"))
+	if err != nil {
+		if k.cfg.Cluster != "" {
+			return nil // the SDK has other ways to a Region
+		}
+		return &giveUp{exitMetadata, err}
+	}
+	if arn, err := ecs.ParseARN(id.ARN); err == nil {
+		k.region = arn.Region
+	}
+	k.cfg.Cluster = cmp.Or(k.cfg.Cluster, id.Cluster)
+	return nil
+}
+
+// aws are the SDK's settings; a Region that they lack is the own task's, or that
+// of an ARN that was given.
+func (k *controller) aws(ctx context.Context) (aws.Config, error) {
+	cfg, err := awsconfig.LoadDefaultConfig(ctx)
+	if err != nil {
+		return cfg, &giveUp{exitConfig, fmt.Errorf("AWS settings: %w", err)}
+	}
+	for _, given := range []string{k.cfg.Cluster, k.cfg.ClientSecret} {
+		if arn, err := ecs.ParseARN(given); err == nil && strings.HasPrefix(given, "arn:") {
+			k.region = cmp.Or(k.region, arn.Region)
+		}
+	}
+	if cfg.Region = cmp.Or(cfg.Region, k.region); cfg.Region == "" {
+		return cfg, &giveUp{exitConfig, errors.New("no AWS Region: set AWS_REGION, or give --cluster as an ARN")}
+	}
+	return cfg, nil
+}
