@@ -27,7 +27,7 @@ func TestTaskUpTrafficDown(t *testing.T) {
 	server.Passing(t, soon, "web", 1)
 	for _, m := range []member{api, web} {
 		m.inOrder(t, "up", [3]string{"consul-agent", "start"}, [3]string{"", "step", "joined"}, [3]string{"", "step", "registered"},
-			[3]string{"task", "mark", "T1"}, [3]string{"envoy", "start"}, [3]string{"", "step", "listener"}, [3]string{"envoy", "ready"},
+			[3]string{"mesh-init", "ready"}, [3]string{"task", "mark", "T1"}, [3]string{"", "step", "listener"}, [3]string{"envoy", "ready"},
 			[3]string{"task", "mark", "T2"}, [3]string{"", "step", "passing"})
 	}
 
@@ -254,7 +254,7 @@ func TestTaskConsulECSConfig(t *testing.T) {
 		Env: []string{
 			"ECS_CONTAINER_METADATA_URI_V4=" + harness.Metadata(t, "Legacy", "0123456789abcdef0123456789abcdef", address),
 			"CONSUL_ECS_CONFIG_JSON=" + `{"bootstrapDir":"` + dir + `","healthSyncContainers":[],
-				"proxy":{"upstreams":[{"destinationName":"api","localBindPort":9191,"meshGateway":{}}]},
+				"proxy":{"upstreams":[{"destinationName":"api","localBindPort":9191,"meshGateway":{"mode":"none"}}]},
 				"service":{"name":null,"port":8080,"tags":["a"],"meta":{"team":"shop"},"checks":[],"unknown":1}}`,
 		},
 		CMD: []string{harness.App(t), "--name", "legacy", "--listen", address + ":8080"},

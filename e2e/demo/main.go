@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"strings"
 	"time"
 
 	"meshtask/e2e/harness"
@@ -76,7 +77,7 @@ func (d *demo) server() {
 
 // line prints a finding with its verdict at the right edge.
 func (d *demo) line(who, what, verdict string) {
-	fmt.Fprintf(d.out, "  %-8s %-72s %8s\n", who, what, verdict)
+	d.print(fmt.Sprintf("%-8s %s", who, what), verdict)
 }
 
 // judge prints a finding, and counts it when it is not as it should be.
@@ -86,5 +87,10 @@ func (d *demo) judge(what string, ok bool) {
 		verdict = "NOT OK"
 		d.broken++
 	}
-	fmt.Fprintf(d.out, "  %-81s %8s\n", what, verdict)
+	d.print(what, verdict)
+}
+
+// print cuts the blanks after a finding without a verdict.
+func (d *demo) print(what, verdict string) {
+	fmt.Fprintln(d.out, strings.TrimRight(fmt.Sprintf("  %-100s %8s", what, verdict), " "))
 }

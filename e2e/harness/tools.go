@@ -1,7 +1,7 @@
 package harness
 
 import (
-	"fmt"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -61,20 +61,30 @@ func App(t T) string {
 	return build(t, "app", filepath.Join(Root(t), "e2e"), "./app", "CGO_ENABLED=0")
 }
 
-// build goes by way of a temporary name, for runs beside each other.
+// build goes by way of a folder of its own, for runs beside each other. The go
+// command leaves a program alone that is up to date; so it is given the one that
+// is there, and no version stamp, which each commit would make stale.
 func build(t T, name, dir, pkg, env string, flags ...string) string {
 	t.Helper()
-	out := filepath.Join(Root(t), ".tools", "e2e", name)
-	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+	shared := filepath.Join(Root(t), ".tools", "e2e")
+	if err := os.MkdirAll(shared, 0o755); err != nil {
 		t.Fatalf("cannot make the folder of the test programs: %v", err)
 	}
-	tmp := fmt.Sprintf("%s.%d", out, os.Getpid())
-	cmd := exec.CommandContext(t.Context(), "go", append(append([]string{"build", "-o", tmp}, flags...), pkg)...)
+	own, err := os.MkdirTemp(shared, "build-")
+	if err != nil {
+		t.Fatalf("cannot make a folder to build in: %v", err)
+	}
+	defer os.RemoveAll(own)
+	fresh, out := filepath.Join(own, name), filepath.Join(shared, name)
+	if err := os.Link(out, fresh); err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatalf("cannot take the program of the last run: %v", err)
+	}
+	cmd := exec.CommandContext(t.Context(), "go", append(append([]string{"build", "-buildvcs=false", "-o", fresh}, flags...), pkg)...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), env)
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("cannot build %s: %v\n%s", pkg, err, text)
 	}
-	if err := os.Rename(tmp, out); err != nil {
+	if err := os.Rename(fresh, out); err != nil {
 		t.Fatalf("cannot put the program in its place: %v", err)
 	}
 	return out
