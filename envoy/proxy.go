@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -198,73 +196,6 @@ func (p *Proxy) version(ctx context.Context, admin *Admin) (known bool, err erro
 	return true, nil
 }
 
-// finish ends Envoy, if it has not ended, and says whether that was as it should be.
-func (p *Proxy) finish(ctx context.Context, child *supervisor.Child, admin *Admin, stop <-chan struct{}, startErr error) error {
-	unasked := closed(child.Done())
-	if !unasked && closed(stop) && ctx.Err() == nil {
-		p.quit(ctx, child, admin)
-	}
-	if !closed(child.Done()) {
-		_ = child.SignalGroup(syscall.SIGKILL)
-		if !within(killWait, child) {
-			return fmt.Errorf("envoy (pid %d) is still there %v after KILL: it is in an uninterruptible sleep", child.PID(), killWait)
-		}
-	}
-	child.Clear(0)
-	exit := child.Exit()
-	p.c.Note("step", "exit", "pid", exit.PID, "status", exit.Status(), "peak", exit.MaxRSS)
-	if unasked {
-		return fmt.Errorf("envoy ended without being asked to: %w%s", &exit, p.tail(child, ""))
-	}
-	if startErr != nil && !errors.Is(startErr, errCut) {
-		return startErr
-	}
-	return nil
-}
-
-// quit asks by the admin interface, then by TERM; KILL follows in finish. All of
-// it keeps within the grace, of which TERM has a third.
-func (p *Proxy) quit(ctx context.Context, child *supervisor.Child, admin *Admin) {
-	grace := min(p.c.Grace(), graceDefault)
-	began := time.Now()
-	end := began.Add(grace)
-	asking, cancel := context.WithDeadline(ctx, began.Add(grace*2/3))
-	err := admin.Quit(asking)
-	if err == nil {
-		waitUntil(asking, child)
-	}
-	cancel()
-	if closed(child.Done()) || ctx.Err() != nil {
-		return
-	}
-	p.c.Log.Debug("envoy did not quit, sending it TERM", "pid", child.PID(), "error", err)
-	_ = child.SignalGroup(syscall.SIGTERM)
-	term, cancel := context.WithDeadline(ctx, end)
-	defer cancel()
-	waitUntil(term, child)
-	if !closed(child.Done()) && ctx.Err() == nil {
-		p.c.Note("killed", "neither quitquitquit nor TERM ended it", "pid", child.PID(), "after", time.Since(began))
-	}
-}
-
-func within(limit time.Duration, child *supervisor.Child) bool {
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
-	select {
-	case <-child.Done():
-		return true
-	case <-timer.C:
-		return false
-	}
-}
-
-func waitUntil(ctx context.Context, child *supervisor.Child) {
-	select {
-	case <-child.Done():
-	case <-ctx.Done():
-	}
-}
-
 // removeSocket removes what an Envoy of an earlier life left: connecting to it
 // fails, but its presence says nothing.
 func (p *Proxy) removeSocket() error {
@@ -280,27 +211,4 @@ func (p *Proxy) removeSocket() error {
 		return fmt.Errorf("envoy admin socket: %s is there already and is no socket", path)
 	}
 	return os.Remove(path)
-}
-
-func closed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
-}
-
-// tail is the end of Envoy's output: the last three lines that contain what.
-func (p *Proxy) tail(child *supervisor.Child, what string) string {
-	var lines []string
-	for _, line := range child.Tail() {
-		if line != "" && strings.Contains(line, what) {
-			lines = append(lines, p.redact(line))
-		}
-	}
-	if len(lines) == 0 {
-		return ""
-	}
-	return "; its last lines: " + clip(strings.Join(lines[max(0, len(lines)-3):], " | "))
 }
