@@ -1,0 +1,199 @@
+package consulagent
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/consul/api"
+	"github.com/hashicorp/go-hclog"
+)
+
+func newTestClient(t *testing.T, f *fakeServers, change func(*ClientConfig)) *Client {
+	t.Helper()
+	cfg := ClientConfig{Address: f.Listener.Addr().String(), Node: "ecs-1", Token: func() string { return "secret" },
+		Registration: Registration{TaskID: "1", Name: "web", Port: 80, Containers: []string{"app"}}}
+	if change != nil {
+		change(&cfg)
+	}
+	c := NewClient(cfg)
+	t.Cleanup(c.Close)
+	return c
+}
+
+// Nothing of the environment reaches a call; consul/api's own client would take all of it.
+func TestClientIgnoresTheEnvironment(t *testing.T) {
+	for name, value := range map[string]string{"CONSUL_HTTP_TOKEN": "other", "CONSUL_HTTP_TOKEN_FILE": "/nowhere", "CONSUL_CACERT": "-----BEGIN",
+		"CONSUL_HTTP_ADDR": "192.0.2.1:1", "CONSUL_NAMESPACE": "other", "CONSUL_HTTP_SSL": "true"} {
+		t.Setenv(name, value)
+	}
+	f := newServers(t)
+	token := "one"
+	c := newTestClient(t, f, func(cfg *ClientConfig) { cfg.Token = func() string { return token } })
+	for _, token = range []string{"one", "two", ""} {
+		if leader, err := c.Leader(t.Context()); err != nil || leader == "" {
+			t.Fatal(leader, err)
+		}
+		if got := f.tokens["GET /v1/status/leader"]; got != token {
+			t.Errorf("token %q, want %q", got, token)
+		}
+	}
+}
+
+func TestClientCalls(t *testing.T) {
+	f := newServers(t)
+	c := newTestClient(t, f, func(cfg *ClientConfig) { cfg.Registration.Checks = api.AgentServiceChecks{{Name: "x", TCP: "x"}} })
+	ctx := t.Context()
+	for _, err := range []error{
+		c.Register(ctx), c.AddListenerCheck(ctx), c.UpdateTTL(ctx, "web-1-app-consul-ecs", "passing", "fine"),
+		c.Maintenance(ctx, "web-1", false, ""), c.RemoveFromCatalog(ctx),
+	} {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if result, err := c.Deregister(ctx); result != Verified {
+		t.Errorf("%s, %v", result, err)
+	}
+	// With native checks each is put into maintenance before the next is registered.
+	want := []string{
+		"GET /v1/acl/token/self", "PUT /v1/agent/service/register", "PUT /v1/agent/service/maintenance/web-1",
+		"PUT /v1/agent/service/register", "PUT /v1/agent/service/maintenance/web-1-sidecar-proxy",
+		"PUT /v1/agent/check/register", "PUT /v1/agent/check/update/web-1-app-consul-ecs", "PUT /v1/agent/service/maintenance/web-1",
+		"PUT /v1/catalog/deregister", "PUT /v1/catalog/deregister",
+		"PUT /v1/agent/service/deregister/web-1-sidecar-proxy", "PUT /v1/agent/service/deregister/web-1",
+		"GET /v1/agent/service/web-1-sidecar-proxy", "GET /v1/agent/service/web-1", "GET /v1/catalog/node-services/ecs-1",
+	}
+	if diff := cmp.Diff(want, f.calls); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
+	}
+	var update map[string]string
+	if err := json.Unmarshal([]byte(f.bodies["PUT /v1/agent/check/update/web-1-app-consul-ecs"]), &update); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]string{"Status": "passing", "Output": "fine"}, update); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestRegisterFaults(t *testing.T) {
+	const register = "/v1/agent/service/register"
+	for name, c := range map[string]struct {
+		path   string
+		answer any
+		heals  bool
+		want   string // in the error, when it does not heal
+		calls  int    // at most
+	}{
+		"no leader for a while":     {path: register, answer: "No cluster leader", heals: true},
+		"a token not known yet":     {path: "/v1/acl/token/self", answer: "403 ACL not found", heals: true},
+		"not known to the agent":    {path: register, answer: "403 ACL not found", heals: true},
+		"denied":                    {path: register, answer: "403 Permission denied: lacks permission", want: `needs service:write on "web" and "web-sidecar-proxy"`, calls: 1},
+		"a payload that is wrong":   {path: register, answer: http.StatusBadRequest, want: "register web-1: the agent answers 400", calls: 1},
+		"ACLs are off":              {path: "/v1/acl/token/self", answer: http.StatusUnauthorized, heals: true},
+		"no leader until the end":   {path: register, answer: "No cluster leader", want: "register web-1: the agent answers 500: No cluster leader", calls: 100},
+		"no answer until the end":   {path: register, answer: time.Minute, want: "the agent cannot be reached", calls: 100},
+		"not a token until the end": {path: "/v1/acl/token/self", answer: "403 ACL not found", want: "not known to Consul (yet)", calls: 100},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newServers(t)
+			f.fail[c.path] = c.answer
+			var why []string
+			client := newTestClient(t, f, func(cfg *ClientConfig) {
+				cfg.Timeout = 100 * time.Millisecond
+				cfg.Waiting = func(what, last, _ string) {
+					if why = append(why, what+last); c.heals && len(why) == 2 {
+						f.set(func() { clear(f.fail) })
+					}
+				}
+			})
+			limit := 400 * time.Millisecond
+			if c.heals {
+				limit = patience
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), limit)
+			defer cancel()
+			err := client.Register(ctx)
+			switch {
+			case c.heals && err != nil:
+				t.Error(err)
+			case !c.heals && (err == nil || !strings.Contains(err.Error(), c.want)):
+				t.Errorf("got %v, want %q", err, c.want)
+			case err != nil && strings.Contains(err.Error(), "secret"):
+				t.Errorf("the error holds the token: %v", err)
+			}
+			if n := f.count("PUT " + c.path); !c.heals && n > c.calls {
+				t.Errorf("it was tried %d times", n)
+			}
+		})
+	}
+}
+
+func TestDeregisterFaults(t *testing.T) {
+	for name, c := range map[string]struct {
+		path   string
+		answer any
+		want   Result
+	}{
+		"already gone":         {"/v1/agent/service/deregister/", http.StatusNotFound, Verified},
+		"refused":              {"/v1/agent/service/deregister/", "403 Permission denied", Unverified},
+		"still there":          {"/v1/agent/service/web-1", http.StatusOK, Unverified},
+		"catalog unreachable":  {"/v1/catalog/", "No cluster leader", Unverified},
+		"the agent is stopped": {"/v1/", time.Minute, Unverified},
+	} {
+		f := newServers(t)
+		f.fail[c.path] = c.answer
+		client := newTestClient(t, f, func(cfg *ClientConfig) { cfg.Timeout = 200 * time.Millisecond })
+		result, err := client.Deregister(t.Context())
+		if result != c.want || (err != nil) != (c.want == Unverified) {
+			t.Errorf("%s: %s, %v; want %s", name, result, err, c.want)
+		}
+	}
+}
+
+// A body without end does not fill our memory, and one that is no JSON is an error.
+func TestAnswersAreBounded(t *testing.T) {
+	f := newServers(t)
+	f.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for chunk := strings.Repeat("x", 1<<20); ; {
+			if _, err := io.WriteString(w, chunk); err != nil {
+				return
+			}
+		}
+	})
+	c := newTestClient(t, f, func(cfg *ClientConfig) { cfg.Timeout = patience })
+	if _, err := c.Checks(t.Context()); err == nil || !strings.Contains(err.Error(), "not understood") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestLines(t *testing.T) {
+	var out []string
+	l := newLines("warn", func(_ int, level hclog.Level, line string) { out = append(out, level.String()+" "+line) })
+	for _, line := range []string{
+		"==> Starting Consul agent...", "           Version: '1.22.6'",
+		"2026-11-24T21:37:00.123Z [INFO]  agent: Consul agent running!",
+		"2026-11-24T21:37:00.123Z [WARN]  agent: Join cluster failed, will retry: cluster=LAN",
+		"  error=", "  | 1 error occurred:", "  | \t* refused",
+		"2026-11-24T21:37:00.123Z [ERROR] agent.http: Request error: error=\"No known Consul servers\"",
+		"2026-11-24T21:37:00.123Z [DEBUG] agent: [WARN] quoted",
+	} {
+		l.line(1, []byte(line))
+	}
+	l.line(2, []byte("==> bad flag"))
+	now, _ := l.state()
+	if !now.running || now.joined || now.refused.IsZero() || now.leaving {
+		t.Errorf("events %+v", now)
+	}
+	if diff := cmp.Diff([]string{"agent: Join cluster failed, will retry: cluster=LAN error= 1 error occurred: * refused", "bad flag"}, now.trouble); diff != "" {
+		t.Errorf("trouble (-want +got):\n%s", diff)
+	}
+	if len(out) != 6 || !strings.HasPrefix(out[3], "warn   | \t* refused") || out[5] != "unknown ==> bad flag" && !strings.HasSuffix(out[5], "==> bad flag") {
+		t.Errorf("passed on: %q", out)
+	}
+}

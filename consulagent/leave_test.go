@@ -1,0 +1,243 @@
+package consulagent
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"meshtask/supervisor"
+)
+
+func vanish(f *fakeServers) { f.set(func() { f.listed = false }) }
+
+const (
+	dropNode = "PUT /v1/catalog/deregister"
+	anyTerms = -1 // calls that hang make the steps late
+)
+
+func TestLeave(t *testing.T) {
+	for name, c := range map[string]struct {
+		script string
+		begun  func(*fakeServers) // what a leave does to the servers
+		before func(*acted)       // what happens between ready and stop
+		grace  time.Duration      // 0 is the default
+		want   string             // of the note
+		terms  int                // that the agent has heard
+		killed bool
+		drops  int // tries to remove the node by force
+		least  time.Duration
+		most   time.Duration
+	}{
+		"in order": {script: "running join", begun: vanish, want: "verified", terms: 2, most: 300 * time.Millisecond},
+		"a swallowed TERM is sent again": {script: "swallow running join", begun: vanish, want: "verified", terms: 3,
+			least: graceMost, most: graceMost + 300*time.Millisecond},
+		"gossip is too slow": {script: "running join", want: "verified", terms: 2, drops: 1, least: goneMost, most: goneMost + 500*time.Millisecond},
+		"too slow, and the node may not be removed": {script: "running join", want: "unverified", terms: 2, drops: 1,
+			before: func(a *acted) { a.servers.fail["/v1/catalog/deregister"] = "403 Permission denied: node:write" },
+			least:  goneMost, most: goneMost + 500*time.Millisecond},
+		"deaf": {script: "deaf running join", want: "verified", terms: 3, drops: 1, killed: true, least: goneMost, most: graceDefault},
+		"no server": {script: "running join", want: "unverified", killed: true,
+			before: func(a *acted) { a.servers.fail["/v1/catalog/"] = "No known Consul servers" }, most: 300 * time.Millisecond},
+		"no answers": {script: "running join", want: "unverified", terms: anyTerms, killed: true,
+			before: func(a *acted) { a.servers.fail["/v1/"] = time.Minute }, most: graceDefault + 200*time.Millisecond},
+		"an answer that hides the node": {script: "running join", grace: 6 * time.Second, want: "unverified", terms: 2, drops: 1,
+			before: func(a *acted) { a.servers.listed, a.servers.filtered = false, true }, least: knownMost + goneMost, most: knownMost + goneMost + 500*time.Millisecond},
+		"it dies of TERM": {script: "dies running join", want: "unverified", most: 300 * time.Millisecond},
+		"little grace":    {script: "deaf running join", grace: 400 * time.Millisecond, want: "verified", terms: 2, killed: true, drops: 1, most: 600 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := act(t, c.script, c.begun)
+			if c.grace > 0 {
+				a.cfg.Grace = func() time.Duration { return c.grace }
+			}
+			ready, stop := a.run(t)
+			within(t, "ready", ready)
+			if c.before != nil {
+				a.servers.set(func() { c.before(a) })
+			}
+			took, err := stop()
+			if err != nil {
+				t.Errorf("Run returned %v", err)
+			}
+			if !a.told("step left result " + c.want) {
+				t.Errorf("left is not %s: %q", c.want, a.notes)
+			}
+			if a.terms != c.terms && c.terms != anyTerms {
+				t.Errorf("it has got %d TERMs, want %d", a.terms, c.terms)
+			}
+			if a.told("killed") != c.killed {
+				t.Errorf("killed: %v, want %v", !c.killed, c.killed)
+			}
+			if got := a.servers.count(dropNode); got != c.drops {
+				t.Errorf("the node was removed %d times, want %d", got, c.drops)
+			}
+			if c.drops > 0 && a.servers.tokens[dropNode] != "agent-secret" {
+				t.Errorf("the node was removed with token %q", a.servers.tokens[dropNode])
+			}
+			if took < c.least || took > c.most+slack() {
+				t.Errorf("it took %v, want %v to %v", took, c.least, c.most)
+			}
+		})
+	}
+}
+
+// slack is for a machine that builds beside us; the bounds are the recipe's own.
+func slack() time.Duration { return 700 * time.Millisecond }
+
+// What was asked to stop before it was ready.
+func TestLeaveEarly(t *testing.T) {
+	for name, c := range map[string]struct {
+		script string
+		listed bool
+		want   string
+		terms  int
+	}{
+		"never joined":       {"running refused", false, "skipped", 0},
+		"no word of a join":  {"running", false, "skipped", 0},
+		"still starting":     {"join", true, "unverified", 0},
+		"joined, not listed": {"running join", false, "unverified", 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := act(t, c.script, vanish)
+			a.servers.leader, a.servers.listed = "", c.listed
+			_, stop := a.run(t)
+			poll(t, "an agent that has started", func() bool { return a.told("step exec") })
+			if c.script == "running refused" {
+				poll(t, "a refused join", func() bool {
+					a.mu.Lock()
+					defer a.mu.Unlock()
+					return strings.Contains(strings.Join(a.why, "\n"), "connection refused")
+				})
+			}
+			took, err := stop()
+			if err != nil || !a.told("step left result "+c.want) || a.terms != c.terms || took > graceDefault+slack() {
+				t.Errorf("%v after %v: %q, %d TERMs; want %s, %d", err, took, a.notes, a.terms, c.want, c.terms)
+			}
+			if c.script == "running refused" && took > 500*time.Millisecond+slack() {
+				t.Errorf("an agent that cannot have joined was waited for: %v", took)
+			}
+		})
+	}
+}
+
+func TestStoppedAgentLeaves(t *testing.T) {
+	a := act(t, "running join", vanish)
+	ready, stop := a.run(t)
+	within(t, "ready", ready)
+	pid := a.pid(t)
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if took, err := stop(); err != nil || !a.told("step left result verified") {
+		t.Errorf("%v after %v: %q", err, took, a.notes)
+	}
+}
+
+func TestDoneContextKillsAtOnce(t *testing.T) {
+	a := act(t, "deaf running join", nil)
+	unit := New(*a.cfg)
+	ctx, cancel := context.WithCancel(context.Background())
+	ready, done := make(chan struct{}), make(chan error, 1)
+	go func() { done <- unit.Run(ctx, func() { close(ready) }, make(chan struct{})) }()
+	within(t, "ready", ready)
+	begun := time.Now()
+	cancel()
+	if err := <-done; err != nil || time.Since(begun) > 100*time.Millisecond+slack() || !a.told("killed") {
+		t.Errorf("%v after %v: %q", err, time.Since(begun), a.notes)
+	}
+}
+
+func TestEndedUnasked(t *testing.T) {
+	a := act(t, "crash", nil)
+	err := New(*a.cfg).Run(context.Background(), func() { t.Error("it was ready") }, make(chan struct{}))
+	exit, ok := errors.AsType[*supervisor.Exit](err)
+	if !ok || exit.Status() != 3 || !strings.Contains(err.Error(), "address in use") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestJoinTimeout(t *testing.T) {
+	a := act(t, "running refused", nil)
+	a.servers.leader = ""
+	a.cfg.JoinTimeout = 300 * time.Millisecond
+	err := New(*a.cfg).Run(context.Background(), func() { t.Error("it was ready") }, make(chan struct{}))
+	late, ok := errors.AsType[*JoinError](err)
+	if !ok || !strings.Contains(err.Error(), "Failed to join 10.0.0.1:8301: connection refused") || late.What != "the agent to join" {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A second life keeps what the first has registered; the first does not keep what it finds.
+func TestLivesAndFiles(t *testing.T) {
+	a := act(t, "running join", vanish)
+	services := a.doc.DataDir + "/services"
+	plant := func() {
+		if err := os.MkdirAll(services, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	plant()
+	if err := os.WriteFile(a.doc.DataDir+"/node-id", []byte("id"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	unit := New(*a.cfg)
+	for life := range 2 {
+		a.servers.set(func() { a.servers.listed = true })
+		ready, stop, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+		go func() { done <- unit.Run(context.Background(), func() { close(ready) }, stop) }()
+		within(t, "ready", ready)
+		_, err := os.Stat(services)
+		if kept := err == nil; kept != (life == 1) {
+			t.Errorf("life %d: services kept: %v", life, kept)
+		}
+		plant()
+		close(stop)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	if id, err := os.ReadFile(a.doc.DataDir + "/node-id"); err != nil || string(id) != "id" {
+		t.Errorf("the node ID is lost: %q, %v", id, err)
+	}
+	info, err := os.Stat(a.file)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%s: %v, %v; want 0600", a.file, info.Mode(), err)
+	}
+}
+
+func (a *acted) pid(t *testing.T) int {
+	t.Helper()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, n := range a.notes {
+		if f := strings.Fields(n); len(f) == 6 && f[1] == "exec" {
+			pid, err := strconv.Atoi(f[5])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return pid
+		}
+	}
+	t.Fatalf("no exec among %q", a.notes)
+	return 0
+}
+
+// poll is for what sends a test no event.
+func poll(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.After(patience)
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("not within %v: %s", patience, what)
+		}
+	}
+}

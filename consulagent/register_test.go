@@ -1,0 +1,170 @@
+package consulagent
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/consul/api"
+	"golang.org/x/tools/txtar"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// scenarios are consul-ecs's own, and what meshtask has added.
+func scenarios() map[string]Registration {
+	basic := func(change func(*Registration)) Registration {
+		r := Registration{TaskID: "abcdef", TaskARN: "arn:aws:ecs:us-east-1:123456789:task/test/abcdef", Name: "test-service", Port: 8080}
+		change(&r)
+		return r
+	}
+	http := &api.AgentServiceCheck{CheckID: "http", Name: "HTTP", HTTP: "http://127.0.0.1:8080/health", Method: "POST",
+		Header: map[string][]string{"X-A": {"b"}}, Body: "x", Interval: "5s", Timeout: "1s", TLSServerName: "web", TLSSkipVerify: true,
+		SuccessBeforePassing: 2, FailuresBeforeCritical: 3, Notes: "n", Status: "passing"}
+	tcp := &api.AgentServiceCheck{Name: "TCP", TCP: "127.0.0.1:8080", Interval: "5s"}
+	grpc := &api.AgentServiceCheck{Name: "gRPC", GRPC: "127.0.0.1:8080/svc", GRPCUseTLS: true, Interval: "5s"}
+	udp := &api.AgentServiceCheck{Name: "UDP", UDP: "127.0.0.1:8125", Interval: "5s"}
+	return map[string]Registration{
+		"basic":                    basic(func(*Registration) {}),
+		"no-port":                  basic(func(r *Registration) { r.Port = 0 }),
+		"one-container":            basic(func(r *Registration) { r.Containers = []string{"app"} }),
+		"two-containers-own-ttl":   basic(func(r *Registration) { r.Containers, r.TTL = []string{"app", "side"}, 3*time.Second }),
+		"native-http":              basic(func(r *Registration) { r.Checks = api.AgentServiceChecks{http} }),
+		"native-tcp-grpc-udp":      basic(func(r *Registration) { r.Checks = api.AgentServiceChecks{tcp, grpc, udp} }),
+		"native-beside-containers": basic(func(r *Registration) { r.Checks, r.Containers = api.AgentServiceChecks{tcp}, []string{"app"} }),
+		"user-meta": basic(func(r *Registration) {
+			r.Tags, r.Meta = []string{"a", "b"}, map[string]string{"team": "shop", "source": "mine", "task-id": "mine"}
+		}),
+		"weights-override-enterprise": basic(func(r *Registration) {
+			r.Weights, r.EnableTagOverride, r.Namespace, r.Partition = &api.AgentWeights{Passing: 10, Warning: 1}, true, "ns", "ap"
+		}),
+		"proxy": basic(func(r *Registration) {
+			r.Proxy = Proxy{Port: 21000, ListenerAddress: "127.0.0.9", LocalServiceAddress: "127.0.0.9",
+				Config: map[string]any{"protocol": "http"},
+				Upstreams: []api.Upstream{{DestinationName: "api", LocalBindPort: 9191, LocalBindAddress: "127.0.0.9", Datacenter: "dc2",
+					DestinationType: api.UpstreamDestTypeService, Config: map[string]any{"connect_timeout_ms": 100.0},
+					MeshGateway: api.MeshGatewayConfig{Mode: api.MeshGatewayModeLocal}}},
+				MeshGateway: api.MeshGatewayConfig{Mode: api.MeshGatewayModeRemote},
+				Expose:      api.ExposeConfig{Checks: true, Paths: []api.ExposePath{{ListenerPort: 21500, Path: "/m", LocalPathPort: 8080, Protocol: "http2"}}}}
+		}),
+		"external-agent": basic(func(r *Registration) { r.Address = "10.1.2.3" }),
+	}
+}
+
+func TestPayloads(t *testing.T) {
+	for name, r := range scenarios() {
+		t.Run(name, func(t *testing.T) {
+			got := &txtar.Archive{}
+			for part, payload := range map[string]any{"1 service": r.Service(), "2 sidecar": r.Sidecar(), "3 listener check": r.ListenerCheck()} {
+				doc, err := json.MarshalIndent(payload, "", "  ")
+				if err != nil {
+					t.Fatal(err)
+				}
+				got.Files = append(got.Files, txtar.File{Name: part, Data: append(doc, '\n')})
+			}
+			golden(t, name, got)
+		})
+	}
+}
+
+func TestDocuments(t *testing.T) {
+	least := AgentConfig{NodeName: "ecs-1", DataDir: "/d", BindAddress: "10.0.0.7", ClientAddress: "127.0.0.1",
+		RetryJoin: []string{"10.0.3.7"}, Ports: Ports{HTTP: 8500, GRPC: 8502, SerfLAN: 8301, DNS: -1}}
+	full := least
+	full.Datacenter, full.Partition, full.GossipKey, full.CAFile, full.AutoEncrypt = "dc1", "ap", "key", "/ca.pem", true
+	full.ACLs, full.AgentToken, full.AdvertiseAddress, full.LogLevel = true, "token", "10.0.0.8", "DEBUG"
+	full.Extra = map[string]any{"telemetry": map[string]any{"prometheus_retention_time": "1m"}, "gossip_lan": map[string]any{"probe_interval": "2s"}}
+	for name, c := range map[string]AgentConfig{"agent-least": least, "agent-full": full} {
+		doc, err := c.Document()
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden(t, name, &txtar.Archive{Files: []txtar.File{{Name: "consul.json", Data: append(doc, '\n')}}})
+	}
+	if _, ours := full.Extra["gossip_lan"].(map[string]any)["gossip_interval"]; ours {
+		t.Error("the caller's extra configuration was changed")
+	}
+}
+
+func golden(t *testing.T, name string, got *txtar.Archive) {
+	t.Helper()
+	file := filepath.Join("testdata", name+".txtar")
+	want := map[string]string{}
+	if old, err := txtar.ParseFile(file); err == nil {
+		for _, f := range old.Files {
+			want[f.Name] = string(f.Data)
+		}
+	} else if !*update {
+		t.Fatal(err)
+	}
+	have := map[string]string{}
+	for _, f := range got.Files {
+		have[f.Name] = string(f.Data)
+	}
+	diff := cmp.Diff(want, have)
+	if diff == "" {
+		return
+	}
+	if !*update {
+		t.Errorf("%s (-want +got):\n%s", file, diff)
+		return
+	}
+	sorted := &txtar.Archive{}
+	for _, part := range []string{"1 service", "2 sidecar", "3 listener check", "consul.json"} {
+		if data, ok := have[part]; ok {
+			sorted.Files = append(sorted.Files, txtar.File{Name: part, Data: []byte(data)})
+		}
+	}
+	if err := os.WriteFile(file, txtar.Format(sorted), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestNames(t *testing.T) {
+	r := scenarios()["user-meta"]
+	for got, want := range map[string]string{
+		r.ServiceID():    "test-service-abcdef",
+		r.ProxyID():      "test-service-abcdef-sidecar-proxy",
+		r.CheckID("app"): "test-service-abcdef-app-consul-ecs",
+		r.ListenerID():   "service:test-service-abcdef-sidecar-proxy:1",
+		r.AliasID():      "service:test-service-abcdef-sidecar-proxy:2",
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if diff := cmp.Diff([]string{"source", "task-id"}, r.Overridden()); diff != "" {
+		t.Errorf("overridden meta (-want +got):\n%s", diff)
+	}
+	if r.Meta["source"] != "mine" {
+		t.Error("the caller's meta was changed")
+	}
+}
+
+func TestExtraConfig(t *testing.T) {
+	for name, c := range map[string]struct {
+		extra map[string]any
+		want  string // in the error; "" is none
+	}{
+		"free":               {map[string]any{"telemetry": map[string]any{"x": 1}, "tls": map[string]any{"grpc": map[string]any{"x": 1}}}, ""},
+		"ours":               {map[string]any{"node_name": "x", "log_level": "err"}, "log_level, node_name"},
+		"ours, nested":       {map[string]any{"acl": map[string]any{"tokens": map[string]any{"agent": "x"}}}, "acl.tokens.agent"},
+		"beside ours":        {map[string]any{"acl": map[string]any{"tokens": map[string]any{"default": "x"}}}, ""},
+		"a scalar above":     {map[string]any{"gossip_lan": 1}, "gossip_lan.gossip_interval"},
+		"not emitted now":    {map[string]any{"encrypt": "x"}, "encrypt"},
+		"making it a server": {map[string]any{"server": true}, "server"},
+	} {
+		_, err := AgentConfig{Extra: c.extra}.Document()
+		switch {
+		case c.want == "" && err != nil:
+			t.Errorf("%s: %v", name, err)
+		case c.want != "" && (err == nil || !strings.Contains(err.Error(), "must not hold "+c.want+":")):
+			t.Errorf("%s: got %v, want a refusal of %s", name, err, c.want)
+		}
+	}
+}
