@@ -51,7 +51,9 @@ func (s *Syncer) look(ctx context.Context) (map[string]string, error) {
 	for _, id := range expected {
 		if _, ok := known[id]; !ok {
 			s.mu.Lock()
-			s.lost()
+			clear(s.written)
+			s.epoch++
+			s.reassert = s.cfg.Reassert != nil
 			s.mu.Unlock()
 			return known, fmt.Errorf("%w: %s", errMissing, id)
 		}

@@ -46,16 +46,11 @@ func (s *Syncer) EnvoyDown() { s.change(func() { s.facts.Envoy = false }) }
 func (s *Syncer) AgentUp() {
 	s.change(func() {
 		if s.running {
-			s.lost()
+			clear(s.written)
+			s.epoch++
+			s.suspect = true
 		}
 	})
-}
-
-// lost makes everything that was written unknown. The lock is held.
-func (s *Syncer) lost() {
-	clear(s.written)
-	s.epoch++
-	s.reassert = s.cfg.Reassert != nil
 }
 
 // change applies a fact and wakes the writer.

@@ -62,8 +62,8 @@ func (s *Syncer) condemn(ctx context.Context, idle <-chan struct{}, limit time.D
 	case <-ctx.Done():
 	case <-time.After(overtake):
 	}
-	for {
-		err := s.seal(ctx, idle)
+	for doubt := s.doubt(ctx); ; doubt = true {
+		err := s.seal(ctx, idle, doubt)
 		if err == nil {
 			s.mu.Lock()
 			s.told, s.turned, s.trouble = Critical, time.Now(), ""
@@ -78,16 +78,36 @@ func (s *Syncer) condemn(ctx context.Context, idle <-chan struct{}, limit time.D
 	}
 }
 
-// seal is one try: critical, sidecar critical, critical again so that the servers get the
-// sidecar's too, and seen to be so.
-func (s *Syncer) seal(ctx context.Context, idle <-chan struct{}) error {
-	if s.inRise() { // having seen the alias pass saves the wait below
-		if known, err := s.read(ctx); err == nil {
-			s.agrees(known, Passing)
-		}
+// doubt: the alias check may not show yet what was written before the stop, so that it
+// cannot be told from what follows. A look may settle that.
+func (s *Syncer) doubt(ctx context.Context) bool {
+	s.mu.Lock()
+	sure, passing := s.alias.sure, len(s.written) > 0 && Overall(s.written).Status == Passing
+	s.mu.Unlock()
+	if s.cfg.Alias == "" || sure {
+		return false
 	}
+	known, err := s.read(ctx)
+	if err != nil {
+		return true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.alias.see(known[s.cfg.Alias] == string(Passing), passing)
+}
+
+// seal is one try: critical, sidecar critical, critical again so that the servers get the
+// sidecar's too, and seen to be so. In doubt the sidecar is put into maintenance mode, which
+// is a critical check of its own and waits for nothing.
+func (s *Syncer) seal(ctx context.Context, idle <-chan struct{}, doubt bool) error {
 	if err := s.critical(ctx); err != nil {
 		return err
+	}
+	held := false
+	if doubt && s.cfg.Proxy != "" {
+		call, cancel := context.WithTimeout(ctx, callLimit)
+		held = s.cfg.Agent.Maintenance(call, s.cfg.Proxy, true, reasonStopping) == nil
+		cancel()
 	}
 	select {
 	case <-idle:
@@ -101,8 +121,10 @@ func (s *Syncer) seal(ctx context.Context, idle <-chan struct{}) error {
 			return err
 		}
 	}
-	if err := s.awaitCritical(ctx); err != nil {
-		return err
+	if !held {
+		if err := s.awaitCritical(ctx); err != nil {
+			return err
+		}
 	}
 	if err := s.critical(ctx); err != nil {
 		return err
@@ -114,18 +136,12 @@ func (s *Syncer) seal(ctx context.Context, idle <-chan struct{}) error {
 	return s.sealed(known)
 }
 
-func (s *Syncer) inRise() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.alias.rising && !s.alias.murky
-}
-
 // awaitCritical polls until the sidecar's alias check has followed.
 func (s *Syncer) awaitCritical(ctx context.Context) error {
 	for end := time.Now().Add(aliasLimit); ; {
 		known, err := s.read(ctx)
 		switch {
-		case err == nil && s.agrees(known, Critical):
+		case err == nil && (s.agrees(known, Critical) || !s.registered(known)):
 			return nil
 		case !time.Now().Before(end):
 			return errors.Join(errAlias, err)
@@ -140,20 +156,16 @@ func (s *Syncer) awaitCritical(ctx context.Context) error {
 
 // sealed: nothing of ours passes at the agent. What it does not know cannot pass.
 func (s *Syncer) sealed(known map[string]string) error {
-	if len(s.switches) > 0 {
-		for id, service := range s.switches {
-			if known[id] != string(Critical) && s.registered(known) {
-				return fmt.Errorf("%s is not in maintenance mode", service)
-			}
-		}
-		return nil
-	}
 	for _, c := range s.checks {
-		if known[c.ID] == string(Passing) {
+		service, maintained := s.switches[c.ID]
+		switch {
+		case maintained && known[c.ID] != string(Critical) && s.registered(known):
+			return fmt.Errorf("%s is not in maintenance mode", service)
+		case known[c.ID] == string(Passing):
 			return fmt.Errorf("check %s is passing again", c.ID)
 		}
 	}
-	if known[s.cfg.Alias] == string(Passing) {
+	if known[s.cfg.Alias] == string(Passing) && known[maintenanceID(s.cfg.Proxy)] != string(Critical) {
 		return errAlias
 	}
 	return nil

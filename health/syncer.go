@@ -73,7 +73,8 @@ type Syncer struct {
 	lives    int  // how often the app came up; its probe's results count for one life
 	running  bool // from Run on
 	stop     <-chan struct{}
-	reassert bool
+	suspect  bool             // the agent may have forgotten us: look before writing
+	reassert bool             // it has
 	epoch    int              // counts losses: what an earlier agent acknowledged is void
 	written  map[string]State // what the agent has acknowledged; absent: unknown
 	loose    bool             // a status was written that the sidecar may not show yet

@@ -143,7 +143,7 @@ func (s *Syncer) due(beat bool) []Write {
 
 // round brings the agent from what is written to what is desired.
 func (s *Syncer) round(ctx, soft context.Context, beat bool) error {
-	if err := s.register(soft); err != nil {
+	if err := s.register(ctx, soft); err != nil {
 		return err
 	}
 	if err := s.put(ctx, s.due(beat)); err != nil {
@@ -167,22 +167,41 @@ func (s *Syncer) round(ctx, soft context.Context, beat bool) error {
 	return nil
 }
 
-// register has the service registered again when it is known to be lost.
-func (s *Syncer) register(soft context.Context) error {
+// register has service and sidecar registered again when the agent has forgotten them, and
+// only then. To register what is there makes Consul (1.22.6, setCheckStateLocked) take an
+// unsent status for a sent one, so that the servers keep the one before.
+func (s *Syncer) register(ctx, soft context.Context) error {
+	s.mu.Lock()
+	suspect := s.suspect
+	s.suspect = false
+	s.mu.Unlock()
+	if suspect {
+		if _, err := s.look(ctx); err != nil && !errors.Is(err, errMissing) {
+			s.mu.Lock()
+			s.suspect = true
+			s.mu.Unlock()
+			return err
+		}
+	}
 	s.mu.Lock()
 	due := s.reassert && !s.facts.Latched
-	s.reassert = false
+	s.reassert = s.reassert && !due
+	if due {
+		s.alias.turn(true)
+	}
 	s.mu.Unlock()
 	if !due {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(soft, reassertLimit)
+	call, cancel := context.WithTimeout(soft, reassertLimit)
 	defer cancel()
 	s.cfg.Log.Info("registering service and sidecar again", "service", s.cfg.Service)
-	if err := s.cfg.Reassert(ctx); err != nil {
-		s.mu.Lock()
+	err := s.cfg.Reassert(call)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.alias.turned = time.Now()
+	if err != nil {
 		s.reassert = true
-		s.mu.Unlock()
 		return fmt.Errorf("register the service again: %w", err)
 	}
 	return nil
