@@ -42,7 +42,7 @@ func fakeAgent(script string) int {
 	term := make(chan os.Signal, 8)
 	signal.Notify(term, syscall.SIGTERM)
 	swallow := 0
-	for _, word := range strings.FieldsSeq(script) {
+	for word := range strings.FieldsSeq(script) {
 		switch word {
 		case "running":
 			say("INFO", "Consul agent running!")
