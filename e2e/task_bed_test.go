@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -122,6 +123,91 @@ func (m member) inOrder(t *testing.T, way string, points ...[3]string) {
 		}
 		last, lastName = e.Ms, fmt.Sprint(p)
 	}
+}
+
+// pids lists the process of each life of a unit's child so far, oldest first.
+func (m member) pids(t *testing.T, unit string) []int {
+	t.Helper()
+	entries, err := m.Timeline()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []int
+	for _, e := range entries {
+		if pid, ok := e.Data["pid"].(float64); ok && e.Unit == unit && e.Event == "step" && e.Detail == "exec" {
+			out = append(out, int(pid))
+		}
+	}
+	return out
+}
+
+// pid waits until a unit's child has been started n times and returns the latest.
+func (m member) pid(t *testing.T, unit string, n int) int {
+	t.Helper()
+	var got []int
+	harness.Eventually(t, soon, fmt.Sprintf("life %d of %s", n, unit), func() error {
+		if got = m.pids(t, unit); len(got) < n {
+			return fmt.Errorf("%d so far", len(got))
+		}
+		return nil
+	})
+	if len(got) > n {
+		t.Fatalf("%s has had %d lives, want %d", unit, len(got), n)
+	}
+	return got[n-1]
+}
+
+// kill sends SIGKILL to a child of the task, never to another process.
+func (m member) kill(t *testing.T, unit string, life int) {
+	t.Helper()
+	if err := syscall.Kill(m.pid(t, unit, life), syscall.SIGKILL); err != nil {
+		t.Fatalf("kill %s: %v", unit, err)
+	}
+}
+
+// unlisted waits until no node of the task is in the catalog.
+func (m member) unlisted(t *testing.T, server *harness.Server) {
+	t.Helper()
+	node := "ecs-" + m.config["task"].(map[string]any)["id"].(string)
+	harness.Eventually(t, cleanWithin, "no "+node+" in the catalog", func() error {
+		nodes, err := server.Nodes()
+		if err != nil {
+			return err
+		}
+		if slices.Contains(nodes, node) {
+			return fmt.Errorf("it is listed")
+		}
+		return nil
+	})
+}
+
+// says waits for a line of the task or its app.
+func (m member) says(t *testing.T, what string) {
+	t.Helper()
+	harness.Eventually(t, soon, m.Name+" says "+what, func() error {
+		if !strings.Contains(m.Output(), what) {
+			return fmt.Errorf("its last line is %s", m.Tail(1))
+		}
+		return nil
+	})
+}
+
+// status waits until the only instance of service has this state in all.
+func status(t *testing.T, server *harness.Server, service, want string) {
+	t.Helper()
+	harness.Eventually(t, soon, service+" is "+want, func() error {
+		entries, err := server.Instances(service)
+		if err != nil {
+			return err
+		}
+		if len(entries) != 1 {
+			return fmt.Errorf("%d instances", len(entries))
+		}
+		if got := entries[0].Checks.AggregatedStatus(); got != want {
+			return fmt.Errorf("it is %s", got)
+		}
+		return nil
+	})
 }
 
 // fetch makes one request on a connection of its own.

@@ -91,18 +91,7 @@ func TestTaskTermDuringEachPhase(t *testing.T) {
 			if len(s.Killed) > 0 {
 				t.Errorf("killed: %v", s.Killed)
 			}
-			harness.Eventually(t, cleanWithin, "no node of the task in the catalog", func() error {
-				nodes, err := server.Nodes()
-				if err != nil {
-					return err
-				}
-				for _, n := range nodes {
-					if n == "ecs-"+phase.name {
-						return fmt.Errorf("%s is listed", n)
-					}
-				}
-				return nil
-			})
+			m.unlisted(t, server)
 		})
 	}
 }

@@ -17,7 +17,7 @@ type TaskConfig struct {
 	Name   string         // of the process and of its log
 	Binary string         // "" is Meshtask(t)
 	Config map[string]any // the JSON document; envoy and consul commands are filled in
-	Args   []string       // "" is run; else the whole line after the program, without CMD
+	Args   []string       // none is run; else the whole line after the program, without CMD
 	CMD    []string       // the app, after --
 	Env    []string       // added to a clean environment
 	Dir    string         // state directory; "" is a new one
@@ -31,13 +31,14 @@ type Task struct {
 
 // Entry is a line of timeline.jsonl as the contract has it.
 type Entry struct {
-	At     time.Time `json:"at"`
-	Ms     float64   `json:"ms"`
-	Way    string    `json:"way"`
-	Mark   string    `json:"mark"`
-	Unit   string    `json:"unit"`
-	Event  string    `json:"event"`
-	Detail string    `json:"detail"`
+	At     time.Time      `json:"at"`
+	Ms     float64        `json:"ms"`
+	Way    string         `json:"way"`
+	Mark   string         `json:"mark"`
+	Unit   string         `json:"unit"`
+	Event  string         `json:"event"`
+	Detail string         `json:"detail"`
+	Data   map[string]any `json:"data"`
 }
 
 // Summary is summary.json as the contract has it.
