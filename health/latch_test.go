@@ -1,6 +1,7 @@
 package health
 
 import (
+	"errors"
 	"math/rand/v2"
 	"testing"
 	"testing/synctest"
@@ -100,6 +101,47 @@ func TestLatchOvertaken(t *testing.T) {
 		}
 		if got := l.agent.at(testAlias); got != "critical" {
 			t.Errorf("alias at the servers: %s", got)
+		}
+	})
+}
+
+// TestLatchAtTheWrite: a passing write that was decided on before the stop does not begin
+// after it.
+func TestLatchAtTheWrite(t *testing.T) {
+	f := newFakeAgent(testCheck)
+	s := New(Config{Agent: f, Service: testService, Checks: []Check{{ID: testCheck}}})
+	stop := make(chan struct{})
+	s.stop = stop
+	close(stop)
+	if err := s.putOne(t.Context(), Write{ID: testCheck, State: State{Status: Passing}}); !errors.Is(err, errLatched) {
+		t.Errorf("passing: %v", err)
+	}
+	if err := s.putOne(t.Context(), Write{ID: testCheck, State: State{Status: Critical}}); err != nil {
+		t.Errorf("critical: %v", err)
+	}
+	if log := f.log(); len(log) != 1 || log[0].status != "critical" {
+		t.Errorf("written: %v", log)
+	}
+}
+
+// TestStopInTheMiddleOfATurn: an alias check that has yet to notice that the checks passed
+// is neither trusted nor waited for.
+func TestStopInTheMiddleOfATurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := begin(t, nil)
+		<-l.ready
+		l.agent.set(func() { l.agent.alias = 80 * time.Millisecond })
+		l.s.EnvoyUp()
+		l.s.AppUp()
+		l.within(10*time.Millisecond, "passing", func() bool { return l.agent.at(testCheck) == "passing" })
+		if err, took := l.down(); err != nil || took > 50*time.Millisecond {
+			t.Errorf("%v after %v", err, took)
+		}
+		for range 200 { // the alias check turns twice meanwhile
+			if l.agent.at(maintenanceID(testProxy)) != "critical" && l.agent.at(testAlias) == "passing" {
+				t.Fatal("the sidecar passes after the stop")
+			}
+			time.Sleep(time.Millisecond)
 		}
 	})
 }

@@ -188,3 +188,20 @@ func TestProbeHangs(t *testing.T) {
 		}
 	}
 }
+
+type noStarter struct{ t *testing.T }
+
+func (n noStarter) Start(supervisor.Spec) (*supervisor.Child, error) {
+	n.t.Error("a probe was started after the end")
+	return nil, os.ErrInvalid
+}
+
+func TestProbeAfterTheEnd(t *testing.T) {
+	p, err := NewProbe(ProbeConfig{Command: []string{"CMD-SHELL", "true"}, Start: noStarter{t}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	p.Run(ctx, func(string, State) { t.Error("a result after the end") })
+}

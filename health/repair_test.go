@@ -113,3 +113,23 @@ func TestHeldCritical(t *testing.T) {
 		l.down()
 	})
 }
+
+// TestAgentRestartsUnderAWrite: what the earlier agent acknowledged is written again.
+func TestAgentRestartsUnderAWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := begin(t, nil)
+		<-l.ready
+		time.Sleep(time.Second)
+		l.agent.set(func() { l.agent.lag = 20 * time.Millisecond })
+		before := len(l.agent.log())
+		l.s.EnvoyUp()
+		l.s.AppUp()
+		time.Sleep(30 * time.Millisecond) // taken, not yet acknowledged
+		l.s.AgentUp()
+		time.Sleep(time.Second)
+		if n := len(l.agent.log()) - before; n != 3 { // it, again, and the one that forces
+			t.Errorf("%d writes, want 3", n)
+		}
+		l.down()
+	})
+}
