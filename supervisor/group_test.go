@@ -46,6 +46,23 @@ func TestProcessClearsItsGroup(t *testing.T) {
 			_ = os.Remove(file)
 		})
 	}
+	t.Run("at once when everything is to end now", func(t *testing.T) {
+		spec := shell("(trap '' TERM; echo up; while :; do sleep 0.01; done) & exit 3")
+		left := make(chan struct{})
+		st := onStage(t, s, spec, func(p *Process) {
+			p.Grace = func() time.Duration { close(left); return time.Hour }
+		})
+		st.says("up")
+		<-left // the leader has ended, and the rest has begun its grace
+		begun := time.Now()
+		st.kill()
+		if exit, ok := errors.AsType[*Exit](st.ended()); !ok || exit.Code != 3 {
+			t.Errorf("got %v", exit)
+		}
+		if took := time.Since(begun); took > stragglerGrace/2 {
+			t.Errorf("it took %v", took)
+		}
+	})
 	t.Run("with KILL, and says so", func(t *testing.T) {
 		st := onStage(t, s, shell("trap 'exit 0' TERM; (trap '' TERM; echo up; while :; do sleep 0.01; done) & while :; do sleep 0.01; done"),
 			grace(200*time.Millisecond))

@@ -10,7 +10,10 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/iotest"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func pipe(t *testing.T) (r, w *os.File) {
@@ -50,7 +53,7 @@ func TestLinesStayWhole(t *testing.T) {
 	}()
 	next := make(map[string]int)
 	raw := 0
-	lines := bufio.NewScanner(r)
+	lines := bufio.NewScanner(iotest.OneByteReader(bufio.NewReaderSize(r, 512))) // keeps the pipe full
 	for lines.Scan() {
 		prefix, rest, _ := strings.Cut(lines.Text(), " ")
 		if prefix == "[raw]" && rest == "from elsewhere" {
@@ -99,7 +102,14 @@ func TestAStuckReaderCostsLinesOnly(t *testing.T) {
 	r, w := pipe(t)
 	out := NewLineWriter(w)
 	line := bytes.Repeat([]byte("x"), 1000)
-	for range 1000 { // a megabyte; pipe and queue hold less than half of it
+	for range 70 {
+		out.Line("", line)
+	}
+	eventually(t, "the writing is stuck", func() bool {
+		n, err := unix.IoctlGetInt(int(r.Fd()), unix.TIOCINQ)
+		return err == nil && n > 60<<10
+	})
+	for range 1000 { // a megabyte; the queue holds a quarter of it
 		out.Line("", line)
 	}
 	if out.Dropped() == 0 {

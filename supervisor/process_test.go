@@ -138,6 +138,9 @@ func TestProcessEnds(t *testing.T) {
 			<-st.ready // it has no probe
 			if tt.stop {
 				st.says("up")
+				if strings.Contains(tt.script, "STOP") {
+					eventually(t, "it is suspended", func() bool { p, _ := process(st.pid()); return p.state == 'T' })
+				}
 				close(st.stop)
 			}
 			err := st.ended()
@@ -174,9 +177,13 @@ func TestProcessIsNotStartedWhileStopping(t *testing.T) {
 
 func TestProcessCannotStart(t *testing.T) {
 	s := start(t)
+	before := openFiles(t)
 	st := onStage(t, s, Spec{Name: "app", Argv: []string{"/no/such/command"}}, func(p *Process) { p.Ready = FD(3) })
 	if se, ok := errors.AsType[*StartError](st.ended()); !ok || se.Status() != 127 {
 		t.Errorf("got %v", se)
+	}
+	if after := openFiles(t); after != before {
+		t.Errorf("%d descriptors were open, now %d", before, after)
 	}
 	boom := errors.New("no spec")
 	p := Process{Sup: s, Spec: func() (Spec, error) { return Spec{}, boom }}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 )
@@ -88,20 +89,31 @@ func (p Policy) Validate() error {
 	case p.Window <= 0:
 		return fmt.Errorf("window: must be positive, got %v", p.Window)
 	}
-	var total time.Duration
-	for n := range p.Max {
-		if total += p.pause(n); total >= p.Window {
-			return fmt.Errorf("max: %d restarts can never happen within window %v: the back-off before restart %d alone comes to %v (backoff %v, maxBackoff %v); raise window or lower max",
-				p.Max, p.Window, n+1, total, p.Backoff, p.MaxBackoff)
-		}
+	if total := p.total(); total >= p.Window {
+		return fmt.Errorf("max: %d restarts can never happen within window %v: their back-off alone takes %v (backoff %v, maxBackoff %v); raise window or lower max",
+			p.Max, p.Window, total, p.Backoff, p.MaxBackoff)
 	}
 	return nil
+}
+
+// total is the least time from the first of Max+1 ends to the last.
+func (p Policy) total() time.Duration {
+	var total time.Duration
+	for n := range p.Max {
+		pause := p.pause(n)
+		if n > 0 && pause == p.pause(n-1) { // and so are all that follow
+			rest := float64(p.Max-n) * float64(pause)
+			return time.Duration(min(float64(total)+rest, math.MaxInt64/2))
+		}
+		total += pause
+	}
+	return total
 }
 
 // pause is the back-off when n restarts lie within the window.
 func (p Policy) pause(n int) time.Duration {
 	d := p.Backoff
-	for ; n > 0 && d < p.Window && (p.MaxBackoff == 0 || d < p.MaxBackoff); n-- {
+	for ; n > 0 && 0 < d && d < p.Window; n-- {
 		d *= 2
 	}
 	if p.MaxBackoff > 0 {

@@ -163,10 +163,12 @@ func TestPolicyValidate(t *testing.T) {
 		{func(p *Policy) { *p = Policy{} }, ""},
 		{func(p *Policy) { *p = Policy{Mode: Never, Max: -1} }, ""},
 		{func(p *Policy) { p.Max, p.MaxBackoff = 9, 0 }, ""}, // 51.1 s
-		{func(p *Policy) { p.Max, p.MaxBackoff = 10, 0 }, "10 restarts can never happen within window 1m0s: the back-off before restart 10 alone comes to 1m42.3s"},
+		{func(p *Policy) { p.Max, p.MaxBackoff = 10, 0 }, "10 restarts can never happen within window 1m0s: their back-off alone takes 1m42.3s (backoff 100ms, maxBackoff 0s)"},
 		{func(p *Policy) { p.Max = 16 }, ""}, // 6.3 s + 10 × 5 s
 		{func(p *Policy) { p.Max = 17 }, "within window 1m0s"},
-		{func(p *Policy) { p.Max = 1 << 40 }, "can never happen"},
+		{func(p *Policy) { p.Max = 1 << 60 }, "can never happen"},
+		{func(p *Policy) { p.Max, p.Backoff = 1<<60, 0 }, ""}, // nothing to wait for
+		{func(p *Policy) { p.Max, p.Backoff, p.MaxBackoff = 1<<60, 1, 1 }, "can never happen"},
 		{func(p *Policy) { p.Max, p.Backoff, p.MaxBackoff = 1, time.Minute, 0 }, "can never happen"},
 		{func(p *Policy) { p.Max = -1 }, "max: must not be negative, got -1"},
 		{func(p *Policy) { p.Window = 0 }, "window: must be positive"},
