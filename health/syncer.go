@@ -49,7 +49,8 @@ type Config struct {
 	Catalog Catalog
 	Removed func(ok bool)
 	// Reassert registers service and sidecar again with the same IDs; it is called when the
-	// agent was restarted or has lost them, never after shutdown began. nil: nobody can.
+	// agent lacks one of Checks or Alias, after a restart or not, and never once shutdown has
+	// begun; its ctx is done then. nil: nobody can.
 	Reassert func(ctx context.Context) error
 
 	Note    func(event, detail string, kv ...any)
