@@ -61,11 +61,16 @@ func App(t T) string {
 	return build(t, "app", filepath.Join(Root(t), "e2e"), "./app", "CGO_ENABLED=0")
 }
 
-// build goes by way of a folder of its own, for runs beside each other. The go
-// command leaves a program alone that is up to date; so it is given the one that
-// is there, and no version stamp, which each commit would make stale.
+// build makes a program once per process, which its environment remembers. It
+// goes by way of a folder of its own, for runs beside each other. The go command
+// leaves a program alone that is up to date; so it is given the one that is
+// there, and no version stamp, which each commit would make stale.
 func build(t T, name, dir, pkg, env string, flags ...string) string {
 	t.Helper()
+	built := "MESHTASK_E2E_BUILT_" + name
+	if path := os.Getenv(built); path != "" {
+		return path
+	}
 	shared := filepath.Join(Root(t), ".tools", "e2e")
 	if err := os.MkdirAll(shared, 0o755); err != nil {
 		t.Fatalf("cannot make the folder of the test programs: %v", err)
@@ -86,6 +91,9 @@ func build(t T, name, dir, pkg, env string, flags ...string) string {
 	}
 	if err := os.Rename(fresh, out); err != nil {
 		t.Fatalf("cannot put the program in its place: %v", err)
+	}
+	if err := os.Setenv(built, out); err != nil {
+		t.Fatalf("cannot remember the program: %v", err)
 	}
 	return out
 }
