@@ -45,9 +45,13 @@ func run() int {
 	slowStart := flag.Duration("slow-start", 0, "wait before listening")
 	upstream := flag.String("upstream", "", "URL that /call calls")
 	tcp := flag.Bool("tcp", false, "echo lines instead of HTTP")
+	get := flag.String("get", "", "serve nothing: print what this URL answers, exit 0 for a 200")
 	life := flag.Duration("life", 0, "end by itself after this time with --code; 0: never")
 	code := flag.Int("code", 0, "exit code of the end by itself")
 	flag.Parse()
+	if *get != "" {
+		return fetch(*get)
+	}
 
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
@@ -83,6 +87,22 @@ func run() int {
 			}
 		}
 	}
+}
+
+// fetch is the app as a job: it calls its upstream once.
+func fetch(url string) int {
+	client := &http.Client{Timeout: 10 * time.Second}
+	answer, err := client.Get(url)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer answer.Body.Close()
+	_, _ = io.Copy(os.Stdout, io.LimitReader(answer.Body, 1<<16))
+	if answer.StatusCode != http.StatusOK {
+		return 1
+	}
+	return 0
 }
 
 // serve begins to listen; stop lets what is in flight finish.
