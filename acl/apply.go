@@ -66,7 +66,12 @@ func (c *Controller) carryOut(ctx context.Context, ch Chain) outcome {
 	ctx, release := finishing(ctx)
 	defer release()
 	o := outcome{chain: ch}
-	for _, op := range ch.Ops {
+	for i, op := range ch.Ops {
+		if i > 0 && ch.Ops[i-1].Kind == CreateSecret {
+			if op.Replaces, o.err = c.created(ctx, op.Secret); o.err != nil {
+				return o
+			}
+		}
 		if o.err = c.do(ctx, op, &o.creds); o.err != nil {
 			o.err = fmt.Errorf("%s: %w", op, o.err)
 			return o
@@ -75,6 +80,19 @@ func (c *Controller) carryOut(ctx context.Context, ch Chain) outcome {
 		c.log.Info(op.Kind.String(), "for", ch.For, "object", op.object(o.creds))
 	}
 	return o
+}
+
+// created is the version of a secret that was just created. Another controller
+// may have created it, and filled it already; then the next look goes on.
+func (c *Controller) created(ctx context.Context, name string) (string, error) {
+	sec, err := c.readSecret(ctx, name)
+	if err == nil && (sec.Missing || sec.Bad != "" || !sec.Creds.zero()) {
+		err = ErrConflict
+	}
+	if err != nil {
+		return "", fmt.Errorf("secret %s, just created: %w", name, err)
+	}
+	return sec.Version, nil
 }
 
 // finishing is a context that outlives ctx by finishWithin.

@@ -15,6 +15,8 @@ var (
 	ErrConflict = errors.New("was changed by another writer")
 	// ErrThrottled: too many calls; the call may be repeated later.
 	ErrThrottled = errors.New("throttled")
+	// ErrUnsure: the call failed on its way, there or back; it may be repeated.
+	ErrUnsure = errors.New("no answer")
 )
 
 // errPartial marks the failure of a sweep that saw everything and did the rest.

@@ -2,6 +2,7 @@ package acl
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -15,8 +16,12 @@ const describeMost = 100
 // be missing from one and be back in the next.
 const forgetAfter = 3
 
-// throttledTries bounds how often one call is repeated because of throttling.
-const throttledTries = 6
+// How often one call is repeated because of throttling, or because it got no
+// answer: a sweep of 10 000 tasks is a hundred calls, of which all must pass.
+const (
+	throttledTries = 6
+	unsureTries    = 2
+)
 
 // roster is what is known of the cluster's tasks.
 type roster struct {
@@ -33,11 +38,12 @@ func (c *Controller) list(ctx context.Context, r *roster) error {
 	var err error
 	for page, more := "", true; more && err == nil; more = page != "" {
 		var some []string
+		var next string // page stays for another try
 		err = c.ecs(ctx, "ecs:ListTasks", func(ctx context.Context) (err error) {
-			some, page, err = c.tasks.ListTasks(ctx, c.cfg.Cluster, page)
+			some, next, err = c.tasks.ListTasks(ctx, c.cfg.Cluster, page)
 			return err
 		})
-		arns = append(arns, some...)
+		arns, page = append(arns, some...), next
 	}
 	slices.Sort(arns)
 	arns = slices.Compact(arns) // pages may overlap while tasks come and go
@@ -130,10 +136,13 @@ func (c *Controller) ecs(ctx context.Context, api string, call func(context.Cont
 			return err
 		}
 		err := c.call(ctx, api, call)
-		if !isThrottled(err) || try == throttledTries {
+		switch {
+		case errors.Is(err, ErrUnsure) && try < unsureTries:
+		case isThrottled(err) && try < throttledTries:
+			c.ecsLimit.slow()
+		default:
 			return err
 		}
-		c.ecsLimit.slow()
 		if err := pause(ctx, backoff(try)); err != nil {
 			return err
 		}

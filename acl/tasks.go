@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
@@ -58,11 +59,12 @@ func awsError(err error, needs string) error {
 	if retry.IsErrorThrottles(retry.DefaultThrottles).IsErrorThrottle(err) == aws.TrueTernary {
 		return fmt.Errorf("%w by AWS: %s", ErrThrottled, needs)
 	}
-	if apiErr, ok := errors.AsType[smithy.APIError](err); ok {
-		switch apiErr.ErrorCode() {
-		case "AccessDeniedException", "AccessDenied", "UnauthorizedOperation":
-			return &Denied{By: "AWS", Needs: needs, Reason: apiErr.ErrorMessage()}
-		}
+	apiErr, answered := errors.AsType[smithy.APIError](err)
+	switch {
+	case !answered || apiErr.ErrorFault() == smithy.FaultServer:
+		return fmt.Errorf("%w: %w", ErrUnsure, err)
+	case slices.Contains([]string{"AccessDeniedException", "AccessDenied", "UnauthorizedOperation"}, apiErr.ErrorCode()):
+		return &Denied{By: "AWS", Needs: needs, Reason: apiErr.ErrorMessage()}
 	}
 	return err
 }
