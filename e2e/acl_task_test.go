@@ -1,0 +1,68 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"meshtask/e2e/harness"
+	"meshtask/internal/awsfake"
+)
+
+// fillLimit is the promise: so long after the controller has filled its secret a
+// task that waited for it is up.
+const fillLimit = 2 * time.Second
+
+// A task with ACLs on that starts before its secrets are filled: it waits, says
+// what for, and comes up with the tokens that the controller makes.
+func TestTaskWaitsForItsTokens(t *testing.T) {
+	t.Parallel()
+	b := newACLBed(t)
+	b.cloud.Secrets.Set(clientSecret, "{}")
+	b.mesh("prod", "web")
+	reference := func(name string) string {
+		return fmt.Sprintf("arn:aws:secretsmanager:%s:%s:secret:%s:token::", awsfake.Region, awsfake.Account, name)
+	}
+	m := prepare(t, b.consul, "web-1", "web", func(c map[string]any) {
+		c["acl"] = map[string]any{"serviceToken": reference(aclPrefix + "-web"), "agentToken": reference(clientSecret)}
+	})
+	m.Task = harness.StartTask(t, harness.TaskConfig{Name: "web-1", Config: m.config, Env: b.cloud.Environment(),
+		CMD: []string{harness.App(t), "--name", "web-1", "--listen", m.address + ":8080"}})
+	harness.Eventually(t, soon, "the task says what it waits for", func() error {
+		for line := range strings.Lines(m.Output()) {
+			if strings.Contains(line, "waiting") && strings.Contains(line, aclPrefix+"-") {
+				return nil
+			}
+		}
+		return fmt.Errorf("not yet:\n%s", m.Tail(5))
+	})
+
+	controller := b.start(t, "controller", "prod", "--consul-client-secret-arn", clientSecret)
+	b.agreed(t, time.Minute, aclPrefix+"-web")
+	b.agreed(t, time.Minute, clientSecret)
+	filled := time.Now()
+	m.up(t)
+	took := time.Since(filled)
+	t.Logf("up %v after the secrets were filled", took.Round(time.Millisecond))
+	if took > fillLimit {
+		t.Errorf("up %v after the secrets were filled, want %v at most", took, fillLimit)
+	}
+	b.consul.Passing(t, soon, "web", 1)
+
+	token := b.agreed(t, time.Minute, aclPrefix+"-web")
+	client := b.agreed(t, time.Minute, clientSecret)
+	for _, secret := range []string{token.SecretID, client.SecretID} {
+		if strings.Contains(m.Output(), secret) {
+			t.Error("the task's output shows a token")
+		}
+	}
+	m.term(t)
+	m.ended(t, 0)
+	b.consul.Empty(t, cleanWithin)
+	if err := controller.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	ended(t, controller, terminate, 0)
+}
