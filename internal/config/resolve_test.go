@@ -94,6 +94,23 @@ func TestResolveRefuses(t *testing.T) {
 	}
 }
 
+// A literal that looks like a reference stays a literal, also when written.
+func TestLiterals(t *testing.T) {
+	doc := with(`"app":{"env":{"A":{"value":"file:test.db"},"B":"file:/secret","C":"plain"}}`)
+	for range 2 {
+		c, _ := load(t, Sources{File: []byte(doc)})
+		e := c.App.Env
+		if e["A"].Value != "file:test.db" || !e["A"].From.IsZero() || e["B"].From.Path != "/secret" || e["B"].Value != "" || e["C"].Value != "plain" {
+			t.Errorf("got %+v", e)
+		}
+		out, err := json.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		doc = string(out)
+	}
+}
+
 // What Load made, written as JSON, loads to the same again.
 func TestStable(t *testing.T) {
 	for name, doc := range examples(t) {
