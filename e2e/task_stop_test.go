@@ -94,12 +94,14 @@ func TestTaskSecondTerm(t *testing.T) {
 func TestTaskThirdTerm(t *testing.T) {
 	t.Parallel()
 	server := harness.StartServer(t, harness.ServerConfig{})
-	m := startTask(t, server, "thrice", "thrice", nil, "--term", "ignore")
+	m := startTask(t, server, "thrice", "thrice", func(c map[string]any) {
+		c["shutdown"] = map[string]any{"drain": map[string]any{"propagationWait": "15s"}}
+	}, "--term", "ignore")
 	m.up(t)
 	m.term(t)
-	m.Await(t, soon, "down", "app", "stop", "")
+	m.Await(t, soon, "down", "health-sync", "ended", "")
 	m.term(t)
-	m.says(t, "thrice got terminated")
+	m.Await(t, soon, "down", "app", "stop", "") // the second one has been taken: two at once are one
 	third := time.Now()
 	m.term(t)
 	s := m.ended(t, 137)

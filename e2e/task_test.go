@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -153,8 +154,9 @@ func TestTaskAppIgnoresTerm(t *testing.T) {
 	if took := time.Since(began); took > stopTimeout {
 		t.Errorf("the stop took %v, more than its stopTimeout %v", took, stopTimeout)
 	}
-	if len(s.Killed) != 1 || s.Killed[0] != "app" || s.Left != "verified" {
-		t.Errorf("killed %v, left %s; want the app alone killed, and the leave verified", s.Killed, s.Left)
+	// The agent may be killed as well: one whose node is gone has a second to end.
+	if !slices.Contains(s.Killed, "app") || slices.Contains(s.Killed, "envoy") || s.Left != "verified" {
+		t.Errorf("killed %v, left %s; want the app killed and not Envoy, and the leave verified", s.Killed, s.Left)
 	}
 	server.Empty(t, cleanWithin)
 }
