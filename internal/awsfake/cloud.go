@@ -1,6 +1,7 @@
 package awsfake
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -132,7 +133,7 @@ func (c *Cloud) serve(w http.ResponseWriter, r *http.Request) {
 	case !strings.Contains(r.Header.Get("Authorization"), "/"+Region+"/"+service+"/aws4_request"):
 		a = fail("InvalidSignatureException", "credential should be scoped to a valid Region and service")
 	default:
-		a = c.dispatch(service, operation, body)
+		a = c.dispatch(r.Context(), service, operation, body)
 	}
 	if a.status == lost {
 		panic(http.ErrAbortHandler) // drops the connection
@@ -143,7 +144,7 @@ func (c *Cloud) serve(w http.ResponseWriter, r *http.Request) {
 // lost marks an answer that does not arrive.
 const lost = -1
 
-func (c *Cloud) dispatch(service, operation string, body []byte) reply {
+func (c *Cloud) dispatch(ctx context.Context, service, operation string, body []byte) reply {
 	call := Call{API: service + ":" + operation, Resource: c.resource(service, body)}
 	c.mu.Lock()
 	c.calls[call.API]++
@@ -156,7 +157,11 @@ func (c *Cloud) dispatch(service, operation string, body []byte) reply {
 	if intercept != nil {
 		fault = intercept(call)
 	}
-	time.Sleep(fault.Delay)
+	select {
+	case <-time.After(fault.Delay):
+	case <-ctx.Done():
+		return reply{status: lost}
+	}
 	switch {
 	case fault.Code != "":
 		return fail(fault.Code, "%s", fault.Message)

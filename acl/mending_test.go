@@ -1,0 +1,224 @@
+package acl
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+func TestMending(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		damage func(t *testing.T, m *model, have Creds)
+		same   bool // the IDs stay
+		within time.Duration
+	}{
+		{"token deleted", func(_ *testing.T, m *model, have Creds) {
+			m.locked(func() { delete(m.tokens, have.AccessorID) })
+		}, true, 11 * time.Second},
+		{"secret emptied", func(_ *testing.T, m *model, _ Creds) { m.setSecret("pre-web", "{}") }, true, 11 * time.Minute},
+		{"accessor in the secret edited", func(_ *testing.T, m *model, have Creds) {
+			m.setSecret("pre-web", string(Creds{newUUID(), have.SecretID}.json()))
+		}, true, 11 * time.Minute},
+		{"token in the secret edited", func(_ *testing.T, m *model, have Creds) {
+			m.setSecret("pre-web", string(Creds{have.AccessorID, "11111111-1111-4111-8111-111111111111"}.json()))
+		}, true, 11 * time.Minute},
+		{"policy deleted", func(_ *testing.T, m *model, _ Creds) { m.locked(func() { m.dropPolicy("web-service") }) }, true, 11 * time.Second},
+		{"policy unlinked", func(_ *testing.T, m *model, have Creds) {
+			m.locked(func() {
+				tok := m.tokens[have.AccessorID]
+				tok.Policies = nil
+				m.tokens[have.AccessorID] = tok
+			})
+		}, true, 11 * time.Second},
+		{"token and secret gone", func(_ *testing.T, m *model, have Creds) {
+			m.locked(func() { delete(m.tokens, have.AccessorID) })
+			m.setSecret("pre-web", "{}")
+		}, false, 11 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := newModel()
+				m.setSecret("pre-web", "{}")
+				m.run("web")
+				c := m.controller(t)
+				ctx, cancel := context.WithCancel(t.Context())
+				var wg sync.WaitGroup
+				wg.Go(func() { _ = c.Run(ctx) })
+				after(time.Second)
+				have := m.creds(t, "pre-web")
+				tt.damage(t, m, have)
+				after(tt.within)
+				if err := m.check(c.naming, "pre"); err != nil {
+					t.Error(err)
+				}
+				if now := m.creds(t, "pre-web"); (now == have) != tt.same {
+					t.Errorf("IDs kept: %v, want %v", now == have, tt.same)
+				}
+				cancel()
+				wg.Wait()
+			})
+		})
+	}
+}
+
+func TestClientToken(t *testing.T) {
+	const name = "pre-consul-client-token"
+	synctest.Test(t, func(t *testing.T) {
+		m := newModel()
+		m.setSecret(name, "{}")
+		m.tokens["foreign"] = Token{AccessorID: "foreign", SecretID: "f", Description: clientTokenDescription}
+		c := m.controller(t, func(c *Config) { c.ClientSecret = name })
+		good := func(when string) Creds {
+			t.Helper()
+			have := m.creds(t, name)
+			tok := m.tokens[have.AccessorID]
+			if tok.SecretID != have.SecretID || !slices.Equal(tok.Policies, []string{"pre-consul-client-policy"}) || len(m.tokens) != 2 {
+				t.Fatalf("%s: secret and token differ, or there are %d tokens", when, len(m.tokens))
+			}
+			return have
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { _ = c.Run(ctx) })
+		after(time.Second)
+		first := good("made")
+		m.locked(func() { delete(m.tokens, first.AccessorID) })
+		after(10 * time.Second)
+		if good("deleted by hand") != first {
+			t.Error("the token was re-created with other IDs")
+		}
+		m.setSecret(name, "{}")
+		after(10 * time.Minute)
+		if good("emptied by hand") != first {
+			t.Error("the secret was not refilled with the token that there is")
+		}
+		cancel()
+		wg.Wait()
+	})
+}
+
+// TestBadInput gives one of each kind beside a good service.
+func TestBadInput(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newModel()
+		m.setSecret("pre-web", "{}")
+		m.run("web")
+		m.run("plain", tagMesh, "no")
+		m.run("a.b")
+		m.run("missing")
+		m.setSecret("pre-text", "hunter2")
+		m.run("text")
+		m.setSecret("pre-denied", "{}")
+		m.denied["pre-denied"] = true
+		m.run("denied")
+		m.setSecret("pre-extra", `{"note":"keep"}`)
+		m.run("extra")
+		m.tokens["of-another"] = Token{AccessorID: "11111111-1111-4111-8111-111111111111", SecretID: "x", Description: "mine"}
+		m.tokens["11111111-1111-4111-8111-111111111111"] = m.tokens["of-another"]
+		delete(m.tokens, "of-another")
+		m.setSecret("pre-thief", `{"accessor_id":"11111111-1111-4111-8111-111111111111","token":"11111111-1111-4111-8111-222222222222"}`)
+		m.run("thief")
+		var out bytes.Buffer
+		c := m.controller(t, func(c *Config) { c.Log = hclog.New(&hclog.LoggerOptions{Output: &out, Level: hclog.Info}) })
+		work(t, c, 30*time.Minute)
+		log := strings.ReplaceAll(out.String(), `\"`, `"`)
+		for _, want := range []string{
+			`is not "true"`, `service "a.b" makes no name of a Consul policy`, `secret pre-missing does not exist: create it`,
+			"secret pre-text: its content is not a JSON object", "needs secretsmanager:GetSecretValue on pre-denied",
+			"secret pre-extra holds other keys", "secret pre-thief names token 11111111-1111-4111-8111-111111111111, which is not",
+		} {
+			if n := strings.Count(log, want); n != 1 {
+				t.Errorf("said %d times, want once: %s", n, want)
+			}
+		}
+		if strings.Contains(log, "hunter2") || strings.Contains(log, m.creds(t, "pre-web").SecretID.Reveal()) {
+			t.Error("a secret was logged")
+		}
+		if len(m.own(c.naming, web)) != 1 {
+			t.Error("the good service has no token")
+		}
+		if got := m.content("pre-text") + m.content("pre-extra"); got != `hunter2{"note":"keep"}` {
+			t.Errorf("a secret that is not ours was changed: %s", got)
+		}
+		m.setSecret("pre-missing", "{}") // as soon as it is there, it is filled
+		work(t, c, 61*time.Second)
+		if len(m.own(c.naming, Service{Name: "missing"})) != 1 {
+			t.Error("a secret that was created late was not filled")
+		}
+	})
+}
+
+func TestRotation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newModel()
+		m.setSecret("pre-web", "{}")
+		one, two := m.run("web"), m.run("web")
+		var out bytes.Buffer
+		c := m.controller(t, func(c *Config) {
+			c.RotateAfter = 24 * time.Hour
+			c.Log = hclog.New(&hclog.LoggerOptions{Output: &out, Level: hclog.Info})
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { _ = c.Run(ctx) })
+		after(23 * time.Hour)
+		old := m.creds(t, "pre-web")
+		after(2 * time.Hour)
+		now := m.creds(t, "pre-web")
+		if old == now || len(m.own(c.naming, web)) != 2 {
+			t.Fatalf("not rotated, or the old token is gone: %d tokens", len(m.own(c.naming, web)))
+		}
+		report := func(arn, accessor string) {
+			m.locked(func() {
+				m.reports[web] = append(m.reports[web], Report{TaskID: arn[strings.LastIndexByte(arn, '/')+1:], AccessorID: accessor})
+			})
+		}
+		report(one, now.AccessorID)
+		report(two, old.AccessorID)
+		after(48 * time.Hour)
+		if n := len(m.own(c.naming, web)); n != 2 {
+			t.Fatalf("%d tokens while a task uses the old one", n)
+		}
+		if !strings.Contains(out.String(), "task "+two[strings.LastIndexByte(two, '/')+1:]+" does not report") {
+			t.Errorf("the task that keeps the old token is not named:\n%s", out.String())
+		}
+		m.locked(func() { m.reports[web] = m.reports[web][:1] })
+		report(two, now.AccessorID)
+		after(11 * time.Minute)
+		if _, there := m.tokens[old.AccessorID]; there {
+			t.Error("the old token was kept though every task reports the new one")
+		}
+		cancel()
+		wg.Wait()
+	})
+}
+
+func TestEditedPolicyIsNamedOnceAndLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newModel()
+		m.setSecret("pre-web", "{}")
+		m.run("web")
+		const rules = `service "web" { policy = "write" } key_prefix "" { policy = "read" }`
+		m.policies["web-service"] = Policy{ID: "web-service", Name: "web-service", Description: "Policy for web service\nconsul.hashicorp.com/cluster: prod", Rules: rules}
+		var out bytes.Buffer
+		c := m.controller(t, func(c *Config) { c.Log = hclog.New(&hclog.LoggerOptions{Output: &out, Level: hclog.Warn}) })
+		work(t, c, time.Hour)
+		if n := strings.Count(out.String(), "edited by hand"); n != 1 {
+			t.Errorf("named %d times:\n%s", n, out.String())
+		}
+		if m.policies["web-service"].Rules != rules {
+			t.Error("the policy was changed")
+		}
+		if m.calls["PolicyRules"] != 1 {
+			t.Errorf("an unchanged policy was read %d times", m.calls["PolicyRules"])
+		}
+	})
+}
