@@ -45,6 +45,22 @@ func (p Probe) prepare(spec *Spec) (wait waitFunc, done func(), err error) {
 	return p.arm(spec)
 }
 
+// Await waits for what is not a child of ours, such as an app in another container. Only
+// TCP, HTTP and Exec can. waiting is told why it waits, and "" at the end; nil is allowed.
+func (p Probe) Await(ctx context.Context, waiting func(what, lastError, hint string)) error {
+	wait, done, err := p.prepare(&Spec{})
+	if err != nil || wait == nil {
+		return err
+	}
+	defer done()
+	if waiting == nil {
+		waiting = func(string, string, string) {}
+	}
+	waiting(p.what, "", p.hint)
+	defer waiting("", "", "")
+	return wait(ctx, func(err error) { waiting(p.what, err.Error(), p.hint) })
+}
+
 // Started is ready as soon as the child has been executed.
 func Started() Probe { return Probe{} }
 

@@ -13,6 +13,12 @@ func commands() []command {
 			run: runTask, flags: runFlags},
 		{name: "acl-controller", args: "[flags]", does: "keep Consul ACL tokens for the mesh tasks of an ECS cluster",
 			run: runController, flags: controllerFlags},
+		{name: "app", args: "[flags] -- CMD ARG…", does: "entrypoint of a sibling app container: start at the mesh's T2, stop when inbound is drained",
+			run: runApp, flags: func(fs *flag.FlagSet) {
+				runFlags(fs)
+				fs.String("mesh", "", "where the mesh container listens (127.0.0.1:9902)")
+				fs.String("wait", "", "how long the mesh may take to be up (5m); then exit 204")
+			}},
 		{name: "health", args: "[--dir DIR]", does: "exit 0 when the task is up and its app healthy, else 1 and one line why",
 			run: runHealth, flags: dirFlag},
 		{name: "status", args: "[--dir DIR] [--json]", does: "print the live state of every unit",

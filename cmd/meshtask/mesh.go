@@ -16,6 +16,7 @@ import (
 	"meshtask/health"
 	"meshtask/internal/config"
 	"meshtask/internal/ecs"
+	"meshtask/internal/lease"
 	"meshtask/internal/plan"
 	"meshtask/lifecycle"
 	"meshtask/supervisor"
@@ -32,7 +33,9 @@ type mesh struct {
 
 	agentUp, envoyUp atomic.Bool
 	agentLives       atomic.Int32
-	listener         atomic.Bool // the listener's check has been added
+	appSeen          atomic.Bool   // an app in another container has become ready
+	keeper           *lease.Keeper // nil when we run the app
+	listener         atomic.Bool   // the listener's check has been added
 	joinedAt         atomic.Int64
 	outOfCatalog     atomic.Bool // at the servers, since the stop began
 }
@@ -61,6 +64,9 @@ func (t *task) findParts() error {
 func (t *task) identify() error {
 	id := ecs.Local()
 	uri := t.w.getenv("ECS_CONTAINER_METADATA_URI_V4")
+	if t.cfg.Mode == config.Sibling && uri != "" {
+		id.Container = ownName(t.ctx, uri)
+	}
 	if t.cfg.Mode.Mesh() && uri != "" {
 		c, err := ecs.New(uri)
 		if err != nil {
@@ -150,7 +156,7 @@ func (t *task) envoyRunner(file string, env []string) lifecycle.Runner {
 		Path: t.mesh.envoy, Bootstrap: file, Admin: t.envoyAdmin(), Listen: plan.Listen(t.cfg), Concurrency: workers, LogLevel: c.LogLevel,
 		Drain: plan.EnvoyDrain(t.budget), ExtraArgs: c.ExtraArgs, Env: env, ReadyTimeout: c.ReadyTimeout.Duration, StrictVersion: c.StrictVersion,
 		Start: t.sup, Output: t.childOutput("envoy", hclog.Trace), Note: t.note(lifecycle.Envoy), Waiting: t.waits.of(string(lifecycle.Envoy)),
-		Grace: t.grace(lifecycle.Envoy), Log: t.log.Named("envoy"),
+		Grace: t.grace(lifecycle.Envoy), Log: t.log.Named("envoy"), Token: t.serviceToken,
 	})
 	up := func() { t.mesh.envoyUp.Store(true); t.mesh.sync.EnvoyUp() }
 	down := func() { t.mesh.envoyUp.Store(false); t.mesh.sync.EnvoyDown() }
@@ -173,22 +179,9 @@ func crashed(err error) bool {
 
 func (t *task) meshApp() lifecycle.Runner {
 	if t.app == nil {
-		return &siblings{up: t.mesh.sync.AppUp}
+		return t.siblings()
 	}
 	return t.appRunner(supervisor.Report(t.app, t.mesh.sync.AppUp, t.mesh.sync.AppDown))
-}
-
-// siblings is row app without a command: the apps live in other containers.
-type siblings struct{ up func() }
-
-func (s *siblings) Run(ctx context.Context, ready func(), stop <-chan struct{}) error {
-	s.up()
-	ready()
-	select {
-	case <-stop:
-	case <-ctx.Done():
-	}
-	return nil
 }
 
 // health is what `meshtask health` answers of the mesh.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,20 +34,51 @@ func runTask(w *world, c call) int {
 	case c.on("job"):
 		mode = config.Job
 	}
+	t, code := w.task("run", mode, c)
+	if t == nil {
+		return code
+	}
+	defer t.out.Close(flushLimit)
+	return t.live()
+}
+
+// runApp is `meshtask app`.
+func runApp(w *world, c call) int {
+	if len(c.rest) > 0 {
+		return w.fail(exitUsage, "app: unexpected argument %q (the command goes after --)", c.rest[0])
+	}
+	t, code := w.task("app", config.Sibling, c)
+	if t == nil {
+		return code
+	}
+	defer t.out.Close(flushLimit)
+	t.meshAddr = cmp.Or(c.set["mesh"], w.getenv("MESHTASK_MESH"), defaultMesh)
+	wait, err := time.ParseDuration(cmp.Or(c.set["wait"], w.getenv("MESHTASK_WAIT"), "5m"))
+	if err != nil || wait < 0 {
+		return w.fail(exitConfig, "--wait: want a duration such as 5m, got %q", c.set["wait"])
+	}
+	t.meshWait = wait
+	return t.live()
+}
+
+// defaultMesh is where `meshtask run` without a command listens by default.
+const defaultMesh = "127.0.0.1:9902"
+
+// task makes a task of its configuration; nil with an exit code when it is bad.
+func (w *world) task(name string, mode config.Mode, c call) (*task, int) {
 	cfg, warnings, err := w.config(mode, c)
 	if err != nil {
-		return w.fail(exitConfig, "%v", err)
+		return nil, w.fail(exitConfig, "%v", err)
 	}
 	if len(cfg.App.Command) == 0 && mode != config.Run {
-		return w.fail(exitUsage, "run: a command is needed: meshtask run [flags] -- CMD ARG…")
+		return nil, w.fail(exitUsage, "%s: a command is needed: meshtask %s [flags] -- CMD ARG…", name, name)
 	}
 	out := supervisor.NewLineWriter(w.stderr)
-	defer out.Close(flushLimit)
 	t := &task{w: w, cfg: cfg, log: w.logger(cfg.Log, out), out: out, hurry: make(chan struct{}, 3), summary: journal.NewSummary()}
 	for _, warn := range warnings {
 		t.log.Warn("configuration", "path", warn.Path, "warning", warn.Text)
 	}
-	return t.live()
+	return t, 0
 }
 
 // config reads the configuration from everywhere it may come from.
@@ -118,10 +150,8 @@ func (t *task) prepare() (path string, err error) {
 		return "", err
 	}
 	var names []string
-	for _, r := range lifecycle.Documented() {
-		if t.cfg.Mode.Mesh() || r.Unit == lifecycle.App {
-			names = append(names, string(r.Unit))
-		}
+	for _, r := range plan.Rows(t.cfg) {
+		names = append(names, string(r.Unit))
 	}
 	t.alive = journal.NewLive(names...)
 	sinks := []func(journal.Entry){t.summary.Add, t.alive.Add, t.say}
@@ -216,8 +246,11 @@ func (t *task) wire(path string) error {
 	if err := t.wireApp(path); err != nil {
 		return err
 	}
-	if t.cfg.Mode.Mesh() {
+	switch {
+	case t.cfg.Mode.Mesh():
 		return t.wireMesh()
+	case t.cfg.Mode == config.Sibling:
+		return t.wireSibling()
 	}
 	t.runners = map[lifecycle.Unit]lifecycle.Runner{lifecycle.App: t.appRunner(t.app)}
 	return nil

@@ -84,9 +84,10 @@ func (t *task) propagation() time.Duration {
 	return min(wait, t.grace(lifecycle.Inbound)())
 }
 
-// drainMax is the longest drain: what was given, else what the budget leaves.
+// drainMax is the longest drain, asked when it begins: what was given, else
+// what the budget leaves.
 func (t *task) drainMax() time.Duration {
-	left := max(0, t.grace(lifecycle.Inbound)()-t.propagation())
+	left := t.grace(lifecycle.Inbound)()
 	if t.cfg.Shutdown.Drain.Max.Given {
 		return min(left, t.budget.DrainMax)
 	}

@@ -35,7 +35,10 @@ type task struct {
 	runners map[lifecycle.Unit]lifecycle.Runner
 	app     *supervisor.Process
 	user    *supervisor.User // of the app; nil: ours
-	mesh    *mesh            // nil with --no-mesh
+	mesh    *mesh            // nil without one of ours
+
+	meshAddr string        // `meshtask app`: where the lease is
+	meshWait time.Duration // and how long it may take to be granted
 
 	book    *journal.Journal
 	summary *journal.Summary
@@ -75,7 +78,7 @@ func (t *task) conduct(tcp string) (lifecycle.Outcome, error) {
 	g.Add(func() error { t.relay.run(relayed); return nil }, func(error) { close(relayed) })
 
 	if t.dir != nil {
-		srv, err := admin.Listen(t.dir.file("admin.sock"), tcp, t)
+		srv, err := admin.Listen(t.dir.file("admin.sock"), tcp, t, t.leases())
 		if err != nil {
 			return out, &giveUp{exitInternal, err}
 		}
@@ -86,7 +89,7 @@ func (t *task) conduct(tcp string) (lifecycle.Outcome, error) {
 
 // signalled wires the relay: what each signal means for this run.
 func (t *task) signalled() {
-	mesh := t.cfg.Mode.Mesh()
+	mesh := t.cfg.Mode != config.NoMesh
 	t.relay = relay{
 		signals: t.w.signals,
 		stops: func(s syscall.Signal) bool {

@@ -25,7 +25,7 @@ func serve(t *testing.T, tcp string, src Source) (socket string, s *Server) {
 	if err := os.WriteFile(socket, []byte("a stale file"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	s, err := Listen(socket, tcp, src)
+	s, err := Listen(socket, tcp, src, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,9 +34,10 @@ type Server struct {
 }
 
 // Listen binds the unix socket (mode 0600, a stale file is replaced: the caller
-// holds the state directory) and, unless tcp is empty, HOST:PORT.
-func Listen(socket, tcp string, src Source) (*Server, error) {
-	s := &Server{http: http.Server{Handler: handler(src), ReadHeaderTimeout: 2 * time.Second, ErrorLog: nil}}
+// holds the state directory) and, unless tcp is empty, HOST:PORT. more are
+// further paths; nil: none.
+func Listen(socket, tcp string, src Source, more map[string]http.Handler) (*Server, error) {
+	s := &Server{http: http.Server{Handler: handler(src, more), ReadHeaderTimeout: 2 * time.Second, ErrorLog: nil}}
 	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("cannot replace the admin socket: %w", err)
 	}
@@ -85,8 +86,11 @@ func (s *Server) Close() {
 	}
 }
 
-func handler(src Source) http.Handler {
+func handler(src Source, more map[string]http.Handler) http.Handler {
 	mux := http.NewServeMux()
+	for path, h := range more {
+		mux.Handle("GET "+path, h)
+	}
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
 		ok, why := src.Health()
 		answer(w, ok, why)

@@ -24,7 +24,10 @@ func Rows(c *config.Config) lifecycle.Timeline {
 	if c.Shutdown.AgentLeave == "first" {
 		rows = lifecycle.AgentFirst()
 	}
-	if !c.Mode.Mesh() {
+	switch {
+	case c.Mode == config.Sibling:
+		return rows.Without(lifecycle.Token, lifecycle.ConsulAgent, lifecycle.MeshInit, lifecycle.HealthSync)
+	case !c.Mode.Mesh():
 		return rows.Without(lifecycle.Token, lifecycle.ConsulAgent, lifecycle.MeshInit, lifecycle.Envoy, lifecycle.HealthSync, lifecycle.Inbound)
 	}
 	if len(c.References()) == 0 && c.ACL.Login == nil {

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"syscall"
+	"time"
+
+	"meshtask/internal/ecs"
+	"meshtask/internal/lease"
+	"meshtask/lifecycle"
+	"meshtask/supervisor"
+)
+
+// siblings is row app without a command: the apps live in other containers and
+// hold leases, or are only seen by the task metadata endpoint.
+type siblings struct {
+	keeper *lease.Keeper
+	probe  supervisor.Probe // of the app's port, on the loopback that we share
+	up     func()
+	wait   func(what, lastError, hint string)
+}
+
+func (t *task) siblings() *siblings {
+	m := t.mesh
+	k := &lease.Keeper{Signal: t.appSignal, Grace: t.grace(lifecycle.App), Note: t.note(lifecycle.App)}
+	if m.meta != nil {
+		k.Others = t.others
+	}
+	k.Changed = func(_, lost int) {
+		switch {
+		case !m.appSeen.Load():
+		case lost > 0:
+			m.sync.AppDown()
+		default:
+			m.sync.AppUp()
+		}
+	}
+	m.keeper = k
+	return &siblings{keeper: k, probe: t.probe(), wait: t.waits.of(string(lifecycle.App)),
+		up: func() { m.appSeen.Store(true); m.sync.AppUp() }}
+}
+
+// Run keeps the leases. The app counts as up when its readiness probe says so.
+func (s *siblings) Run(ctx context.Context, ready func(), stop <-chan struct{}) error {
+	probing, cancel := context.WithCancel(ctx)
+	defer cancel()
+	seen := make(chan struct{})
+	go func() {
+		defer close(seen)
+		if s.probe.Await(probing, s.wait) == nil && probing.Err() == nil {
+			s.up()
+		}
+	}()
+	release := onClose(stop, cancel)
+	err := s.keeper.Run(ctx, ready, stop)
+	cancel()
+	release()
+	<-seen
+	return err
+}
+
+// others counts app containers that still run and never held a lease: the
+// fallback for apps without our wrapper.
+func (t *task) others(ctx context.Context, known []string) (int, error) {
+	list, err := t.mesh.meta.Containers(ctx)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, c := range list {
+		named := len(t.cfg.HealthSyncContainers) == 0 || slices.Contains(t.cfg.HealthSyncContainers, c.Name)
+		if c.Type == "NORMAL" && c.Name != t.cfg.Task.Container && c.KnownStatus != "STOPPED" && named && !slices.Contains(known, c.Name) {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// leases are the paths that the admin API has besides its own.
+func (t *task) leases() map[string]http.Handler {
+	if t.mesh == nil || t.mesh.keeper == nil {
+		return nil
+	}
+	return map[string]http.Handler{lease.Path: t.mesh.keeper}
+}
+
+// wireSibling makes the rows of `meshtask app`, the entrypoint of a sibling app
+// container.
+//
+// Its table is that of the task with the mesh in another container: row envoy
+// is the lease, ready at the mesh's T2; row inbound waits until the mesh says
+// that nothing comes in any more; row app is the app.
+func (t *task) wireSibling() error {
+	h := &lease.Holder{Addr: t.meshAddr, Name: t.leaseName(), Wait: t.meshWait, Waiting: t.waits.of(string(lifecycle.Envoy)),
+		GiveUp: func(err error) { t.cancel(&giveUp{exitEnvoy, err}) }, Code: t.appCode}
+	d := &drained{held: h.Held, told: make(chan struct{}, 1), most: func() time.Duration { return t.budget.Share(lifecycle.Inbound) }}
+	h.Stop = func(s syscall.Signal, within time.Duration) {
+		t.stopSig.CompareAndSwap(0, int32(s))
+		select {
+		case d.told <- struct{}{}:
+		default:
+		}
+		t.stopping.Store(true)
+		t.cancel(&stopSignal{s})
+	}
+	t.runners = map[lifecycle.Unit]lifecycle.Runner{lifecycle.Envoy: h, lifecycle.Inbound: d, lifecycle.App: t.appRunner(t.app)}
+	return nil
+}
+
+// appCode is the app's exit code, for the lease.
+func (t *task) appCode() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.lastExit == nil {
+		return 0
+	}
+	return t.lastExit.Status()
+}
+
+// leaseName is the container's name, where the endpoint tells it, else the task's.
+func (t *task) leaseName() string {
+	if c := t.cfg.Task.Container; c != "" {
+		return c
+	}
+	return "app-" + t.cfg.Task.ID
+}
+
+// drained is row inbound of an app container: when the task is to stop, the app
+// is told only after the mesh has drained what comes in. Without a mesh there
+// is nothing to wait for, and the wait never eats the app's own share.
+type drained struct {
+	held func() bool
+	told chan struct{}
+	most func() time.Duration
+}
+
+// lostGrace is how long a mesh container that is not there may take to come
+// back once a stop has begun.
+const lostGrace = time.Second
+
+func (d *drained) Run(ctx context.Context, ready func(), stop <-chan struct{}) error {
+	ready()
+	select {
+	case <-stop:
+	case <-ctx.Done():
+		return nil
+	}
+	most := d.most()
+	if !d.held() {
+		most = min(most, lostGrace)
+	}
+	t := time.NewTimer(most)
+	defer t.Stop()
+	select {
+	case <-d.told:
+	case <-t.C:
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// ownName is the container's name by the task metadata endpoint; an endpoint
+// that is not there, or does not answer at once, names nobody.
+func ownName(ctx context.Context, uri string) string {
+	c, err := ecs.New(uri)
+	if err != nil {
+		return ""
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	own, err := c.Own(ctx)
+	if err != nil {
+		return ""
+	}
+	return own.Name
+}

@@ -1,0 +1,153 @@
+package lease
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+type rig struct {
+	keeper *Keeper
+	server *httptest.Server
+	notes  chan string
+	stop   chan struct{}
+	ended  chan error
+}
+
+func newRig(t *testing.T) *rig {
+	r := &rig{notes: make(chan string, 64), stop: make(chan struct{}), ended: make(chan error, 1)}
+	r.keeper = &Keeper{Signal: func() syscall.Signal { return syscall.SIGINT }, Grace: func() time.Duration { return 5 * time.Second },
+		Note: func(_, detail string, _ ...any) { r.notes <- detail }}
+	r.server = httptest.NewServer(r.keeper)
+	t.Cleanup(r.server.Close)
+	return r
+}
+
+func (r *rig) up(t *testing.T) {
+	go func() { r.ended <- r.keeper.Run(t.Context(), func() {}, r.stop) }()
+}
+
+type held struct {
+	ready chan struct{}
+	told  chan syscall.Signal
+	stop  chan struct{}
+	ended chan error
+	gave  chan error
+}
+
+func (r *rig) hold(ctx context.Context, name string, code int, wait time.Duration) *held {
+	h := &held{make(chan struct{}, 1), make(chan syscall.Signal, 8), make(chan struct{}), make(chan error, 1), make(chan error, 1)}
+	holder := &Holder{Addr: strings.TrimPrefix(r.server.URL, "http://"), Name: name, Wait: wait, Code: func() int { return code },
+		GiveUp: func(err error) { h.gave <- err }, Stop: func(s syscall.Signal, _ time.Duration) { h.told <- s }, Waiting: func(string, string, string) {}}
+	go func() { h.ended <- holder.Run(ctx, func() { h.ready <- struct{}{} }, h.stop) }()
+	return h
+}
+
+func get[T any](t *testing.T, what string, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(10 * time.Second):
+		t.Fatalf("no %s", what)
+		panic("unreachable")
+	}
+}
+
+func TestTheAppStartsAtT2AndStopsWhenItIsTold(t *testing.T) {
+	r := newRig(t)
+	h := r.hold(t.Context(), "web", 7, 0)
+	if got := get(t, "lease", r.notes); got != "lease" {
+		t.Fatal(got)
+	}
+	select {
+	case <-h.ready:
+		t.Fatal("ready before the mesh is up")
+	default:
+	}
+	r.up(t)
+	get(t, "ready", h.ready)
+	close(r.stop)
+	if s := get(t, "stop", h.told); s != syscall.SIGINT {
+		t.Errorf("told to stop with %v", s)
+	}
+	select {
+	case <-r.ended:
+		t.Fatal("the mesh did not wait for the lease")
+	default:
+	}
+	close(h.stop)
+	if err := get(t, "end of the holder", h.ended); err != nil {
+		t.Error(err)
+	}
+	if got := get(t, "code", r.notes); got != "lease-ended" {
+		t.Errorf("the code did not arrive: %s", got)
+	}
+	get(t, "end of the keeper", r.ended)
+}
+
+func TestALostLeaseIsTakenAgainAndEndsNothing(t *testing.T) {
+	r := newRig(t)
+	lost := make(chan int, 64)
+	r.keeper.Changed = func(_, n int) { lost <- n }
+	r.up(t)
+	h := r.hold(t.Context(), "web", 0, 0)
+	get(t, "ready", h.ready)
+	get(t, "lease", r.notes)
+	r.keeper.mu.Lock()
+	_ = r.keeper.held["web"].Close()
+	r.keeper.mu.Unlock()
+	for get(t, "loss", lost) != 1 {
+	}
+	for get(t, "the lease again", r.notes) != "lease" {
+	}
+	if names := r.keeper.Held(); len(names) != 1 {
+		t.Errorf("held: %v", names)
+	}
+	select {
+	case <-r.ended:
+		t.Error("a lost lease ended the mesh")
+	case err := <-h.ended:
+		t.Errorf("a lost lease ended the app's side: %v", err)
+	default:
+	}
+	close(h.stop)
+	get(t, "end of the holder", h.ended)
+}
+
+func TestAMeshThatNeverComesUpIsGivenUp(t *testing.T) {
+	r := newRig(t)
+	h := r.hold(t.Context(), "web", 0, 50*time.Millisecond)
+	if err := get(t, "give up", h.gave); !strings.Contains(err.Error(), "50ms") {
+		t.Error(err)
+	}
+	close(h.stop)
+	get(t, "end", h.ended)
+}
+
+func TestAMeshThatIsNotThereIsGivenUp(t *testing.T) {
+	r := newRig(t)
+	r.server.Close()
+	h := r.hold(t.Context(), "web", 0, 50*time.Millisecond)
+	if err := get(t, "give up", h.gave); !strings.Contains(err.Error(), "50ms") {
+		t.Error(err)
+	}
+	close(h.stop)
+	get(t, "end", h.ended)
+}
+
+func TestAnotherClientIsRefused(t *testing.T) {
+	r := newRig(t)
+	resp, err := http.Get(r.server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusUpgradeRequired {
+		t.Errorf("status %d", resp.StatusCode)
+	}
+}
