@@ -1,5 +1,8 @@
 package health
 
+// Its sleeps are the lags of a fake agent in fake time: every user runs it in a
+// testing/synctest bubble.
+
 import (
 	"context"
 	"errors"

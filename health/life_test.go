@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// life is one Syncer on a fake agent, in a bubble.
+// life is one Syncer on a fake agent, in a testing/synctest bubble.
 type life struct {
 	t     *testing.T
 	agent *fakeAgent
