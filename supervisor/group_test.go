@@ -47,12 +47,15 @@ func TestProcessClearsItsGroup(t *testing.T) {
 		})
 	}
 	t.Run("at once when everything is to end now", func(t *testing.T) {
-		spec := shell("(trap '' TERM; echo up; while :; do sleep 0.01; done) & exit 3")
+		r, w := pipe(t)
+		spec := shell("(trap '' TERM; echo up; while :; do sleep 0.01; done) & read line; exit 3")
+		spec.Stdin = r
 		left := make(chan struct{})
 		st := onStage(t, s, spec, func(p *Process) {
 			p.Grace = func() time.Duration { close(left); return time.Hour }
 		})
 		st.says("up")
+		w.Close()
 		<-left // the leader has ended, and the rest has begun its grace
 		begun := time.Now()
 		st.kill()
@@ -62,6 +65,18 @@ func TestProcessClearsItsGroup(t *testing.T) {
 		if took := time.Since(begun); took > stragglerGrace/2 {
 			t.Errorf("it took %v", took)
 		}
+	})
+	t.Run("without a second TERM to who works on the first", func(t *testing.T) {
+		const worker = "sh -c 'n=0; trap \"n=\\$((n+1))\" TERM; echo up; until [ $n = 1 ]; do sleep 0.01; done; sleep 0.2; echo told $n'"
+		st := onStage(t, s, shell(worker+"& wait"), func(p *Process) {
+			p.Grace = func() time.Duration { return patience }
+		})
+		st.says("up")
+		close(st.stop)
+		if exit, ok := errors.AsType[*Exit](st.ended()); !ok || exit.Signal != syscall.SIGTERM {
+			t.Errorf("the leader: %v", exit)
+		}
+		st.says("told 1")
 	})
 	t.Run("with KILL, and says so", func(t *testing.T) {
 		st := onStage(t, s, shell("trap 'exit 0' TERM; (trap '' TERM; echo up; while :; do sleep 0.01; done) & while :; do sleep 0.01; done"),

@@ -103,6 +103,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 
 var plays = map[string]func(){
 	"state":        playState,
+	"background":   playBackground,
 	"terminal":     playTerminal,
 	"parent":       playParent,
 	"closedreader": playClosedReader,

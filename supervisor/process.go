@@ -10,8 +10,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// stragglerGrace is the most that the rest of a group gets for its TERM once the leader
-// has ended.
+// stragglerGrace is what the rest of a group gets for its TERM when the leader has ended
+// unasked, so that no stop budget is running.
 const stragglerGrace = 2 * time.Second
 
 // Process is the unit for a plain child: one life from start to the end of its group. Its
@@ -115,7 +115,7 @@ func (p *Process) Run(ctx context.Context, ready func(), stop <-chan struct{}) e
 	exit := c.Exit()
 	p.note("step", "exit", "name", c.name, "pid", c.pid, "status", exit.Status(),
 		"signal", signalName(exit.Signal), "peak_bytes", exit.MaxRSS)
-	p.clear(ctx, c, left)
+	p.clear(ctx, c, left, asked)
 	if p.OnExit != nil {
 		p.OnExit(exit)
 	}
@@ -187,11 +187,7 @@ func (p *Process) live(ctx context.Context, c *Child, stop <-chan struct{}) (lef
 		return 0, true, p.kill(c, hurry, "at once")
 	case <-stop:
 	}
-	sig := syscall.SIGTERM
-	if p.Signal != nil {
-		sig = p.Signal()
-	}
-	begun, grace := time.Now(), p.grace(1<<62)
+	sig, begun, grace := p.stopSignal(), time.Now(), p.grace(1<<62)
 	if err := p.signal(c, sig); err != nil && p.Log != nil {
 		p.Log.Warn("cannot send the stop signal", "name", c.name, "pid", c.pid, "signal", signalName(sig), "error", err)
 	}
@@ -213,16 +209,29 @@ func (p *Process) kill(c *Child, limit time.Duration, when string) error {
 	return c.kill(limit)
 }
 
-// clear ends the rest of the group within left; a done ctx cuts it short.
-func (p *Process) clear(ctx context.Context, c *Child, left time.Duration) {
+// clear ends the rest of the group within left; a done ctx cuts it short. Whoever has had
+// TERM with the leader may be at work on it, and take a second one for haste: half of left
+// is theirs before it comes.
+func (p *Process) clear(ctx context.Context, c *Child, left time.Duration, asked bool) {
+	defer context.AfterFunc(ctx, func() { _ = c.SignalGroup(syscall.SIGKILL) })()
+	if asked && !p.Leader && p.stopSignal() == syscall.SIGTERM {
+		left /= 2
+		c.waitEmpty(left)
+	}
 	limit := killWait
 	if ctx.Err() != nil {
 		limit = hurry
 	}
-	defer context.AfterFunc(ctx, func() { _ = c.SignalGroup(syscall.SIGKILL) })()
-	for _, straggler := range c.clear(min(left, stragglerGrace), limit) {
+	for _, straggler := range c.clear(left, limit) {
 		p.note("killed", c.name, "process", straggler.String(), "when", "left behind in its group")
 	}
+}
+
+func (p *Process) stopSignal() syscall.Signal {
+	if p.Signal == nil {
+		return syscall.SIGTERM
+	}
+	return p.Signal()
 }
 
 func (p *Process) grace(most time.Duration) time.Duration {

@@ -248,6 +248,29 @@ func TestForward(t *testing.T) {
 	}
 }
 
+// TestASignalDuringTheStart is late, but not lost.
+func TestASignalDuringTheStart(t *testing.T) {
+	s := start(t)
+	s.mu.Lock() // holds up the fork
+	st := onStage(t, s, shell("exec sleep 60"), nil)
+	eventually(t, "it is being started", func() bool {
+		if st.Process.mu.TryLock() {
+			st.Process.mu.Unlock()
+			return false
+		}
+		return true
+	})
+	forwarded := make(chan bool)
+	go func() { forwarded <- st.Forward(syscall.SIGUSR1) }()
+	s.mu.Unlock()
+	if !<-forwarded {
+		t.Error("there was no one to forward to")
+	}
+	if exit, ok := errors.AsType[*Exit](st.ended()); !ok || exit.Signal != syscall.SIGUSR1 {
+		t.Errorf("got %v", exit)
+	}
+}
+
 // TestAStuckProcessIsNamed plays uninterruptible sleep, which cannot be made at will: the
 // child is this very process, and the KILL is kept from it.
 func TestAStuckProcessIsNamed(t *testing.T) {

@@ -89,6 +89,8 @@ func onTerminal(t *testing.T, play string) (*console, *exec.Cmd) {
 // changes reach it, and then the terminal is ours again. Meanwhile we may write to it.
 func TestTheTerminalIsHandedOver(t *testing.T) {
 	c, cmd := onTerminal(t, "terminal")
+	eventually(t, "a failed start gives the terminal back", c.has("after a failed start: true true"))
+	eventually(t, "it is not taken from others", c.has("the foreground is left where it is"))
 	eventually(t, "the child is up", c.has("up"))
 	eventually(t, "we write in the background", c.has("log line"))
 	eventually(t, "other children ignore nothing", c.has("away 0000000000000000"))
@@ -122,17 +124,28 @@ func playTerminal() {
 		}
 	}
 	s := playSupervisor()
+	_, err := s.Start(Spec{Name: "missing", Argv: []string{"/no/such/command"}, Stdin: os.Stdin, Foreground: true})
+	fmt.Println("after a failed start:", err != nil, isForeground())
+	background := player("background")
+	background.Stdin = os.Stdin
+	background.Lines = func(_ int, line []byte) { fmt.Printf("%s\n", line) }
+	c, err := s.Start(background)
+	if err != nil {
+		panic(err)
+	}
+	<-c.Done()
+	c.Clear(0)
+
 	spec := shell(`trap 'echo size $(stty size)' WINCH; echo up; while :; do read line && echo got $line; done`)
 	spec.Foreground = true
-	c := playChild(s, spec)
+	c = playChild(s, spec)
 	fmt.Println("log line")
 	fmt.Println("away", playIgnored(s)) // a child not in the foreground is as any other
 	<-c.Done()
 	c.Clear(0)
 	exit := c.Exit()
 	fmt.Println("status", exit.Status())
-	group, err := unix.IoctlGetInt(0, unix.TIOCGPGRP)
-	fmt.Println("ours again", err == nil && group == syscall.Getpgrp())
+	fmt.Println("ours again", isForeground())
 
 	spec = shell("echo second up; read line")
 	spec.Foreground = true
@@ -145,6 +158,20 @@ func playTerminal() {
 	fmt.Println("back", playIgnored(s), bytes.Contains(own, []byte("SigIgn:\t0000000000000000")))
 	var line string
 	_, _ = fmt.Scanln(&line)
+}
+
+func isForeground() bool {
+	group, err := unix.IoctlGetInt(0, unix.TIOCGPGRP)
+	return err == nil && group == syscall.Getpgrp()
+}
+
+// playBackground is a supervisor that does not have the foreground, and so has none to
+// give away.
+func playBackground() {
+	s := playSupervisor()
+	spec := shell(`set -- $(cat /proc/$$/stat); test $5 != $8 && echo the foreground is left where it is`)
+	spec.Foreground = true
+	<-playChild(s, spec).Done()
 }
 
 // playIgnored is which signals a child ignores.
