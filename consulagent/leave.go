@@ -13,13 +13,13 @@ import (
 // docs/adr: an agent that is starting swallows TERM, or dies of it as a failed member; one
 // that is leaving writes itself back into the catalog for 3 s, whatever it was told.
 const (
-	knownMost   = 2 * time.Second        // to wait until the servers have the node
-	graceMost   = 300 * time.Millisecond // from TERM to the line that a leave has begun
-	goneMost    = time.Second            // from TERM until gossip has told the servers
-	exitMost    = time.Second            // from the second TERM to the end
-	leavePoll   = 8 * time.Millisecond   // no event tells when the servers have dropped the node
-	leaveCall   = 500 * time.Millisecond // one call, the servers' share included
-	leaveMargin = 100 * time.Millisecond // of the grace, for KILL
+	knownMost   = 2 * time.Second         // to wait until the servers have the node
+	graceMost   = 300 * time.Millisecond  // from TERM to the line that a leave has begun
+	goneMost    = time.Second             // from TERM until gossip has told the servers
+	exitMost    = 1200 * time.Millisecond // from the second TERM to the end; the agent gives open requests 1 s
+	leavePoll   = 8 * time.Millisecond    // no event tells when the servers have dropped the node
+	leaveCall   = 500 * time.Millisecond  // one call, the servers' share included
+	leaveMargin = 100 * time.Millisecond  // of the grace, for KILL
 	// refusedFor: an agent whose join has just failed is between two tries.
 	refusedFor = retryInterval * 7 / 10
 )
@@ -170,6 +170,7 @@ func (l *life) force(ctx context.Context) time.Duration {
 // exit sends the second TERM, which cuts the agent's 3 s of farewell: those are for other
 // members, who know of the leave by now. Exit code 1 is the normal end then.
 func (l *life) exit(ctx context.Context) {
+	l.client.Close() // it would wait a second for a connection that has not been used yet
 	_ = l.child.Signal(syscall.SIGTERM)
 	timer := time.NewTimer(exitMost)
 	defer timer.Stop()

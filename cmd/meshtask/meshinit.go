@@ -29,6 +29,9 @@ type meshInit struct {
 }
 
 func (u *meshInit) Run(ctx context.Context, ready func(), stop <-chan struct{}) error {
+	// Nobody speaks to the agent after us. A connection that was dialled and never
+	// used would hold its end up for a second.
+	defer u.client.Close()
 	if err := u.up(ctx, stop); err != nil || stopped(stop) {
 		return join(err, u.down(ctx))
 	}
