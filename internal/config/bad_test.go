@@ -57,8 +57,10 @@ func TestBadValues(t *testing.T) {
 		want []string
 	}{
 		"ports":              {`"service":{"port":0},"proxy":{"publicListenerPort":65536,"upstreams":[{"destinationName":"a","localBindPort":-1}]}`, []string{"service.port: must be 1–65535, got 0", "proxy.publicListenerPort: must be 1–65535, got 65536", "proxy.upstreams[0].localBindPort: must be 1–65535, got -1"}},
-		"service name":       {`"service":{"name":"my service"}`, []string{`service.name: must be letters, digits`}},
-		"long name":          {`"service":{"name":"` + strings.Repeat("x", 129) + `"}`, []string{"at most 128 characters, got 129"}},
+		"service name":       {`"service":{"name":"my service"}`, []string{`service.name: must be 1–128 letters, digits`}},
+		"long name":          {`"service":{"name":"` + strings.Repeat("x", 129) + `"}`, []string{"service.name: must be 1–128 letters"}},
+		"user":               {`"app":{"user":"-a:b"}`, []string{"app.user"}},
+		"group":              {`"app":{"user":"a:"}`, []string{"app.user"}},
 		"tags":               {`"service":{"tags":["a","b","a"]}`, []string{`service.tags[2]: "a" is given twice`}},
 		"weights":            {`"service":{"weights":{"passing":0}}`, []string{"service.weights.warning: required", "service.weights.passing: must be 1–65535, got 0"}},
 		"meta":               {`"service":{"meta":{"a b":"x","long":"` + strings.Repeat("x", 513) + `"}}`, []string{`service.meta["a b"]: keys must`, "service.meta.long: must have at most 512 bytes, got 513"}},

@@ -4,7 +4,6 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -138,19 +137,44 @@ func (v checker) filled(path, s string) {
 	v.text(path, s)
 }
 
-var (
-	serviceName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
-	datacenter  = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
-	nodeName    = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
-	container   = regexp.MustCompile(`^[A-Za-z0-9_-]{1,255}$`)
-	userForm    = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*\$?(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?$`)
-	metaKey     = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
-	taskID      = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+// made says whether s has letters, digits and the bytes of extra, at least one
+// and at most most.
+func made(s, extra string, most int) bool {
+	return s != "" && len(s) <= most && strings.IndexFunc(s, func(r rune) bool { return !plain(r) && !strings.ContainsRune(extra, r) }) < 0
+}
+
+// name says whether s is made of letters, digits, '.', '_' and '-', and begins
+// and ends with a letter or digit.
+func name(s string) bool {
+	return made(s, "._-", maxName) && plain(rune(s[0])) && plain(rune(s[len(s)-1]))
+}
+
+// container says whether s can name a container or a task's family.
+func container(s string) bool { return made(s, "_-", 255) }
+
+// user says whether s is a user, or a user and a group.
+func user(s string) bool {
+	u, g, both := strings.Cut(s, ":")
+	part := func(s string) bool { return made(strings.TrimSuffix(s, "$"), "_.-", 255) && s[0] != '.' && s[0] != '-' }
+	return part(u) && (!both || part(g))
+}
+
+// plain says whether r is an ASCII letter or digit.
+func plain(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+}
+
+// maxName is the longest name of a service or node that Consul keeps whole.
+const maxName = 128
+
+const (
+	nameForm      = "1–128 letters, digits, '.', '_' and '-', and begin and end with a letter or digit"
+	containerForm = "1–255 letters, digits, '_' and '-'"
 )
 
 // match checks a string that may be absent.
-func (v checker) match(path, s string, re *regexp.Regexp, want string) {
-	if s != "" && !re.MatchString(s) {
+func (v checker) match(path, s string, ok func(string) bool, want string) {
+	if s != "" && !ok(s) {
 		v.wrong(path, "must be %s, got %q", want, s)
 	}
 }

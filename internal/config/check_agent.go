@@ -10,10 +10,10 @@ func (v checker) agent(own []string) {
 	a := v.c.ConsulAgent
 	v.filled("consulAgent.command", a.Command)
 	v.join()
-	v.match("consulAgent.datacenter", a.Datacenter, datacenter, "letters, digits, '_' and '-'")
+	v.match("consulAgent.datacenter", a.Datacenter, container, "letters, digits, '_' and '-'")
 	v.ip("consulAgent.bindAddress", a.BindAddress)
 	v.ip("consulAgent.clientAddress", a.ClientAddr)
-	v.match("consulAgent.nodeName", a.NodeName, nodeName, "letters, digits, '.', '_' and '-', and begin and end with a letter or digit")
+	v.match("consulAgent.nodeName", a.NodeName, name, nameForm)
 	v.ports()
 	v.word("consulAgent.logLevel", a.LogLevel, "trace", "debug", "info", "warn", "error")
 	v.extra("consulAgent.extraConfig", "", a.ExtraConfig, own)
@@ -79,30 +79,27 @@ func (v checker) extra(path, at string, m map[string]any, own []string) {
 		switch {
 		case slices.ContainsFunc(own, func(o string) bool { return o == here || !object && strings.HasPrefix(o, here+".") }):
 			top, _, _ := strings.Cut(here, ".")
-			v.wrong(p, "is written by meshtask itself%s", instead[top])
+			v.wrong(p, "is written by meshtask itself%s", instead(top))
 		case object:
 			v.extra(p, here, sub, own)
 		}
 	}
 }
 
-// instead are the fields for the agent's settings that users ask for most.
-var instead = map[string]string{
-	"retry_join":     ": give consulAgent.retryJoin",
-	"datacenter":     ": give consulAgent.datacenter",
-	"partition":      ": give consulAgent.partition",
-	"node_name":      ": give consulAgent.nodeName",
-	"bind_addr":      ": give consulAgent.bindAddress",
-	"advertise_addr": ": give consulAgent.bindAddress",
-	"client_addr":    ": give consulAgent.clientAddress",
-	"addresses":      ": give consulAgent.clientAddress",
-	"ports":          ": give consulAgent.ports",
-	"encrypt":        ": give consulAgent.gossipKey",
-	"ca_file":        ": give consulAgent.caCert",
-	"tls":            ": give consulAgent.caCert",
-	"auto_encrypt":   ": give consulAgent.autoEncrypt",
-	"log_level":      ": give consulAgent.logLevel",
-	"acl":            ": give acl.agentToken",
+// instead is the field for a setting of the agent.
+func instead(key string) string {
+	field, ok := map[string]string{
+		"retry_join": "retryJoin", "datacenter": "datacenter", "partition": "partition", "node_name": "nodeName",
+		"bind_addr": "bindAddress", "advertise_addr": "bindAddress", "client_addr": "clientAddress", "addresses": "clientAddress",
+		"ports": "ports", "encrypt": "gossipKey", "ca_file": "caCert", "tls": "caCert", "auto_encrypt": "autoEncrypt", "log_level": "logLevel",
+	}[key]
+	switch {
+	case ok:
+		return ": give consulAgent." + field
+	case key == "acl":
+		return ": give acl.agentToken"
+	}
+	return ""
 }
 
 // restart refuses a policy that could never give up: its back-offs alone take

@@ -17,7 +17,7 @@ func (v checker) app() {
 		v.wrong("app.stopSignal", "%s cannot end a process: %s", a.StopSignal, signalForms)
 	}
 	v.word("app.signal", a.Signal, "group", "leader")
-	v.match("app.user", a.User, userForm, "a user's name, a uid, or uid:gid")
+	v.match("app.user", a.User, user, "a user's name, a uid, or uid:gid")
 	v.filled("app.user", a.User)
 	v.filled("app.dir", a.Dir)
 	for _, name := range sorted(a.Env) {
@@ -66,7 +66,7 @@ func (v checker) ready() {
 func (v checker) health() {
 	v.sync()
 	h := v.c.Health
-	v.match("health.container", h.Container, container, "1–255 letters, digits, '_' and '-'")
+	v.match("health.container", h.Container, container, containerForm)
 	v.positive("health.ttl", h.TTL)
 	v.positive("health.interval", h.Interval)
 	if h.App == nil {
@@ -109,7 +109,7 @@ func (v checker) sync() {
 	const at = "healthSyncContainers"
 	v.set(at, v.c.HealthSyncContainers)
 	for i, name := range v.c.HealthSyncContainers {
-		v.match(index(at, i), name, container, "1–255 letters, digits, '_' and '-'")
+		v.match(index(at, i), name, container, containerForm)
 		if name == v.c.Health.Container && name != "" {
 			v.wrong(index(at, i), "%q is health.container as well: its check would have two sources", name)
 		}

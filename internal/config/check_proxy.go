@@ -68,8 +68,8 @@ func (v checker) expose() {
 
 func (v checker) task() {
 	t := v.c.Task
-	v.match("task.id", t.ID, taskID, "1–64 letters, digits, '_' and '-'")
-	v.match("task.family", t.Family, container, "1–255 letters, digits, '_' and '-'")
+	v.match("task.id", t.ID, func(s string) bool { return made(s, "_-", 64) }, "1–64 letters, digits, '_' and '-'")
+	v.match("task.family", t.Family, container, containerForm)
 	v.ip("task.address", t.Address)
 }
 

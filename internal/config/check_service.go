@@ -2,21 +2,19 @@ package config
 
 import "maps"
 
-// ownMeta are the keys of a registration that the user cannot override.
-var ownMeta = map[string]bool{"task-id": true, "task-arn": true, "source": true}
+// ownMeta says whether a key of a registration is not the user's.
+func ownMeta(key string) bool { return key == "task-id" || key == "task-arn" || key == "source" }
 
-// Consul's own limits of a service's metadata.
+// Consul's own limits of a service's metadata, and how many keys are ours.
 const (
+	ourMeta      = 3
 	maxMeta      = 64
 	maxMetaValue = 512
 )
 
 func (v checker) service() {
 	s := &v.c.Service
-	v.match("service.name", s.Name, serviceName, "letters, digits, '.', '_' and '-', and begin and end with a letter or digit")
-	if len(s.Name) > 128 {
-		v.wrong("service.name", "must have at most 128 characters, got %d", len(s.Name))
-	}
+	v.match("service.name", s.Name, name, nameForm)
 	if v.given["service.port"] {
 		v.port("service.port", s.Port)
 	}
@@ -38,16 +36,16 @@ func (v checker) service() {
 func (v checker) meta() {
 	s := &v.c.Service
 	s.Meta = maps.Clone(s.Meta)
-	if n := maxMeta - len(ownMeta); len(s.Meta) > n {
-		v.wrong("service.meta", "must have at most %d keys beside the %d of meshtask, got %d", n, len(ownMeta), len(s.Meta))
+	if n := maxMeta - ourMeta; len(s.Meta) > n {
+		v.wrong("service.meta", "must have at most %d keys beside the %d of meshtask, got %d", n, ourMeta, len(s.Meta))
 	}
 	for _, key := range sorted(s.Meta) {
 		at := join("service.meta", key)
 		switch {
-		case ownMeta[key]:
+		case ownMeta(key):
 			v.odd(at, "ignored: meshtask sets this key itself")
 			delete(s.Meta, key)
-		case !metaKey.MatchString(key):
+		case !made(key, "_-", 128):
 			v.wrong(at, "keys must have 1–128 letters, digits, '_' and '-'")
 		case len(s.Meta[key]) > maxMetaValue:
 			v.wrong(at, "must have at most %d bytes, got %d", maxMetaValue, len(s.Meta[key]))

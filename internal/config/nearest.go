@@ -5,16 +5,13 @@ import (
 	"strings"
 )
 
-// foreign are keys of later consul-ecs versions, which have no agent.
-var foreign = map[string]string{
-	"consulServers":    " (of consul-ecs v0.7 and later; give consulAgent.retryJoin instead)",
-	"transparentProxy": " (of consul-ecs v0.8 and later; transparent proxying is not supported)",
-}
-
 // hint is what an unknown key was probably meant to be.
 func hint(key string, known map[string]reflect.Value) string {
-	if h, ok := foreign[key]; ok {
-		return h
+	switch key {
+	case "consulServers":
+		return " (of consul-ecs v0.7 and later; give consulAgent.retryJoin instead)"
+	case "transparentProxy":
+		return " (of consul-ecs v0.8 and later; transparent proxying is not supported)"
 	}
 	best, least := "", 1+len(key)/3
 	for name := range known {

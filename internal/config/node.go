@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 )
 
@@ -149,12 +148,10 @@ func (n *node) plain() any {
 	return nil
 }
 
-var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
-
 // join is the JSON path of a member.
 func join(path, key string) string {
 	switch {
-	case !identifier.MatchString(key):
+	case !made(key, "_-", len(key)) || key[0] == '-' || key[0] >= '0' && key[0] <= '9':
 		return path + "[" + strconv.Quote(key) + "]"
 	case path == "":
 		return key

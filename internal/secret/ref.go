@@ -3,7 +3,6 @@ package secret
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 )
 
@@ -34,14 +33,7 @@ const (
 // Forms are the forms of a reference, for error messages.
 const Forms = "arn:…:secretsmanager:…:secret:NAME[:json-key[:version-stage[:version-id]]], arn:…:ssm:…:parameter/NAME, env:NAME or file:PATH"
 
-var (
-	errForm = errors.New("must be a reference: " + Forms + " (a secret itself is never taken)")
-
-	partition = regexp.MustCompile(`^aws[a-z-]*$`)
-	region    = regexp.MustCompile(`^[a-z0-9-]+$`)
-	account   = regexp.MustCompile(`^[0-9]{12}$`)
-	variable  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-)
+var errForm = errors.New("must be a reference: " + Forms + " (a secret itself is never taken)")
 
 // Is says whether s claims to be a reference, well formed or not.
 func Is(s string) bool {
@@ -61,7 +53,7 @@ func Parse(s string) (Ref, error) {
 	kind, rest, _ := strings.Cut(s, ":")
 	switch kind {
 	case "env":
-		if !variable.MatchString(rest) {
+		if !made(rest, upper+lower+digits+"_") || strings.Contains(digits, rest[:1]) {
 			return Ref{}, fmt.Errorf("bad variable name in a reference: want env:NAME with letters, digits and _")
 		}
 		return Ref{Kind: Env, Name: rest}, nil
@@ -81,11 +73,11 @@ func parseARN(s string) (Ref, error) {
 		return Ref{}, fmt.Errorf("incomplete ARN %q: want %s", s, Forms)
 	}
 	switch {
-	case !partition.MatchString(f[1]):
+	case !strings.HasPrefix(f[1], "aws") || !made(f[1], lower+"-"):
 		return Ref{}, fmt.Errorf("bad partition in ARN %q", s)
-	case !region.MatchString(f[3]):
+	case !made(f[3], lower+digits+"-"):
 		return Ref{}, fmt.Errorf("bad or missing region in ARN %q", s)
-	case !account.MatchString(f[4]):
+	case len(f[4]) != 12 || !made(f[4], digits):
 		return Ref{}, fmt.Errorf("bad account in ARN %q: want 12 digits", s)
 	}
 	head, res := strings.Join(f[:5], ":"), f[5]
@@ -105,6 +97,15 @@ func parseARN(s string) (Ref, error) {
 	r.Key, r.Stage, r.Version = p[2], p[3], p[4]
 	return r, nil
 }
+
+const (
+	digits = "0123456789"
+	lower  = "abcdefghijklmnopqrstuvwxyz"
+	upper  = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+)
+
+// made says whether s is not empty and has only bytes of set.
+func made(s, set string) bool { return s != "" && strings.Trim(s, set) == "" }
 
 // IsZero says whether there is no reference.
 func (r Ref) IsZero() bool { return r.Kind == None }
