@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -63,6 +64,9 @@ func (t *task) findParts() error {
 // depends on it.
 func (t *task) identify() error {
 	id := ecs.Local()
+	if given := t.cfg.Task.ID; given != "" { // an ARN that names the task as it is named
+		id.ARN, id.ID = strings.TrimSuffix(id.ARN, id.ID)+given, given
+	}
 	uri := t.w.getenv("ECS_CONTAINER_METADATA_URI_V4")
 	if t.cfg.Mode == config.Sibling && uri != "" {
 		id.Container = ownName(t.ctx, uri)

@@ -56,8 +56,8 @@ func (c *Config) place() {
 			p.PublicListenerAddress = local
 		}
 	}
-	for i := range p.Upstreams {
-		if u := &p.Upstreams[i]; u.LocalBindAddress == "" {
+	for i := range p.Upstreams { // elsewhere Consul's own default holds, unsaid
+		if u := &p.Upstreams[i]; u.LocalBindAddress == "" && loopback(t.Address) {
 			u.LocalBindAddress = local
 		}
 	}

@@ -17,7 +17,7 @@ func TestResolveOnECS(t *testing.T) {
 	}
 	a, p := c.ConsulAgent, c.Proxy
 	got := []string{c.Service.Name, a.NodeName, a.BindAddress, a.ClientAddr, p.PublicListenerAddress, p.LocalServiceAddress, p.Upstreams[0].LocalBindAddress, c.Health.Container, c.App.Ready.TCP, c.Admin.Listen}
-	want := []string{"web-app", "ecs-0a1b", "10.0.1.7", "127.0.0.1", "", "127.0.0.1", "127.0.0.1", "main", "127.0.0.1:8080", "off"}
+	want := []string{"web-app", "ecs-0a1b", "10.0.1.7", "127.0.0.1", "", "127.0.0.1", "", "main", "127.0.0.1:8080", "off"}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
