@@ -119,6 +119,7 @@ func (t *task) wireMesh() error {
 	t.runners = map[lifecycle.Unit]lifecycle.Runner{
 		lifecycle.Token: &tokenUnit{cfg: t.cfg, env: t.w.lookup, waiting: t.waits.of(string(lifecycle.Token)), into: &m.tokens},
 		lifecycle.MeshInit: &meshInit{client: m.client, grace: t.grace(lifecycle.MeshInit), note: t.note(lifecycle.MeshInit), log: t.log,
+			removed:   m.outOfCatalog.Store,
 			bootstrap: func() envoy.Bootstrap { return t.bootstrap(file, env) }},
 		lifecycle.ConsulAgent: t.agentRunner(env),
 		lifecycle.Envoy:       t.envoyRunner(file, env),

@@ -24,6 +24,7 @@ type meshInit struct {
 	client    *consulagent.Client
 	bootstrap func() envoy.Bootstrap
 	grace     func() time.Duration
+	removed   func(verified bool) // from agent and catalog
 	note      func(event, detail string, kv ...any)
 	log       hclog.Logger
 }
@@ -72,6 +73,7 @@ func (u *meshInit) down(ctx context.Context) error {
 	if err != nil {
 		u.log.Warn("deregistration is not verified", "error", err)
 	}
+	u.removed(result == consulagent.Verified)
 	return nil
 }
 
