@@ -45,12 +45,22 @@ func Start(t T, name string, argv, env []string) *Process {
 		close(p.done)
 	}()
 	t.Cleanup(func() {
-		if t.Failed() {
+		if t.Failed() && !p.well() {
 			t.Logf("end of the log of %s:\n%s", name, p.Tail(40))
 		}
 		p.end()
 	})
 	return p
+}
+
+// well tells that the process has ended with 0: its log explains no failure.
+func (p *Process) well() bool {
+	select {
+	case <-p.done:
+		return p.err == nil
+	default:
+		return false
+	}
 }
 
 // end asks politely for ten seconds, then kills the group.

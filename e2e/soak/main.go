@@ -7,7 +7,6 @@ package main
 
 import (
 	"flag"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"time"
@@ -27,7 +26,7 @@ func (r round) String() string {
 	if r.noDrain {
 		name += ", no drain"
 	}
-	return fmt.Sprintf("%s, app that %ses on TERM", name, r.term)
+	return name + map[string]string{"exit": ", app dies at once", "finish": ", app finishes"}[r.term]
 }
 
 type settings struct {
