@@ -117,7 +117,8 @@ func (t *task) wireMesh() error {
 	}
 	env := plan.ConsulFree(plan.Scrub(t.w.env, t.cfg.SecretVariables()))
 	t.runners = map[lifecycle.Unit]lifecycle.Runner{
-		lifecycle.Token: &tokenUnit{cfg: t.cfg, env: t.w.lookup, waiting: t.waits.of(string(lifecycle.Token)), into: &m.tokens},
+		lifecycle.Token: &tokenUnit{cfg: t.cfg, env: t.w.lookup, waiting: t.waits.of(string(lifecycle.Token)), into: &m.tokens,
+			grace: t.grace(lifecycle.Token), log: t.log},
 		lifecycle.MeshInit: &meshInit{client: m.client, grace: t.grace(lifecycle.MeshInit), note: t.note(lifecycle.MeshInit), log: t.log,
 			removed:   m.outOfCatalog.Store,
 			bootstrap: func() envoy.Bootstrap { return t.bootstrap(file, env) }},
@@ -131,7 +132,7 @@ func (t *task) wireMesh() error {
 }
 
 // serviceToken is the token of registration, checks and Envoy.
-func (t *task) serviceToken() string { return t.mesh.tokens.of(t.cfg.ACL.ServiceToken) }
+func (t *task) serviceToken() string { return t.mesh.tokens.service(t.cfg.ACL.ServiceToken) }
 
 func (t *task) envoyAdmin() string {
 	if a := t.cfg.Envoy.Admin; a != "" {

@@ -33,15 +33,16 @@ func (u *meshInit) Run(ctx context.Context, ready func(), stop <-chan struct{}) 
 	// Nobody speaks to the agent after us. A connection that was dialled and never
 	// used would hold its end up for a second.
 	defer u.client.Close()
-	if err := u.up(ctx, stop); err != nil || stopped(stop) {
-		return join(err, u.down(ctx))
+	err := u.up(ctx, stop)
+	if err == nil && !stopped(stop) {
+		ready()
+		select {
+		case <-stop:
+		case <-ctx.Done():
+		}
 	}
-	ready()
-	select {
-	case <-stop:
-	case <-ctx.Done():
-	}
-	return u.down(ctx)
+	u.down(ctx)
+	return err
 }
 
 // up registers and writes; a stop cuts it.
@@ -62,9 +63,9 @@ func (u *meshInit) up(ctx context.Context, stop <-chan struct{}) error {
 }
 
 // down takes both from the agent: also when only a part had been registered.
-func (u *meshInit) down(ctx context.Context) error {
+func (u *meshInit) down(ctx context.Context) {
 	if ctx.Err() != nil {
-		return nil
+		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, max(u.grace(), 100*time.Millisecond))
 	defer cancel()
@@ -74,7 +75,6 @@ func (u *meshInit) down(ctx context.Context) error {
 		u.log.Warn("deregistration is not verified", "error", err)
 	}
 	u.removed(result == consulagent.Verified)
-	return nil
 }
 
 // bootstrapFile makes sure that the directory for the bootstrap is there. A
@@ -115,11 +115,4 @@ func onClose(stop <-chan struct{}, f func()) (release func()) {
 		}
 	}()
 	return func() { close(over); <-done }
-}
-
-func join(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
 }

@@ -1,11 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
+	"github.com/hashicorp/go-hclog"
+
+	"meshtask/acl/iam"
 	"meshtask/internal/config"
+	"meshtask/internal/ecs"
 	"meshtask/internal/secret"
 	"meshtask/internal/secret/awsstore"
 )
@@ -14,7 +20,7 @@ import (
 type tokens struct {
 	mu     sync.Mutex
 	values map[secret.Ref]secret.String
-	login  secret.String
+	login  iam.Token
 }
 
 func (k *tokens) of(ref secret.Ref) string {
@@ -23,43 +29,114 @@ func (k *tokens) of(ref secret.Ref) string {
 	return k.values[ref].Reveal()
 }
 
-// tokenUnit resolves every secret reference; it lives as long as what it found
-// is used.
+// service is the token of registration, checks and Envoy: that of the login,
+// else the configured one.
+func (k *tokens) service(ref secret.Ref) string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return cmp.Or(k.login.SecretID.Reveal(), k.values[ref].Reveal())
+}
+
+func (k *tokens) set(f func()) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	f()
+}
+
+// tokenUnit resolves every secret reference and logs in; it lives as long as
+// what it found is used, and logs out.
 type tokenUnit struct {
 	cfg     *config.Config
 	env     func(string) (string, bool)
 	waiting func(what, lastError, hint string)
+	grace   func() time.Duration
+	log     hclog.Logger
 	into    *tokens
 }
 
 func (u *tokenUnit) Run(ctx context.Context, ready func(), stop <-chan struct{}) error {
 	resolve, cancel := context.WithCancel(ctx)
 	defer cancel()
-	go func() { // a stop before everything is there ends the wait
-		select {
-		case <-stop:
-			cancel()
-		case <-resolve.Done():
-		}
-	}()
-	var refs []secret.Ref
-	for _, r := range u.cfg.References() {
-		refs = append(refs, r.Ref)
-	}
-	values, err := secret.All(resolve, secret.Config{Env: u.env, Store: &awsstore.Store{}, Wait: u.cfg.ACL.Wait.Duration, Waiting: u.waiting}, refs...)
+	release := onClose(stop, cancel) // a stop before everything is there ends the wait
+	client, err := u.resolve(resolve)
+	release()
 	if err != nil {
 		if resolve.Err() != nil {
 			return nil
 		}
-		return fmt.Errorf("cannot resolve: %w", err)
+		return err
 	}
-	u.into.mu.Lock()
-	u.into.values = values
-	u.into.mu.Unlock()
-	ready()
+	if !stopped(stop) {
+		ready()
+	}
 	select {
 	case <-stop:
 	case <-ctx.Done():
 	}
+	u.logout(ctx, client)
 	return nil
+}
+
+// resolve reads the secrets, then logs in with what they gave. The client is
+// nil without a login.
+func (u *tokenUnit) resolve(ctx context.Context) (*iam.Client, error) {
+	var refs []secret.Ref
+	for _, r := range u.cfg.References() {
+		refs = append(refs, r.Ref)
+	}
+	values, err := secret.All(ctx, secret.Config{Env: u.env, Store: &awsstore.Store{}, Wait: u.cfg.ACL.Wait.Duration, Waiting: u.waiting}, refs...)
+	if err != nil {
+		return nil, fmt.Errorf("cannot resolve: %w", err)
+	}
+	u.into.set(func() { u.into.values = values })
+	if u.cfg.ACL.Login == nil {
+		return nil, nil
+	}
+	client, err := u.client(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("acl.login: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, u.cfg.ACL.Wait.Duration)
+	defer cancel()
+	token, err := client.Login(ctx)
+	if err != nil {
+		client.Close()
+		return nil, fmt.Errorf("acl.login: %w", err)
+	}
+	u.into.set(func() { u.into.login = token })
+	return client, nil
+}
+
+func (u *tokenUnit) client(ctx context.Context) (*iam.Client, error) {
+	l := u.cfg.ACL.Login
+	credentials, region, err := iam.Environment(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cluster, err := ecs.ClusterARN(u.cfg.Task.ARN, u.cfg.Task.Cluster)
+	if err != nil {
+		return nil, err
+	}
+	return iam.New(iam.Config{
+		Server: l.Server, CAPEM: []byte(u.into.of(l.CACert)), Method: l.Method, Datacenter: l.Datacenter,
+		Namespace: u.cfg.Service.Namespace, Partition: cmp.Or(u.cfg.Service.Partition, u.cfg.ConsulAgent.Partition),
+		TaskID: u.cfg.Task.ID, Cluster: cluster, Meta: l.Meta, Credentials: credentials, Region: cmp.Or(l.Region, region),
+		STSEndpoint: l.STSEndpoint, ServerID: l.ServerIDHeaderValue, Entity: l.IncludeEntity, Waiting: u.waiting,
+	})
+}
+
+// logout destroys the login's token, within the unit's share of the stop.
+func (u *tokenUnit) logout(ctx context.Context, client *iam.Client) {
+	if client == nil {
+		return
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(ctx, min(u.grace(), time.Second))
+	defer cancel()
+	u.into.mu.Lock()
+	token := u.into.login
+	u.into.mu.Unlock()
+	if err := client.Logout(ctx, token); err != nil {
+		u.log.Warn("the service token is not logged out", "accessor", token.AccessorID, "error", err)
+	}
 }
