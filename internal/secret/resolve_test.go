@@ -84,7 +84,16 @@ func TestAllTimes(t *testing.T) {
 		"outage":             {until(30*time.Second, errOutage, filled), "t0k", nil, 30 * time.Second, 35 * time.Second},
 		"outage without end": {until(time.Hour, errOutage, ""), "", []string{sm + ":token", "connection refused"}, wait - lastPause, wait},
 		"denied a moment":    {until(2*time.Second, denied, filled), "t0k", nil, 2 * time.Second, 3 * time.Second},
-		"denied":             {until(time.Hour, denied, ""), "", []string{sm + ":token", "AccessDenied", "secretsmanager:GetSecretValue"}, time.Second, Stubborn},
+		"denied twice, a moment each": {func(since time.Duration) (String, error) {
+			switch {
+			case since < 2*time.Second, since > 20*time.Second && since < 22*time.Second:
+				return "", denied
+			case since < 22*time.Second:
+				return "{}", nil
+			}
+			return filled, nil
+		}, "t0k", nil, 22 * time.Second, 24 * time.Second},
+		"denied": {until(time.Hour, denied, ""), "", []string{sm + ":token", "AccessDenied", "secretsmanager:GetSecretValue"}, time.Second, Stubborn},
 		"denied after a long wait": {func(since time.Duration) (String, error) {
 			if since < 20*time.Second {
 				return "{}", nil
