@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -68,9 +69,7 @@ func newEnvoyBedOn(t *testing.T, config harness.ServerConfig) *envoyBed {
 func (b *envoyBed) register(config map[string]any) {
 	b.t.Helper()
 	with := map[string]any{"bind_address": b.server.Address}
-	for key, value := range config {
-		with[key] = value
-	}
+	maps.Copy(with, config)
 	for _, r := range []*api.AgentServiceRegistration{
 		{ID: "web-1", Name: "web", Port: 8080},
 		{ID: envoyProxyID, Name: "web-sidecar-proxy", Kind: api.ServiceKindConnectProxy, Port: 20000, Proxy: &api.AgentServiceConnectProxyConfig{

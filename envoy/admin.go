@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -187,10 +188,8 @@ func (a *Admin) call(ctx context.Context, method, path string, want ...int) ([]b
 	if err != nil {
 		return nil, fmt.Errorf("envoy admin %s: %w", path, err)
 	}
-	for _, status := range want {
-		if answer.StatusCode == status {
-			return body, nil
-		}
+	if slices.Contains(want, answer.StatusCode) {
+		return body, nil
 	}
 	return nil, fmt.Errorf("envoy admin %s %s: status %d: %s", method, path, answer.StatusCode, firstLine(body))
 }

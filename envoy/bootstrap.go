@@ -10,6 +10,7 @@ package envoy
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"strconv"
 	"strings"
@@ -99,9 +100,7 @@ func document(s Settings, r Registered) (object, error) {
 		"static_resources":  static,
 		"dynamic_resources": dynamicResources(token),
 	}
-	for key, value := range extra.top {
-		doc[key] = value
-	}
+	maps.Copy(doc, extra.top)
 	return doc, nil
 }
 

@@ -33,20 +33,20 @@ func TestVerdict(t *testing.T) {
 		{"xxX", 3, "---"},
 	} {
 		var v verdict
-		got := ""
+		var got strings.Builder
 		for _, r := range tc.results {
 			v = v.next(r == '.', r == 'X', tc.retries)
 			switch v.health {
 			case "HEALTHY":
-				got += "H"
+				got.WriteString("H")
 			case "UNHEALTHY":
-				got += "U"
+				got.WriteString("U")
 			default:
-				got += "-"
+				got.WriteString("-")
 			}
 		}
-		if got != tc.want {
-			t.Errorf("%s with %d retries: %s, want %s", tc.results, tc.retries, got, tc.want)
+		if got.String() != tc.want {
+			t.Errorf("%s with %d retries: %s, want %s", tc.results, tc.retries, got.String(), tc.want)
 		}
 	}
 }

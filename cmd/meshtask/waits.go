@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -70,9 +71,7 @@ func (w *waits) now() map[string]wait {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	out := make(map[string]wait, len(w.units))
-	for k, v := range w.units {
-		out[k] = v
-	}
+	maps.Copy(out, w.units)
 	return out
 }
 

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"reflect"
 	"strconv"
@@ -246,9 +247,7 @@ func members(v reflect.Value) map[string]reflect.Value {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {
 		case f.Anonymous:
-			for k, embedded := range members(reflect.Indirect(v.Field(i))) {
-				m[k] = embedded
-			}
+			maps.Copy(m, members(reflect.Indirect(v.Field(i))))
 		case name != "" && name != "-":
 			m[name] = v.Field(i)
 		}

@@ -39,9 +39,9 @@ func TestBadAnswers(t *testing.T) {
 		"bare string 404":       {refuse(404, "unknown id"), []string{"HTTP 404", "unknown id"}},
 		"a document behind 500": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500); _, _ = w.Write([]byte(taskDoc)) }, []string{"HTTP 500"}},
 		"throttled": {func(w http.ResponseWriter, _ *http.Request) {
-			http.Error(w, "You have reached\nmaximum request limit.", 429)
+			http.Error(w, "You have reached\nmaximum request limit.", http.StatusTooManyRequests)
 		}, []string{"HTTP 429: You have reached maximum request limit."}},
-		"redirect":               {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", 301) }, []string{"HTTP 301"}},
+		"redirect":               {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusMovedPermanently) }, []string{"HTTP 301"}},
 		"no text":                {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }, []string{"HTTP 503: no text"}},
 		"long text":              {refuse(500, strings.Repeat("x", 5000)), []string{strings.Repeat("x", quote) + "…"}},
 		"200 with a bare string": {refuse(200, "oops"), []string{"/task", "cannot unmarshal"}},
