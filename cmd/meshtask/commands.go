@@ -19,6 +19,13 @@ func commands() []command {
 				fs.String("mesh", "", "where the mesh container listens (127.0.0.1:9902)")
 				fs.String("wait", "", "how long the mesh may take to be up (5m); then exit 204")
 			}},
+		{name: "dev", args: "[flags] -- CMD ARG…", does: "run on a laptop or in CI: with a Consul server, metadata endpoint and configuration of its own",
+			run: runDev, flags: func(fs *flag.FlagSet) {
+				runFlags(fs)
+				fs.String("server", "", "join this Consul server instead of starting one")
+				fs.String("service", "", "name of the service (the command's)")
+				fs.String("port", "", "where the app listens on 127.0.0.1")
+			}},
 		{name: "health", args: "[--dir DIR]", does: "exit 0 when the task is up and its app healthy, else 1 and one line why",
 			run: runHealth, flags: dirFlag},
 		{name: "status", args: "[--dir DIR] [--json]", does: "print the live state of every unit",

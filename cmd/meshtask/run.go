@@ -124,6 +124,16 @@ func (t *task) play(path string) (lifecycle.Outcome, error) {
 	if err := t.wire(path); err != nil {
 		return lifecycle.Outcome{}, err
 	}
+	if t.before != nil {
+		var end func()
+		if err := t.during(func(ctx context.Context) (err error) {
+			end, err = t.before(ctx, t)
+			return err
+		}); err != nil {
+			return lifecycle.Outcome{}, err
+		}
+		defer end()
+	}
 	t.marker = lifecycle.NewMarker(t.rows, len(t.cfg.App.Command) > 0)
 	if limit := t.cfg.MaxRunTime; limit > 0 {
 		timer := time.AfterFunc(limit, func() {

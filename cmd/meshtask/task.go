@@ -37,6 +37,10 @@ type task struct {
 	user    *supervisor.User // of the app; nil: ours
 	mesh    *mesh            // nil without one of ours
 
+	// before runs ahead of T0, beside the signals, for `meshtask dev`; what it
+	// returns is called when the task has ended. nil: nothing.
+	before func(context.Context, *task) (end func(), err error)
+
 	meshAddr string        // `meshtask app`: where the lease is
 	meshWait time.Duration // and how long it may take to be granted
 
