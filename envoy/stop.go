@@ -25,7 +25,7 @@ func (p *Proxy) finish(ctx context.Context, child *supervisor.Child, admin *Admi
 	}
 	child.Clear(0)
 	exit := child.Exit()
-	p.c.Note("step", "exit", "pid", exit.PID, "status", exit.Status(), "peak", exit.MaxRSS)
+	p.c.Note("step", "exit", "pid", exit.PID, "status", exit.Status(), "peak_bytes", exit.MaxRSS)
 	if unasked {
 		return fmt.Errorf("envoy ended without being asked to: %w%s", &exit, p.tail(child, ""))
 	}
