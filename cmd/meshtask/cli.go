@@ -88,10 +88,15 @@ func (c command) parse(args []string) (call, error) {
 		out.cmd, out.hasDash, args = args[i+1:], true, args[:i]
 	}
 	fs := c.flagSet()
-	if err := fs.Parse(args); err != nil {
-		return out, c.explain(fs, err)
+	for { // flags may follow arguments: config check --config FILE
+		if err := fs.Parse(args); err != nil {
+			return out, c.explain(fs, err)
+		}
+		if args = fs.Args(); len(args) == 0 {
+			break
+		}
+		out.rest, args = append(out.rest, args[0]), args[1:]
 	}
-	out.rest = fs.Args()
 	fs.Visit(func(f *flag.Flag) { out.set[f.Name] = f.Value.String() })
 	return out, nil
 }

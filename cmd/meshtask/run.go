@@ -83,11 +83,11 @@ func (w *world) task(name string, mode config.Mode, c call) (*task, int) {
 
 // config reads the configuration from everywhere it may come from.
 func (w *world) config(mode config.Mode, c call) (*config.Config, []config.Finding, error) {
-	s := config.Sources{Mode: mode, Name: c.set["config"], Command: c.cmd, Flags: c.set, Env: w.lookup, AgentKeys: agentKeys()}
+	s := config.Sources{Mode: mode, Name: cmp.Or(c.set["config"], w.getenv("MESHTASK_CONFIG")), Command: c.cmd, Flags: c.set, Env: w.lookup, AgentKeys: agentKeys()}
 	if s.Name != "" {
 		text, err := os.ReadFile(s.Name)
 		if err != nil {
-			return nil, nil, fmt.Errorf("--config: %w", err)
+			return nil, nil, fmt.Errorf("--config (or MESHTASK_CONFIG): %w", err)
 		}
 		s.File = text
 	}
