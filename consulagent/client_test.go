@@ -95,7 +95,6 @@ func TestRegisterFaults(t *testing.T) {
 		"not known to the agent":    {path: register, answer: "403 ACL not found", heals: true},
 		"denied":                    {path: register, answer: "403 Permission denied: lacks permission", want: `needs service:write on "web" and "web-sidecar-proxy"`, calls: 1},
 		"a payload that is wrong":   {path: register, answer: http.StatusBadRequest, want: "register web-1: the agent answers 400", calls: 1},
-		"ACLs are off":              {path: "/v1/acl/token/self", answer: http.StatusUnauthorized, heals: true},
 		"no leader until the end":   {path: register, answer: "No cluster leader", want: "register web-1: the agent answers 500: No cluster leader", calls: 100},
 		"no answer until the end":   {path: register, answer: time.Minute, want: "the agent cannot be reached", calls: 100},
 		"not a token until the end": {path: "/v1/acl/token/self", answer: "403 ACL not found", want: "not known to Consul (yet)", calls: 100},
@@ -131,6 +130,21 @@ func TestRegisterFaults(t *testing.T) {
 				t.Errorf("it was tried %d times", n)
 			}
 		})
+	}
+}
+
+func TestRegisterWithATokenForNothing(t *testing.T) {
+	f := newServers(t)
+	f.fail["/v1/acl/token/self"] = http.StatusUnauthorized // ACL support disabled
+	c := newTestClient(t, f, func(cfg *ClientConfig) {
+		cfg.Waiting = func(what, last, _ string) {
+			if what != "" {
+				t.Errorf("it waits for %s: %s", what, last)
+			}
+		}
+	})
+	if err := c.Register(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 

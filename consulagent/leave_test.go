@@ -47,6 +47,8 @@ func TestLeave(t *testing.T) {
 			before: func(a *acted) { a.servers.fail["/v1/"] = time.Minute }, most: graceDefault + 200*time.Millisecond},
 		"an answer that hides the node": {script: "running join", grace: 6 * time.Second, want: "unverified", terms: 2, drops: 1,
 			before: func(a *acted) { a.servers.listed, a.servers.filtered = false, true }, least: knownMost + goneMost, most: knownMost + goneMost + 500*time.Millisecond},
+		"hidden is not gone": {script: "running join", want: "verified", terms: 2, drops: 1, least: goneMost, most: goneMost + 500*time.Millisecond,
+			begun: func(f *fakeServers) { f.set(func() { f.listed, f.filtered = false, true }) }},
 		"it dies of TERM": {script: "dies running join", want: "unverified", most: 300 * time.Millisecond},
 		"little grace":    {script: "deaf running join", grace: 400 * time.Millisecond, want: "verified", terms: 2, killed: true, drops: 1, most: 600 * time.Millisecond},
 	} {
@@ -93,30 +95,32 @@ func slack() time.Duration { return 700 * time.Millisecond }
 func TestLeaveEarly(t *testing.T) {
 	for name, c := range map[string]struct {
 		script string
+		waits  string // what it waits for when the stop comes
 		listed bool
 		want   string
 		terms  int
+		drops  int
 	}{
-		"never joined":       {"running refused", false, "skipped", 0},
-		"no word of a join":  {"running", false, "skipped", 0},
-		"still starting":     {"join", true, "unverified", 0},
-		"joined, not listed": {"running join", false, "unverified", 2},
+		"never joined":       {"running refused", "connection refused", false, "skipped", 0, 0},
+		"no word of a join":  {"running", "the agent to join", false, "skipped", 0, 0},
+		"still starting":     {"join", "a leader", true, "unverified", 0, 0},
+		"joined, not listed": {"running join", "a leader", false, "unverified", 2, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := act(t, c.script, vanish)
 			a.servers.leader, a.servers.listed = "", c.listed
 			_, stop := a.run(t)
-			poll(t, "an agent that has started", func() bool { return a.told("step exec") })
-			if c.script == "running refused" {
-				poll(t, "a refused join", func() bool {
-					a.mu.Lock()
-					defer a.mu.Unlock()
-					return strings.Contains(strings.Join(a.why, "\n"), "connection refused")
-				})
-			}
+			poll(t, "the agent's last word", func() bool {
+				a.mu.Lock()
+				defer a.mu.Unlock()
+				return strings.Contains(strings.Join(a.why, "\n"), c.waits)
+			})
 			took, err := stop()
 			if err != nil || !a.told("step left result "+c.want) || a.terms != c.terms || took > graceDefault+slack() {
 				t.Errorf("%v after %v: %q, %d TERMs; want %s, %d", err, took, a.notes, a.terms, c.want, c.terms)
+			}
+			if got := a.servers.count(dropNode); got != c.drops {
+				t.Errorf("the node was removed %d times, want %d", got, c.drops)
 			}
 			if c.script == "running refused" && took > 500*time.Millisecond+slack() {
 				t.Errorf("an agent that cannot have joined was waited for: %v", took)
@@ -133,7 +137,7 @@ func TestStoppedAgentLeaves(t *testing.T) {
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	if took, err := stop(); err != nil || !a.told("step left result verified") {
+	if took, err := stop(); err != nil || !a.told("step left result verified") || a.told("killed") || a.servers.count(dropNode) > 0 {
 		t.Errorf("%v after %v: %q", err, took, a.notes)
 	}
 }
@@ -169,6 +173,30 @@ func TestJoinTimeout(t *testing.T) {
 	late, ok := errors.AsType[*JoinError](err)
 	if !ok || !strings.Contains(err.Error(), "Failed to join 10.0.0.1:8301: connection refused") || late.What != "the agent to join" {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A later life may wait for servers for as long as it takes.
+func TestLaterLifeIsNotGivenUp(t *testing.T) {
+	a := act(t, "running join", vanish)
+	unit := New(*a.cfg)
+	unit.joined = true // an earlier Run was ready
+	unit.c.JoinTimeout = time.Millisecond
+	a.servers.leader = ""
+	ready, stop, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() { done <- unit.Run(context.Background(), func() { close(ready) }, stop) }()
+	poll(t, "questions for the leader", func() bool { return a.servers.count("GET /v1/status/leader") > 5 })
+	a.servers.set(func() { a.servers.leader = "10.0.0.1:8300" })
+	select {
+	case <-ready:
+		close(stop)
+	case err := <-done:
+		t.Fatalf("it was given up: %v", err)
+	case <-time.After(patience):
+		t.Fatal("it is not ready")
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
 
