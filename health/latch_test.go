@@ -92,7 +92,7 @@ func TestLatchOvertaken(t *testing.T) {
 		l.s.AppUp()
 		time.Sleep(time.Millisecond)
 		l.agent.set(func() { l.agent.lag = time.Millisecond })
-		if err, took := l.down(); err != nil || took < 700*time.Millisecond || took > 1800*time.Millisecond {
+		if took, err := l.down(); err != nil || took < 700*time.Millisecond || took > 1800*time.Millisecond {
 			t.Errorf("%v after %v", err, took)
 		}
 		log := l.agent.log()
@@ -134,7 +134,7 @@ func TestStopInTheMiddleOfATurn(t *testing.T) {
 		l.s.EnvoyUp()
 		l.s.AppUp()
 		l.within(10*time.Millisecond, "passing", func() bool { return l.agent.at(testCheck) == "passing" })
-		if err, took := l.down(); err != nil || took > 50*time.Millisecond {
+		if took, err := l.down(); err != nil || took > 50*time.Millisecond {
 			t.Errorf("%v after %v", err, took)
 		}
 		for range 200 { // the alias check turns twice meanwhile

@@ -86,11 +86,11 @@ func (l *life) within(limit time.Duration, what string, cond func() bool) {
 }
 
 // down stops and returns what Run returned and how long it took.
-func (l *life) down() (error, time.Duration) {
+func (l *life) down() (time.Duration, error) {
 	began := time.Now()
 	close(l.stop)
 	err := <-l.done
-	return err, time.Since(began)
+	return time.Since(began), err
 }
 
 func (l *life) count(step string) (n int) {

@@ -96,7 +96,7 @@ func TestProbeLives(t *testing.T) {
 			t.Errorf("%d lives, %d active, overlapped %v", n, active, p.overlapped)
 		}
 		begun, _ := p.lives()
-		if err, _ := l.down(); err != nil {
+		if _, err := l.down(); err != nil {
 			t.Error(err)
 		}
 		l.s.AppDown()
@@ -136,7 +136,7 @@ func TestTwoContainers(t *testing.T) {
 			sib.says <- State{Critical, "UNHEALTHY"}
 			l.within(20*time.Millisecond, "critical", func() bool { return l.agent.at(testAlias) == "critical" })
 		}
-		if err, took := l.down(); err != nil || took > 50*time.Millisecond {
+		if took, err := l.down(); err != nil || took > 50*time.Millisecond {
 			t.Errorf("stop: %v after %v", err, took)
 		}
 	})
@@ -183,7 +183,7 @@ func TestStopDuringReassert(t *testing.T) {
 		l.agent.restart()
 		l.s.AgentUp()
 		<-begun
-		if err, took := l.down(); err != nil || took > 50*time.Millisecond {
+		if took, err := l.down(); err != nil || took > 50*time.Millisecond {
 			t.Errorf("%v after %v", err, took)
 		}
 	})
@@ -197,7 +197,7 @@ func TestStopUnanswered(t *testing.T) {
 		l.agent.set(func() { l.agent.lag = time.Hour })
 		l.s.EnvoyDown()
 		time.Sleep(time.Millisecond)
-		if err, took := l.down(); err == nil || took > stopGrace {
+		if took, err := l.down(); err == nil || took > stopGrace {
 			t.Errorf("%v after %v", err, took)
 		}
 		if l.removals != 1 {

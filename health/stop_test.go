@@ -14,7 +14,7 @@ func TestCatalogRemoval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := begin(t, func(l *life, cfg *Config) { cfg.Catalog = l })
 		l.up()
-		if err, took := l.down(); err != nil || took > 50*time.Millisecond {
+		if took, err := l.down(); err != nil || took > 50*time.Millisecond {
 			t.Errorf("stop: %v after %v", err, took)
 		}
 		l.wantSteps("step passing", "step critical", "step removed")
@@ -36,7 +36,7 @@ func TestCatalogRefuses(t *testing.T) {
 		r := &refusal{}
 		l := begin(t, func(_ *life, cfg *Config) { cfg.Catalog = r })
 		l.up()
-		if err, took := l.down(); err != nil || took > 100*time.Millisecond {
+		if took, err := l.down(); err != nil || took > 100*time.Millisecond {
 			t.Errorf("stop: %v after %v, want nil at once: the wait is longer instead", err, took)
 		}
 		l.wantSteps("step passing", "step critical")
@@ -51,7 +51,7 @@ func TestStopWithoutAgent(t *testing.T) {
 		l := begin(t, func(l *life, cfg *Config) { cfg.Grace = func() time.Duration { return time.Second } })
 		l.up()
 		l.agent.set(func() { l.agent.fail = errors.New("connection refused") })
-		err, took := l.down()
+		took, err := l.down()
 		if err == nil || took > time.Second+50*time.Millisecond {
 			t.Errorf("%v after %v, want an error within the grace of 1 s", err, took)
 		}
@@ -88,7 +88,7 @@ func TestStopWhenTheAgentForgot(t *testing.T) {
 			})
 			l.up()
 			l.agent.restart()
-			if err, took := l.down(); err != nil || took > 50*time.Millisecond {
+			if took, err := l.down(); err != nil || took > 50*time.Millisecond {
 				t.Errorf("native %v: %v after %v", native, err, took)
 			}
 		})

@@ -20,7 +20,7 @@ func TestCriticalUntilAppAndEnvoyAreReady(t *testing.T) {
 		}
 		l.up()
 		l.wantSteps("step passing")
-		if err, took := l.down(); err != nil || took > 50*time.Millisecond {
+		if took, err := l.down(); err != nil || took > 50*time.Millisecond {
 			t.Errorf("stop: %v after %v", err, took)
 		}
 		l.wantSteps("step passing", "step critical")
@@ -144,7 +144,7 @@ func TestNativeChecks(t *testing.T) {
 		l.agent.set(func() { l.agent.local["native"] = "passing"; l.agent.follow() })
 		l.s.EnvoyUp()
 		l.within(20*time.Millisecond, "passing", func() bool { return none() && l.agent.at(testAlias) == "passing" && l.count("step passing") == 2 })
-		if err, took := l.down(); err != nil || took > 50*time.Millisecond || !both() {
+		if took, err := l.down(); err != nil || took > 50*time.Millisecond || !both() {
 			t.Errorf("stop: %v after %v, maintenance mode %v", err, took, both())
 		}
 		l.wantSteps("step passing", "step critical", "step passing", "step critical")

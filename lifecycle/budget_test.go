@@ -7,7 +7,6 @@ import (
 )
 
 //go:fix inline
-func ptr(d time.Duration) *time.Duration { return new(d) }
 
 func defaults(stop time.Duration) StopSettings {
 	return StopSettings{StopTimeout: stop, Drain: true, Propagation: time.Second}
@@ -79,7 +78,7 @@ func TestTightBudgets(t *testing.T) {
 
 func TestGivenValuesAreKeptOrRefused(t *testing.T) {
 	s := defaults(30 * time.Second)
-	s.Propagation, s.PropagationGiven, s.DrainMax, s.AppTimeout = 3*time.Second, true, ptr(5*time.Second), ptr(7*time.Second)
+	s.Propagation, s.PropagationGiven, s.DrainMax, s.AppTimeout = 3*time.Second, true, new(5*time.Second), new(7*time.Second)
 	p, err := PlanStop(Documented(), s)
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +86,7 @@ func TestGivenValuesAreKeptOrRefused(t *testing.T) {
 	if p.Propagation != 3*time.Second || p.DrainMax != 5*time.Second || p.Share(App) != 7*time.Second {
 		t.Errorf("given values changed: %s", p)
 	}
-	s.DrainMax, s.AppTimeout = ptr(20*time.Second), ptr(20*time.Second)
+	s.DrainMax, s.AppTimeout = new(20*time.Second), new(20*time.Second)
 	_, err = PlanStop(Documented(), s)
 	for _, number := range []string{"drain.max 20s", "app.stopTimeout 20s", "propagation wait 3s", "45.4s", "30s", "29.3s"} {
 		if err == nil || !strings.Contains(err.Error(), number) {

@@ -41,7 +41,9 @@ func TestBadAnswers(t *testing.T) {
 		"throttled": {func(w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, "You have reached\nmaximum request limit.", http.StatusTooManyRequests)
 		}, []string{"HTTP 429: You have reached maximum request limit."}},
-		"redirect":               {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusMovedPermanently) }, []string{"HTTP 301"}},
+		"redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/elsewhere", http.StatusMovedPermanently)
+		}, []string{"HTTP 301"}},
 		"no text":                {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }, []string{"HTTP 503: no text"}},
 		"long text":              {refuse(500, strings.Repeat("x", 5000)), []string{strings.Repeat("x", quote) + "…"}},
 		"200 with a bare string": {refuse(200, "oops"), []string{"/task", "cannot unmarshal"}},
