@@ -1,6 +1,7 @@
 package envoy
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -197,5 +198,33 @@ func await(t *testing.T, what string, c <-chan struct{}) {
 	case <-c:
 	case <-time.After(patience):
 		t.Fatalf("not within %v: %s", patience, what)
+	}
+}
+
+// freeze stops a process and returns when its last thread has stopped: until then
+// it may still answer.
+func freeze(t *testing.T, pid int) {
+	t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.After(10 * time.Second); ; {
+		running := 0
+		stats, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		for _, stat := range stats {
+			if text, err := os.ReadFile(stat); err == nil && !bytes.Contains(text, []byte(") T ")) {
+				running++
+			}
+		}
+		if running == 0 && len(stats) > 0 {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("%d threads of %d have not stopped", running, pid)
+		}
 	}
 }

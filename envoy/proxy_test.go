@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -148,9 +147,7 @@ func TestProxyStoppedProcessIsKilled(t *testing.T) {
 	})
 	l.run(t)
 	await(t, "ready", l.ready)
-	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	freeze(t, pid)
 	began := time.Now()
 	close(l.stop)
 	await(t, "end", l.done)
