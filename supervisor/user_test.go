@@ -82,10 +82,7 @@ func TestAChildRunsAsItsUser(t *testing.T) {
 		{UID: 0, GID: 12346},
 	} {
 		spec.User = user
-		groups := fmt.Sprint(user.GID)
-		for _, g := range user.Groups {
-			groups += fmt.Sprint(" ", g)
-		}
+		groups := strings.Trim(fmt.Sprint(append([]uint32{user.GID}, user.Groups...)), "[]")
 		if got, want := outputOf(t, s, spec), fmt.Sprintf("%d\n%d\n%s\n", user.UID, user.GID, groups); got != want {
 			t.Errorf("%v: got %q, want %q", user, got, want)
 		}
