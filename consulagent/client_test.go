@@ -170,6 +170,47 @@ func TestDeregisterFaults(t *testing.T) {
 	}
 }
 
+// A registration that was cut arrives after the first deregistration.
+func TestDeregisterOvertakesALateRegistration(t *testing.T) {
+	f := newServers(t)
+	f.fail["/v1/agent/service/web-1"] = http.StatusOK // it is there
+	c := newTestClient(t, f, nil)
+	done := make(chan error, 1)
+	go func() {
+		_, err := c.Deregister(t.Context())
+		done <- err
+	}()
+	poll(t, "a second deregistration", func() bool {
+		return f.count("PUT /v1/agent/service/deregister/web-1-sidecar-proxy") == 2
+	})
+	f.set(func() { clear(f.fail) })
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// A registration in flight is not abandoned to land later; one that hangs is.
+func TestRegisterIsCutBetweenCalls(t *testing.T) {
+	for name, hang := range map[string]time.Duration{"slow": 50 * time.Millisecond, "hanging": time.Minute} {
+		f := newServers(t)
+		f.fail["/v1/agent/service/register"] = hang
+		c := newTestClient(t, f, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- c.Register(ctx) }()
+		poll(t, "a registration", func() bool { return f.count("PUT /v1/agent/service/register") == 1 })
+		begun := time.Now()
+		cancel()
+		err := <-done
+		if took := time.Since(begun); err == nil && hang > time.Second || took > inFlight+slack() {
+			t.Errorf("%s: %v after %v", name, err, took)
+		}
+		if n := f.count("PUT /v1/agent/service/register"); n > 2 || hang > time.Second && n > 1 {
+			t.Errorf("%s: %d registrations", name, n)
+		}
+	}
+}
+
 // A body without end does not fill our memory, and one that is no JSON is an error.
 func TestAnswersAreBounded(t *testing.T) {
 	f := newServers(t)

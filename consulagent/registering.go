@@ -22,6 +22,10 @@ const (
 
 const (
 	firstRetry, lastRetry = 20 * time.Millisecond, time.Second
+	// inFlight is how long a registration that is cut is waited for; the agent takes 10 ms.
+	inFlight = 300 * time.Millisecond
+	// deregisterTries: a registration that was cut may still arrive after the first one.
+	deregisterTries, deregisterPause = 5, 20 * time.Millisecond
 	// maintenanceReason holds back a service whose checks nobody can set.
 	maintenanceReason = "meshtask: app and Envoy are not ready yet"
 )
@@ -38,6 +42,8 @@ func (c *Client) Register(ctx context.Context) error {
 	r := c.cfg.Registration
 	for _, s := range []*api.AgentServiceRegistration{r.Service(), r.Sidecar()} {
 		if err := c.retry(ctx, "the agent to register "+s.ID, func() error {
+			ctx, cancel := outlive(ctx)
+			defer cancel()
 			return c.put(ctx, "/v1/agent/service/register", c.scope(), s)
 		}); err != nil {
 			return fmt.Errorf("register %s: %w", s.ID, err)
@@ -52,6 +58,22 @@ func (c *Client) Register(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// outlive keeps a call going for a moment after ctx is done: the agent would carry it out
+// all the same, and might do so after a deregistration that comes next.
+func outlive(ctx context.Context) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.NewTimer(inFlight)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cancel()
+		case <-longer.Done():
+		}
+	})
+	return longer, func() { stop(); cancel() }
 }
 
 // awaitToken reads the token itself until the servers know it. An agent that is made to
@@ -101,26 +123,45 @@ func refused(err error) bool {
 // there and from the catalog. The error says why the result is Unverified.
 func (c *Client) Deregister(ctx context.Context) (Result, error) {
 	node, nodeErr := c.node(ctx) // while there are still checks to name it
-	r := c.cfg.Registration
-	for _, id := range []string{r.ProxyID(), r.ServiceID()} {
-		err := c.put(ctx, "/v1/agent/service/deregister/"+url.PathEscape(id), c.scope(), nil)
-		if err != nil && !status(err, http.StatusNotFound) {
-			return Unverified, fmt.Errorf("deregister %s: %w", id, c.explain(err))
+	for try := 1; ; try++ {
+		again, err := c.withdraw(ctx)
+		switch {
+		case err == nil && nodeErr != nil:
+			return Unverified, fmt.Errorf("cannot look into the catalog: %w", nodeErr)
+		case err == nil:
+			return c.gone(ctx, node)
+		case !again || try == deregisterTries:
+			return Unverified, err
+		}
+		timer := time.NewTimer(deregisterPause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return Unverified, err
 		}
 	}
-	for _, id := range []string{r.ProxyID(), r.ServiceID()} {
+}
+
+// withdraw takes both from the agent, and looks. again: the agent had one of them after all.
+func (c *Client) withdraw(ctx context.Context) (again bool, err error) {
+	ids := []string{c.cfg.Registration.ProxyID(), c.cfg.Registration.ServiceID()}
+	for _, id := range ids {
+		err := c.put(ctx, "/v1/agent/service/deregister/"+url.PathEscape(id), c.scope(), nil)
+		if err != nil && !status(err, http.StatusNotFound) {
+			return false, fmt.Errorf("deregister %s: %w", id, c.explain(err))
+		}
+	}
+	for _, id := range ids {
 		_, err := c.get(ctx, "/v1/agent/service/"+url.PathEscape(id), c.scope(), nil)
 		switch {
 		case err == nil:
-			return Unverified, fmt.Errorf("the agent still has %s", id)
+			return true, fmt.Errorf("the agent still has %s", id)
 		case !status(err, http.StatusNotFound):
-			return Unverified, fmt.Errorf("cannot tell whether the agent still has %s: %w", id, c.explain(err))
+			return false, fmt.Errorf("cannot tell whether the agent still has %s: %w", id, c.explain(err))
 		}
 	}
-	if nodeErr != nil {
-		return Unverified, fmt.Errorf("cannot look into the catalog: %w", nodeErr)
-	}
-	return c.gone(ctx, node)
+	return false, nil
 }
 
 // gone looks for service and sidecar in the servers' catalog.
