@@ -62,7 +62,7 @@ func TestUpsert(t *testing.T) {
 		m.gate = nil
 		m.run("") // the name is the family's
 		work(t, m.controller(t), time.Second)
-		if err := m.check(c.naming, "pre"); err != nil {
+		if err := m.check(c.naming); err != nil {
 			t.Error(err)
 		}
 	})
@@ -99,12 +99,12 @@ func TestScaleToZeroAndBackKeepsTheToken(t *testing.T) {
 		if got := m.content("pre-web"); got != "{}" {
 			t.Errorf("the secret was not cleared: %q", strings.ReplaceAll(got, before, "the old token"))
 		}
-		if err := m.check(c.naming, "pre"); err != nil {
+		if err := m.check(c.naming); err != nil {
 			t.Error(err)
 		}
 		m.run("web")
 		after(11 * time.Second)
-		if err := m.check(c.naming, "pre"); err != nil {
+		if err := m.check(c.naming); err != nil {
 			t.Errorf("after coming back from nothing: %v", err)
 		}
 		cancel()
@@ -122,7 +122,7 @@ func TestNothingIsDeletedAfterAPartOfTheTasks(t *testing.T) {
 		m.run("web")
 		c := m.controller(t, func(c *Config) { c.DeletionGrace = -1 })
 		work(t, c, time.Second)
-		if err := m.check(c.naming, "pre"); err != nil {
+		if err := m.check(c.naming); err != nil {
 			t.Fatal(err)
 		}
 		lists := 0
@@ -135,7 +135,7 @@ func TestNothingIsDeletedAfterAPartOfTheTasks(t *testing.T) {
 			return nil
 		}
 		work(t, c, 10*time.Minute)
-		if err := m.check(c.naming, "pre"); err != nil {
+		if err := m.check(c.naming); err != nil {
 			t.Error(err)
 		}
 		if m.calls["DeleteToken"] != 0 {
@@ -193,7 +193,7 @@ func TestStartWaits(t *testing.T) {
 		var out bytes.Buffer
 		c := m.controller(t, func(c *Config) { c.Log = hclog.New(&hclog.LoggerOptions{Output: &out, Level: hclog.Info}) })
 		work(t, c, 80*time.Second)
-		if err := m.check(c.naming, "pre"); err != nil {
+		if err := m.check(c.naming); err != nil {
 			t.Error(err)
 		}
 		if !strings.Contains(out.String(), "needs acl:read for CONSUL_HTTP_TOKEN") {
@@ -231,7 +231,7 @@ func TestStopFinishesTheChain(t *testing.T) {
 				if took := time.Since(asked); took > 5*time.Second {
 					t.Errorf("the stop took %v", took)
 				}
-				if err := m.check(c.naming, "pre"); err != nil {
+				if err := m.check(c.naming); err != nil {
 					t.Error(err)
 				}
 			})

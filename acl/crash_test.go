@@ -68,7 +68,7 @@ func TestCrashBetweenAnyTwoCalls(t *testing.T) {
 				m.gate = nil
 				c := m.controller(t, crashConfig)
 				work(t, c, 25*time.Second)
-				err := m.check(c.naming, "pre")
+				err := m.check(c.naming)
 				if len(m.tokens) != 5 { // client, emptied, tokenless, new, made
 					err = errors.Join(err, fmt.Errorf("%d tokens", len(m.tokens)))
 				}
@@ -112,7 +112,7 @@ func TestTwoControllersAtOnce(t *testing.T) {
 			}
 			<-ctx.Done()
 			after(time.Minute)
-			if err := m.check(m.controller(t, crashConfig).naming, "pre"); err != nil {
+			if err := m.check(m.controller(t, crashConfig).naming); err != nil {
 				t.Errorf("seed %d: %v", seed, err)
 			}
 		})

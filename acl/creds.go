@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"meshtask/internal/secret"
@@ -20,7 +19,21 @@ type Creds struct {
 // they read it.
 const emptySecret = "{}"
 
-var uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`)
+// isUUID says whether s is a UUID in its usual form, of any version.
+func isUUID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i, c := range []byte(s) {
+		switch dash := i == 8 || i == 13 || i == 18 || i == 23; {
+		case dash != (c == '-'):
+			return false
+		case !dash && !strings.ContainsRune("0123456789abcdefABCDEF", rune(c)):
+			return false
+		}
+	}
+	return true
+}
 
 // newCreds makes a pair of random IDs.
 func newCreds() Creds {
@@ -76,7 +89,7 @@ func parseSecret(name, version string, content secret.String) Secret {
 	case !okA || !okT:
 		s.Bad = "accessor_id and token must be strings"
 	case accessor == "" || token == "": // half empty is empty, as consul-ecs has it
-	case !uuid.MatchString(accessor) || !uuid.MatchString(token):
+	case !isUUID(accessor) || !isUUID(token):
 		s.Bad = "accessor_id and token must be UUIDs"
 	default:
 		s.Creds = Creds{AccessorID: strings.ToLower(accessor), SecretID: secret.String(token)}

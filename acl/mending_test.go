@@ -56,7 +56,7 @@ func TestMending(t *testing.T) {
 				have := m.creds(t, "pre-web")
 				tt.damage(t, m, have)
 				after(tt.within)
-				if err := m.check(c.naming, "pre"); err != nil {
+				if err := m.check(c.naming); err != nil {
 					t.Error(err)
 				}
 				if now := m.creds(t, "pre-web"); (now == have) != tt.same {
@@ -220,5 +220,71 @@ func TestEditedPolicyIsNamedOnceAndLeftAlone(t *testing.T) {
 		if m.calls["PolicyRules"] != 1 {
 			t.Errorf("an unchanged policy was read %d times", m.calls["PolicyRules"])
 		}
+		out.Reset()
+		m.policies["web-service"] = Policy{ID: "web-service", Name: "web-service", Rules: c.naming.serviceRules(web)}
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { _ = c.Run(ctx) })
+		after(time.Minute)
+		m.locked(func() { m.policies["web-service"] = Policy{ID: "web-service", Name: "web-service", Rules: "x"} })
+		after(time.Hour)
+		cancel()
+		wg.Wait()
+		if n := strings.Count(out.String(), "edited by hand"); n != 1 {
+			t.Errorf("put right and edited again, it was named %d times", n)
+		}
+	})
+}
+
+// TestWrongIsLookedAtAgainSoon has an audit find a secret that cannot be used;
+// once it can be, it need not wait for the next audit.
+func TestWrongIsLookedAtAgainSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newModel()
+		m.setSecret("pre-web", "{}")
+		m.run("web")
+		work(t, m.controller(t), time.Second)
+		m.setSecret("pre-web", "hunter2")
+		c := m.controller(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { _ = c.Run(ctx) })
+		after(5 * time.Minute)
+		m.setSecret("pre-web", "{}")
+		after(time.Minute)
+		if err := m.check(c.naming); err != nil {
+			t.Error(err)
+		}
+		cancel()
+		wg.Wait()
+	})
+}
+
+// TestCurrentTokenIsMissedAtOnce deletes the token that the secret names, while
+// an older one of the service is still there: it is not taken for the current.
+func TestCurrentTokenIsMissedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newModel()
+		m.setSecret("pre-web", "{}")
+		m.run("web")
+		work(t, m.controller(t), time.Second)
+		m.setSecret("pre-web", string(newCreds().json())) // as a rotation by somebody else
+		work(t, m.controller(t), time.Second)
+		have := m.creds(t, "pre-web")
+		c := m.controller(t)
+		if n := len(m.own(c.naming, web)); n != 2 {
+			t.Fatalf("%d tokens, want the old and the new", n)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { _ = c.Run(ctx) })
+		after(time.Second)
+		m.locked(func() { delete(m.tokens, have.AccessorID) })
+		after(10 * time.Second)
+		if _, there := m.tokens[have.AccessorID]; !there {
+			t.Error("the current token is missing")
+		}
+		cancel()
+		wg.Wait()
 	})
 }

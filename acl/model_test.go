@@ -353,7 +353,7 @@ func (m *model) own(n Naming, s Service) (accessors []string) {
 // check holds the promise: every service with tasks has exactly one token of
 // ours, which has the IDs of its secret and its policy; nothing of ours is left
 // of any other service.
-func (m *model) check(n Naming, prefix string) error {
+func (m *model) check(n Naming) error {
 	live := map[Service]bool{}
 	m.mu.Lock()
 	for _, info := range m.tasks {

@@ -2,7 +2,6 @@ package acl
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 )
 
@@ -30,8 +29,12 @@ const (
 	defaultName               = "default"
 )
 
-// policyName is what Consul takes as a policy's name.
-var policyName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
+// isPolicyName says whether Consul takes s as a policy's name.
+func isPolicyName(s string) bool {
+	return s != "" && len(s) <= 128 && !strings.ContainsFunc(s, func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '_' && c != '-'
+	})
+}
 
 // Service names one service of the mesh. Namespace and Partition are both empty
 // without partitions, and both set with them.

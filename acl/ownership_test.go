@@ -33,7 +33,7 @@ func TestOnceAndDryRun(t *testing.T) {
 		if err := m.controller(t, once).Run(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if err := m.check(dry.naming, "pre"); err != nil {
+		if err := m.check(dry.naming); err != nil {
 			t.Error(err)
 		}
 		m.run("missing")
@@ -44,7 +44,7 @@ func TestOnceAndDryRun(t *testing.T) {
 		if err := m.controller(t, create).Run(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if err := m.check(dry.naming, "pre"); err != nil {
+		if err := m.check(dry.naming); err != nil {
 			t.Error(err)
 		}
 	})
@@ -71,7 +71,7 @@ func TestTwoClusters(t *testing.T) {
 		if len(dev.tokens) != 1 || dev.content("a-web") != "{}" {
 			t.Errorf("dev's token is still there, or too much is gone: %d tokens", len(dev.tokens))
 		}
-		if err := dev2.check(b.naming, "b"); err != nil {
+		if err := dev2.check(b.naming); err != nil {
 			t.Errorf("dev-2 lost something to dev: %v", err)
 		}
 	})
@@ -124,7 +124,7 @@ func TestPartitions(t *testing.T) {
 			c.Log = hclog.New(&hclog.LoggerOptions{Output: &out, Level: hclog.Info})
 		})
 		work(t, c, time.Minute)
-		if err := m.check(c.naming, "pre"); err != nil {
+		if err := m.check(c.naming); err != nil {
 			t.Error(err)
 		}
 		want := "Token for web service\nconsul.hashicorp.com/cluster: " + modelCluster + "\nconsul.hashicorp.com/partition: p\nconsul.hashicorp.com/namespace: n1"

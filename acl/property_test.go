@@ -185,7 +185,7 @@ func converge(t *testing.T, seed uint64, partition string, tags []string) error 
 // checkButFindings is check for the services of which nothing is found wrong:
 // a secret may name a token that is another service's, by hand.
 func (m *model) checkButFindings(t *testing.T, n Naming) error {
-	err := m.check(n, "pre")
+	err := m.check(n)
 	if err == nil {
 		return nil
 	}

@@ -76,10 +76,13 @@ func (v *view) policy(name, description, rules string) []Op {
 		return []Op{{Kind: CreatePolicy, Policy: Policy{Name: name, Description: description, Rules: rules}}}
 	}
 	if p.Rules != "" && !sameRules(p.Rules, rules) {
-		v.find("policy "+name, "its rules were edited by hand; it is used as it is", false)
+		v.find(policySubject(name), "its rules were edited by hand; it is used as it is", false)
 	}
 	return nil
 }
+
+// policySubject is the subject of findings on a policy.
+func policySubject(name string) string { return "policy " + name }
 
 // client looks after the token of the Consul client agents. Its description
 // names no cluster, so only the secret says which token it is.

@@ -140,8 +140,11 @@ func (c *Controller) settle(st *state, w World, a attention, plan Plan, done []o
 			st.client = w.Client.Creds.AccessorID
 		}
 	}
+	for s := range a.audited {
+		subjects[policySubject(w.Naming.policy(s))] = true
+	}
 	c.remember(st, done)
-	for _, f := range plan.Findings { // such as policies, which are nobody's alone
+	for _, f := range plan.Findings { // such as the agents' policy
 		subjects[f.Subject] = true
 	}
 	for subject := range subjects {

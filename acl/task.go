@@ -47,7 +47,7 @@ func classify(t TaskInfo, n Naming, clientSecret string) task {
 			return task{skip: fmt.Sprintf("partition %q is not ours (%q)", s.Partition, n.Partition)}
 		}
 	}
-	if !policyName.MatchString(n.policy(s)) {
+	if !isPolicyName(n.policy(s)) {
 		return task{skip: fmt.Sprintf("service %q makes no name of a Consul policy: at most 128 letters, digits, - and _", s.Name)}
 	}
 	if n.secret(s) == clientSecret {

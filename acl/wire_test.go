@@ -107,6 +107,9 @@ func TestThrottledSweep(t *testing.T) {
 	if bucket.Throttled() == 0 {
 		t.Error("nothing was throttled, so nothing is shown")
 	}
+	if c.ecsLimit.rate >= 200 {
+		t.Error("the throttling replies did not slow the calls down")
+	}
 	if st.roster.count != 1500 || len(m.tokens) != 1 {
 		t.Errorf("%d of 1500 tasks, %d tokens", st.roster.count, len(m.tokens))
 	}
@@ -259,4 +262,31 @@ func TestLateTags(t *testing.T) {
 	if len(m.tokens) != 1 {
 		t.Error("the audit did not see the new tags")
 	}
+}
+
+// TestOverlappingPages is ECS's list while tasks come and go: a task may stand
+// on two pages.
+func TestOverlappingPages(t *testing.T) {
+	m := newModel()
+	m.setSecret("pre-web", "{}")
+	m.run("web")
+	c := m.controller(t)
+	c.tasks = overlapping{m}
+	st := newState()
+	if err := c.sweep(t.Context(), st); err != nil {
+		t.Fatal(err)
+	}
+	if st.roster.count != 1 || len(st.roster.live[web]) != 1 {
+		t.Errorf("one task counts as %d, %v", st.roster.count, st.roster.live)
+	}
+}
+
+type overlapping struct{ *model }
+
+func (o overlapping) ListTasks(ctx context.Context, cluster, page string) ([]string, string, error) {
+	arns, _, err := o.model.ListTasks(ctx, cluster, "")
+	if page == "" {
+		return arns, "again", err
+	}
+	return arns, "", err
 }
