@@ -41,7 +41,7 @@ func (m *mesh) joined() {
 
 // agentConfig is asked at each start, when the secrets are there.
 func (t *task) agentConfig() (consulagent.AgentConfig, error) {
-	c, k := t.cfg.ConsulAgent, &t.mesh.tokens
+	c, k := t.cfg.ConsulAgent, &t.tokens
 	p := c.Ports
 	a := consulagent.AgentConfig{
 		NodeName: c.NodeName, Datacenter: c.Datacenter, Partition: c.Partition, DataDir: t.dir.file("consul"),

@@ -99,8 +99,8 @@ func (t *task) appEnv() []string {
 	}
 	for name, v := range t.cfg.App.Env {
 		value := v.Value
-		if !v.From.IsZero() && t.mesh != nil {
-			value = t.mesh.tokens.of(v.From)
+		if !v.From.IsZero() {
+			value = t.tokens.of(v.From)
 		}
 		env = plan.Merge(env, name+"="+value)
 	}

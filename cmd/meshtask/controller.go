@@ -14,13 +14,13 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/smithy-go/logging"
 	"github.com/hashicorp/consul/api"
 	"github.com/hashicorp/go-hclog"
 	"github.com/oklog/run"
 
 	"meshtask/acl"
+	"meshtask/internal/awsapi"
 	"meshtask/internal/config"
 	"meshtask/internal/ecs"
 )
@@ -211,7 +211,7 @@ func (k *controller) live(ctx context.Context, ready chan<- struct{}) error {
 		}
 		return err
 	}
-	cfg, err := k.aws(ctx)
+	cfg, err := k.aws()
 	if err != nil {
 		return err
 	}
@@ -257,7 +257,7 @@ func (k *controller) identify(ctx context.Context) error {
 
 // aws are the SDK's settings; a Region that they lack is the own task's, or that
 // of an ARN that was given.
-func (k *controller) aws(ctx context.Context) (aws.Config, error) {
+func (k *controller) aws() (aws.Config, error) {
 	// The SDK would write to standard error past our logger.
 	quiet := logging.LoggerFunc(func(class logging.Classification, format string, v ...any) {
 		k.log.Debug("aws sdk", "class", string(class), "says", fmt.Sprintf(format, v...))

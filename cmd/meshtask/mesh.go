@@ -27,7 +27,6 @@ import (
 type mesh struct {
 	consul, envoy string      // paths
 	meta          *ecs.Client // nil without a metadata endpoint
-	tokens        tokens
 	reg           consulagent.Registration
 	client        *consulagent.Client
 	sync          *health.Syncer
@@ -117,7 +116,7 @@ func (t *task) wireMesh() error {
 	}
 	env := plan.ConsulFree(plan.Scrub(t.w.env, t.cfg.SecretVariables()))
 	t.runners = map[lifecycle.Unit]lifecycle.Runner{
-		lifecycle.Token: &tokenUnit{cfg: t.cfg, env: t.w.lookup, waiting: t.waits.of(string(lifecycle.Token)), into: &m.tokens,
+		lifecycle.Token: &tokenUnit{cfg: t.cfg, env: t.w.lookup, waiting: t.waits.of(string(lifecycle.Token)), into: &t.tokens,
 			grace: t.grace(lifecycle.Token), log: t.log},
 		lifecycle.MeshInit: &meshInit{client: m.client, grace: t.grace(lifecycle.MeshInit), note: t.note(lifecycle.MeshInit), log: t.log,
 			removed:   m.outOfCatalog.Store,
@@ -132,7 +131,7 @@ func (t *task) wireMesh() error {
 }
 
 // serviceToken is the token of registration, checks and Envoy.
-func (t *task) serviceToken() string { return t.mesh.tokens.service(t.cfg.ACL.ServiceToken) }
+func (t *task) serviceToken() string { return t.tokens.service(t.cfg.ACL.ServiceToken) }
 
 func (t *task) envoyAdmin() string {
 	if a := t.cfg.Envoy.Admin; a != "" {

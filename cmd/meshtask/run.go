@@ -10,6 +10,7 @@ import (
 
 	"github.com/oklog/run"
 
+	"meshtask/internal/cgroup"
 	"meshtask/internal/config"
 	"meshtask/internal/journal"
 	"meshtask/internal/plan"
@@ -121,6 +122,9 @@ func (t *task) play(path string) (lifecycle.Outcome, error) {
 	if err := t.identify(); err != nil {
 		return lifecycle.Outcome{}, err
 	}
+	if err := t.resolveAlone(); err != nil {
+		return lifecycle.Outcome{}, err
+	}
 	if err := t.wire(path); err != nil {
 		return lifecycle.Outcome{}, err
 	}
@@ -134,6 +138,7 @@ func (t *task) play(path string) (lifecycle.Outcome, error) {
 		}
 		defer end()
 	}
+	t.oomKills.Store(int64(cgroup.OOMKills(os.DirFS("/"))))
 	t.marker = lifecycle.NewMarker(t.rows, len(t.cfg.App.Command) > 0)
 	if limit := t.cfg.MaxRunTime; limit > 0 {
 		timer := time.AfterFunc(limit, func() {

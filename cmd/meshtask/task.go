@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -13,6 +14,7 @@ import (
 	"github.com/oklog/run"
 
 	"meshtask/internal/admin"
+	"meshtask/internal/cgroup"
 	"meshtask/internal/config"
 	"meshtask/internal/journal"
 	"meshtask/lifecycle"
@@ -36,6 +38,7 @@ type task struct {
 	app     *supervisor.Process
 	user    *supervisor.User // of the app; nil: ours
 	mesh    *mesh            // nil without one of ours
+	tokens  tokens
 
 	// before runs ahead of T0, beside the signals, for `meshtask dev`; what it
 	// returns is called when the task has ended. nil: nothing.
@@ -64,6 +67,7 @@ type task struct {
 	reached  atomic.Bool  // T2 up
 	stopping atomic.Bool
 	held     pending
+	oomKills atomic.Int64 // of our cgroup, when last looked
 }
 
 // conduct runs the units to their end under the top-level group: the task
@@ -163,6 +167,18 @@ func (t *task) note(u lifecycle.Unit) func(event, detail string, kv ...any) {
 			return
 		}
 		t.book.Add(string(u), t.label(u), event, detail, kv...)
+		if event == journal.Step && detail == "exit" {
+			t.blame(u)
+		}
+	}
+}
+
+// blame looks at each child's end whether the kernel has killed for want of
+// memory since the last one, and names the child that ended.
+func (t *task) blame(u lifecycle.Unit) {
+	n := int64(cgroup.OOMKills(os.DirFS("/")))
+	if before := t.oomKills.Swap(n); n > before {
+		t.book.Add(string(u), t.label(u), journal.Step, "oom", "process", string(u), "kills", n-before)
 	}
 }
 

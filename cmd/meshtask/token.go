@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"meshtask/internal/ecs"
 	"meshtask/internal/secret"
 	"meshtask/internal/secret/awsstore"
+	"meshtask/lifecycle"
 )
 
 // tokens is what the unit token has resolved; until it is ready all are empty.
@@ -109,7 +111,7 @@ func (u *tokenUnit) resolve(ctx context.Context) (*iam.Client, error) {
 
 func (u *tokenUnit) client(ctx context.Context) (*iam.Client, error) {
 	l := u.cfg.ACL.Login
-	credentials, region, err := iam.Environment(ctx)
+	credentials, region, err := iam.Environment()
 	if err != nil {
 		return nil, err
 	}
@@ -139,4 +141,21 @@ func (u *tokenUnit) logout(ctx context.Context, client *iam.Client) {
 	if err := client.Logout(ctx, token); err != nil {
 		u.log.Warn("the service token is not logged out", "accessor", token.AccessorID, "error", err)
 	}
+}
+
+// resolveAlone resolves the references of app.env where there is no mesh, and
+// so no row token: before T0.
+func (t *task) resolveAlone() error {
+	if t.cfg.Mode.Mesh() || len(t.cfg.References()) == 0 {
+		return nil
+	}
+	u := &tokenUnit{cfg: t.cfg, env: t.w.lookup, waiting: t.waits.of(string(lifecycle.Token)), into: &t.tokens}
+	err := t.during(func(ctx context.Context) error {
+		_, err := u.resolve(ctx)
+		return err
+	})
+	if _, asked := errors.AsType[*stopSignal](err); asked || err == nil {
+		return err
+	}
+	return &giveUp{exitSecret, err}
 }
