@@ -160,6 +160,11 @@ func homes() []home {
 	for _, name := range []string{"DefaultClient", "DefaultTransport", "Get", "Head", "Post", "PostForm", "ListenAndServe"} {
 		out = append(out, home{"net/http", name, nil, "every client has its own transport and a time limit"})
 	}
+	for i := range out {
+		if out[i].name == "LookupEnv" { // in the place of the AWS SDK's settings, which are found there
+			out[i].homes = append(slices.Clone(cmd), "internal/awsapi")
+		}
+	}
 	return append(out,
 		home{"os/signal", "", cmd, "one relay in main owns the signals; others are given a channel"},
 		home{"os/exec", "", nil, "children are started by supervisor alone, or the reaper may take their status"},

@@ -1,18 +1,18 @@
 package iam
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
+
+	"meshtask/internal/awsapi"
 )
 
 // Environment finds the credentials of the task role and the Region where the
 // AWS SDK finds them: container credentials, AWS_* variables, files. It asks
 // nobody yet.
-func Environment(ctx context.Context) (aws.CredentialsProvider, string, error) {
-	c, err := config.LoadDefaultConfig(ctx)
+func Environment() (aws.CredentialsProvider, string, error) {
+	c, err := awsapi.Load()
 	if err != nil {
 		return nil, "", fmt.Errorf("AWS settings: %w", err)
 	}

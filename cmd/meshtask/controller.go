@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/smithy-go/logging"
 	"github.com/hashicorp/consul/api"
 	"github.com/hashicorp/go-hclog"
 	"github.com/oklog/run"
@@ -258,11 +257,7 @@ func (k *controller) identify(ctx context.Context) error {
 // aws are the SDK's settings; a Region that they lack is the own task's, or that
 // of an ARN that was given.
 func (k *controller) aws() (aws.Config, error) {
-	// The SDK would write to standard error past our logger.
-	quiet := logging.LoggerFunc(func(class logging.Classification, format string, v ...any) {
-		k.log.Debug("aws sdk", "class", string(class), "says", fmt.Sprintf(format, v...))
-	})
-	cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithLogger(quiet))
+	cfg, err := awsapi.Load()
 	if err != nil {
 		return cfg, &giveUp{exitConfig, fmt.Errorf("AWS settings: %w", err)}
 	}

@@ -12,13 +12,8 @@ import (
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/aws/aws-sdk-go-v2/service/ssm"
-	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"meshtask/internal/awsapi"
 	"meshtask/internal/secret"
 )
 
@@ -36,8 +31,8 @@ type Store struct {
 	mu         sync.Mutex
 	loaded     bool
 	base       aws.Config
-	secrets    map[string]*secretsmanager.Client // by region
-	parameters map[string]*ssm.Client
+	secrets    map[string]*awsapi.SecretsManager // by region
+	parameters map[string]*awsapi.SSM
 }
 
 var _ secret.Store = (*Store)(nil)
@@ -54,18 +49,11 @@ func (s *Store) Get(ctx context.Context, ref secret.Ref) (secret.String, error) 
 }
 
 func (s *Store) secret(ctx context.Context, ref secret.Ref) (secret.String, error) {
-	c, err := s.secretsClient(ctx, ref.Region)
+	c, err := s.secretsClient(ref.Region)
 	if err != nil {
 		return "", err
 	}
-	in := &secretsmanager.GetSecretValueInput{SecretId: aws.String(ref.ARN)}
-	if ref.Stage != "" {
-		in.VersionStage = aws.String(ref.Stage)
-	}
-	if ref.Version != "" {
-		in.VersionId = aws.String(ref.Version)
-	}
-	out, err := c.GetSecretValue(ctx, in)
+	out, err := c.GetSecretValue(ctx, awsapi.GetSecretValueInput{SecretID: ref.ARN, VersionID: ref.Version, VersionStage: ref.Stage})
 	if err != nil {
 		return "", classify(err, getSecret)
 	}
@@ -76,62 +64,70 @@ func (s *Store) secret(ctx context.Context, ref secret.Ref) (secret.String, erro
 }
 
 func (s *Store) parameter(ctx context.Context, ref secret.Ref) (secret.String, error) {
-	c, err := s.parametersClient(ctx, ref.Region)
+	c, err := s.parametersClient(ref.Region)
 	if err != nil {
 		return "", err
 	}
-	out, err := c.GetParameter(ctx, &ssm.GetParameterInput{Name: aws.String(ref.ARN), WithDecryption: aws.Bool(true)})
+	out, err := c.GetParameter(ctx, awsapi.GetParameterInput{Name: ref.ARN, WithDecryption: true})
 	if err != nil {
 		return "", classify(err, getParameter)
 	}
 	if out.Parameter == nil {
 		return "", secret.ErrNotYet
 	}
-	return secret.String(aws.ToString(out.Parameter.Value)), nil
+	return secret.String(out.Parameter.Value), nil
 }
 
 // load finds the SDK's settings, once. s.mu is held.
-func (s *Store) load(ctx context.Context) error {
+func (s *Store) load() error {
 	if s.loaded {
 		return nil
 	}
-	base, err := config.LoadDefaultConfig(ctx, config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }))
+	base, err := awsapi.Load()
 	if err != nil {
 		return fmt.Errorf("load the settings of the AWS SDK: %v", err)
 	}
+	base.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
 	s.base, s.loaded = base, true
 	return nil
 }
 
-func (s *Store) secretsClient(ctx context.Context, region string) (*secretsmanager.Client, error) {
+// in is the settings for one region.
+func (s *Store) in(region string) aws.Config {
+	cfg := s.base.Copy()
+	cfg.Region = region
+	return cfg
+}
+
+func (s *Store) secretsClient(region string) (*awsapi.SecretsManager, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.load(ctx); err != nil {
+	if err := s.load(); err != nil {
 		return nil, err
 	}
 	c := s.secrets[region]
 	if c == nil {
 		if s.secrets == nil {
-			s.secrets = map[string]*secretsmanager.Client{}
+			s.secrets = map[string]*awsapi.SecretsManager{}
 		}
-		c = secretsmanager.NewFromConfig(s.base, func(o *secretsmanager.Options) { o.Region = region })
+		c = awsapi.NewSecretsManager(s.in(region))
 		s.secrets[region] = c
 	}
 	return c, nil
 }
 
-func (s *Store) parametersClient(ctx context.Context, region string) (*ssm.Client, error) {
+func (s *Store) parametersClient(region string) (*awsapi.SSM, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.load(ctx); err != nil {
+	if err := s.load(); err != nil {
 		return nil, err
 	}
 	c := s.parameters[region]
 	if c == nil {
 		if s.parameters == nil {
-			s.parameters = map[string]*ssm.Client{}
+			s.parameters = map[string]*awsapi.SSM{}
 		}
-		c = ssm.NewFromConfig(s.base, func(o *ssm.Options) { o.Region = region })
+		c = awsapi.NewSSM(s.in(region))
 		s.parameters[region] = c
 	}
 	return c, nil
@@ -140,15 +136,15 @@ func (s *Store) parametersClient(ctx context.Context, region string) (*ssm.Clien
 // classify says what an error of AWS means: a secret without a value, a
 // refusal with the action that is missing, or an outage.
 func classify(err error, action string) error {
-	api, ok := errors.AsType[smithy.APIError](err)
+	api, ok := errors.AsType[*awsapi.Error](err)
 	if !ok {
 		return err
 	}
-	code, text := api.ErrorCode(), api.ErrorMessage()
+	code, text := api.Code, api.Message
 	if code == "ResourceNotFoundException" && strings.Contains(text, "staging label") {
 		return fmt.Errorf("it has no value: %w", secret.ErrNotYet)
 	}
-	if outage(err, api) {
+	if outage(api) {
 		return err
 	}
 	if strings.Contains(code, "KMS") || strings.Contains(text, "KMS") || strings.Contains(text, decrypt) || code == "DecryptionFailure" || code == "InvalidKeyId" {
@@ -158,14 +154,10 @@ func classify(err error, action string) error {
 }
 
 // outage says whether trying again is worth more than a few seconds.
-func outage(err error, api smithy.APIError) bool {
-	if _, throttled := retry.DefaultThrottleErrorCodes[api.ErrorCode()]; throttled || api.ErrorFault() == smithy.FaultServer {
+func outage(err *awsapi.Error) bool {
+	switch err.Code {
+	case "ExpiredToken", "ExpiredTokenException", "RequestExpired", "ServiceUnavailable":
 		return true
 	}
-	switch api.ErrorCode() {
-	case "ExpiredToken", "ExpiredTokenException", "RequestExpired", "InternalServiceError", "InternalServerError", "ServiceUnavailable":
-		return true
-	}
-	resp, ok := errors.AsType[*smithyhttp.ResponseError](err)
-	return ok && (resp.HTTPStatusCode() == 429 || resp.HTTPStatusCode() >= 500)
+	return err.Throttled() || err.ServerFault() || err.Status == 429
 }
