@@ -3,6 +3,7 @@ package acl
 import (
 	"bytes"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -257,6 +258,31 @@ func TestWrongIsLookedAtAgainSoon(t *testing.T) {
 		}
 		cancel()
 		wg.Wait()
+	})
+}
+
+// TestFailedMendIsRepeatedSoon lets the write that an audit finds necessary fail:
+// it is tried again in seconds, not at the next audit.
+func TestFailedMendIsRepeatedSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newModel()
+		m.setSecret("pre-web", "{}")
+		m.run("web")
+		work(t, m.controller(t), time.Second)
+		have := m.creds(t, "pre-web")
+		m.setSecret("pre-web", string(Creds{have.AccessorID, "11111111-1111-4111-8111-111111111111"}.json()))
+		m.calls["PutSecret"] = 0
+		m.gate = func(call string, _ int) error {
+			if call == "PutSecret" && m.calls["PutSecret"] == 1 {
+				return errors.New("fails once")
+			}
+			return nil
+		}
+		c := m.controller(t)
+		work(t, c, time.Minute)
+		if err := m.check(c.naming); err != nil {
+			t.Error(err)
+		}
 	})
 }
 
