@@ -83,14 +83,21 @@ func (c *Child) reaped() bool {
 	var ws syscall.WaitStatus
 	var ru syscall.Rusage
 	pid, err := wait4(c.pid, &ws, &ru)
-	if pid != c.pid && !errors.Is(err, syscall.ECHILD) {
+	switch {
+	case pid == c.pid:
+		c.exit = exitOf(c.name, c.pid, ws, &ru)
+	case errors.Is(err, syscall.ECHILD): // against our rules, someone else has waited for it
+		c.exit = Exit{Name: c.name, PID: c.pid, Code: 255}
+	default:
 		return false
 	}
 	c.gone = true
-	if err != nil { // against our rules, someone else in this process has waited for it
-		c.exit = Exit{Name: c.name, PID: c.pid, Code: 255}
-		return true
-	}
-	c.exit = exitOf(c.name, c.pid, ws, &ru)
 	return true
+}
+
+// settle is reaped for a status that was met by the way.
+func (c *Child) settle(exit Exit) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.exit, c.gone = exit, true
 }

@@ -14,7 +14,8 @@ type Exit struct {
 	Code   int            // 0 when a signal ended it
 	Signal syscall.Signal // 0 when it exited by itself
 	// MaxRSS is the peak resident size in bytes, as the kernel accounts it: never less
-	// than our own at the fork, and the largest of the process and its waited-for children.
+	// than our own at the fork, and the largest of the process and its waited-for children;
+	// 0 when it is not known.
 	MaxRSS int64
 }
 
@@ -34,7 +35,10 @@ func (e *Exit) Status() int {
 }
 
 func exitOf(name string, pid int, ws syscall.WaitStatus, ru *syscall.Rusage) Exit {
-	e := Exit{Name: name, PID: pid, MaxRSS: ru.Maxrss * 1024}
+	e := Exit{Name: name, PID: pid}
+	if ru != nil {
+		e.MaxRSS = ru.Maxrss * 1024
+	}
 	if ws.Signaled() {
 		e.Signal = ws.Signal()
 	} else {

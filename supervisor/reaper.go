@@ -13,18 +13,32 @@ const (
 	suspectGrace = time.Second
 	// sweepBatch bounds how long the lock is held while thousands of orphans are reaped.
 	sweepBatch = 64
+	// burstPause is the most that zombies are left to gather for while many orphans end:
+	// each look costs the kernel a walk over all who still live, each signal costs us a
+	// wake-up. A child's end is known that much later then.
+	burstPause = 5 * time.Millisecond
 )
 
 // reap is the one goroutine that waits for processes. It sleeps until a SIGCHLD comes: one
 // may stand for many deaths, so each is answered by a sweep of everything that has ended.
 func (s *Supervisor) reap(chld <-chan os.Signal) {
-	r := &reaper{sup: s, suspects: make(map[int]time.Time), group: syscall.Getpgrp()}
+	r := &reaper{sup: s, suspects: make(map[int]time.Time), own: syscall.Getpgrp()}
 	var again <-chan time.Time // set only while there are suspects
 	for {
-		if r.sweep(); len(r.suspects) > 0 {
+		begun := time.Now()
+		burst := r.sweep() > 1
+		if len(r.suspects) > 0 {
 			again = time.After(suspectGrace)
 		} else {
 			again = nil
+		}
+		if burst {
+			select {
+			case <-time.After(min(max(time.Since(begun), time.Millisecond), burstPause)):
+				continue
+			case <-s.quit:
+				return
+			}
 		}
 		select {
 		case <-chld:
@@ -38,12 +52,12 @@ func (s *Supervisor) reap(chld <-chan os.Signal) {
 type reaper struct {
 	sup      *Supervisor
 	suspects map[int]time.Time // zombies in our own group, by when they were first seen
-	group    int               // our own process group
+	own      int               // our own process group
+	usage    syscall.Rusage
 }
 
 // sweep reaps all that has ended, and gives suspects their grace.
-func (r *reaper) sweep() {
-	var orphans int
+func (r *reaper) sweep() (orphans int) {
 	for done := false; !done; {
 		var n int
 		n, done = r.batch()
@@ -57,10 +71,12 @@ func (r *reaper) sweep() {
 	close(s.swept)
 	s.swept = make(chan struct{})
 	s.mu.Unlock()
+	return orphans
 }
 
-// batch reaps up to sweepBatch zombies, the kernel's first each time. Where the first one
-// is a suspect, which it would go on to report, it looks through the list of children.
+// batch reaps up to about sweepBatch zombies, the kernel's first each time and then the
+// others of its group. Where the first one is a suspect, which the kernel would go on to
+// report, it looks through the list of children.
 func (r *reaper) batch() (orphans int, done bool) {
 	s := r.sup
 	s.mu.Lock()
@@ -75,13 +91,49 @@ func (r *reaper) batch() (orphans int, done bool) {
 			s.end(c)
 			continue
 		}
-		if !r.orphan(pid) {
+		group, foreign := r.group(pid)
+		if !foreign {
 			return orphans + r.list(), true
 		}
-		_, _ = wait4(pid, nil, nil)
-		orphans++
+		if group == 0 { // it has come into our pid namespace from outside
+			_, _ = wait4(pid, nil, nil)
+			orphans++
+			continue
+		}
+		n, more := r.reapGroup(group)
+		if orphans += n; n > 1 && !more {
+			return orphans, true // a burst, after which there is another look anyway
+		}
+		if orphans >= sweepBatch {
+			break
+		}
 	}
 	return orphans, false
+}
+
+// reapGroup costs one call a zombie, as wait4(-1) does, but meets none of our own group.
+// The group may be a child's, which may be among those that have ended.
+func (r *reaper) reapGroup(group int) (orphans int, more bool) {
+	s := r.sup
+	for range sweepBatch {
+		var ws syscall.WaitStatus
+		var ru *syscall.Rusage // costs the kernel some, and is of interest for our own alone
+		if leader := s.own[group]; leader != nil {
+			s.end(leader)
+			ru = &r.usage
+		}
+		pid, err := wait4(-group, &ws, ru)
+		if err != nil || pid <= 0 {
+			return orphans, false
+		}
+		if c := s.own[pid]; c != nil { // it ended just now, or has joined another group
+			c.settle(exitOf(c.name, pid, ws, ru))
+			s.release(c)
+			continue
+		}
+		orphans++
+	}
+	return orphans, true
 }
 
 // list is the slow way, for when a suspect hides the zombies behind it.
@@ -97,7 +149,7 @@ func (r *reaper) list() (orphans int) {
 			continue
 		}
 		first, known := r.suspects[pid]
-		if r.orphan(pid) || known && time.Since(first) >= suspectGrace {
+		if _, foreign := r.group(pid); foreign || known && time.Since(first) >= suspectGrace {
 			_, _ = wait4(pid, nil, nil)
 			orphans++
 			continue
@@ -111,19 +163,24 @@ func (r *reaper) list() (orphans int) {
 	return orphans
 }
 
-// orphan says whether the zombie certainly is not an os/exec child of this process, which
-// would be in our own process group.
-func (r *reaper) orphan(pid int) bool {
+// group is the zombie's process group. It is foreign when it is not ours, where an os/exec
+// child of this process would be: then the zombie certainly is an orphan.
+func (r *reaper) group(pid int) (group int, foreign bool) {
 	group, err := syscall.Getpgid(pid)
-	return err == nil && group != r.group
+	return group, err == nil && group != r.own
 }
 
 // end takes the status of an own child, if it has ended.
 func (s *Supervisor) end(c *Child) {
 	if c.reaped() {
-		delete(s.own, c.pid)
-		close(c.done)
+		s.release(c)
 	}
+}
+
+// release makes the end of a child known.
+func (s *Supervisor) release(c *Child) {
+	delete(s.own, c.pid)
+	close(c.done)
 }
 
 // changed is closed after the next sweep.

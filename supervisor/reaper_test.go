@@ -115,6 +115,29 @@ func TestAZombieOfALibraryHidesNothing(t *testing.T) {
 	}
 }
 
+// TestABurstOfGroups has several groups end while the reaper is held up, so that one
+// signal stands for all.
+func TestABurstOfGroups(t *testing.T) {
+	s := start(t)
+	var groups []int
+	for range 5 {
+		group := orphan(t, s, "exec setsid sh -c 'sleep 60 & sleep 60 & exec sleep 60'")
+		eventually(t, "the group is complete", func() bool { return len(living(group)) == 3 })
+		groups = append(groups, group)
+	}
+	s.mu.Lock()
+	for _, group := range groups {
+		_ = syscall.Kill(-group, syscall.SIGKILL)
+	}
+	for _, group := range groups {
+		eventually(t, "all have ended", func() bool { return len(living(group)) == 0 })
+	}
+	s.mu.Unlock()
+	for _, group := range groups {
+		eventually(t, "all are reaped", func() bool { return syscall.Kill(-group, 0) != nil })
+	}
+}
+
 // TestAnOrphanInOurGroup cannot be told from an os/exec child but by time.
 func TestAnOrphanInOurGroup(t *testing.T) {
 	start(t)

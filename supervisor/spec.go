@@ -106,9 +106,10 @@ func (s *Supervisor) files(spec *Spec, c *Child) []uintptr {
 	var fds []uintptr
 	for _, f := range append(std, spec.ExtraFiles...) {
 		if f == nil {
-			f = s.null
+			fds = append(fds, uintptr(s.null))
+		} else {
+			fds = append(fds, f.Fd())
 		}
-		fds = append(fds, f.Fd())
 	}
 	return fds
 }

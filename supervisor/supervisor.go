@@ -24,7 +24,7 @@ import (
 // Supervisor owns all children of this process, the started and the adopted ones.
 type Supervisor struct {
 	log  hclog.Logger
-	null *os.File
+	null int // descriptor of the null device, for streams that are not given
 
 	jobs chan func() // run on the spawning thread
 	quit chan struct{}
@@ -51,7 +51,7 @@ func New(chld <-chan os.Signal, log hclog.Logger) (*Supervisor, error) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return nil, fmt.Errorf("become a child subreaper: %w", err)
 	}
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	null, err := unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open the null device for children: %w", err)
 	}
@@ -80,7 +80,7 @@ func (s *Supervisor) Close() {
 	}
 	close(s.quit)
 	s.wg.Wait()
-	s.null.Close()
+	_ = unix.Close(s.null)
 }
 
 // spawnThread never unlocks its thread: the parent-death signal of every child hangs on it
