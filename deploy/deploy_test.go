@@ -3,7 +3,6 @@ package deploy_test
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -16,33 +15,29 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/google/go-cmp/cmp"
 
+	"meshtask/internal/awsapi"
 	"meshtask/internal/awsfake"
 )
 
-// operations are the API's calls, by the SDK's word: the exported methods of its
-// client that are not about the client itself.
+// operations are an API's calls, by the methods of our client of it.
 func operations(client any) map[string]bool {
 	out := map[string]bool{}
 	for m := range reflect.TypeOf(client).Methods() {
-		if m.Name != "Options" {
-			out[m.Name] = true
-		}
+		out[m.Name] = true
 	}
 	return out
 }
 
-// called lists the actions that the Go files of a folder call: operations of an
-// SDK client whose package the file imports.
+// called lists the actions that the Go files of a folder call: operations of
+// awsapi's clients, in files that import it.
 func called(t *testing.T, dir string) []string {
 	t.Helper()
 	services := map[string]map[string]bool{
-		"ecs":            operations(&ecs.Client{}),
-		"secretsmanager": operations(&secretsmanager.Client{}),
-		"ssm":            operations(&ssm.Client{}),
+		"ecs":            operations(&awsapi.ECS{}),
+		"secretsmanager": operations(&awsapi.SecretsManager{}),
+		"ssm":            operations(&awsapi.SSM{}),
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil || len(files) == 0 {
@@ -57,18 +52,17 @@ func called(t *testing.T, dir string) []string {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if !slices.ContainsFunc(file.Imports, func(i *ast.ImportSpec) bool { return i.Path.Value == `"meshtask/internal/awsapi"` }) {
+			continue
+		}
 		for service, ops := range services {
-			if !slices.ContainsFunc(file.Imports, func(i *ast.ImportSpec) bool {
-				return i.Path.Value == fmt.Sprintf("%q", "github.com/aws/aws-sdk-go-v2/service/"+service)
-			}) {
-				continue
-			}
 			ast.Inspect(file, func(n ast.Node) bool {
 				call, ok := n.(*ast.CallExpr)
 				if !ok {
 					return true
 				}
-				if sel, ok := call.Fun.(*ast.SelectorExpr); ok && ops[sel.Sel.Name] && len(call.Args) >= 2 {
+				// The input's type tells a call of AWS from one of a method of ours by the same name.
+				if sel, ok := call.Fun.(*ast.SelectorExpr); ok && ops[sel.Sel.Name] && len(call.Args) == 2 && isInput(call.Args[1], sel.Sel.Name) {
 					found[service+":"+sel.Sel.Name] = true
 				}
 				return true
@@ -76,6 +70,16 @@ func called(t *testing.T, dir string) []string {
 		}
 	}
 	return slices.Sorted(maps.Keys(found))
+}
+
+// isInput says whether e is a literal of an operation's input.
+func isInput(e ast.Expr, operation string) bool {
+	lit, ok := e.(*ast.CompositeLit)
+	if !ok {
+		return false
+	}
+	sel, ok := lit.Type.(*ast.SelectorExpr)
+	return ok && sel.Sel.Name == operation+"Input"
 }
 
 func policies(t *testing.T, names ...string) []string {
@@ -102,7 +106,7 @@ func TestPoliciesAreExact(t *testing.T) {
 	for name, c := range map[string]struct {
 		policies []string
 		code     string
-		also     []string // called without an SDK client
+		also     []string // called without a client of awsapi
 	}{
 		"controller":   {[]string{"controller-role", "controller-role-create-secrets"}, "../acl", nil},
 		"task secrets": {[]string{"task-role", "task-role-parameters"}, "../internal/secret/awsstore", nil},
