@@ -58,8 +58,9 @@ func host(s service, region string, fips, dual bool) string {
 	if fips && (dual || s.signing != "ssm" || !strings.HasPrefix(region, "us-gov-")) { // all of SSM there is FIPS
 		name += "-fips"
 	}
-	// Secrets Manager's hosts have both kinds of addresses by their usual names.
-	if dual && (s.signing != "secretsmanager" || !strings.HasPrefix(p.suffix, "amazonaws.com")) {
+	// Most of Secrets Manager's hosts have both kinds of addresses by their usual names.
+	both := s.signing == "secretsmanager" && (p.suffix == "amazonaws.com" || p.prefix == "cn-" && !fips)
+	if dual && !both {
 		return name + "." + region + "." + p.dual
 	}
 	return name + "." + region + "." + p.suffix

@@ -17,10 +17,11 @@ type profile struct {
 	services map[string]string // of its services section, such as ecs.endpoint_url
 }
 
-// readProfile reads the profile of the environment, or "default". As in the SDK,
-// files and profiles that do not exist are empty ones.
+// readProfile reads the profile of the environment, or "default". A missing
+// file is an empty one; a profile that was asked for must be in one of them.
 func readProfile(env func(string) string) (profile, error) {
-	p := profile{name: first(env("AWS_PROFILE"), env("AWS_DEFAULT_PROFILE"), "default"), keys: map[string]string{}}
+	asked := first(env("AWS_PROFILE"), env("AWS_DEFAULT_PROFILE"))
+	p := profile{name: first(asked, "default"), keys: map[string]string{}}
 	home := env("HOME")
 	config, err := readShared(first(env("AWS_CONFIG_FILE"), filepath.Join(home, ".aws", "config")))
 	if err != nil {
@@ -34,8 +35,13 @@ func readProfile(env func(string) string) (profile, error) {
 	if p.name == "default" {
 		sections = append([]map[string]string{config[p.name]}, sections...)
 	}
+	found := false
 	for _, s := range sections {
+		found = found || s != nil
 		maps.Copy(p.keys, s)
+	}
+	if asked != "" && !found {
+		return p, fmt.Errorf("AWS_PROFILE: there is no profile %q in the shared config and credentials files", asked)
 	}
 	if name := p.keys["services"]; name != "" {
 		p.services = config["services "+name]
