@@ -2,6 +2,7 @@ package consulagent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"syscall"
 	"time"
@@ -20,6 +21,7 @@ const (
 	leavePoll   = 8 * time.Millisecond    // no event tells when the servers have dropped the node
 	leaveCall   = 500 * time.Millisecond  // one call, the servers' share included
 	leaveMargin = 100 * time.Millisecond  // of the grace, for KILL
+	removeTries = 3                       // at once, one after another
 	// refusedFor: an agent whose join has just failed is between two tries.
 	refusedFor = retryInterval * 7 / 10
 )
@@ -142,10 +144,10 @@ func (l *life) term(ctx context.Context, seen bool) (Result, string) {
 				_ = l.child.Signal(syscall.SIGTERM)
 			}
 		case <-forced.C:
-			err := l.client.deregister(ctx, api.CatalogDeregistration{Node: l.cfg.NodeName}, l.client.cfg.Token())
+			err := l.remove(ctx)
 			l.exit(ctx)
 			if err != nil {
-				return Unverified, fmt.Sprintf("gossip did not tell the servers within %v, and the node cannot be removed (node:write is in the agent's token): %v", goneMost, err)
+				return Unverified, fmt.Sprintf("gossip did not tell the servers within %v, and the node cannot be removed (the agent's token needs node:write): %v", goneMost, err)
 			}
 			return Verified, ""
 		case <-poll.C:
@@ -156,6 +158,20 @@ func (l *life) term(ctx context.Context, seen bool) (Result, string) {
 			}
 		}
 	}
+}
+
+// remove takes the node out of the catalog by force, and looks: the agent or the leader may
+// be writing it at this moment.
+func (l *life) remove(ctx context.Context) error {
+	for range removeTries {
+		if err := l.client.deregister(ctx, api.CatalogDeregistration{Node: l.cfg.NodeName}, l.client.cfg.Token()); err != nil {
+			return err
+		}
+		if found, err := l.client.listed(ctx, l.cfg.NodeName, l.client.cfg.Token()); err != nil || !found {
+			return err
+		}
+	}
+	return errors.New("it comes back")
 }
 
 // force is when the node is removed by force: early enough for that and for the end.

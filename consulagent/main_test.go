@@ -84,6 +84,7 @@ type fakeServers struct {
 	leader   string
 	listed   bool           // the node is in the catalog
 	filtered bool           // the token may not read it
+	sticky   bool           // it comes back when it is removed
 	fail     map[string]any // by path prefix: an int status, or a text for 500
 	calls    []string
 	tokens   map[string]string // by path, the last token seen
@@ -142,6 +143,8 @@ func (f *fakeServers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if f.filtered {
 			w.Header().Set("X-Consul-Results-Filtered-By-ACLs", "true")
 		}
+	case r.URL.Path == "/v1/catalog/deregister":
+		f.listed = f.sticky
 	case strings.HasPrefix(r.URL.Path, "/v1/agent/service/web"):
 		w.WriteHeader(404)
 		return

@@ -95,6 +95,12 @@ func (b *agentBed) agent(task string) *oneAgent {
 	return a
 }
 
+// inherit makes a the next life of the same task.
+func (a *oneAgent) inherit(before *oneAgent) {
+	a.address, a.doc = before.address, before.doc
+	a.client = before.client
+}
+
 func (a *oneAgent) note(event, detail string, kv ...any) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -44,7 +45,7 @@ func (a *oneAgent) secure(agent string, service func() string) *oneAgent {
 	a.doc.ACLs, a.doc.AgentToken = true, agent
 	a.cfg.Token = service
 	a.client = consulagent.NewClient(consulagent.ClientConfig{Address: a.address + ":8500", Token: service, Node: a.doc.NodeName,
-		Registration: consulagent.Registration{TaskID: "t1", Name: "web", Port: 8080, Containers: []string{"app"}},
+		Registration: consulagent.Registration{TaskID: strings.TrimPrefix(a.doc.NodeName, "ecs-"), Name: "web", Port: 8080, Containers: []string{"app"}},
 		Waiting:      a.waiting})
 	a.bed.t.Cleanup(a.client.Close)
 	return a
@@ -190,11 +191,13 @@ func TestAgentLeavesNothing(t *testing.T) {
 		acl   bool
 		tries int
 		until time.Duration
+		same  bool // node, address and data: one task's lives
 	}{
-		"first 0.4 s":       {false, 40, 400 * time.Millisecond},
-		"first 3 s":         {false, 10, 3 * time.Second},
-		"with ACLs, 1 s":    {true, 20, time.Second},
-		"first 0.1 s, ACLs": {true, 20, 100 * time.Millisecond},
+		"first 0.4 s":       {false, 40, 400 * time.Millisecond, false},
+		"first 3 s":         {false, 5, 3 * time.Second, false},
+		"with ACLs, 1 s":    {true, 10, time.Second, false},
+		"first 0.1 s, ACLs": {true, 10, 100 * time.Millisecond, false},
+		"lives of one task": {true, 10, 400 * time.Millisecond, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newAgentBed(t, harness.ServerConfig{ACL: c.acl})
@@ -204,8 +207,17 @@ func TestAgentLeavesNothing(t *testing.T) {
 			}
 			var took []time.Duration
 			results := map[string]int{}
-			for range c.tries {
-				a := b.agent("t1")
+			var last *oneAgent
+			for try := range c.tries { // each its own node, as tasks are
+				name := fmt.Sprintf("t%d", try)
+				if c.same {
+					name = "t"
+				}
+				a := b.agent(name)
+				if c.same && last != nil {
+					a.inherit(last)
+				}
+				last = a
 				if c.acl {
 					a.secure(agent, func() string { return service })
 				}
@@ -213,7 +225,7 @@ func TestAgentLeavesNothing(t *testing.T) {
 				result, left := brief(t, a.run(supervisor.Policy{}), after)
 				took = append(took, left)
 				results[result]++
-				harness.Eventually(t, 3*time.Second, "an empty catalog after a stop at "+after.String(), func() error {
+				harness.Eventually(t, 3*time.Second, "an empty catalog after a stop at "+after.String()+": "+result, func() error {
 					if nodes, err := b.server.Nodes(); err != nil || len(nodes) > 0 {
 						return errors.Join(err, errors.New(strings.Join(nodes, " ")))
 					}
