@@ -110,7 +110,7 @@ func status(err error) int {
 
 // startError puts into words what the kernel says with one number.
 func startError(spec *Spec, err error) error {
-	e := &StartError{Name: spec.Name, Path: spec.Argv[0], Err: err}
+	e := &StartError{Name: spec.Name, Path: spec.Path, Err: err}
 	if spec.Dir != "" {
 		if info, derr := os.Stat(spec.Dir); derr != nil {
 			e.Err = fmt.Errorf("the working directory: %v", derr) // which is not "command not found"

@@ -13,8 +13,10 @@ import (
 type Spec struct {
 	// Name labels the child in logs and errors.
 	Name string
-	// Argv is the whole argument vector; Argv[0] is the path that is executed (see Look).
+	// Argv is the whole argument vector.
 	Argv []string
+	// Path is what is executed (see Look); "" is Argv[0].
+	Path string
 	// Env is the whole environment of the child.
 	Env []string
 	// Dir is the working directory; "" is ours.
@@ -41,7 +43,10 @@ type Spec struct {
 // dispositions and the limits that we were started with. It is killed should we die. The
 // error is a *StartError.
 func (s *Supervisor) Start(spec Spec) (*Child, error) {
-	if len(spec.Argv) == 0 || spec.Argv[0] == "" {
+	if len(spec.Argv) > 0 && spec.Path == "" {
+		spec.Path = spec.Argv[0]
+	}
+	if spec.Path == "" {
 		return nil, &StartError{Name: spec.Name, Err: errors.New("there is no command")}
 	}
 	c := &Child{name: spec.Name, sup: s, done: make(chan struct{})}
@@ -78,7 +83,7 @@ func (s *Supervisor) fork(spec *Spec, c *Child) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	back := s.lendTTOU()
-	pid, err := syscall.ForkExec(spec.Argv[0], spec.Argv, attr)
+	pid, err := syscall.ForkExec(spec.Path, spec.Argv, attr)
 	back()
 	if tty != nil { // also when the exec failed: the group got the terminal before it
 		c.tty = tty

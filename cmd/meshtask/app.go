@@ -23,11 +23,18 @@ func (t *task) wireApp(path string) error {
 		}
 		t.user = u
 	}
-	spec := supervisor.Spec{Name: string(lifecycle.App), Argv: append([]string{path}, app.Command[1:]...), Dir: app.Dir, User: t.user,
+	spec := supervisor.Spec{Name: string(lifecycle.App), Argv: app.Command, Path: path, Dir: app.Dir, User: t.user,
 		Stdin: t.w.stdin, Stdout: t.w.stdout, Stderr: t.w.stderr, Foreground: !t.cfg.Mode.Mesh()}
 	if app := t.cfg.Log.App; app == "prefix" {
 		spec.Stdout, spec.Stderr = nil, nil
-		spec.Lines = func(_ int, line []byte) { t.out.LineWait("[app] ", line) }
+		t.appOut = supervisor.NewLineWriter(t.w.stdout)
+		spec.Lines = func(stream int, line []byte) {
+			to := t.out
+			if stream == 1 {
+				to = t.appOut
+			}
+			to.LineWait("[app] ", line)
+		}
 	}
 	t.app = &supervisor.Process{
 		Sup:    t.sup,

@@ -25,11 +25,12 @@ import (
 //
 //	argv, env, file → config → plan → units → conductor + notes → journal → {log, timeline.jsonl, admin, exit code}
 type task struct {
-	w   *world
-	cfg *config.Config
-	log hclog.Logger
-	out *supervisor.LineWriter // standard error, line by line
-	dir *stateDir              // nil with --no-mesh and no --dir
+	w      *world
+	cfg    *config.Config
+	log    hclog.Logger
+	out    *supervisor.LineWriter // standard error, line by line
+	appOut *supervisor.LineWriter // standard output, when the app's lines are prefixed; else nil
+	dir    *stateDir              // nil with --no-mesh and no --dir
 
 	sup     *supervisor.Supervisor
 	rows    lifecycle.Timeline

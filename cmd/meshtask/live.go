@@ -1,0 +1,217 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/oklog/run"
+
+	"meshtask/internal/cgroup"
+	"meshtask/internal/config"
+	"meshtask/internal/journal"
+	"meshtask/internal/plan"
+	"meshtask/lifecycle"
+	"meshtask/supervisor"
+)
+
+// live is everything between the configuration and the exit code.
+func (t *task) live() int {
+	t.ctx, t.cancel = context.WithCancelCause(context.Background())
+	defer t.cancel(nil)
+	t.waits = newWaits(t.log)
+	t.signalled()
+	path, err := t.prepare()
+	defer t.close()
+	var end lifecycle.Outcome
+	if err == nil {
+		end, err = t.play(path)
+	}
+	code := t.finish(end, err)
+	return code
+}
+
+// play starts the supervisor and conducts the units.
+func (t *task) play(path string) (lifecycle.Outcome, error) {
+	sup, err := supervisor.New(t.w.chld, t.log)
+	if err != nil {
+		return lifecycle.Outcome{}, &giveUp{exitInternal, err}
+	}
+	defer sup.Close()
+	t.sup = sup
+	if err := t.identify(); err != nil {
+		return lifecycle.Outcome{}, err
+	}
+	if err := t.resolveAlone(); err != nil {
+		return lifecycle.Outcome{}, err
+	}
+	if err := t.wire(path); err != nil {
+		return lifecycle.Outcome{}, err
+	}
+	if t.before != nil {
+		var end func()
+		if err := t.during(func(ctx context.Context) (err error) {
+			end, err = t.before(ctx, t)
+			return err
+		}); err != nil {
+			return lifecycle.Outcome{}, err
+		}
+		defer end()
+	}
+	t.oomKills.Store(int64(cgroup.OOMKills(os.DirFS("/"))))
+	t.marker = lifecycle.NewMarker(t.rows, len(t.cfg.App.Command) > 0)
+	if limit := t.cfg.MaxRunTime; limit > 0 {
+		timer := time.AfterFunc(limit, func() {
+			t.cancel(&giveUp{exitRunTime, fmt.Errorf("the run time limit of %v is over", limit)})
+		})
+		defer timer.Stop()
+	}
+	out, err := t.conduct(t.adminTCP())
+	t.clearAdopted()
+	return out, err
+}
+
+// strayGrace is what processes that were left to us get for their TERM.
+const strayGrace = 2 * time.Second
+
+// clearAdopted ends what the task's children have left to us, in sessions of
+// their own, within what the stop budget leaves.
+func (t *task) clearAdopted() {
+	left := max(0, min(strayGrace, t.budget.KillAfter-t.elapsed()))
+	if killed := t.sup.ClearAdopted(left); len(killed) > 0 {
+		t.log.Warn("processes without a parent were killed", "processes", killed)
+	}
+}
+
+// prepare finds what must be there before anything starts: the command, and
+// where the run may write.
+func (t *task) prepare() (path string, err error) {
+	if len(t.cfg.App.Command) > 0 {
+		name := t.cfg.App.Command[0]
+		if strings.Contains(name, "/") && !filepath.IsAbs(name) && t.cfg.App.Dir != "" {
+			name = filepath.Join(t.cfg.App.Dir, name) // as it will be executed
+		}
+		if path, err = supervisor.Look(name, t.w.getenv("PATH")); err != nil {
+			code := 127
+			if l, ok := errors.AsType[*supervisor.LookError](err); ok {
+				code = l.Status()
+			}
+			return "", &giveUp{code, err}
+		}
+	}
+	if err := t.findParts(); err != nil {
+		return "", err
+	}
+	var names []string
+	for _, r := range plan.Rows(t.cfg) {
+		names = append(names, string(r.Unit))
+	}
+	t.alive = journal.NewLive(names...)
+	sinks := []func(journal.Entry){t.summary.Add, t.alive.Add, t.say}
+	if t.cfg.Mode.Mesh() || t.cfg.Dir != "" {
+		if t.dir, err = openStateDir(candidates(t.cfg.Dir, t.w.getenv("TMPDIR"))); err != nil {
+			return "", &giveUp{exitInternal, err}
+		}
+		if t.file, err = journal.Create(t.dir.path); err != nil {
+			return "", &giveUp{exitInternal, err}
+		}
+		if err := os.Remove(t.dir.file("summary.json")); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return "", &giveUp{exitInternal, err}
+		}
+		sinks = append(sinks, t.file.Write)
+	}
+	t.book = journal.New(t.w.begin, sinks...)
+	return path, nil
+}
+
+// finish says how it ended, in the journal, the summary and the last log line.
+func (t *task) finish(out lifecycle.Outcome, err error) int {
+	t.waits.end()
+	end := ending{cause: out.Cause, app: t.lastExit, command: len(t.cfg.App.Command) > 0, reached: t.reached.Load()}
+	if err != nil {
+		end.cause = lifecycle.Cause{Err: err}
+	}
+	code := end.code()
+	if t.book == nil {
+		return t.w.fail(code, "%v", err)
+	}
+	if out.Cause != (lifecycle.Cause{}) && out.Cause.Unit != "" && code >= exitConfig || err != nil && !isSignal(err) {
+		t.log.Error("the task ends", "exit", code, "unit", string(end.cause.Unit), "error", errText(end.cause.Err))
+	}
+	t.book.Add(journal.Task, "", journal.Exit, end.cause.String(), "code", code)
+	if t.dir != nil {
+		if err := t.summary.Write(t.dir.path); err != nil {
+			t.log.Warn("cannot write the summary", "error", err)
+		}
+	}
+	if t.cfg.Log.Format == "json" {
+		t.log.Info("summary", t.summary.Pairs()...)
+	} else {
+		t.log.Info("summary: " + t.summary.Line())
+	}
+	return code
+}
+
+func isSignal(err error) bool {
+	_, ok := errors.AsType[*stopSignal](err)
+	return ok
+}
+
+// close gives back what the run held.
+func (t *task) close() {
+	if t.appOut != nil {
+		t.appOut.Close(flushLimit)
+	}
+	if t.file != nil {
+		if err := t.file.Close(); err != nil {
+			t.log.Warn("the timeline is not complete", "error", err)
+		}
+	}
+	if t.dir != nil {
+		if err := t.dir.close(); err != nil {
+			t.log.Warn("cannot release the state directory", "error", err)
+		}
+	}
+}
+
+// during runs f beside the signal relay, so that a TERM ends its context.
+func (t *task) during(f func(ctx context.Context) error) error {
+	var err error
+	var g run.Group
+	done := make(chan struct{})
+	g.Add(func() error { err = f(t.ctx); return nil }, func(error) {})
+	g.Add(func() error { t.relay.run(done); return nil }, func(error) { close(done) })
+	if groupErr := g.Run(); err == nil {
+		err = groupErr
+	}
+	if cause := context.Cause(t.ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// wire makes the runners of every row.
+func (t *task) wire(path string) error {
+	t.rows = plan.Rows(t.cfg)
+	budget, err := plan.Stop(t.cfg, t.rows)
+	if err != nil {
+		return &giveUp{exitConfig, err}
+	}
+	t.budget = budget
+	t.log.Info("plan", "stop", budget.String())
+	if err := t.wireApp(path); err != nil {
+		return err
+	}
+	switch {
+	case t.cfg.Mode.Mesh():
+		return t.wireMesh()
+	case t.cfg.Mode == config.Sibling:
+		return t.wireSibling()
+	}
+	t.runners = map[lifecycle.Unit]lifecycle.Runner{lifecycle.App: t.appRunner(t.app)}
+	return nil
+}
