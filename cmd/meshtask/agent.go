@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -49,6 +50,9 @@ func (t *task) agentConfig() (consulagent.AgentConfig, error) {
 		Ports: consulagent.Ports{HTTP: p.HTTP, HTTPS: p.HTTPS, GRPC: p.GRPC, GRPCTLS: p.GRPCTLS, SerfLAN: p.SerfLAN,
 			SerfWAN: p.SerfWAN, Server: p.Server, DNS: p.DNS},
 		GossipKey: k.of(c.GossipKey), ACLs: t.cfg.ACL.Enabled, AgentToken: k.of(t.cfg.ACL.AgentToken), Extra: c.ExtraConfig,
+	}
+	if ip := net.ParseIP(c.BindAddress); ip != nil && ip.IsUnspecified() {
+		a.AdvertiseAddress = t.cfg.Task.Address
 	}
 	if !c.CACert.IsZero() {
 		a.CAFile, a.CACert, a.AutoEncrypt = t.dir.file("consul-ca.pem"), k.of(c.CACert), c.AutoEncrypt

@@ -138,3 +138,18 @@ func TestLiveIsTheStateOfNow(t *testing.T) {
 		t.Errorf("%+v", u)
 	}
 }
+
+// What was begun and not seen to end is not skipped.
+func TestAnEndThatWasNotSeenIsUnverified(t *testing.T) {
+	s := NewSummary()
+	j := New(time.Now(), s.Add)
+	j.Add("consul-agent", "T0", Step, "joined")
+	j.Add("mesh-init", "T0", Step, "registered")
+	if s.Left != "unverified" || s.Deregistered != "unverified" {
+		t.Errorf("left %s, deregistered %s", s.Left, s.Deregistered)
+	}
+	j.Add("consul-agent", "T2", Step, "left", "result", "skipped")
+	if s.Left != "skipped" {
+		t.Errorf("left %s", s.Left)
+	}
+}

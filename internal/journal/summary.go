@@ -69,6 +69,10 @@ func (s *Summary) step(e Entry) {
 	switch e.Detail {
 	case "drained":
 		s.Drain = Drain{Start: e.Int("start"), End: e.Int("end"), Ms: e.Int("ms")}
+	case "registered": // until its end is seen
+		s.Deregistered = "unverified"
+	case "joined":
+		s.Left = "unverified"
 	case "deregistered":
 		s.Deregistered = e.Text("result")
 	case "left":
