@@ -11,7 +11,7 @@ func TestOOMKills(t *testing.T) {
 		root fstest.MapFS
 		want int
 	}{
-		"v2": {fstest.MapFS{"proc/self/cgroup": file("0::/ecs/x\n"), "sys/fs/cgroup/ecs/x/memory.events": file("low 0\noom 3\noom_kill 2\n")}, 2},
+		"v2":                   {fstest.MapFS{"proc/self/cgroup": file("0::/ecs/x\n"), "sys/fs/cgroup/ecs/x/memory.events": file("low 0\noom 3\noom_kill 2\n")}, 2},
 		"v2, seen as the root": {fstest.MapFS{"proc/self/cgroup": file("0::/ecs/x\n"), "sys/fs/cgroup/memory.events": file("oom_kill 1\n")}, 1},
 		"v1": {fstest.MapFS{"proc/self/cgroup": file("5:cpu,cpuacct:/ecs\n4:memory:/ecs\n"),
 			"sys/fs/cgroup/memory/ecs/memory.oom_control": file("oom_kill_disable 0\nunder_oom 0\noom_kill 4\n")}, 4},
