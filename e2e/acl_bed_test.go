@@ -26,7 +26,7 @@ type aclBed struct {
 
 const aclPrefix = "shop"
 
-func newACLBed(t *testing.T) *aclBed {
+func newACLBed(t testing.TB) *aclBed {
 	t.Helper()
 	b := &aclBed{consul: harness.StartServer(t, harness.ServerConfig{ACL: true}), cloud: awsfake.New(t.Cleanup)}
 	rules, err := os.ReadFile(filepath.Join(harness.Root(t), "deploy", "consul", "acl-controller.hcl"))
@@ -39,7 +39,7 @@ func newACLBed(t *testing.T) *aclBed {
 }
 
 // grant makes a policy and a token with it.
-func (b *aclBed) grant(t *testing.T, name, rules string) string {
+func (b *aclBed) grant(t testing.TB, name, rules string) string {
 	t.Helper()
 	if _, _, err := b.consul.API.ACL().PolicyCreate(&api.ACLPolicy{Name: name, Rules: rules}, nil); err != nil {
 		t.Fatal(err)
@@ -51,7 +51,7 @@ func (b *aclBed) grant(t *testing.T, name, rules string) string {
 	return token.SecretID
 }
 
-func aclPolicy(t *testing.T, names ...string) *awsfake.Policy {
+func aclPolicy(t testing.TB, names ...string) *awsfake.Policy {
 	t.Helper()
 	var all awsfake.Policy
 	for _, name := range names {
@@ -80,7 +80,7 @@ func (b *aclBed) mesh(cluster, service string) string {
 }
 
 // command is the command line and environment of a controller.
-func (b *aclBed) command(t *testing.T, consul, cluster string, flags ...string) (argv, env []string) {
+func (b *aclBed) command(t testing.TB, consul, cluster string, flags ...string) (argv, env []string) {
 	t.Helper()
 	argv = append([]string{harness.Meshtask(t), "acl-controller", "--cluster", awsfake.ClusterARN(cluster),
 		"--secret-name-prefix", aclPrefix}, flags...)
@@ -89,7 +89,7 @@ func (b *aclBed) command(t *testing.T, consul, cluster string, flags ...string) 
 	return argv, env
 }
 
-func (b *aclBed) start(t *testing.T, name, cluster string, flags ...string) *harness.Process {
+func (b *aclBed) start(t testing.TB, name, cluster string, flags ...string) *harness.Process {
 	t.Helper()
 	argv, env := b.command(t, b.consul.HTTP, cluster, append([]string{"--interval", "300ms", "--audit-interval", "2s"}, flags...)...)
 	return harness.Start(t, name, argv, env)
@@ -130,7 +130,7 @@ func (b *aclBed) agree(secret string) (*api.ACLToken, error) {
 	return have, nil
 }
 
-func (b *aclBed) agreed(t *testing.T, limit time.Duration, secret string) *api.ACLToken {
+func (b *aclBed) agreed(t testing.TB, limit time.Duration, secret string) *api.ACLToken {
 	t.Helper()
 	var have *api.ACLToken
 	harness.Eventually(t, limit, "secret "+secret+" and its token", func() (err error) {
@@ -141,7 +141,7 @@ func (b *aclBed) agreed(t *testing.T, limit time.Duration, secret string) *api.A
 }
 
 // owned lists the tokens of a cluster.
-func (b *aclBed) owned(t *testing.T, cluster string) []string {
+func (b *aclBed) owned(t testing.TB, cluster string) []string {
 	t.Helper()
 	list, _, err := b.consul.API.ACL().TokenList(&api.QueryOptions{RequireConsistent: true})
 	if err != nil {
@@ -157,7 +157,7 @@ func (b *aclBed) owned(t *testing.T, cluster string) []string {
 }
 
 // ended waits for a process's end within limit, and its code.
-func ended(t *testing.T, p *harness.Process, limit time.Duration, want int) {
+func ended(t testing.TB, p *harness.Process, limit time.Duration, want int) {
 	t.Helper()
 	began := time.Now()
 	if code := p.Wait(t, limit); code != want {

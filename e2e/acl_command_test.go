@@ -73,22 +73,28 @@ func TestControllerCommand(t *testing.T) {
 }
 
 func controllerSays(addr, path string, want ...string) error {
+	text, err := scrape(addr, path)
+	for _, w := range want {
+		if err == nil && !strings.Contains(text, w) {
+			err = fmt.Errorf("%s answers without %q:\n%s", path, w, text)
+		}
+	}
+	return err
+}
+
+func scrape(addr, path string) (string, error) {
 	c := &http.Client{Timeout: 5 * time.Second}
+	defer c.CloseIdleConnections()
 	resp, err := c.Get("http://" + addr + path)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return err
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s answers %d: %s", path, resp.StatusCode, text)
 	}
-	for _, w := range want {
-		if !strings.Contains(string(text), w) {
-			return fmt.Errorf("%s answers %d without %q:\n%s", path, resp.StatusCode, w, text)
-		}
-	}
-	return nil
+	return string(text), err
 }
 
 // A wrong token says what is missing, and the controller works as soon as the

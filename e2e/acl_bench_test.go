@@ -1,0 +1,163 @@
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+
+	"meshtask/e2e/harness"
+	"meshtask/internal/awsfake"
+)
+
+// The budget of a quiet sweep: 10 000 tasks of 1 000 services.
+const (
+	quietTasks    = 10_000
+	quietServices = 1_000
+	quietCalls    = 101
+	quietCPU      = 500 * time.Millisecond
+	quietRSS      = 60 << 20
+)
+
+// BenchmarkControllerQuietSweep measures the shipped program with a real Consul
+// server and the fake cloud: calls, CPU time and memory of sweeps that change
+// nothing, once the first audit has read every secret and policy. ECS's quota,
+// not the program, decides how long a sweep takes.
+func BenchmarkControllerQuietSweep(b *testing.B) {
+	bed := newACLBed(b)
+	bed.provision(b, "prod")
+	listen := harness.Address(b) + ":9903"
+	argv, env := bed.command(b, bed.consul.HTTP, "prod", "--audit-interval", "10h", "--listen", listen)
+	argv[0] = harness.Plain(b)
+	p := harness.Start(b, "controller", argv, env)
+	count := func(name, label string) (n int) {
+		harness.Eventually(b, time.Minute, "metrics", func() (err error) {
+			n, err = counted(listen, name, label)
+			return err
+		})
+		return n
+	}
+	sweeps := func() int { return count("meshtask_acl_sweeps_total", `result="ok"`) }
+	good := func() int { return count("meshtask_acl_api_calls_total", `result="ok"`) }
+	await := func(n int) {
+		harness.Eventually(b, 5*time.Minute, fmt.Sprintf("sweep %d", n), func() error {
+			if got := sweeps(); got < n {
+				return fmt.Errorf("%d so far", got)
+			}
+			return nil
+		})
+	}
+	harness.Eventually(b, 5*time.Minute, "the end of the first audit", func() error {
+		if n := bed.cloud.Calls()["secretsmanager:GetSecretValue"]; n < quietServices {
+			return fmt.Errorf("%d secrets read", n)
+		}
+		return nil
+	})
+	await(sweeps() + 2)
+	bed.cloud.ResetCalls()
+	from, cpu, before := sweeps(), cpuTime(b, p.PID), good()
+	b.ResetTimer()
+	await(from + max(1, min(b.N, 3))) // one takes some 10 s
+	b.StopTimer()
+	calls, done := good()-before, sweeps()-from
+	used := (cpuTime(b, p.PID) - cpu) / time.Duration(done)
+	rss := memory(b, p.PID, "VmRSS")
+	b.ReportMetric(float64(calls)/float64(done), "calls/sweep") // without those repeated after a lost answer
+	b.ReportMetric(used.Seconds(), "cpu-s/sweep")
+	b.ReportMetric(float64(rss)/(1<<20), "RSS-MiB")
+	b.ReportMetric(float64(memory(b, p.PID, "VmHWM"))/(1<<20), "peak-MiB")
+	if asked := bed.cloud.Calls(); len(asked) > 1 || calls > quietCalls*done || used > quietCPU || rss > quietRSS {
+		b.Errorf("over budget: %d calls in %d sweeps (AWS: %v), %v CPU, %d MiB", calls, done, asked, used, rss>>20)
+	}
+}
+
+// provision makes what a controller would have made.
+func (bed *aclBed) provision(b *testing.B, cluster string) {
+	b.Helper()
+	acl := bed.consul.API.ACL()
+	var wg sync.WaitGroup
+	errs := make([]error, 8)
+	for w := range errs {
+		wg.Go(func() {
+			for i := w; i < quietServices && errs[w] == nil; i += len(errs) {
+				name := fmt.Sprintf("service-%04d", i)
+				line := " for " + name + " service\nconsul.hashicorp.com/cluster: " + awsfake.ClusterARN(cluster)
+				_, _, err := acl.PolicyCreate(&api.ACLPolicy{Name: name + "-service", Description: "Policy" + line}, nil)
+				token, _, err2 := acl.TokenCreate(&api.ACLToken{Description: "Token" + line, Policies: []*api.ACLLink{{Name: name + "-service"}}}, nil)
+				if errs[w] = errors.Join(err, err2); errs[w] == nil {
+					bed.cloud.Secrets.Set(aclPrefix+"-"+name, fmt.Sprintf(`{"accessor_id":%q,"token":%q}`, token.AccessorID, token.SecretID))
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		b.Fatal(err)
+	}
+	for i := range quietTasks {
+		bed.mesh(cluster, fmt.Sprintf("service-%04d", i%quietServices))
+	}
+}
+
+// counted sums the controller's counters of that name that have the label.
+func counted(listen, name, label string) (sum int, err error) {
+	text, err := scrape(listen, "/metrics")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(text) {
+		labels, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if !strings.HasPrefix(labels, name+"{") || !strings.Contains(labels, label) {
+			continue
+		}
+		n, err := strconv.Atoi(value)
+		if err != nil {
+			return 0, err
+		}
+		sum += n
+	}
+	return sum, nil
+}
+
+// cpuTime is what a process has used, user and system, in ticks of 10 ms.
+func cpuTime(t testing.TB, pid int) time.Duration {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), ") ")
+	f := strings.Fields(rest)
+	user, err1 := strconv.Atoi(f[11])
+	system, err2 := strconv.Atoi(f[12])
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
+// memory is a line of /proc/PID/status, in bytes.
+func memory(t testing.TB, pid int, name string) int {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if v, ok := strings.CutPrefix(line, name+":"); ok {
+			kb, err := strconv.Atoi(strings.Fields(v)[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return kb << 10
+		}
+	}
+	t.Fatalf("no %s", name)
+	return 0
+}
