@@ -1,0 +1,77 @@
+package meshtask_test
+
+import (
+	"encoding/json"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"meshtask/internal/config"
+)
+
+func readme(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// The README's task definition is JSON, short, and its configuration is good.
+func TestReadmeTaskDefinition(t *testing.T) {
+	_, block, _ := strings.Cut(readme(t), "```json\n")
+	block, _, found := strings.Cut(block, "```")
+	if n := strings.Count(block, "\n"); !found || n > 10 {
+		t.Errorf("%d lines, want ten at most", n)
+	}
+	var task struct {
+		ContainerDefinitions []struct {
+			EntryPoint, Command []string
+			Environment         []struct{ Name, Value string }
+		}
+	}
+	if err := json.Unmarshal([]byte(block), &task); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range task.ContainerDefinitions {
+		if !slices.Equal(c.EntryPoint, []string{"/meshtask", "run", "--"}) {
+			t.Errorf("entrypoint %q", c.EntryPoint)
+		}
+		cfg, warnings, err := config.Load(config.Sources{Mode: config.Run, Command: c.Command, Env: func(name string) (string, bool) {
+			for _, e := range c.Environment {
+				if e.Name == name {
+					return e.Value, true
+				}
+			}
+			return "", false
+		}})
+		if err != nil || len(warnings) > 0 || cfg.Service.Port != 8080 {
+			t.Errorf("%v, %v", err, warnings)
+		}
+	}
+}
+
+// Every exit code of our own is in the README, and no other.
+func TestReadmeExitCodes(t *testing.T) {
+	code, err := os.ReadFile("cmd/meshtask/cli.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ours, told []string
+	for _, m := range regexp.MustCompile(`(?m)^\texit\w+ += (\d+)$`).FindAllStringSubmatch(string(code), -1) {
+		ours = append(ours, m[1])
+	}
+	for _, m := range regexp.MustCompile(`(?m)^\| (\d+) \|`).FindAllStringSubmatch(readme(t), -1) {
+		told = append(told, m[1])
+	}
+	told = slices.DeleteFunc(told, func(c string) bool { return c == "0" || c == "208" }) // 208 is kept for hooks
+	if slices.Sort(ours); !slices.Equal(ours, slices.Sorted(slices.Values(told))) {
+		t.Errorf("the README has %v, the program %v", told, ours)
+	}
+	if len(ours) < 10 {
+		t.Errorf("only %v were found", ours)
+	}
+}
