@@ -62,7 +62,7 @@ func (t *task) play(path string) (lifecycle.Outcome, error) {
 		}
 		defer end()
 	}
-	t.oomKills.Store(int64(cgroup.OOMKills(os.DirFS("/"))))
+	t.oomKills.Store(int64(cgroup.OOMKills(cgroup.Root{})))
 	t.marker = lifecycle.NewMarker(t.rows, len(t.cfg.App.Command) > 0)
 	if limit := t.cfg.MaxRunTime; limit > 0 {
 		timer := time.AfterFunc(limit, func() {

@@ -11,16 +11,21 @@ const (
 	rtMax = 64
 )
 
-// relayed is every signal that a user may send. Not in it: CHLD, which is the
-// supervisor's, URG and PROF, which the Go runtime sends to itself, the fault
-// signals, and TTIN and TTOU, which speak of our own terminal. PIPE is caught
-// so that a closed log reader is an error and not our death; it is not
-// forwarded.
-func relayed() []os.Signal {
+// Every signal that a user may send is relayed. Not among them: CHLD, which is
+// the supervisor's, URG and PROF, which the Go runtime sends to itself, the
+// fault signals, and TTIN and TTOU, which speak of our own terminal.
+
+// deadly are those that would end or stop us. PIPE is caught so that a closed
+// log reader is an error and not our death; it is not forwarded.
+func deadly() []os.Signal {
+	return []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGTSTP, syscall.SIGSTKFLT, syscall.SIGPIPE}
+}
+
+// harmless are those that the Go runtime drops until someone asks for them.
+func harmless() []os.Signal {
 	list := []os.Signal{
-		syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2,
-		syscall.SIGWINCH, syscall.SIGCONT, syscall.SIGALRM, syscall.SIGVTALRM, syscall.SIGTSTP, syscall.SIGPWR,
-		syscall.SIGIO, syscall.SIGXCPU, syscall.SIGXFSZ, syscall.SIGSTKFLT, syscall.SIGPIPE,
+		syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH, syscall.SIGCONT, syscall.SIGALRM, syscall.SIGVTALRM,
+		syscall.SIGPWR, syscall.SIGIO, syscall.SIGXCPU, syscall.SIGXFSZ,
 	}
 	for n := rtMin; n <= rtMax; n++ {
 		list = append(list, syscall.Signal(n))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -162,6 +161,7 @@ func (t *task) elapsed() time.Duration {
 func (t *task) note(u lifecycle.Unit) func(event, detail string, kv ...any) {
 	return func(event, detail string, kv ...any) {
 		if u == lifecycle.App && event == journal.Step && detail == "exec" {
+			<-t.w.relayed // from T2 on no signal is lost
 			t.held.release(t.app)
 			t.book.Add(string(u), t.label(u), event, detail, kv...)
 			t.reach(func(m *lifecycle.Marker) []lifecycle.Reached { return m.Executed() })
@@ -177,7 +177,7 @@ func (t *task) note(u lifecycle.Unit) func(event, detail string, kv ...any) {
 // blame looks at each child's end whether the kernel has killed for want of
 // memory since the last one, and names the child that ended.
 func (t *task) blame(u lifecycle.Unit) {
-	n := int64(cgroup.OOMKills(os.DirFS("/")))
+	n := int64(cgroup.OOMKills(cgroup.Root{}))
 	if before := t.oomKills.Swap(n); n > before {
 		t.book.Add(string(u), t.label(u), journal.Step, "oom", "process", string(u), "kills", n-before)
 	}

@@ -23,6 +23,7 @@ type world struct {
 	stdout  *os.File
 	stderr  *os.File
 	signals <-chan os.Signal
+	relayed <-chan struct{} // closed once every signal comes by signals
 	chld    <-chan os.Signal
 }
 

@@ -10,7 +10,7 @@ import (
 
 // OOMKills counts the processes of our cgroup that the kernel killed for want
 // of memory, version 2 or 1; 0 where nothing can be read. root is the root of
-// the file system (os.DirFS("/")). In a container the cgroup is usually seen as
+// the file system (Root). In a container the cgroup is usually seen as
 // the root itself, so that is tried after the one we are named in.
 func OOMKills(root fs.FS) int {
 	membership, _ := fs.ReadFile(root, "proc/self/cgroup")
