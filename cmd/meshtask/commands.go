@@ -38,6 +38,8 @@ func commands() []command {
 			}},
 		{name: "plan", args: "[flags] [-- CMD ARG…]", does: "print what would run, with the stop budget spent step by step",
 			run: runPlan, flags: func(fs *flag.FlagSet) { runFlags(fs); fs.Bool("json", false, "as JSON") }},
+		{name: "taskdef", args: "convert FILE|render [flags]", does: "make a task definition of consul-ecs or a plain one into one for meshtask, or make a new one",
+			run: runTaskdef, flags: taskdefFlags},
 		{name: "config", args: "check|schema|docs [--config FILE]", does: "check a configuration, print its JSON Schema or its field table",
 			run: runConfig, flags: configFlags},
 		{name: "version", args: "[--check]", does: "print the version; with --check those of consul and envoy, and whether they fit",

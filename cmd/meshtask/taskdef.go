@@ -1,0 +1,172 @@
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"meshtask/internal/taskdef"
+)
+
+func taskdefFlags(fs *flag.FlagSet) {
+	for _, f := range [][2]string{
+		{"layout", "single or siblings (single for one app)"},
+		{"app", "names of the app containers, separated by commas (found)"},
+		{"retry-join", "Consul servers to join, separated by commas"},
+		{"config", "configuration file whose members win"},
+		{"name", "of the service, where the definition says none"},
+		{"port", "of the service, where the definition says none"},
+		{"binary", "meshtask in the images (found on PATH)"},
+		{"mesh-image", "image of the mesh container, layout siblings"},
+		{"image-entrypoint", `ENTRYPOINT of the app's image: ["/entry.sh"], or {"web":["/entry.sh"],"api":[]}`},
+		{"image-cmd", "CMD of the app's image, likewise"},
+		{"image", "render: image of the app"},
+		{"command", `render: the app's whole command, as words or ["a","b c"]`},
+		{"cpu", "render: CPU units (256)"},
+		{"memory", "render: MiB (the least that goes with cpu)"},
+		{"arch", "render: x86_64 or arm64 (x86_64)"},
+		{"task-role", "render: ARN of the task role"},
+		{"execution-role", "render: ARN of the execution role"},
+	} {
+		fs.String(f[0], "", f[1])
+	}
+	fs.Bool("job", false, "a task that runs to completion")
+	fs.Bool("diff", false, "print a unified diff instead of the definition")
+}
+
+// runTaskdef is `meshtask taskdef convert FILE` and `taskdef render`: the
+// definition goes to standard output, what to know about it to standard error.
+func runTaskdef(w *world, c call) int {
+	word := ""
+	if len(c.rest) > 0 {
+		word = c.rest[0]
+	}
+	o, err := taskdefOptions(c)
+	if err != nil {
+		return w.fail(exitConfig, "taskdef: %v", err)
+	}
+	var r *taskdef.Result
+	name := c.set["name"]
+	switch {
+	case word == "convert" && len(c.rest) == 2 && !c.hasDash:
+		var text []byte
+		if name = c.rest[1]; name == "-" {
+			text, err = io.ReadAll(w.stdin)
+		} else {
+			text, err = os.ReadFile(name)
+		}
+		if err == nil {
+			r, err = taskdef.Convert(text, o)
+		}
+	case word == "convert":
+		return w.fail(exitUsage, "taskdef convert: one FILE is needed, or - for standard input")
+	case word == "render" && len(c.rest) == 1:
+		r, err = render(c, o)
+	case word == "render":
+		return w.fail(exitUsage, "taskdef render: unexpected argument %q", c.rest[1])
+	default:
+		return w.fail(exitUsage, "taskdef: want one of convert, render%s", nearest(word, []string{"convert", "render"}))
+	}
+	if err != nil {
+		return w.fail(exitConfig, "taskdef %s: %v", word, err)
+	}
+	for _, f := range r.Findings {
+		fmt.Fprintf(w.stderr, "%s\n", f)
+	}
+	if c.on("diff") {
+		return w.print(r.Diff(name))
+	}
+	return w.print(r.New)
+}
+
+func taskdefOptions(c call) (taskdef.Options, error) {
+	o := taskdef.Options{Layout: c.set["layout"], Apps: words(c.set["app"]), RetryJoin: words(c.set["retry-join"]), Job: c.on("job"),
+		Name: c.set["name"], Binary: c.set["binary"], MeshImage: c.set["mesh-image"]}
+	var err error
+	if file := c.set["config"]; file != "" {
+		if o.Config, err = os.ReadFile(file); err != nil {
+			return o, fmt.Errorf("--config: %w", err)
+		}
+	}
+	if o.Port, err = whole(c, "port"); err != nil {
+		return o, err
+	}
+	if o.Entrypoints, err = byContainer(c, "image-entrypoint", o.Apps); err != nil {
+		return o, err
+	}
+	o.Cmds, err = byContainer(c, "image-cmd", o.Apps)
+	return o, err
+}
+
+// byContainer reads {"container": ["word"]}, or ["word"] for the only app.
+func byContainer(c call, name string, apps []string) (map[string][]string, error) {
+	text, ok := c.set[name]
+	if !ok {
+		return nil, nil
+	}
+	var one []string
+	if json.Unmarshal([]byte(text), &one) == nil {
+		only := taskdef.OnlyApp
+		if len(apps) == 1 {
+			only = apps[0]
+		}
+		return map[string][]string{only: one}, nil
+	}
+	var all map[string][]string
+	if err := json.Unmarshal([]byte(text), &all); err != nil {
+		return nil, fmt.Errorf(`--%s: want ["word"], or {"container": ["word"]}`, name)
+	}
+	return all, nil
+}
+
+func render(c call, o taskdef.Options) (*taskdef.Result, error) {
+	d := taskdef.Description{Name: c.set["name"], Image: c.set["image"], Port: o.Port, Command: c.cmd,
+		TaskRole: c.set["task-role"], ExecutionRole: c.set["execution-role"]}
+	o.Name = ""
+	if text := c.set["command"]; len(d.Command) == 0 && json.Unmarshal([]byte(text), &d.Command) != nil {
+		d.Command = strings.Fields(text)
+	}
+	switch arch := c.set["arch"]; arch {
+	case "", "x86_64", "amd64":
+	case "arm64":
+		d.Arm = true
+	default:
+		return nil, fmt.Errorf("--arch: want x86_64 or arm64, got %q", arch)
+	}
+	var err error
+	if d.CPU, err = whole(c, "cpu"); err != nil {
+		return nil, err
+	}
+	if d.Memory, err = whole(c, "memory"); err != nil {
+		return nil, err
+	}
+	return taskdef.Render(d, o)
+}
+
+// whole reads a number above 0; an absent flag is 0.
+func whole(c call, name string) (int, error) {
+	text, ok := c.set[name]
+	if !ok {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n <= 0 {
+		return 0, fmt.Errorf("--%s: want a number above 0, got %q", name, text)
+	}
+	return n, nil
+}
+
+// words splits at commas.
+func words(s string) []string {
+	var out []string
+	for part := range strings.SplitSeq(s, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			out = append(out, part)
+		}
+	}
+	return out
+}

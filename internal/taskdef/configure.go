@@ -1,0 +1,246 @@
+package taskdef
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"meshtask/internal/config"
+	"meshtask/internal/secret"
+)
+
+// configName is where the configuration goes in the new definition.
+const configName = "MESHTASK_CONFIG_JSON"
+
+// legacyName is consul-ecs's.
+const legacyName = "CONSUL_ECS_CONFIG_JSON"
+
+// configure makes the configuration: consul-ecs's document, or one from the
+// options; then the agent's settings and the secrets; then the user's own.
+func (c *conversion) configure() error {
+	c.doc = newObject()
+	for _, container := range c.rest {
+		if _, ok := variable(container, configName); ok {
+			return fmt.Errorf("container %s has %s: this definition is for meshtask already", container.str("name"), configName)
+		}
+	}
+	if err := c.source(); err != nil {
+		return err
+	}
+	c.delay()
+	if container := c.parts[client]; container != nil {
+		c.agent(container)
+	}
+	if len(c.opt.RetryJoin) > 0 {
+		c.doc.sub("consulAgent").set("retryJoin", values(c.opt.RetryJoin))
+	}
+	c.secrets()
+	if a := c.doc.sub("acl"); c.acls && len(a.keys) == 0 && len(c.aside) == 0 {
+		a.set("enabled", true) // without a token, about which the configuration complains
+	}
+	c.proxyFlags()
+	if c.opt.Config != nil {
+		v, err := parse(c.opt.Config)
+		own, ok := v.(*object)
+		if err != nil || !ok {
+			return fmt.Errorf("--config: want a JSON object: %v", err)
+		}
+		merge(c.doc, own)
+	}
+	return nil
+}
+
+// source begins the document.
+func (c *conversion) source() error {
+	for _, p := range []part{meshInit, healthSync, proxy} {
+		if container := c.parts[p]; container != nil {
+			if text, ok := variable(container, legacyName); ok {
+				return c.legacy(text)
+			}
+		}
+	}
+	switch {
+	case c.parts[meshInit] == nil && c.parts[client] == nil:
+		return c.plain()
+	case c.opt.Config == nil:
+		return fmt.Errorf("the definition has containers of consul-ecs but no %s (v0.2 took flags, and later ones may read it elsewhere): give the service with --config FILE", legacyName)
+	}
+	return nil
+}
+
+// plain describes a service that was in no mesh yet.
+func (c *conversion) plain() error {
+	if c.opt.Name != "" {
+		c.doc.sub("service").set("name", c.opt.Name)
+	}
+	port := c.opt.Port
+	if port == 0 && !c.opt.Job && !c.configHas("service", "port") {
+		var found []int
+		for _, app := range c.apps {
+			for _, m := range app.objects("portMappings") {
+				if n := m.num("containerPort"); n != 0 && !slices.Contains(found, n) {
+					found = append(found, n)
+				}
+			}
+		}
+		switch len(found) {
+		case 0:
+			c.say(Note, "service.port", "none: the app has no port mapping, so nothing is routed to the service; give --port if it listens")
+		case 1:
+			port = found[0]
+			c.say(Note, "service.port", "%d, the app's only port mapping", port)
+		default:
+			return fmt.Errorf("which port takes the mesh's traffic? The apps map %v: give --port", found)
+		}
+	}
+	if port != 0 {
+		c.doc.sub("service").set("port", number(port))
+	}
+	return nil
+}
+
+// configHas says whether the user's own configuration has a field.
+func (c *conversion) configHas(stanza, key string) bool {
+	v, _ := parse(c.opt.Config)
+	own, ok := v.(*object)
+	return ok && own.obj(stanza).has(key)
+}
+
+// legacy takes consul-ecs's document over.
+func (c *conversion) legacy(text string) error {
+	cfg, odd, err := config.Load(config.Sources{Mode: config.Run, Flags: map[string]string{"retry-join": "later"}, Env: func(name string) (string, bool) {
+		if name == legacyName {
+			return text, true
+		}
+		return "", false
+	}})
+	if err != nil {
+		return err
+	}
+	v, err := parse([]byte(text))
+	if err != nil {
+		return err
+	}
+	old := v.(*object) // Load has said so
+	if c.opt.Name != "" || c.opt.Port != 0 {
+		c.say(Note, "service", "as in %s; --name and --port are for definitions that have none", legacyName)
+	}
+	c.unknown(old, "service", odd)
+	c.unknown(old, "proxy", odd)
+	for _, key := range []string{"service", "proxy", "healthSyncContainers"} {
+		if old.has(key) {
+			c.doc.set(key, old.m[key])
+		}
+	}
+	if old.has("bootstrapDir") {
+		c.say(Note, legacyName+".bootstrapDir", "%s dropped: the bootstrap goes to meshtask's state directory", old.str("bootstrapDir"))
+	}
+	if old.has("logLevel") {
+		c.doc.sub("log").set("level", strings.ToLower(old.str("logLevel")))
+	}
+	if cfg.ACL.Login != nil {
+		return c.login(cfg.ACL.Login)
+	}
+	for _, key := range []string{"consulHTTPAddr", "consulCACertFile", "consulLogin"} {
+		if old.has(key) {
+			c.say(Note, legacyName+"."+key, "dropped: it is for the login, which is off")
+		}
+	}
+	return nil
+}
+
+// unknown drops what consul-ecs let pass and never read; meshtask refuses it.
+func (c *conversion) unknown(old *object, stanza string, odd []config.Finding) {
+	in := old.obj(stanza)
+	for _, o := range []struct {
+		path string
+		in   *object
+	}{{stanza, in}, {stanza + ".expose", in.obj("expose")}} {
+		for _, key := range slices.Clone(o.in.keys) {
+			plain, quoted := o.path+"."+key, fmt.Sprintf("%s[%q]", o.path, key)
+			if slices.ContainsFunc(odd, func(f config.Finding) bool { return f.Path == plain || f.Path == quoted }) {
+				c.say(Note, legacyName+"."+plain, "dropped: consul-ecs never read it")
+				o.in.del(key)
+			}
+		}
+	}
+}
+
+// login is acl.login, from consulLogin, consulHTTPAddr and consulCACertFile.
+func (c *conversion) login(l *config.Login) error {
+	file := l.CACert
+	l.CACert = secret.Ref{}
+	text, err := json.Marshal(l)
+	if err != nil {
+		return err
+	}
+	v, err := parse(text)
+	if err != nil {
+		return err
+	}
+	in := v.(*object)
+	if l.IncludeEntity {
+		in.del("includeEntity") // the default
+	}
+	c.doc.sub("acl").set("login", in)
+	c.say(Note, legacyName+".consulLogin", "is acl.login now; its token serves registration, checks and Envoy")
+	switch {
+	case file.IsZero():
+	case strings.HasPrefix(file.Path, "/consul/"):
+		c.say(Note, legacyName+".consulCACertFile", "%s dropped: the CA is a reference now", file.Path)
+	default:
+		in.set("caCert", file.String())
+	}
+	return nil
+}
+
+// delay maps consul-ecs's app-entrypoint, which held TERM back for a while.
+func (c *conversion) delay() {
+	for _, app := range c.apps {
+		if d := shutdownDelay(app); d > c.held {
+			c.held = d
+			c.doc.sub("shutdown").sub("drain").set("min", d.String())
+			c.say(Note, at(app, "entryPoint"), "app-entrypoint's -shutdown-delay %s is shutdown.drain.min: the app is told to stop no earlier. Without it the drain ends with the last request", d)
+		}
+	}
+}
+
+// variable reads one of a container's plain variables.
+func variable(container *object, name string) (string, bool) {
+	for _, e := range container.objects("environment") {
+		if e.str("name") == name {
+			return e.str("value"), true
+		}
+	}
+	return "", false
+}
+
+// secretFrom reads where one of a container's secrets comes from.
+func secretFrom(container *object, name string) (string, bool) {
+	for _, s := range container.objects("secrets") {
+		if s.str("name") == name {
+			return s.str("valueFrom"), true
+		}
+	}
+	return "", false
+}
+
+// load checks the finished document as meshtask will, in the container that it is for.
+func (c *conversion) load(doc *object) (*config.Config, []config.Finding, error) {
+	s := config.Sources{Mode: c.mode(), AgentKeys: agentKeys(), Env: func(name string) (string, bool) {
+		if name == configName {
+			return doc.compact(), true
+		}
+		return variable(c.runner, name)
+	}}
+	if c.opt.Layout == Single {
+		s.Command = []string{"app"}
+	}
+	cfg, odd, err := config.Load(s)
+	if bad, ok := errors.AsType[*config.Errors](err); ok {
+		bad.Source = "the configuration that was made"
+	}
+	return cfg, odd, err
+}

@@ -1,0 +1,256 @@
+package taskdef
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"meshtask/internal/config"
+)
+
+// conversion is one Convert.
+type conversion struct {
+	opt      Options
+	def      *object
+	findings []Finding
+
+	parts   map[part]*object // the containers of consul-ecs
+	rest    []*object        // all others
+	apps    []*object        // those of rest that meshtask is to run
+	doc     *object          // the configuration
+	runner  *object          // the container that runs the mesh, and has the configuration
+	wrapped []*object        // the containers that meshtask is the entrypoint of
+	held    time.Duration    // how long consul-ecs's app-entrypoint held TERM back
+	acls    bool             // the agent had ACLs on
+	aside   []*object        // variables and secrets that can be no reference, for the runner
+}
+
+func (c *conversion) say(l Level, path, format string, args ...any) {
+	c.findings = append(c.findings, Finding{l, path, fmt.Sprintf(format, args...)})
+}
+
+// at is the path of a container's field.
+func at(container *object, field string) string {
+	return "containerDefinitions[" + container.str("name") + "]." + field
+}
+
+func (c *conversion) convert() error {
+	if err := c.platform(); err != nil {
+		return err
+	}
+	if err := c.sort(); err != nil {
+		return err
+	}
+	if err := c.layout(); err != nil {
+		return err
+	}
+	if err := c.configure(); err != nil {
+		return err
+	}
+	c.network()
+	c.cut()
+	switch c.opt.Layout {
+	case Single:
+		c.single(c.apps[0])
+	case Siblings:
+		c.siblings()
+	}
+	c.tags()
+	c.roles()
+	return c.seal()
+}
+
+// platform refuses where meshtask cannot run.
+func (c *conversion) platform() error {
+	if family := c.def.obj("runtimePlatform").str("operatingSystemFamily"); strings.HasPrefix(family, "WINDOWS") {
+		return fmt.Errorf("runtimePlatform: %s: meshtask runs on Linux", family)
+	}
+	if slices.Contains(c.def.strings("requiresCompatibilities"), "EXTERNAL") {
+		return fmt.Errorf("requiresCompatibilities: EXTERNAL: ECS Anywhere has no network mode awsvpc, which gives a task an address of its own")
+	}
+	if p := c.def.obj("proxyConfiguration"); len(p.keys) > 0 {
+		c.say(Todo, "proxyConfiguration", "App Mesh's, kept: take it out with container %s when the service has moved", p.str("containerName"))
+	}
+	return nil
+}
+
+// sort tells consul-ecs's containers, apps and others apart.
+func (c *conversion) sort() error {
+	c.parts = map[part]*object{}
+	var others []string
+	for _, container := range c.def.objects("containerDefinitions") {
+		p, why := partOf(container)
+		if why != nil {
+			return why
+		}
+		if p != none && !slices.Contains(c.opt.Apps, container.str("name")) {
+			if twin := c.parts[p]; twin != nil {
+				return fmt.Errorf("containers %s and %s both look like %s: rename one, or give --app NAME", twin.str("name"), container.str("name"), p)
+			}
+			c.parts[p] = container
+			continue
+		}
+		c.rest = append(c.rest, container)
+		if len(c.opt.Apps) > 0 {
+			if slices.Contains(c.opt.Apps, container.str("name")) {
+				c.apps = append(c.apps, container)
+			}
+			continue
+		}
+		if why := besides(container); why != "" {
+			others = append(others, container.str("name"))
+			c.say(Note, "containerDefinitions["+container.str("name")+"]", "kept as it is: %s", why)
+			continue
+		}
+		c.apps = append(c.apps, container)
+	}
+	if len(c.opt.Apps) > len(c.apps) {
+		return fmt.Errorf("--app: the definition has no container %s; it has %s", missing(c.opt.Apps, c.apps), strings.Join(names(c.rest), ", "))
+	}
+	switch {
+	case len(c.rest) == 0:
+		return fmt.Errorf("the definition has no container besides those of consul-ecs")
+	case len(c.apps) == 0 && len(c.rest) == 1:
+		c.apps = c.rest
+	case len(c.apps) == 0:
+		return fmt.Errorf("which container is the app? None of %s looks like one: give --app NAME", strings.Join(others, ", "))
+	}
+	return nil
+}
+
+func names(list []*object) []string {
+	var out []string
+	for _, o := range list {
+		out = append(out, o.str("name"))
+	}
+	return out
+}
+
+func missing(want []string, have []*object) string {
+	for _, name := range want {
+		if !slices.Contains(names(have), name) {
+			return name
+		}
+	}
+	return ""
+}
+
+func (c *conversion) layout() error {
+	switch {
+	case c.opt.Layout == "":
+		c.opt.Layout = Single
+		if len(c.apps) > 1 {
+			c.opt.Layout = Siblings
+		}
+		c.say(Note, "layout", "%s: the definition has %d app container(s): %s", c.opt.Layout, len(c.apps), strings.Join(names(c.apps), ", "))
+	case c.opt.Layout != Single && c.opt.Layout != Siblings:
+		return fmt.Errorf("--layout: want %s or %s, got %q", Single, Siblings, c.opt.Layout)
+	case c.opt.Layout == Single && len(c.apps) > 1:
+		return fmt.Errorf("layout single wraps one app, but the definition has %d: %s. Give --app NAME (the others then start without waiting for the mesh), or --layout siblings",
+			len(c.apps), strings.Join(names(c.apps), ", "))
+	}
+	if c.opt.Job && c.opt.Layout == Siblings {
+		return fmt.Errorf("--job: a job is one container, in layout single")
+	}
+	c.opt.Binary = cmp.Or(c.opt.Binary, "meshtask")
+	var err error
+	if c.opt.Entrypoints, err = c.named("--image-entrypoint", c.opt.Entrypoints); err != nil {
+		return err
+	}
+	if c.opt.Cmds, err = c.named("--image-cmd", c.opt.Cmds); err != nil {
+		return err
+	}
+	return nil
+}
+
+// named puts the only app's name where OnlyApp stands, and refuses names that are
+// no app's.
+func (c *conversion) named(flag string, by map[string][]string) (map[string][]string, error) {
+	out := map[string][]string{}
+	for name, words := range by {
+		if name == OnlyApp && len(c.apps) > 1 {
+			return nil, fmt.Errorf("%s: the definition has %d apps: name the container, as in {%q: […]}", flag, len(c.apps), c.apps[0].str("name"))
+		}
+		if name == OnlyApp {
+			name = c.apps[0].str("name")
+		}
+		if !slices.Contains(names(c.apps), name) {
+			return nil, fmt.Errorf("%s: %q is no app container: %s", flag, name, strings.Join(names(c.apps), ", "))
+		}
+		out[name] = words
+	}
+	return out, nil
+}
+
+// mode is how the container that has the configuration runs.
+func (c *conversion) mode() config.Mode {
+	if c.opt.Job {
+		return config.Job
+	}
+	return config.Run
+}
+
+// cut takes consul-ecs's containers out, and what referred to them.
+func (c *conversion) cut() {
+	gone := map[string]bool{}
+	for _, p := range []part{client, meshInit, proxy, healthSync} {
+		container := c.parts[p]
+		if container == nil {
+			continue
+		}
+		gone[container.str("name")] = true
+		c.leftover(p, container)
+		c.say(Note, "containerDefinitions["+container.str("name")+"]", "gone: %s", p.now())
+	}
+	c.def.keep("containerDefinitions", func(o *object) bool { return !gone[o.str("name")] })
+	for _, container := range c.rest {
+		container.keep("dependsOn", func(d *object) bool {
+			name := d.str("containerName")
+			switch {
+			case gone[name]:
+				c.say(Note, at(container, "dependsOn"), "%s %s dropped: meshtask keeps the order", name, d.str("condition"))
+			case slices.Contains(names(c.apps), container.str("name")):
+				c.say(Note, at(container, "dependsOn"), "%s %s kept: ECS starts this container only then", name, d.str("condition"))
+			}
+			return !gone[name]
+		})
+		container.keep("volumesFrom", func(v *object) bool {
+			name := v.str("sourceContainer")
+			if gone[name] {
+				c.say(Lost, at(container, "volumesFrom"), "%s is gone, and so are its volumes", name)
+			}
+			return !gone[name]
+		})
+	}
+	c.cutVolumes()
+}
+
+// cutVolumes takes consul-ecs's two volumes out, and every mount of them.
+func (c *conversion) cutVolumes() {
+	if len(c.parts) == 0 {
+		return
+	}
+	ours := func(name string) bool { return name == "consul_data" || name == "consul_binary" }
+	for _, container := range c.rest {
+		container.keep("mountPoints", func(m *object) bool {
+			name := m.str("sourceVolume")
+			if !ours(name) {
+				return true
+			}
+			if c.delayed(container) {
+				c.say(Note, at(container, "mountPoints"), "%s dropped: it was there for consul-ecs app-entrypoint", name)
+			} else {
+				c.say(Lost, at(container, "mountPoints"), "%s at %s dropped: nothing writes what consul-ecs left there", name, m.str("containerPath"))
+			}
+			return false
+		})
+	}
+	c.def.keep("volumes", func(v *object) bool {
+		if ours(v.str("name")) {
+			c.say(Note, "volumes["+v.str("name")+"]", "dropped: it was consul-ecs's own")
+		}
+		return !ours(v.str("name"))
+	})
+}

@@ -1,0 +1,180 @@
+package taskdef
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// single makes the app's container the whole task.
+func (c *conversion) single(app *object) {
+	c.runner, c.wrapped = app, []*object{app}
+	c.room()
+	words := []string{"run"}
+	if c.opt.Job {
+		words = append(words, "--job")
+	}
+	c.appSecrets(app)
+	c.entry(app, words...)
+	c.probe(app)
+	c.host(app)
+	if v, ok := app.m["essential"].(bool); ok && !v {
+		c.say(Todo, at(app, "essential"), "is false: the task would outlive its only app")
+	}
+	if app.has("memory") {
+		c.say(Todo, at(app, "memory"), "%d MiB: this limit holds a Consul agent and Envoy as well now (idle, about 95 and 60 MB)", app.num("memory"))
+	}
+	if v, _ := app.m["readonlyRootFilesystem"].(bool); v {
+		c.writable(app)
+	}
+	for _, other := range c.rest {
+		if other != app && besides(other) == "" {
+			c.say(Note, "containerDefinitions["+other.str("name")+"]", "kept as it is: it starts without waiting for the mesh")
+		}
+	}
+	c.say(Todo, at(app, "image"), "%s must hold meshtask, consul and envoy: COPY --from them (docs/use-single-container.md)", app.str("image"))
+}
+
+// room says that a task that was in no mesh had no agent and no proxy to hold.
+func (c *conversion) room() {
+	if memory := c.def.str("memory"); memory != "" && len(c.parts) == 0 && !c.opt.fresh {
+		c.say(Todo, "memory", "%s MiB hold a Consul agent and Envoy as well now (idle, about 95 and 60 MB)", memory)
+	}
+}
+
+// stateDir is the one directory that meshtask writes to.
+const stateDir = "/run/meshtask"
+
+// writable gives a read-only container its state directory.
+func (c *conversion) writable(app *object) {
+	const name = "meshtask_state"
+	c.def.set("volumes", append(c.def.list("volumes"), newObject("name", name)))
+	app.set("mountPoints", append(app.list("mountPoints"), newObject("sourceVolume", name, "containerPath", stateDir)))
+	c.say(Note, at(app, "mountPoints"), "%s at %s: the root is read-only, and meshtask writes there and nowhere else", name, stateDir)
+	if user := app.str("user"); user != "" && user != "0" && user != "root" {
+		c.say(Todo, at(app, "user"), "%s must own %s: make it in the image, with VOLUME %s", user, stateDir, stateDir)
+	}
+}
+
+// siblings adds the mesh container.
+func (c *conversion) siblings() {
+	name := "meshtask"
+	for slices.Contains(names(c.rest), name) {
+		name += "-mesh"
+	}
+	mesh := newObject("name", name, "image", cmp.Or(c.opt.MeshImage, "meshtask-mesh"), "essential", true, "entryPoint", values([]string{"meshtask", "run"}))
+	if c.opt.MeshImage == "" {
+		c.say(Todo, at(mesh, "image"), "give --mesh-image: an image with meshtask, consul and envoy (docs/use-siblings.md)")
+	}
+	c.runner = mesh
+	c.room()
+	for _, from := range []*object{c.parts[client], c.parts[proxy], c.apps[0]} {
+		if from != nil && from.has("logConfiguration") {
+			mesh.set("logConfiguration", cloneValue(from.m["logConfiguration"]))
+			break
+		}
+	}
+	c.host(mesh)
+	var synced []string
+	for _, app := range c.apps {
+		c.entry(app, "app")
+		if app.has("healthCheck") {
+			synced = append(synced, app.str("name"))
+		} else {
+			c.say(Note, at(app, "healthCheck"), "none: for Consul the app is healthy while it holds its lease and its port answers")
+		}
+		c.say(Todo, at(app, "image"), "%s must hold meshtask: COPY --from it (docs/use-siblings.md)", app.str("image"))
+	}
+	c.wrapped = append(slices.Clone(c.apps), mesh)
+	switch {
+	case len(c.doc.list("healthSyncContainers")) > 0:
+		c.known()
+	case len(synced) > 0 && len(c.parts) == 0 && !c.doc.obj("service").has("checks"):
+		c.doc.set("healthSyncContainers", values(synced))
+		c.say(Note, "healthSyncContainers", "%s: the apps with a healthCheck", strings.Join(synced, ", "))
+	}
+	c.check(mesh, 0)
+	c.def.set("containerDefinitions", append(c.def.list("containerDefinitions"), mesh))
+}
+
+// known drops names of synced containers that are not there.
+func (c *conversion) known() {
+	var list []string
+	for _, name := range c.doc.strings("healthSyncContainers") {
+		if slices.Contains(names(c.rest), name) {
+			list = append(list, name)
+		} else {
+			c.say(Lost, "healthSyncContainers", "%s dropped: the definition has no such container", name)
+		}
+	}
+	c.doc.set("healthSyncContainers", values(list))
+}
+
+// probe moves the app's health check into the configuration: the container's own
+// is meshtask's answer, for the app and the mesh together.
+func (c *conversion) probe(app *object) {
+	name, check := app.str("name"), app.obj("healthCheck")
+	list := c.doc.strings("healthSyncContainers")
+	was := slices.Contains(list, name)
+	list = slices.DeleteFunc(list, func(s string) bool { return s == name })
+	c.doc.del("healthSyncContainers")
+	if len(list) > 0 {
+		c.doc.set("healthSyncContainers", values(list))
+		c.known()
+	}
+	grace := check.num("startPeriod")
+	if cmd := check.strings("command"); len(cmd) > 0 && cmd[0] != "NONE" {
+		c.doc.sub("health").set("app", check.clone())
+		c.say(Note, at(app, "healthCheck"), "is health.app, which meshtask runs and tells Consul; the container's own is meshtask health")
+		if !was && len(c.parts) > 0 && !c.doc.obj("service").has("checks") {
+			c.say(Note, at(app, "healthCheck"), "consul-ecs did not sync it (essential was not written out); now Consul knows it")
+		}
+	}
+	if !c.opt.Job {
+		c.check(app, grace)
+	}
+}
+
+// The container's own check: quick, as it is the task's health, and patient
+// while the agent joins.
+const (
+	checkInterval = 5
+	checkTimeout  = 5
+	checkRetries  = 3
+	checkStart    = 120 // consulAgent.joinTimeout
+	maxStart      = 300 // ECS's bound
+)
+
+func (c *conversion) check(container *object, grace int) {
+	container.set("healthCheck", newObject("command", values([]string{"CMD", c.opt.Binary, "health"}),
+		"interval", number(checkInterval), "timeout", number(checkTimeout), "retries", number(checkRetries), "startPeriod", number(min(checkStart+grace, maxStart))))
+}
+
+// host gives the container that runs the mesh what consul-ecs's containers had.
+func (c *conversion) host(runner *object) {
+	for _, v := range c.aside {
+		list := "environment"
+		if v.has("valueFrom") {
+			list = "secrets"
+		}
+		runner.set(list, append(runner.list(list), v))
+	}
+	for _, p := range []part{client, proxy} {
+		from := c.parts[p]
+		if from == nil {
+			continue
+		}
+		for _, u := range from.objects("ulimits") {
+			if !slices.ContainsFunc(runner.objects("ulimits"), func(o *object) bool { return o.str("name") == u.str("name") }) {
+				runner.set("ulimits", append(runner.list("ulimits"), u.clone()))
+				c.say(Note, at(runner, "ulimits"), "%s, from %s", u.str("name"), from.str("name"))
+			}
+		}
+		for _, m := range from.objects("portMappings") {
+			if !slices.ContainsFunc(runner.objects("portMappings"), func(o *object) bool { return o.num("containerPort") == m.num("containerPort") }) {
+				runner.set("portMappings", append(runner.list("portMappings"), m.clone()))
+				c.say(Note, at(runner, "portMappings"), "%d, from %s", m.num("containerPort"), from.str("name"))
+			}
+		}
+	}
+}

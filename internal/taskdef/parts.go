@@ -1,0 +1,105 @@
+package taskdef
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// part is a container of consul-ecs.
+type part string
+
+const (
+	none       part = ""
+	client     part = "consul-client"
+	meshInit   part = "consul-ecs-mesh-init"
+	proxy      part = "sidecar-proxy"
+	healthSync part = "consul-ecs-health-sync"
+)
+
+// now says who does a part's work in the new definition.
+func (p part) now() string {
+	return map[part]string{
+		client:     "meshtask runs the Consul agent itself",
+		meshInit:   "meshtask registers the service itself",
+		proxy:      "meshtask runs Envoy itself",
+		healthSync: "meshtask writes the checks itself",
+	}[p]
+}
+
+// partOf tells consul-ecs's containers by their fixed names, and renamed ones by
+// what they run. The error is for definitions of another generation or kind.
+func partOf(c *object) (part, error) {
+	name := c.str("name")
+	argv := append(c.strings("entryPoint"), c.strings("command")...)
+	words := strings.Fields(strings.Join(argv, " "))
+	has := func(w string) bool { return slices.Contains(words, w) }
+	first := ""
+	if cmd := c.strings("command"); len(cmd) > 0 {
+		first = cmd[0]
+	}
+	switch {
+	case name == "consul-dataplane" || name == "consul-ecs-control-plane" || first == "control-plane" || has("consul-dataplane"):
+		return none, fmt.Errorf("container %s is of consul-ecs v0.7 or later, whose tasks have no Consul agent: only v0.3 to v0.6 can be converted. Start from the plain definition, without its containers", name)
+	case first == "acl-controller" && (strings.Contains(name, "acl-controller") || has("-consul-client-secret-arn")):
+		return none, fmt.Errorf("container %s is an ACL controller, not a mesh task: meshtask acl-controller takes the same flags, see deploy/acl-controller.json", name)
+	case name == string(client) || isAgentScript(argv):
+		return client, nil
+	case name == string(meshInit) || first == "mesh-init":
+		return meshInit, nil
+	case name == string(proxy) || has("envoy-entrypoint"):
+		return proxy, nil
+	case name == string(healthSync) || first == "health-sync":
+		return healthSync, nil
+	}
+	return none, nil
+}
+
+func isAgentScript(argv []string) bool {
+	for _, a := range argv {
+		if strings.Contains(a, "consul agent") && strings.Contains(a, "\n") && !strings.Contains(a, "-server") {
+			return true
+		}
+	}
+	return false
+}
+
+// agents are images of containers that serve the app and are not one.
+var agents = []struct{ image, what string }{
+	{"datadog/agent", "the Datadog agent"},
+	{"datadog-agent", "the Datadog agent"},
+	{"aws-xray-daemon", "the X-Ray daemon"},
+	{"xray-daemon", "the X-Ray daemon"},
+	{"aws-otel-collector", "the OpenTelemetry collector"},
+	{"opentelemetry-collector", "the OpenTelemetry collector"},
+	{"cloudwatch-agent", "the CloudWatch agent"},
+	{"fluent-bit", "a log router"},
+	{"fluentd", "a log router"},
+	{"newrelic", "a New Relic agent"},
+	{"nri-ecs", "a New Relic agent"},
+	{"dynatrace", "a Dynatrace agent"},
+	{"splunk", "a Splunk agent"},
+	{"telegraf", "Telegraf"},
+	{"timberio/vector", "Vector"},
+	{"statsd", "a StatsD relay"},
+	{"sysdig", "a Sysdig agent"},
+	{"falcon", "a Falcon sensor"},
+	{"sigv4-proxy", "a signing proxy"},
+	{"appmesh-envoy", "App Mesh's proxy"},
+}
+
+// besides says why a container is not an app; "" when it may be one.
+func besides(c *object) string {
+	if c.has("firelensConfiguration") {
+		return "the FireLens log router"
+	}
+	for _, a := range agents {
+		if strings.Contains(c.str("image"), a.image) {
+			return a.what
+		}
+	}
+	if v, ok := c.m["essential"].(bool); ok && !v {
+		return "not essential (give --app " + c.str("name") + " if it is an app)"
+	}
+	return ""
+}

@@ -1,0 +1,94 @@
+package taskdef
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Description is the least that makes a task definition.
+type Description struct {
+	Name          string   // family, container and service; required
+	Image         string   // required
+	Port          int      // where the app listens; 0: nothing is routed to it
+	Command       []string // the whole command; empty: that of the image, which then must be known
+	CPU, Memory   int      // CPU units and MiB, a pair that Fargate has; 0: 256 and the least for it
+	Arm           bool     // ARM64 instead of X86_64
+	TaskRole      string   // ARN; empty: none
+	ExecutionRole string   // ARN; empty: none
+}
+
+// Render makes a Fargate task definition of a description, by way of the plain
+// one. Result.Old is that.
+func Render(d Description, o Options) (*Result, error) {
+	if d.Name == "" || d.Image == "" {
+		return nil, errors.New("--name and --image are needed")
+	}
+	d.CPU = cmp.Or(d.CPU, 256)
+	d.Memory = cmp.Or(d.Memory, 2*d.CPU)
+	if err := Fargate(d.CPU, d.Memory); err != nil {
+		return nil, err
+	}
+	app := newObject("name", d.Name, "image", d.Image, "essential", true)
+	if len(d.Command) > 0 {
+		app.set("command", values(d.Command))
+		o.Entrypoints = maps.Clone(o.Entrypoints)
+		if o.Entrypoints == nil {
+			o.Entrypoints = map[string][]string{}
+		}
+		o.Entrypoints[d.Name] = nil // the command is whole
+	}
+	if d.Port != 0 {
+		app.set("portMappings", []any{newObject("containerPort", number(d.Port), "protocol", "tcp")})
+	}
+	arch := "X86_64"
+	if d.Arm {
+		arch = "ARM64"
+	}
+	def := newObject("family", d.Name, "networkMode", "awsvpc", "requiresCompatibilities", values([]string{"FARGATE"}),
+		"cpu", fmt.Sprint(d.CPU), "memory", fmt.Sprint(d.Memory),
+		"runtimePlatform", newObject("cpuArchitecture", arch, "operatingSystemFamily", "LINUX"))
+	if d.TaskRole != "" {
+		def.set("taskRoleArn", d.TaskRole)
+	}
+	if d.ExecutionRole != "" {
+		def.set("executionRoleArn", d.ExecutionRole)
+	}
+	def.set("containerDefinitions", []any{app})
+	o.fresh = true
+	return Convert(def.pretty(), o)
+}
+
+// Fargate says what is wrong with a pair of CPU units and MiB of memory, by
+// Fargate's table; nil: nothing.
+func Fargate(cpu, memory int) error {
+	const gib = 1024
+	rows := map[int]struct{ least, most, step int }{
+		512: {gib, 4 * gib, gib}, 1024: {2 * gib, 8 * gib, gib}, 2048: {4 * gib, 16 * gib, gib}, 4096: {8 * gib, 30 * gib, gib},
+		8192: {16 * gib, 60 * gib, 4 * gib}, 16384: {32 * gib, 120 * gib, 8 * gib},
+	}
+	if cpu == 256 {
+		if memory == gib/2 || memory == gib || memory == 2*gib {
+			return nil
+		}
+		return fmt.Errorf("memory %d does not go with cpu 256 on Fargate: 512, 1024 or 2048", memory)
+	}
+	r, ok := rows[cpu]
+	if !ok {
+		return fmt.Errorf("cpu %d is none of Fargate's: 256, %s", cpu, join(slices.Sorted(maps.Keys(rows))))
+	}
+	if memory < r.least || memory > r.most || memory%r.step != 0 {
+		return fmt.Errorf("memory %d does not go with cpu %d on Fargate: %d to %d in steps of %d", memory, cpu, r.least, r.most, r.step)
+	}
+	return nil
+}
+
+func join(list []int) string {
+	s := fmt.Sprint(list[0])
+	for _, n := range list[1:] {
+		s += fmt.Sprintf(", %d", n)
+	}
+	return s
+}

@@ -1,0 +1,194 @@
+package taskdef
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"meshtask/internal/ecs"
+	"meshtask/internal/plan"
+	"meshtask/lifecycle"
+)
+
+// The tags by which Consul on ECS, and the ACL controller, know a mesh task.
+const (
+	tagMesh      = "consul.hashicorp.com/mesh"
+	tagService   = "consul.hashicorp.com/service-name"
+	tagPartition = "consul.hashicorp.com/partition"
+	tagNamespace = "consul.hashicorp.com/namespace"
+)
+
+func (c *conversion) tag(key string) string {
+	for _, t := range c.def.objects("tags") {
+		if t.str("key") == key {
+			return t.str("value")
+		}
+	}
+	return ""
+}
+
+// tags adds the tags that are missing, and keeps the service's name what it was.
+func (c *conversion) tags() {
+	service, family := c.doc.sub("service"), c.def.str("family")
+	name := service.str("name")
+	if name == "" {
+		was := cmp.Or(c.tag(tagService), strings.ToLower(family))
+		if c.tag(tagService) == "" && len(c.parts) > 0 && !c.doc.obj("acl").has("login") {
+			was = family // v0.3 and v0.4 registered the family as it is
+		}
+		if name = was; was != strings.ToLower(family) {
+			service.insert("name", "port", was)
+			c.say(Note, "service.name", "%s, as it was registered: meshtask's default is the family in lower case", was)
+		}
+	}
+	if len(c.parts) > 0 && len(c.def.list("tags")) == 0 {
+		c.say(Todo, "tags", "the file has none: describe the definition with --include TAGS, or add yours")
+	}
+	want := []string{tagMesh, "true", tagService, name}
+	if ns, part := service.str("namespace"), service.str("partition"); ns != "" || part != "" {
+		want = append(want, tagPartition, cmp.Or(part, "default"), tagNamespace, cmp.Or(ns, "default"))
+	}
+	for i := 0; i < len(want); i += 2 {
+		if c.tag(want[i]) == "" && want[i+1] != "" {
+			c.def.set("tags", append(c.def.list("tags"), newObject("key", want[i], "value", want[i+1])))
+			c.say(Note, "tags", "%s = %s added; the ECS service needs propagateTags TASK_DEFINITION", want[i], want[i+1])
+		}
+	}
+}
+
+// seal sets the stop timeout, checks the configuration and puts it where it belongs.
+func (c *conversion) seal() error {
+	doc := c.ordered()
+	if !c.configHas("shutdown", "stopTimeout") {
+		stop, err := c.stop(doc)
+		if err != nil {
+			return err
+		}
+		doc.sub("shutdown").insert("stopTimeout", "drain", stop.String())
+	}
+	cfg, odd, err := c.load(doc)
+	if err != nil {
+		return err
+	}
+	for _, f := range odd {
+		level := Note
+		if strings.HasPrefix(f.Path, "acl") {
+			level = Todo // ACLs without a token
+		}
+		c.say(level, configName+"."+f.Path, "%s", f.Text)
+	}
+	if err := cfg.Resolve(c.identity()); err != nil {
+		return err
+	}
+	p, err := plan.Stop(cfg, plan.Rows(cfg))
+	if err != nil {
+		return err
+	}
+	seconds := int(cfg.Shutdown.StopTimeout.Duration / time.Second)
+	c.say(Note, at(c.runner, "stopTimeout"), "%s; the app may take %s and more", p, p.Share(lifecycle.App).Round(100*time.Millisecond))
+	for _, container := range c.wrapped {
+		container.set("stopTimeout", number(seconds))
+		if container != c.runner {
+			setVariable(container, "MESHTASK_STOP_TIMEOUT", fmt.Sprintf("%ds", seconds))
+		}
+	}
+	setVariable(c.runner, configName, doc.compact())
+	return nil
+}
+
+func (c *conversion) identity() ecs.Identity {
+	id := ecs.Local()
+	id.Family, id.Container, id.Address = cmp.Or(c.def.str("family"), "family"), c.runner.str("name"), "10.0.0.1"
+	return id
+}
+
+func setVariable(container *object, name, value string) {
+	list := slices.DeleteFunc(slices.Clone(container.list("environment")), func(v any) bool {
+		e, ok := v.(*object)
+		return ok && e.str("name") == name
+	})
+	container.set("environment", append(list, newObject("name", name, "value", value)))
+}
+
+// ordered is the document in the order of the contract, without empty stanzas.
+func (c *conversion) ordered() *object {
+	out := newObject()
+	for _, key := range append([]string{"service", "proxy", "healthSyncContainers", "consulAgent", "envoy", "acl", "app", "health", "shutdown"}, c.doc.keys...) {
+		if in, ok := c.doc.m[key].(*object); ok {
+			prune(in)
+			if len(in.keys) == 0 {
+				continue
+			}
+		}
+		if c.doc.has(key) && !out.has(key) {
+			out.set(key, c.doc.m[key])
+		}
+	}
+	return out
+}
+
+func prune(o *object) {
+	for _, k := range slices.Clone(o.keys) {
+		if in, ok := o.m[k].(*object); ok {
+			if prune(in); len(in.keys) == 0 {
+				o.del(k)
+			}
+		}
+	}
+}
+
+// ECS's bounds of a stopTimeout: 30 s when none is given, at most 120 s on
+// Fargate; EC2 has no cap, and ten minutes is the longest that is tried.
+const (
+	stopDefault = 30 * time.Second
+	stopFargate = 120 * time.Second
+	stopMost    = 10 * time.Minute
+)
+
+// stop is the least stop timeout, in whole seconds, whose plan leaves the app
+// what it had: its stopTimeout, or ECS's default, less what consul-ecs's
+// app-entrypoint held back. A new app had nothing, and gets a stop of ECS's default.
+func (c *conversion) stop(doc *object) (time.Duration, error) {
+	most, had := stopFargate, time.Duration(0)
+	if list := c.def.strings("requiresCompatibilities"); len(list) > 0 && !slices.Contains(list, "FARGATE") {
+		most = stopMost
+	}
+	for _, app := range c.apps {
+		t := stopDefault
+		if app.has("stopTimeout") {
+			t = time.Duration(app.num("stopTimeout")) * time.Second
+		}
+		had = max(had, t-c.held)
+	}
+	from := 5 * time.Second
+	if c.opt.fresh {
+		from, had = stopDefault, 0
+	}
+	for t := from; t < most; t += time.Second {
+		if left, err := c.left(doc, t); err == nil && left >= had {
+			return t, nil
+		}
+	}
+	left, err := c.left(doc, most) // what is wrong with the longest is wrong with all
+	if err != nil {
+		return 0, err
+	}
+	if left < had {
+		c.say(Todo, at(c.runner, "stopTimeout"), "the app had %s to stop; beside drain and leave, %s leave it %s", had, most, left.Round(100*time.Millisecond))
+	}
+	return most, nil
+}
+
+// left is what the plan of a stop timeout gives the app.
+func (c *conversion) left(doc *object, stop time.Duration) (time.Duration, error) {
+	try := doc.clone()
+	try.sub("shutdown").set("stopTimeout", stop.String())
+	cfg, _, err := c.load(try)
+	if err != nil {
+		return 0, err
+	}
+	p, err := plan.Stop(cfg, plan.Rows(cfg))
+	return p.Share(lifecycle.App), err
+}

@@ -1,0 +1,126 @@
+package taskdef
+
+import (
+	"slices"
+	"strings"
+
+	"meshtask/internal/secret"
+)
+
+// secrets turns the secrets that ECS gave to consul-ecs's containers into
+// references, which meshtask reads with the task role when it needs them.
+func (c *conversion) secrets() {
+	login := c.doc.obj("acl").has("login")
+	for _, s := range []struct {
+		of           []part
+		name         string
+		stanza, into string
+		skip         bool
+	}{
+		{of: []part{client, meshInit}, name: "CONSUL_CACERT_PEM", stanza: "consulAgent", into: "caCert"},
+		{of: []part{client, meshInit}, name: "CONSUL_CACERT", stanza: "consulAgent", into: "caCert"},
+		{of: []part{client}, name: "CONSUL_GOSSIP_ENCRYPTION_KEY", stanza: "consulAgent", into: "gossipKey"},
+		{of: []part{client}, name: "AGENT_TOKEN", stanza: "acl", into: "agentToken"},
+		{of: []part{meshInit, healthSync}, name: "CONSUL_HTTP_TOKEN", stanza: "acl", into: "serviceToken", skip: login},
+		{of: []part{client, meshInit, healthSync}, name: "CONSUL_HTTPS_CACERT_PEM", stanza: "acl.login", into: "caCert", skip: !login},
+	} {
+		for _, p := range s.of {
+			container := c.parts[p]
+			if container == nil || s.skip {
+				continue
+			}
+			to := c.doc
+			for key := range strings.SplitSeq(s.stanza, ".") {
+				to = to.sub(key)
+			}
+			if from, ok := secretFrom(container, s.name); ok && !to.has(s.into) {
+				c.refer(to, container, s.name, s.stanza+"."+s.into, from)
+			}
+			if value, ok := variable(container, s.name); ok && !to.has(s.into) {
+				c.aside = append(c.aside, newObject("name", s.name, "value", value))
+				c.say(Todo, at(container, "environment"), "%s is in plain text in the definition, and stays so: make it a secret and give %s.%s", s.name, s.stanza, s.into)
+			}
+		}
+	}
+}
+
+// refer writes one reference; what is none stays a secret of the container.
+func (c *conversion) refer(to, container *object, name, field, from string) {
+	key := field[strings.LastIndex(field, ".")+1:]
+	if _, err := secret.Parse(from); err == nil && secret.Is(from) {
+		to.set(key, from)
+		c.say(Note, at(container, "secrets"), "%s is %s now", name, field)
+		return
+	}
+	to.set(key, "env:"+name)
+	c.aside = append(c.aside, newObject("name", name, "valueFrom", from))
+	c.say(Note, at(container, "secrets"), "%s stays a secret of the container, read from its environment: %q is a parameter's name, not an ARN", name, from)
+}
+
+// meshVariables are those that meshtask takes for the mesh's own, and that no
+// child of it inherits.
+var meshVariables = []string{"AGENT_TOKEN", "CONSUL_CACERT", "CONSUL_CACERT_PEM", "CONSUL_GOSSIP_ENCRYPTION_KEY", "CONSUL_HTTP_TOKEN"}
+
+// appSecrets moves an app's own variables of those names into app.env, in the
+// container that runs both.
+func (c *conversion) appSecrets(app *object) {
+	env := c.doc.sub("app").sub("env")
+	app.keep("environment", func(e *object) bool {
+		name := e.str("name")
+		if !slices.Contains(meshVariables, name) {
+			return true
+		}
+		value := any(e.str("value"))
+		if secret.Is(e.str("value")) {
+			value = newObject("value", value)
+		}
+		env.set(name, value)
+		c.say(Note, at(app, "environment"), "%s is app.env.%s: in the environment meshtask would take it for the mesh's", name, name)
+		return false
+	})
+	app.keep("secrets", func(s *object) bool {
+		name, from := s.str("name"), s.str("valueFrom")
+		if !slices.Contains(meshVariables, name) {
+			return true
+		}
+		if _, err := secret.Parse(from); err != nil || !secret.Is(from) {
+			c.say(Todo, at(app, "secrets"), "%s: meshtask takes this variable for the mesh's, and %q is not an ARN, so that it cannot be app.env.%s: give the parameter's ARN", name, from, name)
+			return true
+		}
+		env.set(name, from)
+		c.say(Note, at(app, "secrets"), "%s is app.env.%s: in the environment meshtask would take it for the mesh's", name, name)
+		return false
+	})
+}
+
+// roles says what the task role must allow: ECS read these secrets with the
+// execution role.
+func (c *conversion) roles() {
+	var arns []string
+	var walk func(v any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case *object:
+			for _, k := range v.keys {
+				walk(v.m[k])
+			}
+		case []any:
+			for _, item := range v {
+				walk(item)
+			}
+		case string:
+			if ref, err := secret.Parse(v); err == nil && ref.ARN != "" && !slices.Contains(arns, ref.ARN) {
+				arns = append(arns, ref.ARN)
+			}
+		}
+	}
+	for _, stanza := range []string{"consulAgent", "acl", "app"} {
+		walk(c.doc.obj(stanza))
+	}
+	if len(arns) > 0 {
+		c.say(Todo, "taskRoleArn", "must allow secretsmanager:GetSecretValue (ssm:GetParameter for parameters) on %s: meshtask reads them itself; the execution role no longer needs to", strings.Join(arns, ", "))
+		if c.def.str("taskRoleArn") == "" {
+			c.say(Todo, "taskRoleArn", "is missing: without one the secrets cannot be read")
+		}
+	}
+}
