@@ -90,8 +90,10 @@ func policy(mode string, r config.Restart) supervisor.Policy {
 	return supervisor.Policy{Mode: supervisor.Mode(mode), Max: r.Max, Window: r.Window.Duration, Backoff: r.Backoff.Duration, MaxBackoff: r.MaxBackoff.Duration}
 }
 
-// appSpec completes the app's process for one life.
+// appSpec completes the app's process for one life. It waits for the last
+// signal to be asked for, so that none that is meant for the app is lost.
 func (t *task) appSpec(spec supervisor.Spec) (supervisor.Spec, error) {
+	<-t.w.relayed
 	spec.Env = t.appEnv()
 	return spec, nil
 }

@@ -148,9 +148,11 @@ func (t *task) finish(out lifecycle.Outcome, err error) int {
 			t.log.Warn("cannot write the summary", "error", err)
 		}
 	}
-	if t.cfg.Log.Format == "json" {
+	switch {
+	case !t.log.IsInfo(): // do not make what nobody reads
+	case t.cfg.Log.Format == "json":
 		t.log.Info("summary", t.summary.Pairs()...)
-	} else {
+	default:
 		t.log.Info("summary: " + t.summary.Line())
 	}
 	return code

@@ -20,8 +20,6 @@ func main() {
 	signal.Notify(signals, deadly()...)
 	chld := make(chan os.Signal, 1)
 	signal.Notify(chld, syscall.SIGCHLD)
-	// Each of them costs a switch of threads, together a quarter of a plain start:
-	// those that harm nobody come beside it.
 	relayed := make(chan struct{})
 	go func() { defer close(relayed); signal.Notify(signals, harmless()...) }()
 

@@ -21,7 +21,8 @@ func deadly() []os.Signal {
 	return []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGTSTP, syscall.SIGSTKFLT, syscall.SIGPIPE}
 }
 
-// harmless are those that the Go runtime drops until someone asks for them.
+// harmless are those that the Go runtime drops until someone asks for them. To
+// ask costs a switch of threads each, so it is done beside the start.
 func harmless() []os.Signal {
 	list := []os.Signal{
 		syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH, syscall.SIGCONT, syscall.SIGALRM, syscall.SIGVTALRM,

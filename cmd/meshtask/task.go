@@ -161,7 +161,6 @@ func (t *task) elapsed() time.Duration {
 func (t *task) note(u lifecycle.Unit) func(event, detail string, kv ...any) {
 	return func(event, detail string, kv ...any) {
 		if u == lifecycle.App && event == journal.Step && detail == "exec" {
-			<-t.w.relayed // from T2 on no signal is lost
 			t.held.release(t.app)
 			t.book.Add(string(u), t.label(u), event, detail, kv...)
 			t.reach(func(m *lifecycle.Marker) []lifecycle.Reached { return m.Executed() })

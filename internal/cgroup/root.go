@@ -24,7 +24,7 @@ func (Root) ReadFile(name string) ([]byte, error) {
 		return nil, err
 	}
 	defer unix.Close(fd)
-	text := make([]byte, 0, 4096)
+	text := make([]byte, 0, 1024)
 	for {
 		if len(text) == cap(text) {
 			text = append(text, make([]byte, len(text))...)[:len(text)]
