@@ -7,6 +7,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"meshtask/internal/spell"
 )
 
 // Exit codes of our own; docs and help print this table (CONTRACT §3).
@@ -128,37 +130,10 @@ func names(table []command) []string {
 	return out
 }
 
-// nearest suggests the known word with the least edit distance, when it is near.
+// nearest suggests what a word was probably meant to be.
 func nearest(word string, known []string) string {
-	best, at := max(2, len(word)/3)+1, ""
-	for _, k := range known {
-		if d := distance(word, k); d < best {
-			best, at = d, k
-		}
+	if at := spell.Nearest(word, known...); at != "" {
+		return fmt.Sprintf(" (did you mean %s?)", at)
 	}
-	if at == "" {
-		return ""
-	}
-	return fmt.Sprintf(" (did you mean %s?)", at)
-}
-
-// distance is Levenshtein's.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
+	return ""
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"meshtask/internal/spell"
 )
 
 // checker validates a Config whose defaults are filled.
@@ -181,10 +183,8 @@ func (v checker) match(path, s string, ok func(string) bool, want string) {
 
 // near is a hint for a mistyped word.
 func near(got string, want []string) string {
-	for _, w := range want {
-		if got != "" && distance(strings.ToLower(got), w) <= 1+len(w)/4 {
-			return ", did you mean " + w + "?"
-		}
+	if w := spell.Nearest(got, want...); got != "" && w != "" {
+		return ", did you mean " + w + "?"
 	}
 	return ""
 }

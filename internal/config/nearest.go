@@ -1,8 +1,12 @@
 package config
 
 import (
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
+
+	"meshtask/internal/spell"
 )
 
 // hint is what an unknown key was probably meant to be.
@@ -13,13 +17,7 @@ func hint(key string, known map[string]reflect.Value) string {
 	case "transparentProxy":
 		return " (of consul-ecs v0.8 and later; transparent proxying is not supported)"
 	}
-	best, least := "", 1+len(key)/3
-	for name := range known {
-		d := distance(strings.ToLower(key), strings.ToLower(name))
-		if d < least || d == least && (best == "" || name < best) {
-			best, least = name, d
-		}
-	}
+	best := spell.Nearest(key, slices.Collect(maps.Keys(known))...)
 	if best == "" {
 		best = strings.Join(elsewhere(reflect.TypeFor[Config](), "", key), " or ")
 	}
@@ -51,24 +49,4 @@ func elsewhere(t reflect.Type, path, key string) []string {
 		}
 	}
 	return found
-}
-
-// distance is the number of letters to insert, delete or replace.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }
