@@ -14,16 +14,22 @@ import (
 	"meshtask/e2e/harness"
 )
 
-// Without a command the task is up when Envoy is, and a stop is a good end.
+// Without a command the task is up when Envoy is, and takes traffic when the app
+// beside it listens. A stop is a good end.
 func TestTaskWithoutCommand(t *testing.T) {
 	t.Parallel()
 	server := harness.StartServer(t, harness.ServerConfig{})
 	m := prepare(t, server, "sidecars", "sidecars", nil)
 	m.Task = harness.StartTask(t, harness.TaskConfig{Name: "sidecars", Config: m.config})
+	m.Mark(t, soon, "up", "T2")
+	status(t, server, "sidecars", api.HealthCritical)
+	sibling := harness.Start(t, "sibling", []string{harness.App(t), "--name", "sibling", "--listen", m.address + ":8080"}, nil)
 	m.up(t)
 	server.Passing(t, soon, "sidecars", 1)
 	answers(t, "http://"+m.address+":9902/ready", 200, "")
 	m.term(t)
+	m.Await(t, soon, "down", "app", "ended", "")
+	sibling.Kill() // it is none of the task's
 	s := m.ended(t, 0)
 	if s.Left != "verified" || s.Marks.Up["T2"] == 0 {
 		t.Errorf("left %s, marks %v", s.Left, s.Marks.Up)
