@@ -116,6 +116,9 @@ func (c *conversion) probe(app *object) {
 	name, check := app.str("name"), app.obj("healthCheck")
 	list := c.doc.strings("healthSyncContainers")
 	was := slices.Contains(list, name)
+	if was {
+		c.say(Note, "healthSyncContainers", "%s taken out: its check has the same ID as before, and its state is health.app's, or whether the app runs", name)
+	}
 	list = slices.DeleteFunc(list, func(s string) bool { return s == name })
 	c.doc.del("healthSyncContainers")
 	if len(list) > 0 {

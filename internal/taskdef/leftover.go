@@ -10,7 +10,7 @@ import (
 // consumed are the variables and secrets of consul-ecs's containers that the
 // configuration holds now.
 var consumed = []string{
-	legacyName, "CONSUL_DATACENTER", "CONSUL_CACERT", "CONSUL_CACERT_PEM", "CONSUL_HTTPS_CACERT_PEM", "CONSUL_GRPC_CACERT_PEM",
+	legacyName, "CONSUL_DATACENTER", "CONSUL_CACERT", "CONSUL_CACERT_PEM", "CONSUL_HTTPS_CACERT_PEM",
 	"CONSUL_GOSSIP_ENCRYPTION_KEY", "AGENT_TOKEN", "CONSUL_HTTP_TOKEN",
 }
 

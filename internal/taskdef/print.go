@@ -72,7 +72,7 @@ func (p printer) list(begin, end byte, n int, v any, indent string, item func(i 
 	p.out.WriteByte(end)
 }
 
-// flat says whether v holds nothing nested, but for lists of plain values, and is short.
+// flat says whether v is short and holds nothing nested but lists of strings.
 func flat(v any) bool {
 	var b bytes.Buffer
 	printer{out: &b}.value(v, "")
@@ -81,6 +81,9 @@ func flat(v any) bool {
 	}
 	items, _ := v.([]any)
 	if o, ok := v.(*object); ok {
+		if o.has("image") {
+			return false // a container: its fields come and go
+		}
 		for _, k := range o.keys {
 			items = append(items, o.m[k])
 		}

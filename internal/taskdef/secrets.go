@@ -16,27 +16,36 @@ func (c *conversion) secrets() {
 		name         string
 		stanza, into string
 		skip         bool
+		why          string
 	}{
 		{of: []part{client, meshInit}, name: "CONSUL_CACERT_PEM", stanza: "consulAgent", into: "caCert"},
 		{of: []part{client, meshInit}, name: "CONSUL_CACERT", stanza: "consulAgent", into: "caCert"},
 		{of: []part{client}, name: "CONSUL_GOSSIP_ENCRYPTION_KEY", stanza: "consulAgent", into: "gossipKey"},
 		{of: []part{client}, name: "AGENT_TOKEN", stanza: "acl", into: "agentToken"},
-		{of: []part{meshInit, healthSync}, name: "CONSUL_HTTP_TOKEN", stanza: "acl", into: "serviceToken", skip: login},
-		{of: []part{client, meshInit, healthSync}, name: "CONSUL_HTTPS_CACERT_PEM", stanza: "acl.login", into: "caCert", skip: !login},
+		{of: []part{meshInit, healthSync}, name: "CONSUL_HTTP_TOKEN", stanza: "acl", into: "serviceToken", skip: login, why: "the login gives the service its token"},
+		{of: []part{client, meshInit, healthSync}, name: "CONSUL_HTTPS_CACERT_PEM", stanza: "acl.login", into: "caCert", skip: !login, why: "it is for the login, which is off"},
 	} {
 		for _, p := range s.of {
 			container := c.parts[p]
-			if container == nil || s.skip {
+			if container == nil {
+				continue
+			}
+			from, isSecret := secretFrom(container, s.name)
+			value, isPlain := variable(container, s.name)
+			if s.skip {
+				if isSecret || isPlain {
+					c.say(Note, at(container, "secrets"), "%s dropped: %s", s.name, s.why)
+				}
 				continue
 			}
 			to := c.doc
 			for key := range strings.SplitSeq(s.stanza, ".") {
 				to = to.sub(key)
 			}
-			if from, ok := secretFrom(container, s.name); ok && !to.has(s.into) {
+			if isSecret && !to.has(s.into) {
 				c.refer(to, container, s.name, s.stanza+"."+s.into, from)
 			}
-			if value, ok := variable(container, s.name); ok && !to.has(s.into) {
+			if isPlain && !to.has(s.into) {
 				c.aside = append(c.aside, newObject("name", s.name, "value", value))
 				c.say(Todo, at(container, "environment"), "%s is in plain text in the definition, and stays so: make it a secret and give %s.%s", s.name, s.stanza, s.into)
 			}

@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/rogpeppe/go-internal/diff"
 )
@@ -145,13 +146,24 @@ func shaped(doc []byte) error {
 	}
 	err := json.Unmarshal(doc, &either)
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return fmt.Errorf("not a task definition: %s must not be %s", wrong.Field, wrong.Value)
+		return fmt.Errorf("not a task definition: %s must not be %s", jsonPath(wrong.Field), wrong.Value)
 	}
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		before := doc[:min(int(syntax.Offset), len(doc))]
 		return fmt.Errorf("not JSON: line %d: %w", 1+bytes.Count(before, []byte("\n")), err)
 	}
 	return err
+}
+
+// jsonPath is a decoder's path with the names as ECS has them.
+func jsonPath(field string) string {
+	parts := strings.Split(strings.TrimPrefix(field, "definition."), ".")
+	for i, p := range parts {
+		if p != "" {
+			parts[i] = strings.ToLower(p[:1]) + p[1:]
+		}
+	}
+	return strings.Join(parts, ".")
 }
 
 // unwrap finds the definition, and takes away what only ECS may set.

@@ -1,0 +1,76 @@
+package taskdef
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestScript(t *testing.T) {
+	s := readScript("cp a b # copy\n\n" + `echo "$X # no comment" 'two  words' a\ b` + "\ncat <<EOF >/f.hcl\na = \"$B\"\n  EOF\ncat << 'E' > /g\n# g\nE\n" +
+		"exec /bin/consul agent \\\n  -retry-join \"a\" \\\n  -hcl='x {\n y = 1 }' \\\n")
+	want := [][]string{{"cp", "a", "b"}, {"echo", "$X # no comment", "two  words", "a b"}, {"exec", "/bin/consul", "agent", "-retry-join", "a", "-hcl=x {\n y = 1 }"}}
+	if diff := cmp.Diff(want, s.commands); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(map[string]string{"/f.hcl": `a = "$B"`, "/g": "# g"}, s.files); diff != "" {
+		t.Error(diff)
+	}
+	if args, ok := s.agentArgs(); !ok || strings.Join(args, "|") != "-retry-join|a|-hcl=x {\n y = 1 }" {
+		t.Errorf("agent's arguments %q, %v", args, ok)
+	}
+}
+
+func TestHCL(t *testing.T) {
+	for in, want := range map[string]string{
+		"a = 1\nb = \"x\\ty\"\nc = true":                    `{"a":1,"b":"x\ty","c":true}`,
+		"a { b = -1.5 }\na { c = [\"x\", \"y\",] }":         `{"a":{"b":-1.5,"c":["x","y"]}}`,
+		"sink \"stdout\" { type = \"file\" }":               `{"sink":{"stdout":{"type":"file"}}}`,
+		"# c\n// d\n/* e\n f */ a = {x = 1, y: \"z\"} // g": `{"a":{"x":1,"y":"z"}}`,
+		"telemetry { disable_compat_1.9 = true }":           `{"telemetry":{"disable_compat_1.9":true}}`,
+		`"quoted key" = "v"`:                                `{"quoted key":"v"}`,
+		`{"json": {"is": ["hcl", 1, null]}}`:                `{"json":{"is":["hcl",1,null]}}`,
+		"":                                                  `{}`,
+		"addresses = { dns = \"a\" }\naddresses = { grpc = \"b\" }\na=1\na=2": `{"addresses":{"dns":"a","grpc":"b"},"a":2}`,
+	} {
+		got, err := readHCL(in)
+		if err != nil {
+			t.Errorf("%q: %v", in, err)
+		} else if got.compact() != want {
+			t.Errorf("%q: got %s, want %s", in, got.compact(), want)
+		}
+	}
+	for in, want := range map[string]string{
+		"a = b":          `line 1: "b" is neither`,
+		"a = 1\nb {":     "line 2: a } is missing",
+		"a =":            "line 1: unexpected",
+		"\n\n?":          "line 3: unexpected",
+		"a = \"x\nb = 1": "a string does not end",
+		"word other":     "want = or {",
+		"a = [1":         "unexpected",
+		"}":              "unexpected",
+		"{":              "EOF",
+	} {
+		if _, err := readHCL(in); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v, want %q", in, err, want)
+		}
+	}
+}
+
+// Whatever stands in a definition, the conversion ends, and what it makes is JSON.
+func FuzzConvert(f *testing.F) {
+	f.Add([]byte(`{"containerDefinitions":[{"name":"a","command":["b"]}]}`), "exec consul agent -hcl 'a = 1'\n")
+	f.Fuzz(func(t *testing.T, doc []byte, text string) {
+		if r, err := Convert(doc, Options{RetryJoin: []string{"a"}}); err == nil {
+			if _, err := parse(r.New); err != nil {
+				t.Errorf("%s: %v", r.New, err)
+			}
+		}
+		s := readScript(text)
+		for _, file := range s.files {
+			_, _ = readHCL(file)
+		}
+		_, _ = readHCL(text)
+	})
+}

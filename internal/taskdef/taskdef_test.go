@@ -1,0 +1,280 @@
+package taskdef
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// What cannot be converted is refused with the reason, and with what to do.
+func TestRefused(t *testing.T) {
+	app := `{"name":"web","image":"web:1","command":["/web"],"portMappings":[{"containerPort":80}]}`
+	def := func(containers ...string) string {
+		return `{"family":"web","networkMode":"awsvpc","containerDefinitions":[` + strings.Join(containers, ",") + `]}`
+	}
+	legacy := func(config string) string {
+		text, _ := json.Marshal(config)
+		return def(app, `{"name":"consul-ecs-mesh-init","command":["mesh-init"],"environment":[{"name":"CONSUL_ECS_CONFIG_JSON","value":`+string(text)+`}]}`)
+	}
+	join := Options{RetryJoin: []string{"10.0.0.1"}}
+	for name, c := range map[string]struct {
+		in   string
+		opt  Options
+		want string
+	}{
+		"not JSON":         {"{\n\n\"a\":}", join, "not JSON: line 3"},
+		"two documents":    {def(app) + "{}", join, "not JSON"},
+		"a list":           {"[" + app + "]", join, "not a task definition"},
+		"nothing in it":    {`{"family":"x"}`, join, "containerDefinitions is missing"},
+		"CloudFormation":   {`{"Family":"web","ContainerDefinitions":[{"Name":"web"}]}`, join, "CloudFormation"},
+		"wrong type":       {def(`{"name":"web","command":"/web"}`), join, "containerDefinitions.command must not be string"},
+		"v0.7":             {def(app, `{"name":"consul-dataplane"}`), join, "v0.7 or later"},
+		"control plane":    {def(app, `{"name":"x","command":["control-plane"]}`), join, "v0.7 or later"},
+		"controller":       {def(`{"name":"consul-acl-controller","command":["acl-controller","-iam-role-path","/x/"]}`), join, "ACL controller"},
+		"v0.2":             {def(app, `{"name":"mesh-init","command":["mesh-init","-envoy-bootstrap-dir=/consul"]}`), join, "give the service with --config"},
+		"gateway":          {legacy(`{"bootstrapDir":"/consul","gateway":{"kind":"mesh-gateway"}}`), join, "mesh gateways are not supported"},
+		"bad config":       {legacy(`{"bootstrapDir":"/consul","service":{"port":"x"},"proxy":{"upstreams":[{}]}}`), join, "proxy.upstreams[0].destinationName"},
+		"converted":        {def(`{"name":"web","environment":[{"name":"MESHTASK_CONFIG_JSON","value":"{}"}]}`), join, "for meshtask already"},
+		"no servers":       {def(app), Options{}, "--retry-join"},
+		"two apps":         {def(app, strings.Replace(app, "web", "api", 1)), Options{Layout: Single, RetryJoin: join.RetryJoin}, "--app NAME"},
+		"two ports":        {def(`{"name":"web","portMappings":[{"containerPort":80},{"containerPort":81}]}`), join, "give --port"},
+		"no app":           {def(`{"name":"a","essential":false}`, `{"name":"b","essential":false}`), join, "give --app NAME"},
+		"consul-ecs alone": {def(`{"name":"sidecar-proxy"}`), join, "no container besides"},
+		"unknown app":      {def(app), Options{Apps: []string{"wob"}}, "no container wob; it has web"},
+		"unknown layout":   {def(app), Options{Layout: "triple"}, "single or siblings"},
+		"siblings job":     {def(app), Options{Layout: Siblings, Job: true}, "a job is one container"},
+		"unknown image":    {def(app), Options{Entrypoints: map[string][]string{"x": nil}}, `"x" is no app container`},
+		"which image":      {def(app, strings.Replace(app, "web", "api", 1)), Options{Cmds: map[string][]string{OnlyApp: nil}}, "name the container"},
+		"own config":       {def(app), Options{Config: []byte("[]")}, "--config: want a JSON object"},
+		"config's error":   {def(app), Options{RetryJoin: join.RetryJoin, Config: []byte(`{"envoy":{"colour":1}}`)}, "envoy.colour"},
+		"stop too short":   {def(app), Options{RetryJoin: join.RetryJoin, Config: []byte(`{"shutdown":{"stopTimeout":"6s","drain":{"max":"5s"}}}`)}, "stopTimeout"},
+		"drain too long":   {def(app), Options{RetryJoin: join.RetryJoin, Config: []byte(`{"shutdown":{"drain":{"min":"3m"}}}`)}, "drain.min"},
+		"two sources":      {def(app), Options{RetryJoin: join.RetryJoin, Layout: Siblings, Config: []byte(`{"healthSyncContainers":["web"],"service":{"checks":[{"name":"x","ttl":"1s"}]}}`)}, "only one of"},
+		"Windows":          {`{"runtimePlatform":{"operatingSystemFamily":"WINDOWS_SERVER_2022_CORE"},` + def(app)[1:], join, "runs on Linux"},
+		"ECS Anywhere":     {`{"requiresCompatibilities":["EXTERNAL"],` + def(app)[1:], join, "awsvpc"},
+		"twins":            {def(app, `{"name":"sidecar-proxy"}`, `{"name":"x","entryPoint":["/c","envoy-entrypoint"]}`), join, "both look like sidecar-proxy"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, err := Convert([]byte(c.in), c.opt)
+			if err == nil {
+				t.Fatalf("converted:\n%s", r.New)
+			}
+			if !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %q, want %q in it", err, c.want)
+			}
+		})
+	}
+}
+
+// Nothing of the old definition may be missing from both the new one and the
+// findings: every container, every field, with a value that cannot be a default.
+func TestNothingGoesInSilence(t *testing.T) {
+	fields := map[string]string{
+		"cpu": "64", "memory": "128", "memoryReservation": "64", "user": `"100"`, "workingDirectory": `"/w"`, "privileged": "true", "interactive": "true",
+		"hostname": `"h"`, "dockerLabels": `{"a":"b"}`, "dockerSecurityOptions": `["x"]`, "systemControls": `[{"namespace":"n","value":"1"}]`,
+		"resourceRequirements": `[{"type":"GPU","value":"1"}]`, "environmentFiles": `[{"type":"s3","value":"arn:aws:s3:::b/k"}]`, "startTimeout": "60",
+		"stopTimeout": "60", "restartPolicy": `{"enabled":true}`, "repositoryCredentials": `{"credentialsParameter":"p"}`, "credentialSpecs": `["x"]`,
+		"versionConsistency": `"disabled"`, "disableNetworking": "true", "pseudoTerminal": "true", "readonlyRootFilesystem": "true", "links": `["a"]`,
+		"dnsServers": `["1.1.1.1"]`, "dnsSearchDomains": `["x"]`, "extraHosts": `[{"hostname":"a","ipAddress":"1.1.1.1"}]`, "aFieldOfTomorrow": "7",
+		"firelensConfiguration": `{"type":"fluentbit"}`, "linuxParameters": `{"sharedMemorySize":64}`,
+		"mountPoints": `[{"sourceVolume":"own","containerPath":"/own"}]`, "environment": `[{"name":"OWN","value":"1"}]`, "secrets": `[{"name":"OWN","valueFrom":"arn:x"}]`,
+	}
+	for _, container := range []string{"consul-client", "sidecar-proxy", "consul-ecs-mesh-init", "consul-ecs-health-sync"} {
+		for field, value := range fields {
+			in := fmt.Sprintf(`{"family":"web","networkMode":"awsvpc","containerDefinitions":[{"name":"web","image":"w","command":["/w"],"portMappings":[{"containerPort":80}]},
+				{"name":%q,%q:%s},{"name":"init-of-config","command":["mesh-init"],"environment":[{"name":"CONSUL_ECS_CONFIG_JSON","value":"{\"service\":{\"port\":80}}"}]}]}`, container, field, value)
+			if container == "consul-ecs-mesh-init" {
+				in = strings.Replace(in, `"init-of-config","command":["mesh-init"]`, `"consul-ecs-health-sync"`, 1)
+			}
+			r := convert(t, []byte(in), Options{RetryJoin: []string{"10.0.0.1"}})
+			found := false
+			for _, f := range r.Findings {
+				found = found || f.Level != Note && strings.HasPrefix(f.Path, "containerDefinitions["+container+"]."+field)
+			}
+			if !found {
+				t.Errorf("%s.%s went in silence: %v", container, field, r.Findings)
+			}
+		}
+	}
+}
+
+// An app keeps all that is not about the mesh, to the byte and in its order.
+func TestAppIsKept(t *testing.T) {
+	kept := `"image":"web:1","cpu":128,"memoryReservation":64,"user":"100","workingDirectory":"/w","dockerLabels":{"b":"2","a":"1"},"environmentFiles":[{"type":"s3","value":"arn:aws:s3:::b/k"}],` +
+		`"environment":[{"name":"A","value":"<&>é"}],"secrets":[{"name":"S","valueFrom":"arn:aws:ssm:us-east-1:123456789012:parameter/s"}],` +
+		`"logConfiguration":{"logDriver":"awslogs","options":{"z":"1"}},"restartPolicy":{"enabled":true,"ignoredExitCodes":[0]},"aFieldOfTomorrow":1.50`
+	in := `{"family":"web","networkMode":"awsvpc","ephemeralStorage":{"sizeInGiB":50},"containerDefinitions":[{"name":"web","command":["/w"],` + kept + `}],"pidMode":"task"}`
+	for _, layout := range []string{Single, Siblings} {
+		r := convert(t, []byte(in), Options{RetryJoin: []string{"10.0.0.1"}, Layout: layout})
+		v, err := parse(r.New)
+		if err != nil {
+			t.Fatal(err)
+		}
+		def := v.(*object)
+		app := def.objects("containerDefinitions")[0]
+		for _, key := range []string{"entryPoint", "command", "healthCheck", "stopTimeout", "name"} {
+			app.del(key)
+		}
+		app.keep("environment", func(e *object) bool { return !strings.HasPrefix(e.str("name"), "MESHTASK_") })
+		if diff := cmp.Diff("{"+kept+"}", app.compact()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", layout, diff)
+		}
+		if def.str("pidMode") != "task" || def.obj("ephemeralStorage").num("sizeInGiB") != 50 {
+			t.Errorf("%s: a field of the task is gone", layout)
+		}
+	}
+}
+
+// The entrypoint in every combination of what definition and image say.
+func TestEntry(t *testing.T) {
+	for name, c := range map[string]struct {
+		entry, cmd string // of the definition; "" is absent
+		opt        Options
+		want       string // entryPoint + command
+		todo       string // in the findings; "" is none about the command
+	}{
+		"both":                 {`["/e"]`, `["a"]`, Options{}, "meshtask run -- /e | a", ""},
+		"entrypoint alone":     {`["/e"]`, ``, Options{}, "meshtask run -- /e | ", ""},
+		"own entry, image cmd": {`["/e"]`, ``, Options{Cmds: map[string][]string{"": {"x"}}}, "meshtask run -- /e | x", ""},
+		"command alone":        {``, `["a"]`, Options{}, "meshtask run -- | a", "drops the image's ENTRYPOINT"},
+		"command, image none":  {``, `["a"]`, Options{Entrypoints: map[string][]string{"": {}}}, "meshtask run -- | a", ""},
+		"command, image's":     {``, `["a"]`, Options{Entrypoints: map[string][]string{"": {"/i", "-x"}}}, "meshtask run -- /i -x | a", ""},
+		"flags alone":          {``, `["-a"]`, Options{}, "meshtask run -- | -a", "arguments of the image's ENTRYPOINT"},
+		"nothing":              {``, ``, Options{}, " | ", "names no command"},
+		"all of the image":     {``, ``, Options{Entrypoints: map[string][]string{"": {"/i"}}, Cmds: map[string][]string{"": {"c"}}}, "meshtask run -- /i | c", ""},
+		"delay":                {`["/consul/consul-ecs","app-entrypoint","-shutdown-delay","10s"]`, `["a"]`, Options{}, "meshtask run -- | a", ""},
+		"delay before a word":  {`["/consul/consul-ecs","app-entrypoint","--shutdown-delay=1s","--","/e","-x"]`, `["a"]`, Options{}, "meshtask run -- /e -x | a", ""},
+		"job":                  {`["/e"]`, ``, Options{Job: true}, "meshtask run --job -- /e | ", ""},
+		"sibling":              {`["/e"]`, ``, Options{Layout: Siblings, Binary: "/m"}, "/m app -- /e | ", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := `{"family":"web","networkMode":"awsvpc","containerDefinitions":[{"name":"web","image":"w"`
+			if c.entry != "" {
+				in += `,"entryPoint":` + c.entry
+			}
+			if c.cmd != "" {
+				in += `,"command":` + c.cmd
+			}
+			c.opt.RetryJoin = []string{"10.0.0.1"}
+			r := convert(t, []byte(in+`}]}`), c.opt)
+			v, _ := parse(r.New)
+			app := v.(*object).objects("containerDefinitions")[0]
+			got := strings.Join(app.strings("entryPoint"), " ") + " | " + strings.Join(app.strings("command"), " ")
+			if got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+			said := ""
+			for _, f := range r.Findings {
+				if f.Level == Todo && (strings.HasSuffix(f.Path, ".entryPoint") || strings.HasSuffix(f.Path, ".command")) {
+					said = f.Text
+				}
+			}
+			if c.todo == "" && said != "" || !strings.Contains(said, c.todo) {
+				t.Errorf("said %q, want %q", said, c.todo)
+			}
+		})
+	}
+}
+
+// Whoever converts keeps the time that the app had to stop.
+func TestStopTimeout(t *testing.T) {
+	for name, c := range map[string]struct {
+		app, task string
+		opt       Options
+		want      int
+	}{
+		"ECS's default":        {``, ``, Options{}, 56},
+		"given, short":         {`,"stopTimeout":5`, ``, Options{}, 20},
+		"given, long":          {`,"stopTimeout":60`, ``, Options{}, 86},
+		"too long for Fargate": {`,"stopTimeout":120`, `"requiresCompatibilities":["FARGATE"],`, Options{}, 120},
+		"EC2 has no bound":     {`,"stopTimeout":120`, `"requiresCompatibilities":["EC2"],`, Options{}, 146},
+		"the user's own":       {`,"stopTimeout":60`, ``, Options{Config: []byte(`{"shutdown":{"stopTimeout":"45s"}}`)}, 45},
+		"delay":                {`,"entryPoint":["/consul/consul-ecs","app-entrypoint","-shutdown-delay","10s"]`, ``, Options{}, 46},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := `{"family":"web","networkMode":"awsvpc",` + c.task + `"containerDefinitions":[{"name":"web","image":"w","command":["/w"]` + c.app + `}]}`
+			c.opt.RetryJoin = []string{"10.0.0.1"}
+			r := convert(t, []byte(in), c.opt)
+			v, _ := parse(r.New)
+			if got := v.(*object).objects("containerDefinitions")[0].num("stopTimeout"); got != c.want {
+				t.Errorf("stopTimeout %d, want %d: %v", got, c.want, r.Findings[len(r.Findings)-1])
+			}
+		})
+	}
+}
+
+func TestDiff(t *testing.T) {
+	in := []byte(`{"family":"web","containerDefinitions":[{"name":"web","image":"w","command":["/w"],"user":"1"}],"networkMode":"awsvpc"}`)
+	r := convert(t, in, Options{RetryJoin: []string{"10.0.0.1"}})
+	d := string(r.Diff("web.json"))
+	for _, want := range []string{"--- web.json\n+++ web.json (meshtask)\n@@", "\n+      \"entryPoint\": [\"meshtask\", \"run\", \"--\"],\n", "\n       \"command\": [\"/w\"],\n"} {
+		if !strings.Contains(d, want) {
+			t.Errorf("%q is not in\n%s", want, d)
+		}
+	}
+	if strings.Contains(d, "-  \"family\"") {
+		t.Errorf("what is the same is in the diff:\n%s", d)
+	}
+}
+
+func TestRender(t *testing.T) {
+	d := Description{Name: "web", Image: "web:1", Port: 8080, Command: []string{"/web", "-v"}, CPU: 512, Arm: true, TaskRole: "arn:aws:iam::1:role/t"}
+	r, err := Render(d, Options{RetryJoin: []string{"10.0.0.1"}, Layout: Siblings, MeshImage: "m:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole(t, r)
+	in := register(t, r.New)
+	app := in.ContainerDefinitions[0]
+	if *in.Cpu != "512" || *in.Memory != "1024" || in.RuntimePlatform.CpuArchitecture != "ARM64" || *in.TaskRoleArn != d.TaskRole || *app.StopTimeout != 30 {
+		t.Errorf("got %s", r.New)
+	}
+	if got := strings.Join(append(app.EntryPoint, app.Command...), " "); got != "meshtask app -- /web -v" {
+		t.Errorf("command %s", got)
+	}
+	for _, f := range r.Findings {
+		if f.Level != Note && strings.HasSuffix(f.Path, "entryPoint") {
+			t.Errorf("the command is whole: %s", f)
+		}
+	}
+	for _, bad := range []Description{{Image: "x"}, {Name: "x"}, {Name: "x", Image: "y", CPU: 300}, {Name: "x", Image: "y", Memory: 3000}, {Name: "x", Image: "y", CPU: 1024, Memory: 2049}} {
+		if _, err := Render(bad, Options{RetryJoin: []string{"a"}}); err == nil {
+			t.Errorf("%+v was taken", bad)
+		}
+	}
+}
+
+// Secrets of both generations of consul-ecs at once: the one that has no use is named.
+func TestSecretsWithoutUse(t *testing.T) {
+	for config, want := range map[string]string{
+		`{"service":{"port":80},"consulHTTPAddr":"https://c:8501","consulLogin":{"enabled":true}}`: "CONSUL_HTTP_TOKEN dropped: the login",
+		`{"service":{"port":80}}`: "CONSUL_HTTPS_CACERT_PEM dropped: it is for the login",
+	} {
+		text, _ := json.Marshal(config)
+		in := `{"family":"web","networkMode":"awsvpc","containerDefinitions":[{"name":"web","image":"w","command":["/w"]},{"name":"consul-ecs-mesh-init",
+			"environment":[{"name":"CONSUL_ECS_CONFIG_JSON","value":` + string(text) + `}],"secrets":[
+			{"name":"CONSUL_HTTP_TOKEN","valueFrom":"arn:aws:secretsmanager:us-east-1:123456789012:secret:a-AbCdEf"},
+			{"name":"CONSUL_HTTPS_CACERT_PEM","valueFrom":"arn:aws:secretsmanager:us-east-1:123456789012:secret:b-AbCdEf"}]}]}`
+		r := convert(t, []byte(in), Options{RetryJoin: []string{"10.0.0.1"}})
+		if said := fmt.Sprint(r.Findings); !strings.Contains(said, want) || strings.Count(said, "dropped: the login")+strings.Count(said, "dropped: it is") != 1 {
+			t.Errorf("%q is not in %s", want, said)
+		}
+	}
+}
+
+// ACLs stay on although the definition gives no token, and that is said.
+func TestACLsWithoutAToken(t *testing.T) {
+	in := `{"family":"web","networkMode":"awsvpc","containerDefinitions":[{"name":"web","image":"w","command":["/w"]},
+		{"name":"consul-client","command":["/bin/sh","-c","exec consul agent -retry-join a -hcl 'acl { enabled = true }'\n"]},
+		{"name":"consul-ecs-mesh-init","environment":[{"name":"CONSUL_ECS_CONFIG_JSON","value":"{\"service\":{\"port\":80}}"}]}]}`
+	r := convert(t, []byte(in), Options{})
+	if !strings.Contains(string(r.New), `\"acl\":{\"enabled\":true}`) {
+		t.Errorf("ACLs are off in %s", r.New)
+	}
+	if said := fmt.Sprint(r.Findings); !strings.Contains(said, "todo  MESHTASK_CONFIG_JSON.acl.enabled: true, but there is no token") {
+		t.Errorf("nothing is said: %s", said)
+	}
+}
