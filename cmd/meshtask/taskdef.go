@@ -28,6 +28,9 @@ func taskdefFlags(fs *flag.FlagSet) {
 		{"command", `render: the app's whole command, as words or ["a","b c"]`},
 		{"cpu", "render: CPU units (256)"},
 		{"memory", "render: MiB (the least that goes with cpu)"},
+		{"health", "render: a shell line that checks the app"},
+		{"log-group", "render: CloudWatch log group, with --region"},
+		{"region", "render: AWS Region of the log group"},
 		{"arch", "render: x86_64 or arm64 (x86_64)"},
 		{"task-role", "render: ARN of the task role"},
 		{"execution-role", "render: ARN of the execution role"},
@@ -125,6 +128,7 @@ func byContainer(c call, name string, apps []string) (map[string][]string, error
 
 func render(c call, o taskdef.Options) (*taskdef.Result, error) {
 	d := taskdef.Description{Name: c.set["name"], Image: c.set["image"], Port: o.Port, Command: c.cmd,
+		Health: c.set["health"], LogGroup: c.set["log-group"], Region: c.set["region"],
 		TaskRole: c.set["task-role"], ExecutionRole: c.set["execution-role"]}
 	o.Name = ""
 	if text := c.set["command"]; len(d.Command) == 0 && json.Unmarshal([]byte(text), &d.Command) != nil {

@@ -15,7 +15,10 @@ type Description struct {
 	Port          int      // where the app listens; 0: nothing is routed to it
 	Command       []string // the whole command; empty: that of the image, which then must be known
 	CPU, Memory   int      // CPU units and MiB, a pair that Fargate has; 0: 256 and the least for it
+	Health        string   // a shell line that says whether the app is healthy; empty: none
 	Arm           bool     // ARM64 instead of X86_64
+	LogGroup      string   // of CloudWatch; empty: no logConfiguration
+	Region        string   // of LogGroup
 	TaskRole      string   // ARN; empty: none
 	ExecutionRole string   // ARN; empty: none
 }
@@ -25,6 +28,9 @@ type Description struct {
 func Render(d Description, o Options) (*Result, error) {
 	if d.Name == "" || d.Image == "" {
 		return nil, errors.New("--name and --image are needed")
+	}
+	if d.LogGroup != "" && d.Region == "" {
+		return nil, errors.New("--log-group needs --region")
 	}
 	d.CPU = cmp.Or(d.CPU, 256)
 	d.Memory = cmp.Or(d.Memory, 2*d.CPU)
@@ -39,6 +45,13 @@ func Render(d Description, o Options) (*Result, error) {
 			o.Entrypoints = map[string][]string{}
 		}
 		o.Entrypoints[d.Name] = nil // the command is whole
+	}
+	if d.Health != "" {
+		app.set("healthCheck", newObject("command", values([]string{"CMD-SHELL", d.Health})))
+	}
+	if d.LogGroup != "" {
+		app.set("logConfiguration", newObject("logDriver", "awslogs",
+			"options", newObject("awslogs-group", d.LogGroup, "awslogs-region", d.Region, "awslogs-stream-prefix", d.Name)))
 	}
 	if d.Port != 0 {
 		app.set("portMappings", []any{newObject("containerPort", number(d.Port), "protocol", "tcp")})

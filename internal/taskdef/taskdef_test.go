@@ -221,7 +221,8 @@ func TestDiff(t *testing.T) {
 }
 
 func TestRender(t *testing.T) {
-	d := Description{Name: "web", Image: "web:1", Port: 8080, Command: []string{"/web", "-v"}, CPU: 512, Arm: true, TaskRole: "arn:aws:iam::1:role/t"}
+	d := Description{Name: "web", Image: "web:1", Port: 8080, Command: []string{"/web", "-v"}, CPU: 512, Arm: true, TaskRole: "arn:aws:iam::1:role/t",
+		Health: "curl -f x", LogGroup: "/ecs/web", Region: "eu-west-1"}
 	r, err := Render(d, Options{RetryJoin: []string{"10.0.0.1"}, Layout: Siblings, MeshImage: "m:1"})
 	if err != nil {
 		t.Fatal(err)
@@ -235,12 +236,15 @@ func TestRender(t *testing.T) {
 	if got := strings.Join(append(app.EntryPoint, app.Command...), " "); got != "meshtask app -- /web -v" {
 		t.Errorf("command %s", got)
 	}
+	if app.HealthCheck.Command[1] != d.Health || app.LogConfiguration.Options["awslogs-region"] != d.Region {
+		t.Errorf("got %s", r.New)
+	}
 	for _, f := range r.Findings {
 		if f.Level != Note && strings.HasSuffix(f.Path, "entryPoint") {
 			t.Errorf("the command is whole: %s", f)
 		}
 	}
-	for _, bad := range []Description{{Image: "x"}, {Name: "x"}, {Name: "x", Image: "y", CPU: 300}, {Name: "x", Image: "y", Memory: 3000}, {Name: "x", Image: "y", CPU: 1024, Memory: 2049}} {
+	for _, bad := range []Description{{Image: "x"}, {Name: "x"}, {Name: "x", Image: "y", CPU: 300}, {Name: "x", Image: "y", LogGroup: "/ecs/x"}, {Name: "x", Image: "y", Memory: 3000}, {Name: "x", Image: "y", CPU: 1024, Memory: 2049}} {
 		if _, err := Render(bad, Options{RetryJoin: []string{"a"}}); err == nil {
 			t.Errorf("%+v was taken", bad)
 		}
