@@ -76,7 +76,10 @@ func (c *conversion) plain() error {
 		c.doc.sub("service").set("name", c.opt.Name)
 	}
 	port := c.opt.Port
-	if port == 0 && !c.opt.Job && !c.configHas("service", "port") {
+	if c.configHas("service", "port") {
+		return nil
+	}
+	if port == 0 && !c.opt.Job {
 		var found []int
 		for _, app := range c.apps {
 			for _, m := range app.objects("portMappings") {
