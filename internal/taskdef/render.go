@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 )
 
 // Description is the least that makes a task definition.
@@ -90,18 +89,10 @@ func Fargate(cpu, memory int) error {
 	}
 	r, ok := rows[cpu]
 	if !ok {
-		return fmt.Errorf("cpu %d is none of Fargate's: 256, %s", cpu, join(slices.Sorted(maps.Keys(rows))))
+		return fmt.Errorf("cpu %d is none of Fargate's: 256, 512, 1024, 2048, 4096, 8192, 16384", cpu)
 	}
 	if memory < r.least || memory > r.most || memory%r.step != 0 {
 		return fmt.Errorf("memory %d does not go with cpu %d on Fargate: %d to %d in steps of %d", memory, cpu, r.least, r.most, r.step)
 	}
 	return nil
-}
-
-func join(list []int) string {
-	s := fmt.Sprint(list[0])
-	for _, n := range list[1:] {
-		s += fmt.Sprintf(", %d", n)
-	}
-	return s
 }
