@@ -97,6 +97,12 @@ func directions() []direction {
 		{dir: "internal/journal", bars: append(above("the record knows words, not who says them"), noProcess)},
 		{dir: "internal/admin", bars: append(above("the socket serves what it is given"), noProcess)},
 		{dir: "internal/ecs", bars: append(above("a client of the metadata endpoint, nothing else"), noProcess)},
+		{dir: "internal/lease", bars: append(above("a wire between two containers, nothing else"), noProcess)},
+		{dir: "internal/dev", bars: append(above("makes what ECS would give, and starts none of it"), noProcess)},
+		{dir: "internal/cgroup", only: []string{"golang.org/x/sys/"}},
+		{dir: "internal/spell", only: []string{}},
+		{dir: "internal/plan", bars: []bar{noProcess, {"meshtask/internal/journal", "what will run, not what ran"}, {"meshtask/internal/admin", "it asks nobody"}}},
+		{dir: "internal/taskdef", bars: []bar{noProcess, {"meshtask/internal/journal", "bytes to bytes"}, {"meshtask/internal/admin", "bytes to bytes"}}},
 		{dir: "internal/secret", bars: append(above("a reader of references, nothing else"), noProcess)},
 	}
 }

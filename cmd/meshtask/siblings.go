@@ -64,14 +64,18 @@ func (s *siblings) Run(ctx context.Context, ready func(), stop <-chan struct{}) 
 // others counts app containers that still run and never held a lease: the
 // fallback for apps without our wrapper.
 func (t *task) others(ctx context.Context, known []string) (int, error) {
+	named := t.cfg.HealthSyncContainers
+	if len(named) == 0 && len(known) > 0 {
+		return 0, nil // the apps hold leases; what else runs is a log router, an agent
+	}
 	list, err := t.mesh.meta.Containers(ctx)
 	if err != nil {
 		return 0, err
 	}
 	n := 0
 	for _, c := range list {
-		named := len(t.cfg.HealthSyncContainers) == 0 || slices.Contains(t.cfg.HealthSyncContainers, c.Name)
-		if c.Type == "NORMAL" && c.Name != t.cfg.Task.Container && c.KnownStatus != "STOPPED" && named && !slices.Contains(known, c.Name) {
+		app := len(named) == 0 || slices.Contains(named, c.Name)
+		if app && c.Type == "NORMAL" && c.Name != t.cfg.Task.Container && c.KnownStatus != "STOPPED" && !slices.Contains(known, c.Name) {
 			n++
 		}
 	}
