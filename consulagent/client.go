@@ -122,6 +122,18 @@ func (c *Client) AddListenerCheck(ctx context.Context) error {
 	return nil
 }
 
+// RenewListenerCheck makes the check of the public listener pass at an agent that has been
+// restarted: it has kept the check but not the status, begins with critical, and would stay
+// so until its next probe, up to ten seconds on. To register what is there changes nothing.
+func (c *Client) RenewListenerCheck(ctx context.Context) error {
+	id := c.cfg.Registration.ListenerCheck().ID
+	err := c.put(ctx, "/v1/agent/check/deregister/"+url.PathEscape(id), c.scope(), nil)
+	if err != nil && !status(err, http.StatusNotFound) {
+		return fmt.Errorf("renew the check of the public listener: %w", c.explain(err))
+	}
+	return c.AddListenerCheck(ctx)
+}
+
 // RemoveFromCatalog takes sidecar and service out of the servers' catalog. They stay
 // registered at the agent, which goes on serving xDS to the sidecar. nil means that the
 // servers have done it; the agent may write them back at its next full sync.

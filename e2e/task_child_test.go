@@ -1,10 +1,12 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/consul/api"
 
@@ -48,12 +50,21 @@ func TestTaskAgentKilled(t *testing.T) {
 	m := startTask(t, server, "agent-dies", "agent-dies", nil)
 	m.up(t)
 	server.Passing(t, soon, "agent-dies", 1)
+	m.Await(t, soon, "up", "inbound", "ready", "") // it adds the third check
 	before := checkIDs(t, server, "agent-dies")
 	app, envoy := m.pid(t, "app", 1), m.pid(t, "envoy", 1)
 	m.kill(t, "consul-agent", 1)
 	m.pid(t, "consul-agent", 2)
 	local := harness.Client(t, m.address+":8500", "")
-	harness.Eventually(t, soon, "the checks at the new agent", func() error {
+	harness.Eventually(t, soon, "a leader at the new agent", func() error {
+		leader, err := local.Status().Leader()
+		if err == nil && leader == "" {
+			err = errors.New("none yet")
+		}
+		return err
+	})
+	// By itself the agent would begin with a critical listener, for up to its interval of 10 s.
+	harness.Eventually(t, 3*time.Second, "the checks at the new agent", func() error {
 		checks, err := local.Agent().Checks()
 		if err != nil {
 			return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net"
 	"time"
 
@@ -20,23 +21,36 @@ func (t *task) agentRunner(env []string) lifecycle.Runner {
 	waiting := t.waits.of(string(lifecycle.ConsulAgent))
 	if c.External != "" {
 		ext := &consulagent.External{Client: m.client, Timeout: c.JoinTimeout.Duration, GiveUp: giveUp, Note: t.note(lifecycle.ConsulAgent), Waiting: waiting}
-		return supervisor.Report(ext, m.joined, func() { m.agentUp.Store(false) })
+		return supervisor.Report(ext, t.joined, func() { m.agentUp.Store(false) })
 	}
 	agent := consulagent.New(consulagent.Config{
 		Path: m.consul, Agent: t.agentConfig, File: t.dir.file("consul.json"), Env: env, Token: t.serviceToken,
 		JoinTimeout: c.JoinTimeout.Duration, GiveUp: giveUp, Start: t.sup, Output: t.childOutput("consul-agent", hclog.Trace),
 		Note: t.note(lifecycle.ConsulAgent), Waiting: waiting, Grace: t.grace(lifecycle.ConsulAgent), Log: t.log.Named("consul-agent"),
 	})
-	return t.restarted(lifecycle.ConsulAgent, supervisor.Report(agent, m.joined, func() { m.agentUp.Store(false) }), c.Restart)
+	return t.restarted(lifecycle.ConsulAgent, supervisor.Report(agent, t.joined, func() { m.agentUp.Store(false) }), c.Restart)
 }
+
+// renewLimit bounds two calls to the agent on this machine.
+const renewLimit = time.Second
 
 // joined is told of each life of the agent: a later one has to be told again
 // what it may have lost.
-func (m *mesh) joined() {
+func (t *task) joined() {
+	m := t.mesh
 	m.joinedAt.Store(time.Now().UnixNano())
 	m.agentUp.Store(true)
-	if m.agentLives.Add(1) > 1 {
-		m.sync.AgentUp()
+	if m.agentLives.Add(1) == 1 {
+		return
+	}
+	m.sync.AgentUp()
+	if !m.listener.Load() || t.stopping.Load() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(t.ctx, renewLimit)
+	defer cancel()
+	if err := m.client.RenewListenerCheck(ctx); err != nil {
+		t.log.Warn("the sidecar may be critical until the agent's next probe", "error", err)
 	}
 }
 
