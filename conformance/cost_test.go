@@ -1,0 +1,35 @@
+package conformance
+
+import (
+	"time"
+)
+
+func costCases() []kase {
+	return []kase{
+		{name: "RSS is at most 12 MB", run: func(b *bed) {
+			l := b.start(how{}, payload("signals", "15"))
+			l.see("up")
+			if got := rss(l.pid()); got == 0 || got > 12e6 {
+				b.Errorf("RSS %d bytes", got)
+			}
+		}},
+		{name: "nothing runs while nothing happens", run: func(b *bed) {
+			l := b.start(how{}, sh("echo up; exec sleep 60"))
+			l.see("up")
+			b.eventually("it has come to rest", func() bool {
+				before, _ := switches(l.pid())
+				pass(200 * time.Millisecond)
+				after, _ := switches(l.pid())
+				return before == after
+			})
+			before, _ := switches(l.pid())
+			pass(2 * time.Second)
+			if after, threads := switches(l.pid()); after != before || threads == 0 {
+				b.Errorf("%d threads were switched %d times in two seconds", threads, after-before)
+			}
+		}},
+	}
+}
+
+// pass lets time pass, because that nothing happens in it is what is to be shown.
+func pass(d time.Duration) { <-time.After(d) }
