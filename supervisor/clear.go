@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"syscall"
@@ -25,11 +26,13 @@ func (e *StuckError) Error() string {
 	return fmt.Sprintf("%s is still there after KILL: %s", e.Name, e.Process)
 }
 
-// kill sends KILL to the group and waits for the leader, at most limit.
-func (c *Child) kill(limit time.Duration) error {
+// kill sends KILL to the group and waits for the leader, at most limit, and only hurry from
+// when ctx is done.
+func (c *Child) kill(ctx context.Context, limit time.Duration) error {
 	_ = c.SignalGroup(syscall.SIGKILL)
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
+	defer context.AfterFunc(ctx, func() { timer.Reset(hurry) })()
 	select {
 	case <-c.done:
 		return nil
@@ -116,8 +119,8 @@ func (s *Supervisor) await(limit time.Duration, done, look func() bool) bool {
 
 // ClearAdopted ends the processes that were left to us by others, in whatever group or
 // session: TERM and CONT, then KILL after grace. Children that were started here and still
-// live are not touched. It returns as soon as none is left, at most a second after grace,
-// with the names of those that KILL was needed for.
+// live are not touched. It returns as soon as none is left, at most as long again after
+// grace (a second at most), with the names of those that KILL was needed for.
 func (s *Supervisor) ClearAdopted(grace time.Duration) (killed []string) {
 	none := func() bool { return s.signalAdopted(0) == 0 }
 	if s.signalAdopted(syscall.SIGTERM) == 0 {
@@ -133,7 +136,7 @@ func (s *Supervisor) ClearAdopted(grace time.Duration) (killed []string) {
 		}
 	}
 	// Those whom a KILL leaves to us are killed in their turn.
-	s.await(killWait, func() bool { return s.signalAdopted(syscall.SIGKILL) == 0 }, none)
+	s.await(min(killWait, max(grace, hurry)), func() bool { return s.signalAdopted(syscall.SIGKILL) == 0 }, none)
 	return killed
 }
 

@@ -118,7 +118,7 @@ func Exec(sup *Supervisor, spec Spec) Probe {
 		select {
 		case <-c.Done():
 		case <-ctx.Done():
-			if err := c.kill(killWait); err != nil {
+			if err := c.kill(ctx, killWait); err != nil {
 				return err
 			}
 		}

@@ -184,7 +184,7 @@ func (p *Process) live(ctx context.Context, c *Child, stop <-chan struct{}) (lef
 	case <-c.Done():
 		return p.grace(stragglerGrace), false, nil
 	case <-ctx.Done():
-		return 0, true, p.kill(c, hurry, "at once")
+		return 0, true, p.kill(ctx, c, "at once")
 	case <-stop:
 	}
 	sig, begun, grace := p.stopSignal(), time.Now(), p.grace(1<<62)
@@ -198,15 +198,15 @@ func (p *Process) live(ctx context.Context, c *Child, stop <-chan struct{}) (lef
 	case <-c.Done():
 		return max(0, grace-time.Since(begun)), true, nil
 	case <-budget.C:
-		return 0, true, p.kill(c, killWait, fmt.Sprintf("%v after %s", grace, signalName(sig)))
+		return 0, true, p.kill(ctx, c, fmt.Sprintf("%v after %s", grace, signalName(sig)))
 	case <-ctx.Done():
-		return 0, true, p.kill(c, hurry, "at once")
+		return 0, true, p.kill(ctx, c, "at once")
 	}
 }
 
-func (p *Process) kill(c *Child, limit time.Duration, when string) error {
+func (p *Process) kill(ctx context.Context, c *Child, when string) error {
 	p.note("killed", c.name, "pid", c.pid, "when", when)
-	return c.kill(limit)
+	return c.kill(ctx, killWait)
 }
 
 // clear ends the rest of the group within left; a done ctx cuts it short. Whoever has had

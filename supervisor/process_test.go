@@ -275,7 +275,7 @@ func TestASignalDuringTheStart(t *testing.T) {
 // child is this very process, and the KILL is kept from it.
 func TestAStuckProcessIsNamed(t *testing.T) {
 	c := &Child{name: "app", pid: os.Getpid(), done: make(chan struct{}), cleared: true}
-	err := c.kill(10 * time.Millisecond)
+	err := c.kill(t.Context(), 10*time.Millisecond)
 	self, _ := process(os.Getpid())
 	if stuck, ok := errors.AsType[*StuckError](err); !ok || !strings.Contains(stuck.Error(), self.name) ||
 		!strings.Contains(stuck.Error(), fmt.Sprint("pid ", os.Getpid(), ", state ")) {

@@ -9,6 +9,7 @@
 package supervisor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -70,13 +71,14 @@ func New(chld <-chan os.Signal, log hclog.Logger) (*Supervisor, error) {
 }
 
 // Close kills the children that still live, with their groups, and ends the spawning
-// thread and the reaper. Start fails from now on. Close is called once.
+// thread and the reaper. It waits for none of them long: who has not ended by now is stuck.
+// Start fails from now on. Close is called once.
 func (s *Supervisor) Close() {
 	s.mu.Lock()
 	left := slices.Collect(maps.Values(s.own))
 	s.mu.Unlock()
 	for _, c := range left {
-		_ = c.kill(killWait)
+		_ = c.kill(context.Background(), hurry)
 	}
 	close(s.quit)
 	s.wg.Wait()
