@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"time"
 
 	"meshtask/internal/config"
@@ -27,11 +28,15 @@ func (t *task) wireApp(path string) error {
 		Stdin: t.w.stdin, Stdout: t.w.stdout, Stderr: t.w.stderr, Foreground: !t.cfg.Mode.Mesh()}
 	if app := t.cfg.Log.App; app == "prefix" {
 		spec.Stdout, spec.Stderr = nil, nil
-		t.appOut = supervisor.NewLineWriter(t.w.stdout)
+		stdout := t.out
+		if !sameFile(t.w.stdout, t.w.stderr) { // two writers would cut each other's long lines
+			t.appOut = supervisor.NewLineWriter(t.w.stdout)
+			stdout = t.appOut
+		}
 		spec.Lines = func(stream int, line []byte) {
 			to := t.out
 			if stream == 1 {
-				to = t.appOut
+				to = stdout
 			}
 			to.LineWait("[app] ", line)
 		}
@@ -65,6 +70,13 @@ func (t *task) appGrace() time.Duration {
 	return left
 }
 
+// sameFile says whether both are one pipe, terminal or file.
+func sameFile(a, b *os.File) bool {
+	x, errA := a.Stat()
+	y, errB := b.Stat()
+	return errA == nil && errB == nil && os.SameFile(x, y)
+}
+
 // probe is the app's readiness.
 func (t *task) probe() supervisor.Probe {
 	switch r := t.cfg.App.Ready; {
@@ -73,7 +85,7 @@ func (t *task) probe() supervisor.Probe {
 	case r.HTTP != "":
 		return supervisor.HTTP(r.HTTP)
 	case len(r.Exec) > 0:
-		return supervisor.Exec(t.sup, supervisor.Spec{Name: "ready", Argv: r.Exec, Env: t.appEnv(), Dir: t.cfg.App.Dir, User: t.user})
+		return supervisor.Exec(t.sup, supervisor.Spec{Name: "ready", Argv: r.Exec, Path: t.probed, Env: t.appEnv(), Dir: t.cfg.App.Dir, User: t.user})
 	case r.FD > 0:
 		return supervisor.FD(r.FD)
 	}

@@ -103,6 +103,11 @@ func (t *task) prepare() (path string, err error) {
 			return "", &giveUp{code, err}
 		}
 	}
+	if probe := t.cfg.App.Ready.Exec; len(probe) > 0 {
+		if t.probed, err = supervisor.Look(probe[0], t.w.getenv("PATH")); err != nil {
+			return "", &giveUp{exitConfig, fmt.Errorf("app.ready.exec: %w", err)}
+		}
+	}
 	if err := t.findParts(); err != nil {
 		return "", err
 	}
@@ -139,8 +144,14 @@ func (t *task) finish(out lifecycle.Outcome, err error) int {
 	if t.book == nil {
 		return t.w.fail(code, "%v", err)
 	}
-	if out.Cause != (lifecycle.Cause{}) && out.Cause.Unit != "" && code >= exitConfig || err != nil && !isSignal(err) {
+	_, gaveUp := errors.AsType[*giveUp](end.cause.Err)
+	if gaveUp || out.Cause.Unit != "" && code >= exitConfig || err != nil && !isSignal(err) {
 		t.log.Error("the task ends", "exit", code, "unit", string(end.cause.Unit), "error", errText(end.cause.Err))
+	}
+	for unit, err := range out.Errs { // its own end may not have been the cause
+		if stuck, ok := errors.AsType[*supervisor.StuckError](err); ok {
+			t.log.Error("a process outlives the task", "unit", string(unit), "error", stuck)
+		}
 	}
 	t.book.Add(journal.Task, "", journal.Exit, end.cause.String(), "code", code)
 	if t.dir != nil {

@@ -37,6 +37,7 @@ type task struct {
 	runners map[lifecycle.Unit]lifecycle.Runner
 	app     *supervisor.Process
 	user    *supervisor.User // of the app; nil: ours
+	probed  string           // what app.ready.exec executes
 	mesh    *mesh            // nil without one of ours
 	tokens  tokens
 
