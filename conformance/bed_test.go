@@ -25,6 +25,7 @@ type bed struct {
 type life struct {
 	b      *bed
 	cmd    *exec.Cmd
+	name   string  // of the init's process
 	out    capture // standard output, or what the terminal shows
 	err    capture
 	ptmx   *os.File
@@ -45,8 +46,9 @@ func payload(args ...string) []string {
 // start runs a command under the init.
 func (b *bed) start(h how, command []string) *life {
 	b.Helper()
-	argv := append(slices.Clone(h.before), b.init(b, h, command)...)
-	l := &life{b: b, done: make(chan struct{})}
+	argv := b.init(b, h, command)
+	l := &life{b: b, name: filepath.Base(argv[0]), done: make(chan struct{})}
+	argv = append(slices.Clone(h.before), argv...)
 	var ends []*os.File // of the init, closed here after the start
 	l.cmd = &exec.Cmd{Dir: h.dir, Env: h.env, SysProcAttr: &syscall.SysProcAttr{}}
 	if h.env == nil {
@@ -109,6 +111,8 @@ func (l *life) wait() int {
 	l.b.Helper()
 	select {
 	case <-l.done:
+		// What it has printed comes right behind, unless somebody holds the streams.
+		within(100*time.Millisecond, func() bool { return l.out.ended() && l.err.ended() })
 		return l.status
 	case <-time.After(*patience):
 		l.b.Fatalf("it has not ended within %v", *patience)
@@ -160,18 +164,18 @@ func within(limit time.Duration, ok func() bool) bool {
 	return true
 }
 
-// pid is the init's own process, which may have others above it.
+// pid is the init's own process, once it is there: its place is prepared by a shell, and
+// may be below another init.
 func (l *life) pid() int {
-	if l.b.place.name != "below" {
-		return l.cmd.Process.Pid
-	}
-	var pid int
+	l.b.Helper()
+	pid := l.cmd.Process.Pid
 	l.b.eventually("the init is there", func() bool {
-		kids := children(l.cmd.Process.Pid)
-		if len(kids) > 0 {
-			pid = kids[0]
+		if l.b.place.name == "below" && comm(l.cmd.Process.Pid) == filepath.Base(l.b.place.above[0]) {
+			if kids := children(l.cmd.Process.Pid); len(kids) > 0 {
+				pid = kids[0]
+			}
 		}
-		return pid != 0
+		return comm(pid) == l.name
 	})
 	return pid
 }
@@ -179,8 +183,9 @@ func (l *life) pid() int {
 // app is the command's process.
 func (l *life) app() int {
 	var pid int
+	init := l.pid()
 	l.b.eventually("the app is there", func() bool {
-		kids := descendants(l.pid())
+		kids := descendants(init)
 		if *initName == "s6" && len(kids) > 1 {
 			kids = kids[1:]
 		}
@@ -196,6 +201,7 @@ func (l *life) app() int {
 type capture struct {
 	mu   sync.Mutex
 	text bytes.Buffer
+	open bool
 }
 
 func (c *capture) pipe(b *bed) *os.File {
@@ -203,14 +209,26 @@ func (c *capture) pipe(b *bed) *os.File {
 	if err != nil {
 		b.Fatal(err)
 	}
-	go c.follow(r)
+	c.follow(r)
 	return w
 }
 
-// follow ends with the stream.
+// follow reads until the stream ends.
 func (c *capture) follow(r *os.File) {
-	defer r.Close()
-	_, _ = io.Copy(c, r)
+	c.open = true
+	go func() {
+		defer r.Close()
+		_, _ = io.Copy(c, r)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.open = false
+	}()
+}
+
+func (c *capture) ended() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.open
 }
 
 func (c *capture) Write(p []byte) (int, error) {

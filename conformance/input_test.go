@@ -14,6 +14,7 @@ func inputCases() []kase {
 		{"an unknown receiver of signals", how{flags: []string{"--signal", "all"}}, 200, []string{"group", "leader"}},
 		{"a restart policy that cannot fit", how{config: restart("always", 5, "1s", "1s")}, 200, []string{"max", "window"}},
 		{"a stop timeout that is none", how{flags: []string{"--stop-timeout", "soon"}}, 200, []string{"soon"}},
+		{"an unknown readiness command", how{config: `{"app":{"ready":{"exec":["no-such-probe"]}}}`}, 200, []string{"app.ready.exec", "no-such-probe"}},
 		{"an unknown flag", how{flags: []string{"--stop-timout", "1s"}}, 2, []string{"--stop-timeout"}},
 	}
 	var all []kase

@@ -54,9 +54,7 @@ func readinessCases() []kase {
 				l := b.start(how{config: never(ready)}, sh(`trap 'echo stopped; exit 0' TERM; while :; do sleep 0.02; done`))
 				l.ends(205)
 				l.see("stopped")
-				if !strings.Contains(l.err.String(), "not ready after 300ms") {
-					b.Errorf("ready %s: the log is %q", ready, l.err.String())
-				}
+				b.eventually("it says why", func() bool { return strings.Contains(l.err.String(), "not ready after 300ms") })
 			}
 		}},
 	}

@@ -65,7 +65,7 @@ func (l *life) terminal() *os.File {
 	l.ptmx = ptmx
 	l.cmd.Stdin, l.cmd.Stdout, l.cmd.Stderr = tty, tty, tty
 	l.cmd.SysProcAttr.Setsid, l.cmd.SysProcAttr.Setctty = true, true
-	go l.out.follow(ptmx)
+	l.out.follow(ptmx)
 	return tty
 }
 
