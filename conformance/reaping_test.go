@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -67,11 +68,6 @@ func straggler(b *bed, end, session string) {
 		b.Errorf("the straggler got no TERM:\n%s", l.out.String())
 	}
 	b.eventually("all are dead", func() bool {
-		for _, pid := range rest {
-			if alive(pid) {
-				return false
-			}
-		}
-		return true
+		return !slices.ContainsFunc(rest, alive)
 	})
 }

@@ -108,7 +108,7 @@ func lastOfBurst(b *bed) {
 		l.see("up")
 		for n := 1; n <= 200; n++ {
 			next := file + ".next"
-			if err := os.WriteFile(next, []byte(fmt.Sprint(n)), 0o644); err != nil {
+			if err := os.WriteFile(next, fmt.Append(nil, n), 0o644); err != nil {
 				b.Fatal(err)
 			}
 			if err := os.Rename(next, file); err != nil {
