@@ -47,7 +47,12 @@ func payload(args ...string) []string {
 func (b *bed) start(h how, command []string) *life {
 	b.Helper()
 	argv := b.init(b, h, command)
-	l := &life{b: b, name: filepath.Base(argv[0]), done: make(chan struct{})}
+	path, err := exec.LookPath(argv[0])
+	if err != nil {
+		b.Fatal(err)
+	}
+	argv[0] = path
+	l := &life{b: b, name: filepath.Base(path), done: make(chan struct{})}
 	argv = append(slices.Clone(h.before), argv...)
 	var ends []*os.File // of the init, closed here after the start
 	l.cmd = &exec.Cmd{Dir: h.dir, Env: h.env, SysProcAttr: &syscall.SysProcAttr{}}
@@ -74,7 +79,7 @@ func (b *bed) start(h how, command []string) *life {
 		}
 	}
 	begun := time.Now()
-	err := b.place.start(b, l.cmd, argv)
+	err = b.place.start(b, l.cmd, argv)
 	for _, f := range ends {
 		f.Close()
 	}

@@ -58,13 +58,6 @@ func (p place) start(b *bed, cmd *exec.Cmd, argv []string) error {
 		argv = append(sh(inside), argv...)
 	}
 	cmd.Path, cmd.Args = argv[0], argv
-	if !strings.Contains(cmd.Path, "/") {
-		path, err := exec.LookPath(cmd.Path)
-		if err != nil {
-			return err
-		}
-		cmd.Path = path
-	}
 	return onThread(func() error {
 		if namespace == nil {
 			return cmd.Start()
