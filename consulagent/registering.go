@@ -93,15 +93,20 @@ func (c *Client) awaitToken(ctx context.Context) error {
 
 // retry repeats try until it succeeds, is refused, or ctx is done.
 func (c *Client) retry(ctx context.Context, what string, try func() error) error {
+	var last error // that an answer gave: it says more than a call that was cut
 	for pause := firstRetry; ; pause = min(2*pause, lastRetry) {
 		err := try()
 		if err == nil {
 			return nil
 		}
 		explained := c.explain(err)
+		if ctx.Err() != nil && errors.Is(err, context.DeadlineExceeded) && last != nil {
+			return last
+		}
 		if ctx.Err() != nil || refused(err) {
 			return explained
 		}
+		last = explained
 		c.cfg.Waiting(what, explained.Error(), "the agent must be up and a server must lead; a new token takes a moment to reach all servers")
 		timer := time.NewTimer(pause)
 		select {
