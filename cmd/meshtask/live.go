@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -19,8 +20,13 @@ import (
 	"meshtask/supervisor"
 )
 
+// heapGrowth is the percentage by which the heap may grow between collections. What a
+// task needs is about a megabyte; the default would let it take four before the first one.
+const heapGrowth = 25
+
 // live is everything between the configuration and the exit code.
 func (t *task) live() int {
+	debug.SetGCPercent(heapGrowth)
 	t.ctx, t.cancel = context.WithCancelCause(context.Background())
 	defer t.cancel(nil)
 	t.waits = newWaits(t.log)
