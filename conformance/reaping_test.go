@@ -16,6 +16,15 @@ func reapingCases() []kase {
 				return len(descendants(l.pid())) == len(own(l)) && comm(l.app()) == "sleep"
 			})
 		}},
+		{name: "orphans are adopted", run: func(b *bed) {
+			l := b.start(how{}, sh(`setsid sh -c '"$1" signals 15 "orphan " &' sh "$1"; echo left; exec sleep 60`, payload()[0]))
+			l.see("left")
+			l.see("orphan up")
+			init := l.pid()
+			b.eventually("the init is its parent", func() bool {
+				return slices.ContainsFunc(children(init), func(pid int) bool { return comm(pid) == "payload" })
+			})
+		}},
 		{name: "10 000 orphans at once leave none", serial: true, run: func(b *bed) {
 			l := b.start(how{}, payload("orphans", "10000"))
 			l.see("made")

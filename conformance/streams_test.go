@@ -171,6 +171,7 @@ func goneReader(b *bed) {
 		r.Close()
 		l := b.start(how{config: config, stdout: w, stderr: w}, sh(`for i in 1 2 3 4 5; do echo line; echo line >&2; done; exit 5`))
 		l.ends(5)
+		b.start(how{config: config, stdout: w, stderr: w}, []string{"no-such-command"}).ends(127)
 	}
 	l := b.start(how{before: sh(`exec <&- >&- 2>&-; exec "$@"`), config: prefixed}, sh(`echo line; exit 6`))
 	l.ends(6)

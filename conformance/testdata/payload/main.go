@@ -23,9 +23,11 @@ func main() {
 	case "orphans":
 		orphans(number(2))
 	case "storm":
-		gate, _ := family(number(2))
+		gate, _, _ := family(number(2))
 		_ = syscall.Close(gate)
 		os.Exit(number(3))
+	case "latency":
+		latency(number(2), number(3))
 	case "blocked":
 		blocked(os.Args[2:])
 	case "bare": // a command, without the descriptors that this test has inherited
@@ -75,28 +77,69 @@ func signals() {
 	}
 }
 
-// orphans N leaves N processes to the init, has all of them end at once and waits until
-// none is left. It prints how long that took, and the CPU time of the init, in ms.
+// orphans N [PID] leaves N processes to the init, has all of them end at once and waits
+// until none is left. It prints how long that took, and the CPU time of process PID (its
+// parent's), in ms. Where standard input is open they are released by a line on it.
 func orphans(n int) {
-	gate, group := family(n)
-	fmt.Println("made")
 	init := os.Getppid()
+	if len(os.Args) > 3 {
+		init = number(3)
+	}
+	gate, dead, group := family(n)
+	fmt.Println("made")
+	_, _ = syscall.Read(0, []byte{0})
 	cpu, begun := cpuOf(init), time.Now()
 	_ = syscall.Close(gate)
+	_, _ = syscall.Read(dead, []byte{0}) // ends with the last of them
+	fmt.Println("dead")
 	for syscall.Kill(-group, 0) == nil {
-		nap := syscall.Timespec{Nsec: 200_000}
-		_ = syscall.Nanosleep(&nap, nil)
+		nap(200 * time.Microsecond)
 	}
 	wall := time.Since(begun)
+	nap(20 * time.Millisecond) // whatever the init does behind it
 	fmt.Printf("wall %.2f cpu %.2f\n", float64(wall.Microseconds())/1e3, cpuOf(init)-cpu)
 }
 
+func nap(d time.Duration) {
+	t := syscall.NsecToTimespec(int64(d))
+	_ = syscall.Nanosleep(&t, nil)
+}
+
+// latency N PID sends signal USR1 to PID, the init, N times and prints how many
+// microseconds each takes to come back. It is started twice: with the signal blocked in
+// all threads, which the runtime then leaves so, it can be waited for by a system call.
+func latency(n, init int) {
+	if len(os.Args) == 4 {
+		blocked(append(append([]string{"/proc/self/exe"}, os.Args[1:]...), "again"))
+	}
+	runtime.LockOSThread()
+	set := unix.Sigset_t{}
+	set.Val[0] = 1 << (syscall.SIGUSR1 - 1)
+	if init == 0 {
+		init = os.Getpid()
+	}
+	for range n {
+		nap(2 * time.Millisecond)
+		begun := time.Now()
+		must(syscall.Kill(init, syscall.SIGUSR1))
+		errno := syscall.EINTR
+		for errno == syscall.EINTR { // by the runtime's own signals
+			_, _, errno = syscall.RawSyscall6(unix.SYS_RT_SIGTIMEDWAIT, uintptr(unsafe.Pointer(&set)), 0, 0, 8, 0, 0)
+		}
+		if errno != 0 {
+			panic(errno)
+		}
+		fmt.Printf("%.1f\n", float64(time.Since(begun).Nanoseconds())/1e3)
+	}
+}
+
 // family forks a process that forks n more, which wait until gate is closed, and exits.
-// It returns when all are there.
-func family(n int) (gate, group int) {
-	var wait, up [2]int
+// It returns when all are there; dead is at its end when none is any more.
+func family(n int) (gate, dead, group int) {
+	var wait, up, alive [2]int
 	must(syscall.Pipe(wait[:]))
 	must(syscall.Pipe(up[:]))
+	must(syscall.Pipe(alive[:]))
 	runtime.LockOSThread()
 	var b byte
 	p := uintptr(unsafe.Pointer(&b))
@@ -124,12 +167,13 @@ func family(n int) (gate, group int) {
 	}
 	must(syscall.Close(wait[0]))
 	must(syscall.Close(up[1]))
+	must(syscall.Close(alive[1]))
 	var ws syscall.WaitStatus
 	if _, err := syscall.Wait4(int(pid), &ws, 0, nil); err != nil || ws != 0 {
 		panic(fmt.Sprint("the forking process: ", err, ws))
 	}
 	_, _ = syscall.Read(up[0], []byte{0}) // ends when all have closed their end
-	return wait[1], int(pid)
+	return wait[1], alive[0], int(pid)
 }
 
 func must(err error) {
