@@ -183,3 +183,21 @@ func quantiles(all []time.Duration) string {
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 	return fmt.Sprintf("%.1f/%.1f/%.1f ms", ms(all[0]), ms(all[len(all)/2]), ms(all[len(all)-1]))
 }
+
+// forget gives the agent an empty data directory, but for its node ID: a node of
+// that name and another ID is refused for as long as the old one seems to live,
+// and meshtask keeps the ID as well.
+func (b *healthBed) forget() {
+	b.t.Helper()
+	id, err := os.ReadFile(filepath.Join(b.dir, "data", "node-id"))
+	if err == nil {
+		b.dir = b.t.TempDir()
+		err = os.Mkdir(filepath.Join(b.dir, "data"), 0o700)
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(b.dir, "data", "node-id"), id, 0o600)
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}

@@ -277,7 +277,7 @@ func TestHealthAfterAgentRestart(t *testing.T) {
 			for _, empty := range []bool{false, true} {
 				b.agent.Kill()
 				if empty {
-					b.dir = t.TempDir()
+					b.forget()
 				}
 				b.startAgent()
 				if told {
