@@ -2,6 +2,7 @@ package harness
 
 import (
 	"encoding/json"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -58,9 +59,7 @@ func (e *Endpoint) Set(name, health string, more map[string]any) {
 	default:
 		c["Health"] = map[string]any{"status": health, "statusSince": time.Now().Format(time.RFC3339Nano)}
 	}
-	for k, v := range more {
-		c[k] = v
-	}
+	maps.Copy(c, more)
 	e.containers[name] = c
 }
 
