@@ -33,26 +33,26 @@ func TestLeave(t *testing.T) {
 		least  time.Duration
 		most   time.Duration
 	}{
-		"in order": {script: "running join", begun: vanish, want: "verified", terms: 2, most: 300 * time.Millisecond},
-		"a swallowed TERM is sent again": {script: "swallow running join", begun: vanish, want: "verified", terms: 3,
+		"in order": {script: "running join", begun: vanish, want: "verified", terms: 1, most: 300 * time.Millisecond},
+		"a swallowed TERM is sent again": {script: "swallow running join", begun: vanish, want: "verified", terms: 2,
 			least: graceMost, most: graceMost + 300*time.Millisecond},
-		"gossip is too slow": {script: "running join", want: "verified", terms: 2, drops: 1, least: goneMost, most: goneMost + 500*time.Millisecond},
-		"too slow, and the node may not be removed": {script: "running join", want: "unverified", terms: 2, drops: 1,
+		"gossip is too slow": {script: "running join", want: "verified", terms: 1, drops: 1, least: goneMost, most: goneMost + 500*time.Millisecond},
+		"too slow, and the node may not be removed": {script: "running join", want: "unverified", terms: 1, drops: 1,
 			before: func(a *acted) { a.servers.fail["/v1/catalog/deregister"] = "403 Permission denied: node:write" },
 			least:  goneMost, most: goneMost + 500*time.Millisecond},
-		"it comes back": {script: "running join", want: "unverified", terms: 2, drops: removeTries, least: goneMost, most: goneMost + 500*time.Millisecond,
+		"it comes back": {script: "running join", want: "unverified", terms: 1, drops: removeTries, least: goneMost, most: goneMost + 500*time.Millisecond,
 			before: func(a *acted) { a.servers.sticky = true }},
-		"deaf": {script: "deaf running join", want: "verified", terms: 3, drops: 1, killed: true, least: goneMost, most: graceDefault},
+		"deaf": {script: "deaf running join", want: "verified", terms: 2, drops: 1, least: goneMost, most: graceDefault},
 		"no server": {script: "running join", want: "unverified", killed: true,
 			before: func(a *acted) { a.servers.fail["/v1/catalog/"] = "No known Consul servers" }, most: 300 * time.Millisecond},
 		"no answers": {script: "running join", want: "unverified", terms: anyTerms, killed: true,
 			before: func(a *acted) { a.servers.fail["/v1/"] = time.Minute }, most: graceDefault + 200*time.Millisecond},
-		"an answer that hides the node": {script: "running join", grace: 6 * time.Second, want: "unverified", terms: 2, drops: 1,
+		"an answer that hides the node": {script: "running join", grace: 6 * time.Second, want: "unverified", terms: 1, drops: 1,
 			before: func(a *acted) { a.servers.listed, a.servers.filtered = false, true }, least: knownMost + goneMost, most: knownMost + goneMost + 500*time.Millisecond},
-		"hidden is not gone": {script: "running join", want: "unverified", terms: 2, drops: 1, least: goneMost, most: goneMost + 500*time.Millisecond,
+		"hidden is not gone": {script: "running join", want: "unverified", terms: 1, drops: 1, least: goneMost, most: goneMost + 500*time.Millisecond,
 			begun: func(f *fakeServers) { f.set(func() { f.listed, f.filtered = false, true }) }},
 		"it dies of TERM": {script: "dies running join", want: "unverified", most: 300 * time.Millisecond},
-		"little grace":    {script: "deaf running join", grace: 400 * time.Millisecond, want: "verified", terms: 2, killed: true, drops: 1, most: 600 * time.Millisecond},
+		"little grace":    {script: "deaf running join", grace: 400 * time.Millisecond, want: "verified", terms: 1, drops: 1, most: 600 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := act(t, c.script, c.begun)
@@ -106,7 +106,7 @@ func TestLeaveEarly(t *testing.T) {
 		"never joined":       {"running refused", "connection refused", false, "skipped", 0, 0},
 		"no word of a join":  {"running", "the agent to join", false, "skipped", 0, 0},
 		"still starting":     {"join", "a leader", true, "unverified", 0, 0},
-		"joined, not listed": {"running join", "a leader", false, "unverified", 2, 1},
+		"joined, not listed": {"running join", "a leader", false, "unverified", 1, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := act(t, c.script, vanish)

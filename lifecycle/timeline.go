@@ -65,7 +65,7 @@ func Documented() Timeline {
 		{Unit: Token, Start: T0, Needs: nil, Ready: "every secret reference and login is resolved",
 			Stop: T2, After: []Unit{MeshInit, Envoy}, Then: "logs the service token out, if it logged in"},
 		{Unit: ConsulAgent, Start: T0, Needs: []Unit{Token}, Ready: "API up, joined, leader known",
-			Stop: T2, After: []Unit{MeshInit, Envoy, Token}, Then: "leaves: TERM, own node seen gone, second TERM; verified"},
+			Stop: T2, After: []Unit{MeshInit, Envoy, Token}, Then: "leaves: TERM, own node seen gone, KILL; verified"},
 		{Unit: MeshInit, Start: T0, Needs: []Unit{ConsulAgent}, Ready: "service and sidecar registered (critical), bootstrap written",
 			Stop: T1, After: []Unit{Envoy}, Then: "deregisters both from the agent"},
 		{Unit: Envoy, Start: T1, Needs: []Unit{MeshInit}, Ready: "admin /ready is LIVE and the public listener is bound",
