@@ -17,10 +17,8 @@ import (
 
 // figure is one measurement: the values of each init, round by round, all in turns.
 type figure struct {
-	name, unit string
-	budget     string
-	values     map[string][]float64
-	failed     error
+	name   string
+	values map[string][]float64
 }
 
 // measure takes every figure. Each round runs all inits, so that what disturbs the machine
@@ -28,15 +26,16 @@ type figure struct {
 func (b *bed) measure() []*figure {
 	var all []*figure
 	for _, m := range []struct {
-		figure
+		name   string
 		rounds int
 		once   func(b *bed, p peer) (map[string]float64, error)
 	}{
-		{figure{name: "start: whole run of true"}, 40, start},
-		{figure{name: "signal"}, 5, latency},
-		{figure{name: "rest"}, 1, rest},
-		{figure{name: "orphans"}, 21, func(b *bed, p peer) (map[string]float64, error) { return orphans(b, p, false) }},
-		{figure{name: "drain"}, 15, func(b *bed, p peer) (map[string]float64, error) { return orphans(b, p, true) }},
+		{"start: whole run of true", 40, start},
+		{"early TERM", 1, early},
+		{"signal", 5, latency},
+		{"rest", 1, rest},
+		{"orphans", 21, func(b *bed, p peer) (map[string]float64, error) { return orphans(b, p, false) }},
+		{"drain", 15, func(b *bed, p peer) (map[string]float64, error) { return orphans(b, p, true) }},
 	} {
 		fmt.Println("measure:", m.name)
 		if b.quick {
@@ -94,6 +93,33 @@ func start(b *bed, p peer) (map[string]float64, error) {
 		}
 	}
 	return map[string]float64{"whole run of `true`, ms": ms(time.Since(begun)) / runs}, nil
+}
+
+// early sends TERM at every twentieth of a millisecond of the first ten, and says for how
+// long it is lost, because PID 1 has no handler yet, and for how long it ends the init
+// itself: Go's runtime then exits with 2 before main can pass it on.
+func early(b *bed, p peer) (map[string]float64, error) {
+	const step = 50 * time.Microsecond
+	lost, two, steps := 0, 0, 200
+	for n := range steps {
+		cmd := pid1(p.under("/bin/sleep", "60"))
+		if err := cmd.Start(); err != nil {
+			return nil, err
+		}
+		for begun := time.Now(); time.Since(begun) < time.Duration(n)*step; { // a sleep is coarser
+		}
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		late := time.AfterFunc(250*time.Millisecond, func() { lost++; _ = cmd.Process.Kill() })
+		_ = cmd.Wait()
+		late.Stop()
+		if cmd.ProcessState.ExitCode() == 2 {
+			two++
+		}
+	}
+	return map[string]float64{
+		"TERM lost in the start, ms":                 ms(time.Duration(lost) * step),
+		"TERM ends the init with 2 in the start, ms": ms(time.Duration(two) * step),
+	}, nil
 }
 
 func ms(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e6 }

@@ -20,6 +20,8 @@ type page struct {
 	figures []*figure
 }
 
+var versionNumber = regexp.MustCompile(`[0-9]+\.[0-9.]*[0-9]`)
+
 var resultLine = regexp.MustCompile(`(?m)^ +--- (PASS|FAIL): TestConformance/(.+)/(pid1|shared|below|child) `)
 
 // suite puts one init to the cases.
@@ -77,14 +79,14 @@ func (p *page) text(b *bed) string {
 	var s strings.Builder
 	var versions []string
 	for _, i := range b.inits {
-		v, _, _ := strings.Cut(strings.TrimPrefix(i.version, i.name+" "), "\n")
-		versions = append(versions, strings.TrimSpace(i.name+" "+strings.Trim(strings.TrimPrefix(v, "version "), "v")))
+		versions = append(versions, strings.TrimSpace(i.name+" "+versionNumber.FindString(i.version)))
 	}
 	fmt.Fprintf(&s, `# Conformance of container inits
 
-Made by `+"`make bench`"+` (`+"`go run ./bench`"+`) on %s; %s; load average %s at the begin and %s at the end.
+Made by `+"`make bench`"+` (`+"`go run ./bench`"+`) on %s; %s; load average %s at the begin
+(later it is the bench's own: ten thousand processes that end at once).
 Compared: %s.
-`, p.begun.UTC().Format("2006-01-02"), machine(), p.load, load(), strings.Join(versions, ", "))
+`, p.begun.UTC().Format("2006-01-02"), machine(), p.load, strings.Join(versions, ", "))
 	for _, m := range b.missing {
 		fmt.Fprintf(&s, "%s was not installed (%s).\n", m.name, m.get)
 	}
@@ -118,6 +120,8 @@ That fault signals, URG and PIPE are passed on, and that a mask and ignored sign
 
 All inits in turns, round by round, in one run. Each cell: the median, and in brackets the ratio to tini in the same
 round: its median, with the quartiles of the rounds. The figures are this machine's; the ratios are what to compare.
+"At once": the orphans end by themselves, all together. "Met at once": the init is stopped until all of them are zombies.
+"In the start": the part of the first ten milliseconds after the fork in which a TERM that comes is lost, or kills the init.
 
 `)
 	s.WriteString(p.figureTable(b))
@@ -132,7 +136,7 @@ func (p *page) figureTable(b *bed) string {
 			head, line = head+" "+i.name+" |", line+" --- |"
 		}
 	}
-	fmt.Fprintf(&s, "%s\n%s\n", head, line)
+	fmt.Fprintf(&s, "%s budget of meshtask |\n%s --- |\n", head, line)
 	for _, f := range p.figures {
 		fmt.Fprintf(&s, "| %s |", f.name)
 		for _, i := range b.inits {
@@ -140,28 +144,65 @@ func (p *page) figureTable(b *bed) string {
 				fmt.Fprintf(&s, " %s |", f.cell(i.name))
 			}
 		}
-		s.WriteString("\n")
+		fmt.Fprintf(&s, " %s |\n", f.verdict())
 	}
 	return s.String()
 }
 
-func (f *figure) cell(name string) string {
+// budgets are of meshtask: a ratio to tini, but the resident size in KB.
+var budgets = map[string]float64{
+	"whole run of `true`, ms":           3,
+	"10 000 orphans at once, ms":        1.1,
+	"10 000 orphans at once, CPU ms":    1.5,
+	"RSS at rest, KB":                   12 << 10,
+	"context switches a second at rest": 0,
+}
+
+func (f *figure) verdict() string {
+	limit, ok := budgets[f.name]
+	if !ok || len(f.values["meshtask"]) == 0 {
+		return ""
+	}
+	got, text := quantile(f.values["meshtask"], 0.5), number(limit)
+	if limit > 0 && limit < 100 {
+		ratios := f.ratios("meshtask")
+		if len(ratios) == 0 {
+			return text + " ×: tini is missing"
+		}
+		got, text = quantile(ratios, 0.5), text+" ×"
+	}
+	if got > limit {
+		return text + ": **missed**"
+	}
+	return text + ": kept"
+}
+
+// ratios are those to tini, round by round.
+func (f *figure) ratios(name string) (all []float64) {
 	values, base := f.values[name], f.values["tini"]
+	if len(base) != len(values) || quantile(base, 0.5) == 0 {
+		return nil
+	}
+	for i := range values {
+		all = append(all, values[i]/base[i])
+	}
+	return all
+}
+
+func (f *figure) cell(name string) string {
+	values := f.values[name]
 	if len(values) == 0 {
 		return "–"
 	}
 	median := number(quantile(values, 0.5))
-	if name == "tini" || len(base) != len(values) || quantile(base, 0.5) == 0 {
+	switch ratios := f.ratios(name); {
+	case name == "tini" || len(ratios) == 0:
 		return median
-	}
-	var ratios []float64
-	for i := range values {
-		ratios = append(ratios, values[i]/base[i])
-	}
-	if len(ratios) == 1 {
+	case len(ratios) == 1:
 		return fmt.Sprintf("%s (%.2f ×)", median, ratios[0])
+	default:
+		return fmt.Sprintf("%s (%.2f ×; %.2f–%.2f)", median, quantile(ratios, 0.5), quantile(ratios, 0.25), quantile(ratios, 0.75))
 	}
-	return fmt.Sprintf("%s (%.2f ×; %.2f–%.2f)", median, quantile(ratios, 0.5), quantile(ratios, 0.25), quantile(ratios, 0.75))
 }
 
 func quantile(values []float64, q float64) float64 {
