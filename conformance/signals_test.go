@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// Those that a user sends and a runtime passes on. TERM comes last: it is the stop.
+// Those that a user sends and a runtime passes on. TERM, the stop, has cases of its own.
 func forwarded() []syscall.Signal {
 	return []syscall.Signal{
 		syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM,
 		syscall.SIGWINCH, syscall.SIGCONT, syscall.SIGVTALRM, syscall.SIGPWR, syscall.SIGIO, syscall.SIGXCPU,
-		syscall.SIGSTKFLT, 35, 50, 64, syscall.SIGTERM,
+		syscall.SIGSTKFLT, 35, 50, 64,
 	}
 }
 
@@ -82,7 +82,7 @@ func count(l *life, line string) (n int) {
 }
 
 func eachOnce(b *bed) {
-	l := b.start(how{}, payload("signals", "15"))
+	l := b.start(how{}, payload("signals", "64"))
 	l.see("up")
 	want := []string{"up"}
 	for _, sig := range forwarded() {
@@ -123,7 +123,7 @@ func lastOfBurst(b *bed) {
 }
 
 func neverForwarded(b *bed) {
-	l := b.start(how{}, payload("signals", "15"))
+	l := b.start(how{}, payload("signals", "12"))
 	l.see("up")
 	for range 3 {
 		for _, sig := range []syscall.Signal{syscall.SIGCHLD, syscall.SIGURG, syscall.SIGPIPE} {
@@ -134,9 +134,8 @@ func neverForwarded(b *bed) {
 		l.signal(marker)
 		l.see(fmt.Sprint(int(marker)))
 	}
-	l.signal(syscall.SIGTERM)
 	l.ends(0)
-	if got, want := l.out.lines(), []string{"up", "10", "12", "15"}; !slices.Equal(got, want) {
+	if got, want := l.out.lines(), []string{"up", "10", "12"}; !slices.Equal(got, want) {
 		b.Errorf("the app got %v, want %v", got, want)
 	}
 }
