@@ -188,6 +188,9 @@ func (l *life) force(ctx context.Context) time.Duration {
 // still does before it heeds that, its own anti-entropy above all, can write the node back (1
 // ghost in 800 stops on a loaded machine).
 func (l *life) exit(ctx context.Context) {
+	if now, _ := l.lines.state(); !now.leaving {
+		return // it heeds nothing: what still lives after the leave is killed, and named
+	}
 	_ = l.child.Signal(syscall.SIGKILL)
 	timer := time.NewTimer(exitMost)
 	defer timer.Stop()

@@ -42,7 +42,7 @@ func TestLeave(t *testing.T) {
 			least:  goneMost, most: goneMost + 500*time.Millisecond},
 		"it comes back": {script: "running join", want: "unverified", terms: 1, drops: removeTries, least: goneMost, most: goneMost + 500*time.Millisecond,
 			before: func(a *acted) { a.servers.sticky = true }},
-		"deaf": {script: "deaf running join", want: "verified", terms: 2, drops: 1, least: goneMost, most: graceDefault},
+		"deaf": {script: "deaf running join", want: "verified", terms: 2, drops: 1, killed: true, least: goneMost, most: graceDefault},
 		"no server": {script: "running join", want: "unverified", killed: true,
 			before: func(a *acted) { a.servers.fail["/v1/catalog/"] = "No known Consul servers" }, most: 300 * time.Millisecond},
 		"no answers": {script: "running join", want: "unverified", terms: anyTerms, killed: true,
@@ -52,7 +52,7 @@ func TestLeave(t *testing.T) {
 		"hidden is not gone": {script: "running join", want: "unverified", terms: 1, drops: 1, least: goneMost, most: goneMost + 500*time.Millisecond,
 			begun: func(f *fakeServers) { f.set(func() { f.listed, f.filtered = false, true }) }},
 		"it dies of TERM": {script: "dies running join", want: "unverified", most: 300 * time.Millisecond},
-		"little grace":    {script: "deaf running join", grace: 400 * time.Millisecond, want: "verified", terms: 1, drops: 1, most: 600 * time.Millisecond},
+		"little grace":    {script: "deaf running join", grace: 400 * time.Millisecond, want: "verified", terms: 1, drops: 1, killed: true, most: 600 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := act(t, c.script, c.begun)
