@@ -34,7 +34,7 @@ func (b *bed) measure() []*figure {
 		{"early TERM", 1, early},
 		{"signal", 5, latency},
 		{"rest", 1, rest},
-		{"orphans", 21, func(b *bed, p peer) (map[string]float64, error) { return orphans(b, p, false) }},
+		{"orphans", 41, func(b *bed, p peer) (map[string]float64, error) { return orphans(b, p, false) }},
 		{"drain", 15, func(b *bed, p peer) (map[string]float64, error) { return orphans(b, p, true) }},
 	} {
 		fmt.Println("measure:", m.name)
