@@ -77,6 +77,20 @@ func (c *Client) Leader(ctx context.Context) (string, error) {
 	return leader, err
 }
 
+// Sidecar is the sidecar as the agent has it, its Proxy.Config merged with the central
+// defaults.
+func (c *Client) Sidecar(ctx context.Context) (*api.AgentService, error) {
+	id := c.cfg.Registration.ProxyID()
+	var s api.AgentService
+	if _, err := c.get(ctx, "/v1/agent/service/"+url.PathEscape(id), c.scope(), &s); err != nil {
+		return nil, c.explain(err)
+	}
+	if s.Proxy == nil {
+		return nil, fmt.Errorf("%s is registered as something else than a proxy", id)
+	}
+	return &s, nil
+}
+
 // Checks are the statuses of all checks that the agent knows, by check ID.
 func (c *Client) Checks(ctx context.Context) (map[string]string, error) {
 	checks, err := c.checks(ctx)
