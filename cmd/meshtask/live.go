@@ -37,8 +37,7 @@ func (t *task) live() int {
 	if err == nil {
 		end, err = t.play(path)
 	}
-	code := t.finish(end, err)
-	return code
+	return t.finish(end, err)
 }
 
 // play starts the supervisor and conducts the units.

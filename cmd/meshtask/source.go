@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -40,16 +41,16 @@ func (t *task) waitText() string {
 
 // status is what `meshtask status --json` prints.
 type status struct {
-	Service  string           `json:"service,omitempty"`
-	Task     string           `json:"task,omitempty"`
-	State    string           `json:"state"` // STARTING, RUNNING, STOPPING
-	Uptime   string           `json:"uptime"`
-	Budget   string           `json:"budget"`
-	Units    []journal.Unit   `json:"units"`
-	Waiting  map[string]wait  `json:"waiting,omitempty"`
-	Health   any              `json:"health,omitempty"`
-	Summary  *journal.Summary `json:"summary"`
-	Timeline []journal.Entry  `json:"timeline"`
+	Service  string          `json:"service,omitempty"`
+	Task     string          `json:"task,omitempty"`
+	State    string          `json:"state"` // STARTING, RUNNING, STOPPING
+	Uptime   string          `json:"uptime"`
+	Budget   string          `json:"budget"`
+	Units    []journal.Unit  `json:"units"`
+	Waiting  map[string]wait `json:"waiting,omitempty"`
+	Health   any             `json:"health,omitempty"`
+	Summary  json.RawMessage `json:"summary"`
+	Timeline []journal.Entry `json:"timeline"`
 }
 
 // Status is the live state.
@@ -62,11 +63,7 @@ func (t *task) Status() any {
 	case t.reached.Load():
 		s.State = "RUNNING"
 	}
-	sum := journal.NewSummary()
-	for _, e := range s.Timeline {
-		sum.Add(e)
-	}
-	s.Summary = sum
+	t.book.Read(func() { s.Summary = json.RawMessage(t.summary.Line()) })
 	if t.mesh != nil {
 		s.Health = t.mesh.sync.Snapshot()
 	}

@@ -108,6 +108,14 @@ func (j *Journal) Add(unit, mark, event, detail string, kv ...any) {
 	}
 }
 
+// Read runs f while nothing is added, so that f may read what the sinks keep.
+// f must not call the journal.
+func (j *Journal) Read(f func()) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	f()
+}
+
 // Entries returns the latest entries, oldest first; the caller owns the slice.
 func (j *Journal) Entries() []Entry {
 	j.mu.Lock()

@@ -98,9 +98,11 @@ func TestTheJournalIsBounded(t *testing.T) {
 	if n := len(j.Entries()); n > keep {
 		t.Errorf("%d entries are kept", n)
 	}
-	if s.Restarts["envoy"] != 10*keep {
-		t.Errorf("the summary counted %d restarts", s.Restarts["envoy"])
-	}
+	j.Read(func() { // what the entries have forgotten, the sinks have not
+		if s.Restarts["envoy"] != 10*keep {
+			t.Errorf("the summary counted %d restarts", s.Restarts["envoy"])
+		}
+	})
 }
 
 type broken struct{ writes int }
