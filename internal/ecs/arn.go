@@ -55,20 +55,3 @@ func ClusterARN(taskARN, cluster string) (string, error) {
 	}
 	return strings.TrimSuffix(f[0], ":task") + ":cluster/" + cluster, nil
 }
-
-// ClusterName is the short name of a cluster given by name or ARN.
-func ClusterName(cluster string) string {
-	if strings.HasPrefix(cluster, "arn:") {
-		return cluster[strings.LastIndex(cluster, "/")+1:]
-	}
-	return cluster
-}
-
-// SameCluster says whether two names, two ARNs, or a name and an ARN are one
-// cluster. Nothing is the same as an empty name; "dev" is never "dev-2".
-func SameCluster(a, b string) bool {
-	if strings.HasPrefix(a, "arn:") && strings.HasPrefix(b, "arn:") {
-		return a == b
-	}
-	return a != "" && ClusterName(a) == ClusterName(b)
-}

@@ -45,20 +45,3 @@ func TestClusterARN(t *testing.T) {
 		}
 	}
 }
-
-func TestSameCluster(t *testing.T) {
-	const dev = "arn:aws:ecs:us-east-1:123456789012:cluster/dev"
-	for _, c := range []struct {
-		a, b string
-		want bool
-	}{
-		{"dev", "dev", true}, {"dev", dev, true}, {dev, dev, true},
-		{"dev", "dev-2", false}, {"dev", dev + "-2", false}, {dev, dev + "-2", false}, {"de", dev, false},
-		{dev, "arn:aws:ecs:eu-west-1:123456789012:cluster/dev", false}, // another region's
-		{"", "", false}, {"", dev, false}, {"Dev", "dev", false},
-	} {
-		if SameCluster(c.a, c.b) != c.want || SameCluster(c.b, c.a) != c.want {
-			t.Errorf("SameCluster(%q, %q): want %v both ways", c.a, c.b, c.want)
-		}
-	}
-}
