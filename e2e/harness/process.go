@@ -27,6 +27,11 @@ type Process struct {
 // Start runs argv. env nil is ours.
 func Start(t T, name string, argv, env []string) *Process {
 	t.Helper()
+	return start(t, name, argv, env, &syscall.SysProcAttr{})
+}
+
+func start(t T, name string, argv, env []string, attr *syscall.SysProcAttr) *Process {
+	t.Helper()
 	p := &Process{Name: name, Log: filepath.Join(t.TempDir(), name+".log"), done: make(chan struct{})}
 	log, err := os.Create(p.Log)
 	if err != nil {
@@ -35,7 +40,8 @@ func Start(t T, name string, argv, env []string) *Process {
 	defer log.Close()
 	p.cmd = exec.Command(argv[0], argv[1:]...)
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = env, log, log
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	attr.Setpgid, attr.Pdeathsig = true, syscall.SIGKILL
+	p.cmd.SysProcAttr = attr
 	if err := p.cmd.Start(); err != nil {
 		t.Fatalf("cannot start %s: %v", name, err)
 	}
