@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -141,6 +142,7 @@ type RestartsSpent struct {
 	Name   string
 	Max    int
 	Window time.Duration
+	Ready  bool  // a life had been ready
 	Last   error // the end that was one too many
 }
 
@@ -168,7 +170,8 @@ type restart struct {
 }
 
 func (r *restart) Run(ctx context.Context, ready func(), stop <-chan struct{}) error {
-	once := sync.OnceFunc(ready)
+	var up atomic.Bool
+	once := sync.OnceFunc(func() { up.Store(true); ready() })
 	var ends []time.Time // that led to a restart, within the window
 	for {
 		err := r.inner.Run(ctx, once, stop)
@@ -180,7 +183,7 @@ func (r *restart) Run(ctx context.Context, ready func(), stop <-chan struct{}) e
 			ends = ends[1:]
 		}
 		if len(ends) >= r.policy.Max {
-			return &RestartsSpent{Name: r.name, Max: r.policy.Max, Window: r.policy.Window, Last: err}
+			return &RestartsSpent{Name: r.name, Max: r.policy.Max, Window: r.policy.Window, Ready: up.Load(), Last: err}
 		}
 		pause := r.policy.pause(len(ends))
 		ends = append(ends, now)

@@ -243,3 +243,20 @@ func TestNothingGrows(t *testing.T) {
 		t.Errorf("%d are still registered", len(s.own))
 	}
 }
+
+// A budget that was spent before any life was ready is another thing to a caller.
+func TestASpentBudgetTellsWhetherItWasEverReady(t *testing.T) {
+	for _, want := range []bool{false, true} {
+		lives := 0
+		r := Restart("app", &actor{play: func(_ int, _ context.Context, ready func(), _ <-chan struct{}) error {
+			if lives++; want && lives == 1 { // a life that is not the last one
+				ready()
+			}
+			return errCrash
+		}}, Policy{Mode: Always, Max: 2, Window: time.Minute}, nil)
+		spent, ok := errors.AsType[*RestartsSpent](r.Run(t.Context(), func() {}, nil))
+		if !ok || spent.Ready != want || lives != 3 {
+			t.Errorf("ready %v: %+v after %d lives", want, spent, lives)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"meshtask/envoy"
 	"meshtask/lifecycle"
 	"meshtask/supervisor"
 )
@@ -57,7 +58,11 @@ func (e ending) code() int {
 	if g, ok := errors.AsType[*giveUp](e.cause.Err); ok {
 		return g.code
 	}
-	if _, ok := errors.AsType[*supervisor.RestartsSpent](e.cause.Err); ok {
+	if _, ok := errors.AsType[*envoy.VersionError](e.cause.Err); ok {
+		return exitVersion
+	}
+	// An agent or Envoy that was never ready is not there, however often it was tried.
+	if s, ok := errors.AsType[*supervisor.RestartsSpent](e.cause.Err); ok && (s.Ready || e.cause.Unit == lifecycle.App) {
 		return exitRestarts
 	}
 	if e.cause.Unit != "" && e.cause.Unit != lifecycle.App {
