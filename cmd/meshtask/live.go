@@ -135,6 +135,9 @@ func (t *task) prepare() (path string, err error) {
 		sinks = append(sinks, t.file.Write)
 	}
 	t.book = journal.New(t.w.begin, sinks...)
+	t.waits.note = func(unit, what string, kv ...any) {
+		t.book.Add(unit, t.label(lifecycle.Unit(unit)), journal.Waiting, what, kv...)
+	}
 	return path, nil
 }
 
@@ -158,7 +161,11 @@ func (t *task) finish(out lifecycle.Outcome, err error) int {
 			t.log.Error("a process outlives the task", "unit", string(unit), "error", stuck)
 		}
 	}
-	t.book.Add(journal.Task, "", journal.Exit, end.cause.String(), "code", code)
+	kv := []any{"code", code}
+	if u := end.cause.Unit; u != "" {
+		kv = append(kv, "unit", string(u))
+	}
+	t.book.Add(journal.Task, "", journal.Exit, end.cause.String(), kv...)
 	if t.dir != nil {
 		if err := t.summary.Write(t.dir.path); err != nil {
 			t.log.Warn("cannot write the summary", "error", err)

@@ -43,7 +43,7 @@ func (t *task) say(e journal.Entry) {
 		t.log.Warn("restart", append(pairs, "reason", e.Detail)...)
 	case journal.Killed:
 		t.log.Warn("killed", append(pairs, "what", e.Detail)...)
-	case journal.Exit:
+	case journal.Exit, journal.Waiting: // have lines of their own
 	default:
 		t.log.Debug(e.Event, pairs...)
 	}

@@ -17,12 +17,14 @@ type wait struct {
 	Since time.Time `json:"since"`
 	Err   string    `json:"error,omitempty"`
 	Hint  string    `json:"hint,omitempty"`
+	said  int       // how often it was named
 }
 
 // waits names, every five seconds, each unit that waits. There is no timer
 // while nobody does.
 type waits struct {
 	log   hclog.Logger
+	note  func(unit, what string, kv ...any) // the record of it; nil: none
 	mu    sync.Mutex
 	units map[string]wait
 	timer map[string]*time.Timer
@@ -62,7 +64,13 @@ func (w *waits) say(unit string) {
 	if !ok {
 		return
 	}
-	w.log.Info("waiting", "unit", unit, "for", now.What, "since", time.Since(now.Since).Round(100*time.Millisecond), "error", now.Err, "hint", now.Hint)
+	since := time.Since(now.Since).Round(100 * time.Millisecond)
+	w.log.Info("waiting", "unit", unit, "for", now.What, "since", since, "error", now.Err, "hint", now.Hint)
+	// The record names it ever more seldom, so that a wait of months does not fill it.
+	if now.said++; w.note != nil && now.said&(now.said-1) == 0 {
+		w.note(unit, now.What, "since", since, "error", now.Err, "hint", now.Hint)
+	}
+	w.units[unit] = now
 	w.timer[unit].Reset(sayEvery)
 }
 

@@ -49,7 +49,9 @@ func spans(entries []Entry) (lives []*span, marks []Entry, end float64) {
 			s.steps = append(s.steps, e)
 		}
 	}
-	return slices.DeleteFunc(lives, func(s *span) bool { return s.start < 0 }), marks, end
+	// A log may have left the start out, and speaks of units that never began.
+	began := func(s *span) bool { return s.start >= 0 || s.ready >= 0 || s.ended >= 0 }
+	return slices.DeleteFunc(lives, func(s *span) bool { return !began(s) }), marks, end
 }
 
 // Text prints the measured timeline: the marks of either way, then each unit,

@@ -45,20 +45,36 @@ func (f *File) Close() error {
 	return f.err
 }
 
-// Read reads a timeline back, from timeline.jsonl or from a log that has such
-// lines among others, which are skipped.
+// longest is the longest line that is looked at; an app may print longer ones.
+const longest = 1 << 20
+
+// Read reads a life back: from timeline.jsonl, from a log that has such lines among others,
+// or from the task's own log lines. Other lines are skipped.
 func Read(r io.Reader) ([]Entry, error) {
-	var out []Entry
-	lines := bufio.NewScanner(r)
-	lines.Buffer(make([]byte, 64<<10), 1<<20)
-	for lines.Scan() {
+	var timeline []Entry
+	log := newLogReader()
+	lines := bufio.NewReaderSize(r, longest)
+	for {
+		line, cut, err := lines.ReadLine()
+		for cut && err == nil { // too long to be ours
+			line = nil
+			_, cut, err = lines.ReadLine()
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return timeline, fmt.Errorf("cannot read the record: %w", err)
+		}
 		var e Entry
-		if json.Unmarshal(lines.Bytes(), &e) == nil && e.Event != "" && e.Unit != "" {
-			out = append(out, e)
+		if json.Unmarshal(line, &e) == nil && e.Event != "" && e.Unit != "" {
+			timeline = append(timeline, e)
+		} else {
+			log.line(string(line))
 		}
 	}
-	if err := lines.Err(); err != nil {
-		return out, fmt.Errorf("cannot read the timeline: %w", err)
+	if len(timeline) > 0 {
+		return timeline, nil
 	}
-	return out, nil
+	return log.entries(), nil
 }

@@ -20,8 +20,8 @@ const (
 // Task is the unit of the entries that speak of the whole task.
 const Task = "task"
 
-// The events. Start to Killed come from the conductor, Restart and Step from
-// the units, Mark, Shutdown and Exit speak of the task.
+// The events. Start to Killed come from the conductor, Restart, Step and Waiting
+// from the units, Mark, Shutdown and Exit speak of the task.
 const (
 	Start    = "start"
 	Ready    = "ready"
@@ -30,6 +30,7 @@ const (
 	Killed   = "killed"
 	Restart  = "restart"
 	Step     = "step"
+	Waiting  = "waiting" // a unit has waited for a while: Detail is for what
 	Mark     = "mark"
 	Shutdown = "shutdown"
 	Exit     = "exit"

@@ -42,7 +42,9 @@ func NewSummary() *Summary {
 func (s *Summary) Add(e Entry) {
 	switch e.Event {
 	case Mark:
-		s.Marks[e.Way][e.Mark] = e.Ms
+		if marks := s.Marks[e.Way]; marks != nil { // of a record that was read back, anything
+			marks[e.Mark] = e.Ms
+		}
 	case Restart:
 		s.Restarts[e.Unit]++
 	case Start:
