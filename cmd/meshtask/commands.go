@@ -36,6 +36,8 @@ func commands() []command {
 				fs.Bool("json", false, "as JSON")
 				fs.String("svg", "", "draw into this file")
 			}},
+		{name: "why", args: "[--dir DIR] [--json] [LOG|-]", does: "say in a sentence what is wrong with a task, or why it ended, and what mends it",
+			run: runWhy, flags: func(fs *flag.FlagSet) { dirFlag(fs); fs.Bool("json", false, "as JSON") }},
 		{name: "plan", args: "[flags] [-- CMD ARG…]", does: "print what would run, with the stop budget spent step by step",
 			run: runPlan, flags: func(fs *flag.FlagSet) { runFlags(fs); fs.Bool("json", false, "as JSON") }},
 		{name: "taskdef", args: "convert FILE|render [flags]", does: "make a task definition of consul-ecs or a plain one into one for meshtask, or make a new one",

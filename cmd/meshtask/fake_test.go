@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // The fakes live in the test binary. They know as much of Consul and Envoy as a
@@ -42,11 +43,16 @@ func fileArg(flag string) object {
 	return doc
 }
 
-// fakeConsul is `consul agent`: it joins at once, or never with FAKE_CONSUL=alone.
+// fakeConsul is `consul agent`: it joins at once, or never with FAKE_CONSUL=alone; with
+// refuses it ends as for a bad setting.
 func fakeConsul() {
 	if len(os.Args) > 1 && os.Args[1] == "version" {
 		fmt.Println("Consul v1.22.6")
 		return
+	}
+	if os.Getenv("FAKE_CONSUL") == "refuses" {
+		fmt.Fprintln(os.Stderr, "==> failed to parse consul.json: 1 error occurred:\n\t* invalid config key frob")
+		os.Exit(1)
 	}
 	terms := make(chan os.Signal, 4)
 	signal.Notify(terms, syscall.SIGTERM)
@@ -162,7 +168,8 @@ func (c *fakeAgent) update(w http.ResponseWriter, id string, body object) {
 	}
 }
 
-// fakeEnvoy is Envoy: LIVE at once, or never with FAKE_ENVOY=never.
+// fakeEnvoy is Envoy: LIVE at once, or never with FAKE_ENVOY=never. With dies it ends at
+// once, with fades as soon as it has been seen to listen, with old it is of another age.
 func fakeEnvoy() {
 	if len(os.Args) == 2 && os.Args[1] == "--version" {
 		fmt.Println("\nenvoy  version: dc2d3098/1.35.8/Clean/RELEASE/BoringSSL")
@@ -173,6 +180,11 @@ func fakeEnvoy() {
 		fmt.Fprintln(os.Stderr, "[critical] no bootstrap")
 		os.Exit(1)
 	}
+	mode := os.Getenv("FAKE_ENVOY")
+	if mode == "dies" {
+		fmt.Fprintln(os.Stderr, "[critical] bad bootstrap")
+		os.Exit(1)
+	}
 	quit := make(chan os.Signal, 4)
 	signal.Notify(quit, syscall.SIGTERM)
 	l, err := net.Listen("unix", doc["admin"].(object)["address"].(object)["pipe"].(object)["path"].(string))
@@ -180,7 +192,8 @@ func fakeEnvoy() {
 		fmt.Fprintln(os.Stderr, "[critical]", err)
 		os.Exit(1)
 	}
-	never, deaf := os.Getenv("FAKE_ENVOY") == "never", os.Getenv("FAKE_ENVOY") == "deaf"
+	never, deaf := mode == "never", mode == "deaf"
+	version := map[bool]string{false: "1.35.8", true: "1.20.0"}[mode == "old"]
 	listen := os.Getenv("FAKE_LISTEN") // as xDS would tell
 	host, port, _ := net.SplitHostPort(listen)
 	go http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -198,8 +211,11 @@ func fakeEnvoy() {
 			fmt.Fprintln(w, "LIVE")
 		case "/listeners":
 			fmt.Fprintf(w, `{"listener_statuses":[{"name":"public_listener:%s","local_address":{"socket_address":{"address":%q,"port_value":%s}}}]}`, listen, host, port)
+			if mode == "fades" {
+				defer time.AfterFunc(20*time.Millisecond, func() { os.Exit(7) })
+			}
 		case "/server_info":
-			fmt.Fprint(w, `{"version":"dc2d3098/1.35.8/Clean/RELEASE/BoringSSL","state":"LIVE"}`)
+			fmt.Fprintf(w, `{"version":"dc2d3098/%s/Clean/RELEASE/BoringSSL","state":"LIVE"}`, version)
 		case "/stats":
 			fmt.Fprint(w, `{"stats":[{"name":"http.public_listener.downstream_rq_active","value":0}]}`)
 		case "/quitquitquit":

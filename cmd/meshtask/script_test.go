@@ -34,6 +34,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"signal": signalBackground,
 			"await":  await,
+			"awaits": awaits,
 			"lasted": lasted,
 		},
 	})
@@ -62,6 +63,17 @@ func await(ts *testscript.TestScript, _ bool, args []string) {
 		if err == nil && strings.Contains(string(b), args[1]) {
 			return
 		}
+	}
+}
+
+// awaits is `awaits DIR TEXT`: until `meshtask why` says so of the task in DIR.
+func awaits(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: awaits DIR TEXT")
+	}
+	for said := ""; !strings.Contains(said, args[1]); {
+		ts.Check(ts.Exec("meshtask", "why", "--dir", args[0]))
+		said = ts.ReadFile("stdout")
 	}
 }
 

@@ -15,27 +15,35 @@ import (
 
 // runStatus is `meshtask status`: the live state of every unit.
 func runStatus(w *world, c call) int {
+	text, err := w.status(c)
+	if err != nil {
+		return w.fail(1, "status: no running task answers: %v", err)
+	}
+	if c.on("json") {
+		return w.print(text)
+	}
+	var s status
+	if err := json.Unmarshal(text, &s); err != nil {
+		return w.fail(exitInternal, "status: cannot read the answer: %v", err)
+	}
+	return w.print([]byte(s.text()))
+}
+
+// status asks the first task that answers; the error is the first directory's.
+func (w *world) status(c call) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), askLimit)
 	defer cancel()
 	var first error
 	for _, dir := range w.dirs(c) {
 		text, err := admin.Status(ctx, filepath.Join(dir, "admin.sock"))
-		if err != nil {
-			if first == nil {
-				first = err
-			}
-			continue
+		if err == nil {
+			return text, nil
 		}
-		if c.on("json") {
-			return w.print(text)
+		if first == nil {
+			first = err
 		}
-		var s status
-		if err := json.Unmarshal(text, &s); err != nil {
-			return w.fail(exitInternal, "status: cannot read the answer: %v", err)
-		}
-		return w.print([]byte(s.text()))
 	}
-	return w.fail(1, "status: no running task answers: %v", first)
+	return nil, first
 }
 
 func (s status) text() string {

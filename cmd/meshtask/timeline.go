@@ -2,7 +2,7 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -68,7 +68,7 @@ func (w *world) recorded(c call) ([]journal.Entry, error) {
 func timelineOf(r io.Reader) ([]journal.Entry, error) {
 	entries, err := journal.Read(r)
 	if err == nil && len(entries) == 0 {
-		err = fmt.Errorf("no line of a timeline is in it")
+		err = errors.New("no line of a task is in it, of its timeline or its log")
 	}
 	return entries, err
 }

@@ -1,0 +1,160 @@
+package why
+
+import (
+	"slices"
+	"strconv"
+)
+
+// table is every rule. The first one that holds for a symptom answers, so that what is
+// particular stands above what is general; the rest rows know every symptom.
+func table() []rule {
+	return slices.Concat(inputRules, secretRules, consulRules, envoyRules, appRules, taskRules, restRules)
+}
+
+// A wait, what ends when it has been too long, and what is stopped in it have one cause.
+var (
+	both  = []kind{gaveUp, waiting, waited, unstarted}
+	waits = []kind{waiting, waited, unstarted}
+)
+
+// meaning is what an exit code stands for (CONTRACT §3).
+func meaning(code int) string {
+	switch code {
+	case 0:
+		return "a good end"
+	case 2:
+		return "usage, or the app's own"
+	case 126:
+		return "the command cannot be executed"
+	case 127:
+		return "the command was not found"
+	case 200:
+		return "configuration"
+	case 201:
+		return "secret"
+	case 202:
+		return "Consul missing or not joined"
+	case 203:
+		return "registration or ACL"
+	case 204:
+		return "Envoy missing or not ready"
+	case 205:
+		return "app never ready"
+	case 206:
+		return "restart budget spent"
+	case 207:
+		return "version"
+	case 208:
+		return "hook"
+	case 209:
+		return "run time limit"
+	case 210:
+		return "internal or state directory"
+	case 211:
+		return "task metadata endpoint"
+	}
+	if code > 128 && code <= 128+64 {
+		return "128 + signal " + signal(code-128)
+	}
+	return "the app's own"
+}
+
+func signal(n int) string {
+	names := []string{1: "HUP", 2: "INT", 3: "QUIT", 4: "ILL", 5: "TRAP", 6: "ABRT", 7: "BUS", 8: "FPE", 9: "KILL", 10: "USR1", 11: "SEGV",
+		12: "USR2", 13: "PIPE", 14: "ALRM", 15: "TERM", 24: "XCPU", 25: "XFSZ", 31: "SYS"}
+	if n < len(names) && names[n] != "" {
+		return names[n]
+	}
+	return strconv.Itoa(n)
+}
+
+var inputRules = []rule{
+	{name: "usage", kinds: []kind{gaveUp}, says: `(?s)^(unknown command|\S+: (unknown flag|unexpected argument|a command is needed|.* exclude each other)).*`,
+		cause: "The command line is wrong: $text.", fix: "`meshtask help` prints the commands, `meshtask COMMAND --help` its flags; the app's own command goes after --."},
+	{name: "config-retry-join", kinds: []kind{gaveUp}, says: `consulAgent\.retryJoin: required`,
+		cause: "The configuration names no Consul server to join.", fix: "set consulAgent.retryJoin, MESHTASK_RETRY_JOIN or --retry-join; consul-ecs had it in the Consul client's own settings."},
+	{name: "config-budget", kinds: []kind{gaveUp}, says: `(?s)shutdown\.\S+: .*(fit|least|leaves).*`,
+		cause: "The stop cannot be planned: $text.", fix: "raise shutdown.stopTimeout and ECS's stopTimeout together, or lower what was given; `meshtask plan` prints the budget step by step."},
+	{name: "config-user", kinds: []kind{gaveUp}, says: `app\.user: (.*)`,
+		cause: "The app cannot run as that user: $1.", fix: "give app.user as a name of the image's /etc/passwd, a uid, or uid:gid."},
+	{name: "config-probe", kinds: []kind{gaveUp}, says: `app\.ready\.exec: (.*)`,
+		cause: "The readiness command was not found: $1.", fix: "give app.ready.exec the full path of a program in this image; it is not run by a shell."},
+	{name: "config", kinds: []kind{gaveUp}, codes: []int{200},
+		cause: "The configuration was refused: $text.", fix: "correct the fields that are named; `meshtask config check` says everything at once, `meshtask config docs` lists every field."},
+	{name: "config", kinds: []kind{gaveUp}, says: `(?s)^bad configuration.*`,
+		cause: "The configuration was refused: $text.", fix: "correct the fields that are named; `meshtask config check` says everything at once, `meshtask config docs` lists every field."},
+	{name: "command-interpreter", kinds: []kind{gaveUp}, says: `interpreter does not`,
+		cause: "The command exists, but what must load it does not: $text.", fix: "give the image the interpreter of the #! line, or a binary for its C library (a static one needs none)."},
+	{name: "command-machine", kinds: []kind{gaveUp}, says: `no program for this machine`,
+		cause: "The command is not for this machine: $text.", fix: "build it for the task's runtimePlatform (X86_64 or ARM64), or give the script a #! line."},
+	{name: "command-user", kinds: []kind{gaveUp}, says: `cannot become user`,
+		cause: "The app's user cannot be taken on: $text.", fix: "run the container as root, or leave app.user out and set the user in the task definition."},
+	{name: "command-directory", kinds: []kind{gaveUp}, says: `the working directory`,
+		cause: "The app's working directory is not there: $text.", fix: "correct app.dir, or make the directory in the image."},
+	{name: "command-not-executable", kinds: []kind{gaveUp}, codes: []int{126},
+		cause: "The command cannot be executed: $text.", fix: "name a file, not a directory, that the app's user may execute (chmod +x in the image)."},
+	{name: "command-not-found", kinds: []kind{gaveUp}, codes: []int{127},
+		cause: "The command was not found: $text.", fix: "give its full path, or put its directory on the container's PATH; a shell's built-ins and && need sh -c."},
+	{name: "command-not-executable", kinds: []kind{gaveUp}, says: `^\S+: it is (a directory|not executable): `,
+		cause: "The command cannot be executed: $text.", fix: "name a file, not a directory, that the app's user may execute (chmod +x in the image)."},
+	{name: "command-not-found", kinds: []kind{gaveUp}, says: `^\S+: (file does not exist|.*no such file or directory)`,
+		cause: "The command was not found: $text.", fix: "give its full path, or put its directory on the container's PATH; a shell's built-ins and && need sh -c."},
+}
+
+var secretRules = []rule{
+	{name: "secret-denied", kinds: both, says: `(?s)(?:secret )?(\S+): .*the task role needs (\S+)`,
+		cause: "A secret may not be read: $text.", fix: "allow $2 on that ARN to the task role (taskRoleArn; the execution role does not count)."},
+	{name: "secret-kms", kinds: both, says: `(?i)kms`, unit: "token",
+		cause: "A secret cannot be decrypted: $text.", fix: "allow kms:Decrypt on its key to the task role."},
+	{name: "secret-missing", kinds: both, says: `ResourceNotFoundException|ParameterNotFound`,
+		cause: "A secret does not exist: $text.", fix: "correct the ARN (Secrets Manager's ends in six characters of its own), or create the secret in that region."},
+	{name: "secret-variable", kinds: both, says: `secret (env:\S+): the variable is not set`,
+		cause: "A secret is to come from the environment, and the variable of $1 is not set, or empty.", fix: "set it in the task definition's secrets or environment, or give the reference another form."},
+	{name: "secret-file", kinds: both, says: `secret file:(\S+): (.*)`,
+		cause: "The file of a secret cannot be read: $2.", fix: "mount it into this container, readable for its user."},
+	{name: "secret-not-filled", kinds: both, says: `(?:secret )?(\S+): (.*): not filled yet|it (?:is empty|has no (?:key|value))`,
+		cause: "A secret exists, but nobody has filled it: $text.", fix: "run `meshtask acl-controller` for this cluster, with --secret-name-prefix and the task tag consul.hashicorp.com/mesh=true; or put the token there yourself."},
+	{name: "login-role", kinds: both, says: `assumed role|taskRoleArn|AWS credentials`,
+		cause: "The login to Consul has no role to prove: $text.", fix: "give the task definition a taskRoleArn."},
+	{name: "login-refused", kinds: both, says: `(?s)acl\.login: .*(403|Permission denied|ACL not found).*`,
+		cause: "Consul refuses the login: $text.", fix: "let the auth method's BoundIAMPrincipalARNs hold the task role, and a binding rule give it the service."},
+	{name: "secret", kinds: waits, unit: "token",
+		cause: "The task's secrets are not there: $text.", fix: "$hint"},
+	{name: "secret", kinds: []kind{gaveUp}, codes: []int{201},
+		cause: "A secret could not be had: $text.", fix: "see that the reference is right and that the task role may read it; acl.wait is how long an unfilled one is waited for."},
+}
+
+var appRules = []rule{
+	{name: "app-out-of-memory", kinds: []kind{outOfMemory}, unit: "app",
+		cause: "The kernel killed the app, or a process of it, because the container's memory was used up.", fix: "raise the container's memory, or give the app a limit of its own below it; peak_bytes in the summary says what it used."},
+	{name: "out-of-memory", kinds: []kind{outOfMemory},
+		cause: "The kernel killed $unit because the container's memory was used up.", fix: "raise the container's memory: it must hold the Consul agent, Envoy and the app together."},
+	{name: "app-killed-at-budget", kinds: []kind{killed}, unit: "app",
+		cause: "The app did not end within its share of the stop, and was killed ($text).", fix: "make it end at its stop signal (app.stopSignal), or raise shutdown.stopTimeout with ECS's stopTimeout; `meshtask plan` shows its share."},
+	{name: "app-restarts-spent", kinds: []kind{gaveUp}, codes: []int{206}, says: `^(?:app: )?app: restart budget spent \((.*?)\): (.*)`,
+		cause: "The app ended more often than its restart policy allows ($1), at last because $2.", fix: "mend what ends it (its own log says what), or raise app.restart.max."},
+	{name: "app-not-ready-tcp", kinds: both, says: `connection refused`, unit: "app",
+		cause: "Nothing listens where the app should: $text.", fix: "let the app listen on that address, or set app.ready to where it does; within a mesh 127.0.0.1 is enough."},
+	{name: "app-not-ready-http", kinds: both, says: `status (\d+)`, unit: "app",
+		cause: "The app answers its readiness probe with $1: $text.", fix: "see the app's own log; app.ready.timeout is how long it may take."},
+	{name: "app-not-ready", kinds: both, unit: "app",
+		cause: "The app is not ready: $text.", fix: "see the app's own log; app.ready says what is asked, and app.ready.timeout how long it may take."},
+	{name: "app-not-ready", kinds: []kind{gaveUp}, codes: []int{205},
+		cause: "The app never became ready: $text.", fix: "let it serve what app.ready asks for within app.ready.timeout, or set app.ready to \"started\"; its own log says more."},
+	{name: "app-crashed", kinds: []kind{byItself}, codes: []int{128 + 4, 128 + 6, 128 + 7, 128 + 8, 128 + 11},
+		cause: "The app crashed: $text.", fix: "its own last lines say where; app.restart can start it again."},
+	{name: "app-killed", kinds: []kind{byItself, told}, codes: []int{137},
+		cause: "The app was killed by a KILL that was not ours: $text.", fix: "look for an out-of-memory kill of the whole task (ECS's stoppedReason), or for who sends KILL inside the container."},
+	{name: "app-shell-not-found", kinds: []kind{byItself}, codes: []int{127},
+		cause: "The app's shell did not find its command (it exited with 127).", fix: "correct the path in the script; its own last line names it."},
+	{name: "app-shell-not-executable", kinds: []kind{byItself}, codes: []int{126},
+		cause: "The app's shell could not execute its command (it exited with 126).", fix: "make it executable in the image; its own last line names it."},
+	{name: "app-ended-by-signal", kinds: []kind{byItself}, says: `was ended by`,
+		cause: "The app was ended by a signal: $text.", fix: "find who sent it, inside the container or in the app itself; its own log may say."},
+	{name: "app-failed", kinds: []kind{byItself},
+		cause: "The app ended by itself: $text.", fix: "its own last lines say why; app.restart {\"policy\":\"on-failure\"} would start it again."},
+	{name: "app-without-handler", kinds: []kind{told}, codes: []int{128 + 2, 128 + 3, 128 + 15},
+		cause: "The task was stopped by $text, and the app ended of the signal: it has no handler of its own.", fix: "nothing failed; a handler that ends with 0 makes it a good end, and a job's retry is told by 143."},
+	{name: "app-answered", kinds: []kind{told},
+		cause: "The task was stopped by $text, and the app answered with $code.", fix: "see the app's own log; with 0 it would have been a good end."},
+}
