@@ -38,6 +38,15 @@ func newACLBed(t testing.TB) *aclBed {
 	return b
 }
 
+// beside is the same Consul server with a cloud of its own, for a test whose
+// services, and so policies, have other names.
+func (b *aclBed) beside(t testing.TB) *aclBed {
+	t.Helper()
+	other := &aclBed{consul: b.consul, cloud: awsfake.New(t.Cleanup), token: b.token}
+	other.cloud.Enforce(aclPolicy(t, "controller-role.json", "controller-role-create-secrets.json"))
+	return other
+}
+
 // grant makes a policy and a token with it.
 func (b *aclBed) grant(t testing.TB, name, rules string) string {
 	t.Helper()
