@@ -53,6 +53,12 @@ func (s *Syncer) AgentUp() {
 	})
 }
 
+// Renew has Config.Renew called by the writer, so that it never races with a shutdown, and
+// then everything asserted again. Before Run it means nothing.
+func (s *Syncer) Renew() {
+	s.change(func() { s.renew = s.running && s.cfg.Renew != nil })
+}
+
 // change applies a fact and wakes the writer.
 func (s *Syncer) change(fact func()) {
 	s.mu.Lock()

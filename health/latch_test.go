@@ -37,7 +37,7 @@ func TestLatchFuzz(t *testing.T) {
 						l.agent.restart()
 						l.s.AgentUp()
 					}
-					[]func(){l.s.AppUp, l.s.AppUp, l.s.AppUp, l.s.EnvoyUp, l.s.EnvoyUp, l.s.EnvoyUp, l.s.AppDown, l.s.EnvoyDown, l.s.AgentUp, restart}[rng.IntN(10)]()
+					[]func(){l.s.AppUp, l.s.AppUp, l.s.AppUp, l.s.EnvoyUp, l.s.EnvoyUp, l.s.EnvoyUp, l.s.AppDown, l.s.EnvoyDown, l.s.AgentUp, l.s.Renew, restart}[rng.IntN(11)]()
 				}
 			}()
 			time.Sleep(time.Duration(rand.New(rand.NewPCG(seed, 2)).Int64N(int64(400 * time.Millisecond))))

@@ -24,6 +24,7 @@ type life struct {
 	removals int
 	removed  []bool
 	asserted int
+	renewed  int
 }
 
 // begin starts a life; change may alter its Config.
@@ -40,6 +41,10 @@ func begin(t *testing.T, change func(*life, *Config)) *life {
 		Reassert: func(ctx context.Context) error {
 			l.add(func() { l.asserted++ })
 			return l.agent.register(ctx)
+		},
+		Renew: func(ctx context.Context) {
+			l.add(func() { l.renewed++ })
+			_ = l.agent.register(ctx)
 		},
 	}
 	if change != nil {
@@ -108,6 +113,12 @@ func (l *life) assertions() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.asserted
+}
+
+func (l *life) renewals() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.renewed
 }
 
 func (l *life) wantSteps(want ...string) {

@@ -133,3 +133,31 @@ func TestAgentRestartsUnderAWrite(t *testing.T) {
 		l.down()
 	})
 }
+
+// TestRenew: another token is registered with once, between two writes, and every status is
+// written again under it; nothing turns meanwhile, and after a stop there is none.
+func TestRenew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := begin(t, nil)
+		l.up()
+		before := len(l.agent.log())
+		l.s.Renew()
+		l.within(50*time.Millisecond, "renewed", func() bool { return l.renewals() == 1 && len(l.agent.log()) > before })
+		time.Sleep(time.Minute)
+		if n, again := l.renewals(), l.assertions(); n != 1 || again != 0 {
+			t.Errorf("renewed %d times and registered again %d times, want 1 and 0", n, again)
+		}
+		l.wantSteps("step passing")
+		for _, a := range l.agent.log()[before:] {
+			if a.status != "passing" {
+				t.Errorf("%s was set %s", a.id, a.status)
+			}
+		}
+		l.down()
+		l.s.Renew()
+		time.Sleep(time.Minute)
+		if n := l.renewals(); n != 1 {
+			t.Errorf("renewed %d times, the last after the stop", n)
+		}
+	})
+}

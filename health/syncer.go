@@ -52,6 +52,10 @@ type Config struct {
 	// agent lacks one of Checks or Alias, after a restart or not, and never once shutdown has
 	// begun; its ctx is done then. nil: nobody can.
 	Reassert func(ctx context.Context) error
+	// Renew registers both once more, for another token, and changes no status; it is called
+	// once after each Syncer.Renew, whatever comes of it, and never once shutdown has begun.
+	// Between two writes of statuses, it may take renewLimit. nil: nobody can.
+	Renew func(ctx context.Context)
 
 	Note    func(event, detail string, kv ...any)
 	Grace   func() time.Duration // nil: 2 s
@@ -76,6 +80,7 @@ type Syncer struct {
 	stop     <-chan struct{}
 	suspect  bool             // the agent may have forgotten us: look before writing
 	reassert bool             // it has
+	renew    bool             // the registration is to be renewed
 	epoch    int              // counts losses: what an earlier agent acknowledged is void
 	written  map[string]State // what the agent has acknowledged; absent: unknown
 	loose    bool             // a status was written that the sidecar may not show yet

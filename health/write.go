@@ -12,8 +12,6 @@ const (
 	// callLimit is the time that one call to the agent may take. An update waits for the
 	// servers, so it is not short; the agent itself has taken it long before.
 	callLimit = 2 * time.Second
-	// reassertLimit bounds registering everything again.
-	reassertLimit = 5 * time.Second
 	// firstRetry and lastRetry bound the back-off after a failed round.
 	firstRetry, lastRetry = 20 * time.Millisecond, 2 * time.Second
 	// coaxes is how often in a row a sidecar that does not turn passing is asked again before
@@ -163,46 +161,6 @@ func (s *Syncer) round(ctx, soft context.Context, beat bool) error {
 	}
 	if loose {
 		return s.settle(ctx, soft)
-	}
-	return nil
-}
-
-// register has service and sidecar registered again when the agent has forgotten them, and
-// only then. To register what is there makes Consul (1.22.6, setCheckStateLocked) take an
-// unsent status for a sent one, so that the servers keep the one before.
-func (s *Syncer) register(ctx, soft context.Context) error {
-	s.mu.Lock()
-	suspect := s.suspect
-	s.suspect = false
-	s.mu.Unlock()
-	if suspect {
-		if _, err := s.look(ctx); err != nil && !errors.Is(err, errMissing) {
-			s.mu.Lock()
-			s.suspect = true
-			s.mu.Unlock()
-			return err
-		}
-	}
-	s.mu.Lock()
-	due := s.reassert && !s.facts.Latched
-	s.reassert = s.reassert && !due
-	if due {
-		s.alias.turn(true)
-	}
-	s.mu.Unlock()
-	if !due {
-		return nil
-	}
-	call, cancel := context.WithTimeout(soft, reassertLimit)
-	defer cancel()
-	s.cfg.Log.Info("registering service and sidecar again", "service", s.cfg.Service)
-	err := s.cfg.Reassert(call)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.alias.turned = time.Now()
-	if err != nil {
-		s.reassert = true
-		return fmt.Errorf("register the service again: %w", err)
 	}
 	return nil
 }
