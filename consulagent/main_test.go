@@ -143,6 +143,8 @@ func (f *fakeServers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if f.filtered {
 			w.Header().Set("X-Consul-Results-Filtered-By-ACLs", "true")
 		}
+	case r.URL.Path == "/v1/acl/token/self":
+		out = map[string]any{"AccessorID": "of-" + r.Header.Get("X-Consul-Token"), "SecretID": r.Header.Get("X-Consul-Token")}
 	case r.URL.Path == "/v1/catalog/deregister":
 		f.listed = f.sticky
 	case strings.HasPrefix(r.URL.Path, "/v1/agent/service/web"):

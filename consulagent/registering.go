@@ -28,27 +28,47 @@ const (
 	deregisterTries, deregisterPause = 5, 20 * time.Millisecond
 	// maintenanceReason holds back a service whose checks nobody can set.
 	maintenanceReason = "meshtask: app and Envoy are not ready yet"
+	// MetaAccessor is the key of service meta under which an instance says which ACL token
+	// it uses, by accessor ID: the ACL controller keeps a token until nobody uses it.
+	MetaAccessor = "acl-accessor"
 )
 
 // Register registers the service, then its sidecar: critical, or in maintenance mode when
 // the checks are native. It waits, until ctx is done, for a token that is not known yet and
 // for an agent or servers that fail; a refusal is returned at once. It may be repeated: the
-// agent keeps the statuses of checks that it has.
+// agent keeps the statuses of checks that it has. The service says by MetaAccessor which
+// token it was registered with.
 func (c *Client) Register(ctx context.Context) error {
+	return c.register(ctx, c.cfg.Token(), c.cfg.Registration.Native())
+}
+
+// Renew registers what is registered once more, with another token, and changes no status:
+// agent and servers go on by that token. It waits and fails as Register does.
+func (c *Client) Renew(ctx context.Context, token string) error {
+	return c.register(ctx, token, false)
+}
+
+func (c *Client) register(ctx context.Context, token string, hold bool) error {
 	defer c.cfg.Waiting("", "", "")
-	if err := c.awaitToken(ctx); err != nil {
+	accessor, err := c.awaitToken(ctx, token)
+	if err != nil {
 		return fmt.Errorf("register: %w", err)
 	}
 	r := c.cfg.Registration
-	for _, s := range []*api.AgentServiceRegistration{r.Service(), r.Sidecar()} {
+	service := r.Service()
+	if accessor != "" {
+		service.Meta[MetaAccessor] = accessor
+	}
+	for _, s := range []*api.AgentServiceRegistration{service, r.Sidecar()} {
 		if err := c.retry(ctx, "the agent to register "+s.ID, func() error {
 			ctx, cancel := outlive(ctx)
 			defer cancel()
-			return c.put(ctx, "/v1/agent/service/register", c.scope(), s)
+			_, err := c.conn.do(ctx, call{method: http.MethodPut, path: "/v1/agent/service/register", token: token, query: c.scope(), body: s})
+			return err
 		}); err != nil {
 			return fmt.Errorf("register %s: %w", s.ID, err)
 		}
-		if !r.Native() {
+		if !hold {
 			continue
 		}
 		if err := c.retry(ctx, "maintenance mode of "+s.ID, func() error {
@@ -76,19 +96,29 @@ func outlive(ctx context.Context) (context.Context, context.CancelFunc) {
 	return longer, func() { stop(); cancel() }
 }
 
-// awaitToken reads the token itself until the servers know it. An agent that is made to
-// look for it too early remembers for 30 s that there is none; this call makes it not look.
-func (c *Client) awaitToken(ctx context.Context) error {
-	if c.cfg.Token() == "" {
-		return nil
+// awaitToken reads the token itself until the servers know it, and returns its accessor ID.
+// An agent that is made to look for it too early remembers for 30 s that there is none; this
+// call makes it not look.
+func (c *Client) awaitToken(ctx context.Context, token string) (accessor string, err error) {
+	if token == "" {
+		return "", nil
 	}
-	return c.retry(ctx, "the ACL token", func() error {
-		_, err := c.get(ctx, "/v1/acl/token/self", url.Values{"stale": {""}}, nil)
-		if status(err, http.StatusUnauthorized) { // "ACL support disabled"
-			return nil
-		}
+	err = c.retry(ctx, "the ACL token", func() error {
+		accessor, err = c.Accessor(ctx, token)
 		return err
 	})
+	return accessor, err
+}
+
+// Accessor is the accessor ID of a token, by the servers' word; "" where ACLs are off. A
+// token that they do not know (yet) is an error.
+func (c *Client) Accessor(ctx context.Context, token string) (string, error) {
+	var self struct{ AccessorID string }
+	_, err := c.conn.do(ctx, call{method: http.MethodGet, path: "/v1/acl/token/self", token: token, query: url.Values{"stale": {""}}, out: &self})
+	if status(err, http.StatusUnauthorized) { // "ACL support disabled"
+		return "", nil
+	}
+	return self.AccessorID, err
 }
 
 // retry repeats try until it succeeds, is refused, or ctx is done.
