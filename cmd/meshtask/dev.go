@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -15,6 +16,7 @@ import (
 
 	"meshtask/internal/config"
 	"meshtask/internal/dev"
+	"meshtask/internal/plan"
 	"meshtask/supervisor"
 )
 
@@ -28,128 +30,222 @@ func runDev(w *world, c call) int {
 	if len(c.rest) > 0 || len(c.cmd) == 0 {
 		return w.fail(exitUsage, "dev: a command is needed: meshtask dev [flags] -- CMD ARG…")
 	}
-	d, err := newDev(w, c)
-	if err != nil {
+	if c.on("no-mesh") {
+		return w.fail(exitUsage, "dev: --no-mesh needs nothing of what dev makes: meshtask run --no-mesh -- CMD")
+	}
+	d := &devRun{w: w, c: c}
+	defer d.close()
+	if err := d.choose(); err != nil {
 		return w.fail(exitConfig, "dev: %v", err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return w.fail(exitInternal, "dev: %v", err)
-	}
 	srv := &http.Server{Handler: dev.Metadata(d.task), ReadHeaderTimeout: time.Second}
-	go srv.Serve(l)
+	go srv.Serve(d.endpoint)
 	defer srv.Close()
-	w.env = append(w.env, "ECS_CONTAINER_METADATA_URI_V4=http://"+l.Addr().String()+"/v4/"+d.task.ID)
+	w.env = plan.Merge(w.env, "ECS_CONTAINER_METADATA_URI_V4=http://"+d.endpoint.Addr().String()+"/v4/"+d.task.ID)
 
-	t, code := w.task("dev", config.Run, c)
+	mode := config.Run
+	if c.on("job") {
+		mode = config.Job
+	}
+	t, code := w.task("dev", mode, c)
 	if t == nil {
 		return code
 	}
 	defer t.out.Close(flushLimit)
 	t.before = d.server
-	d.print(w, t)
+	d.print(t)
 	return t.live()
 }
 
 // devRun is what `meshtask dev` has chosen.
 type devRun struct {
-	task dev.Task
-	file string // the configuration that was written
-	ours bool   // the server is started here
+	w        *world
+	c        call
+	task     dev.Task
+	dir      string
+	endpoint net.Listener // of the task metadata
+	place    *dev.Place   // of a server that is ours to start; nil: there is one
+	local    bool         // the server is this machine's, at task.Server
 }
 
-// newDev chooses name, address and server, and writes what is missing of the
-// configuration into the state directory.
-func newDev(w *world, c call) (*devRun, error) {
-	d := &devRun{task: dev.Task{Service: dev.Name(c.cmd[0]), Server: c.set["server"]}}
-	if name := c.set["service"]; name != "" {
-		d.task.Service = name
+func (d *devRun) close() {
+	if d.place != nil {
+		_ = d.place.Close()
 	}
-	var err error
-	if port := c.set["port"]; port != "" {
-		if d.task.Port, err = strconv.Atoi(port); err != nil {
-			return nil, fmt.Errorf("--port: want a number, got %q", port)
-		}
+}
+
+// flag is a flag of dev, else its variable.
+func (d *devRun) flag(name, variable string) string {
+	return cmp.Or(d.c.set[name], d.w.getenv(variable))
+}
+
+// passed says why something that was asked for is somewhere else.
+func (d *devRun) passed(why string) { fmt.Fprintf(d.w.stderr, "meshtask dev: %s\n", why) }
+
+// choose picks name, address, port and server, and writes what is missing of
+// the configuration into the state directory.
+func (d *devRun) choose() error {
+	doc, err := d.given()
+	if err != nil {
+		return err
 	}
-	if d.task.Address, err = dev.Address(); err != nil {
-		return nil, err
-	}
+	d.task = doc.Task()
+	d.task.Service = cmp.Or(d.task.Service, dev.Name(d.c.cmd[0]))
 	var id [8]byte
 	_, _ = rand.Read(id[:]) // never fails, says its documentation
 	d.task.ID = hex.EncodeToString(id[:])
-	if d.task.Server == "" {
-		d.task.Server = dev.ServerAddress
-		d.ours = !dev.Lives(context.Background(), d.task.Server)
+	if err := d.settle(doc); err != nil {
+		return err
 	}
-	dir := c.set["dir"]
-	if dir == "" {
-		dir = filepath.Join(os.TempDir(), "meshtask-dev", d.task.Service+"-"+d.task.ID[:6])
-		c.set["dir"] = dir
+	if err := d.findServer(); err != nil {
+		return err
 	}
-	var given []byte
-	if name := c.set["config"]; name != "" {
-		if given, err = os.ReadFile(name); err != nil {
-			return nil, err
-		}
-	}
-	doc, err := dev.Config(given, d.task)
+	text, err := doc.Complete(d.task)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
+	d.dir = d.flag("dir", "MESHTASK_DIR")
+	if d.dir == "" {
+		d.dir = filepath.Join(os.TempDir(), fmt.Sprintf("meshtask-dev-%d", os.Getuid()), d.task.Service+"-"+d.task.ID[:6])
 	}
-	d.file = filepath.Join(dir, "config.json")
-	c.set["config"] = d.file
-	return d, os.WriteFile(d.file, doc, 0o600)
+	if err := os.MkdirAll(d.dir, 0o700); err != nil {
+		return err
+	}
+	d.c.set["dir"], d.c.set["config"] = d.dir, filepath.Join(d.dir, "config.json")
+	return os.WriteFile(d.c.set["config"], text, 0o600)
 }
 
-func (d *devRun) print(w *world, t *task) {
-	fmt.Fprintf(w.stderr, "meshtask dev: service %s at %s, configuration %s\n", d.task.Service, d.task.Address, d.file)
-	fmt.Fprintf(w.stderr, "meshtask dev: Consul UI http://%s:8500/ui, public listener %s:%d\n", d.task.Server, d.task.Address, t.cfg.Proxy.PublicListenerPort)
-	for _, u := range t.cfg.Proxy.Upstreams {
-		host := u.LocalBindAddress
-		if host == "" {
-			host = d.task.Address
+// given is the configuration that there is, with the flags of dev in it.
+func (d *devRun) given() (dev.Document, error) {
+	text := []byte(d.w.getenv("MESHTASK_CONFIG_JSON"))
+	if name := d.flag("config", "MESHTASK_CONFIG"); name != "" {
+		var err error
+		if text, err = os.ReadFile(name); err != nil {
+			return dev.Document{}, err
 		}
-		fmt.Fprintf(w.stderr, "meshtask dev: upstream %s at http://%s\n", u.DestinationName, net.JoinHostPort(host, strconv.Itoa(u.LocalBindPort)))
+	}
+	doc, err := dev.Read(text)
+	if err != nil {
+		return doc, err
+	}
+	port := 0
+	if text := d.flag("port", "MESHTASK_PORT"); text != "" {
+		if port, err = strconv.Atoi(text); err != nil || port < 1 || port > 65535 {
+			return doc, fmt.Errorf("--port: want a number from 1 to 65535, got %q", text)
+		}
+		if host := doc.AppAddress(); !dev.Free(host, port) {
+			other, err := dev.OtherPort(host)
+			if err != nil {
+				return doc, err
+			}
+			d.passed(fmt.Sprintf("port %d of %s is taken: the app gets PORT=%d and has to listen there", port, host, other))
+			port = other
+		}
+	}
+	doc.Set(d.flag("service", "MESHTASK_SERVICE"), port)
+	return doc, nil
+}
+
+// settle takes the task's address, which the metadata endpoint is bound to.
+func (d *devRun) settle(doc dev.Document) error {
+	if d.task.Address != "" {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		d.endpoint = l
+		return err
+	}
+	p, err := dev.TaskPlace(doc.Ports(), d.passed)
+	if err != nil {
+		return err
+	}
+	d.endpoint, d.task.Address = p, p.Address
+	return nil
+}
+
+// findServer: servers that the configuration joins are somebody else's.
+func (d *devRun) findServer() (err error) {
+	given := d.flag("server", "MESHTASK_SERVER")
+	if given == "" && (d.task.Server != "" || d.flag("retry-join", "MESHTASK_RETRY_JOIN") != "") {
+		return nil
+	}
+	if d.task.Server, d.place, err = dev.FindServer(context.Background(), given, d.passed); err != nil {
+		return err
+	}
+	if given != "" { // it wins over the configuration's
+		d.c.set["retry-join"] = d.task.Server
+	}
+	ip := net.ParseIP(d.task.Server)
+	d.local = ip != nil && ip.IsLoopback()
+	return nil
+}
+
+func (d *devRun) print(t *task) {
+	out := t.w.stderr
+	fmt.Fprintf(out, "meshtask dev: service %s at %s, state and configuration in %s\n", t.cfg.Service.Name, d.task.Address, d.dir)
+	if d.task.Server != "" {
+		how := "joins the Consul server"
+		if d.place != nil {
+			how = "starts a Consul server"
+		}
+		fmt.Fprintf(out, "meshtask dev: %s at %s, UI http://%s:8500/ui\n", how, d.task.Server, d.task.Server)
+	}
+	listen := cmp.Or(t.cfg.Proxy.PublicListenerAddress, d.task.Address)
+	fmt.Fprintf(out, "meshtask dev: public listener %s\n", net.JoinHostPort(listen, strconv.Itoa(t.cfg.Proxy.PublicListenerPort)))
+	for _, u := range t.cfg.Proxy.Upstreams {
+		host := cmp.Or(u.LocalBindAddress, d.task.Address)
+		fmt.Fprintf(out, "meshtask dev: upstream %s at http://%s\n", u.DestinationName, net.JoinHostPort(host, strconv.Itoa(u.LocalBindPort)))
 	}
 }
 
-// server starts the development server when none lives, and waits until it has
-// a leader. end ends it: when the task has ended, nothing else of ours needs it.
+// server starts the development server when that is ours to do, and waits until
+// this machine's has a leader. end ends it: when the task has ended, nothing
+// else of ours needs it.
 func (d *devRun) server(ctx context.Context, t *task) (end func(), err error) {
-	if !d.ours {
+	if !d.local {
 		return func() {}, nil
 	}
-	argv := append([]string{t.mesh.consul}, dev.ServerArgs(d.task.Server)...)
-	print := t.childOutput("consul-server", 0)
-	child, err := t.sup.Start(supervisor.Spec{Name: "consul-server", Argv: argv, Env: t.w.env,
-		Lines: func(stream int, line []byte) { print(stream, 0, string(line)) }})
-	if err != nil {
-		return nil, &giveUp{exitConsul, err}
-	}
-	end = func() {
-		_ = child.SignalGroup(9) // its state is in memory: there is nothing to save
-		<-child.Done()
-		child.Clear(0)
-	}
-	ctx, cancel := context.WithTimeout(ctx, serverLimit)
-	defer cancel()
-	poll := time.NewTicker(20 * time.Millisecond) // its log does not say when it leads
-	defer poll.Stop()
-	for !dev.Lives(ctx, d.task.Server) {
-		select {
-		case <-poll.C:
-			continue
-		case <-child.Done():
-			exit := child.Exit()
-			err = fmt.Errorf("the development server ended: %v: %v", &exit, child.Tail())
-		case <-ctx.Done():
-			err = errors.New("the development server has no leader")
+	end = func() {}
+	ended := (<-chan struct{})(nil)
+	died := func() error { return nil }
+	if d.place != nil {
+		argv := append([]string{t.mesh.consul}, dev.ServerArgs(d.task.Server)...)
+		print := t.childOutput("consul-server", 0)
+		child, err := t.sup.Start(supervisor.Spec{Name: "consul-server", Argv: argv, Env: plan.ConsulFree(t.w.env),
+			Lines: func(stream int, line []byte) { print(stream, 0, string(line)) }})
+		if err != nil {
+			return nil, &giveUp{exitConsul, err}
 		}
+		end = func() {
+			_ = child.SignalGroup(9) // its state is in memory: there is nothing to save
+			<-child.Done()
+			child.Clear(0)
+		}
+		ended = child.Done()
+		died = func() error {
+			exit := child.Exit()
+			return fmt.Errorf("the development server ended: %v: %v", &exit, child.Tail())
+		}
+	}
+	if err = d.await(ctx, ended, died); err != nil {
 		end()
 		return nil, &giveUp{exitConsul, err}
 	}
 	return end, nil
+}
+
+// await polls until the server leads: its log does not say when.
+func (d *devRun) await(ctx context.Context, ended <-chan struct{}, died func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, serverLimit)
+	defer cancel()
+	poll := time.NewTicker(20 * time.Millisecond)
+	defer poll.Stop()
+	for !dev.Lives(ctx, d.task.Server) {
+		select {
+		case <-poll.C:
+		case <-ended:
+			return died()
+		case <-ctx.Done():
+			return errors.New("the development server has no leader")
+		}
+	}
+	return nil
 }

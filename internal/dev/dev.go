@@ -1,107 +1,142 @@
-// Package dev makes a laptop or a CI job look like an ECS task: a free address
-// on loopback, the documents of the task metadata endpoint, a configuration
-// with everything that was not given, and the command line of a Consul
-// development server. It starts no process and knows nothing of the task that
-// runs on it.
+// Package dev makes a laptop or a CI job look like an ECS task: an address on
+// loopback that nobody else has, the documents of the task metadata endpoint, a
+// configuration with everything that was not given, and the command line of a
+// Consul development server. It starts no process and knows nothing of the task
+// that runs on it.
 package dev
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"maps"
-	"net"
-	"net/http"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"time"
 )
 
-// ServerAddress is where the development server of this machine is: the first
-// `meshtask dev` starts it, later ones join it.
-const ServerAddress = "127.0.0.1"
-
-// ServerArgs are the arguments of `consul` for a server at address, with its
-// UI, whose state is gone when it ends.
-func ServerArgs(address string) []string {
-	return []string{"agent", "-dev", "-node", "dev-server", "-bind", address, "-client", address, "-log-level", "warn",
-		"-hcl", "ports { dns = -1, serf_wan = -1, grpc_tls = -1 } ui_config { enabled = true } disable_update_check = true"}
-}
-
-// Lives says whether a Consul server at address answers and has a leader.
-func Lives(ctx context.Context, address string) bool {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	t := &http.Transport{}
-	defer t.CloseIdleConnections()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(address, "8500")+"/v1/status/leader", nil)
-	if err != nil {
-		return false
-	}
-	resp, err := (&http.Client{Transport: t}).Do(req)
-	if err != nil {
-		return false
-	}
-	defer resp.Body.Close()
-	leader, err := io.ReadAll(io.LimitReader(resp.Body, 256))
-	return err == nil && resp.StatusCode == http.StatusOK && len(strings.Trim(string(leader), "\"\n ")) > 0
-}
-
-// ports are what a task binds on its address by default.
-var ports = []int{8301, 8500, 8502, 20000}
-
-// Address is a loopback address of 127.77.0.0/16 on which none of a task's
-// ports is bound.
-func Address() (string, error) {
-	for n := 2; n < 1<<16-1; n++ {
-		a := fmt.Sprintf("127.77.%d.%d", n>>8, n&255)
-		if free(a) {
-			return a, nil
-		}
-	}
-	return "", fmt.Errorf("no address of 127.77.0.0/16 has the ports %v free", ports)
-}
-
-func free(address string) bool {
-	for _, p := range ports {
-		l, err := net.Listen("tcp", net.JoinHostPort(address, strconv.Itoa(p)))
-		if err != nil {
-			return false
-		}
-		_ = l.Close()
-	}
-	return true
-}
-
-// Task is what a development task is called and where it is.
+// Task is what a development task is called and where it is. A zero field is
+// one that nobody has given.
 type Task struct {
-	ID, Service, Address, Server string
-	Port                         int // of the app; 0: it takes no traffic
+	ID, Service, Address string
+	Server               string // to join
+	Port                 int    // of the app; 0: it takes no traffic
 }
 
-// Config completes doc, a configuration as its user wrote it or nil, with what
-// is missing. What is there stays.
-func Config(doc []byte, t Task) ([]byte, error) {
-	have := map[string]any{}
-	if len(doc) > 0 {
-		if err := json.Unmarshal(doc, &have); err != nil {
-			return nil, fmt.Errorf("cannot read the configuration: %w", err)
+// Document is a configuration as its user wrote it.
+type Document struct{ root map[string]any }
+
+// Read reads a configuration; an empty text is an empty one.
+func Read(text []byte) (Document, error) {
+	d := Document{map[string]any{}}
+	if len(text) > 0 {
+		if err := json.Unmarshal(text, &d.root); err != nil {
+			return d, fmt.Errorf("cannot read the configuration: %w", err)
 		}
 	}
+	if d.root == nil { // null
+		d.root = map[string]any{}
+	}
+	return d, nil
+}
+
+// known is the part of a configuration that matters here. Everything else, and
+// everything wrong, is for whoever loads the finished document.
+type known struct {
+	Task    struct{ Address string }
+	Service struct {
+		Name string
+		Port int
+	}
+	Proxy struct {
+		PublicListenerPort  int
+		LocalServiceAddress string
+		Upstreams           []struct {
+			LocalBindAddress string
+			LocalBindPort    int
+		}
+	}
+	ConsulAgent struct {
+		RetryJoin []string
+		External  string
+	}
+}
+
+func (d Document) known() known {
+	k := known{}
+	text, err := json.Marshal(d.root)
+	if err == nil {
+		_ = json.Unmarshal(text, &k) // a field of a wrong type is found when the document is loaded
+	}
+	return k
+}
+
+// Set puts a service name and a port that win over the document's; a zero one
+// changes nothing.
+func (d Document) Set(service string, port int) {
+	over := map[string]any{}
+	if service != "" {
+		over["name"] = service
+	}
+	if port != 0 {
+		over["port"] = port
+	}
+	old, _ := d.root["service"].(map[string]any)
+	fill(over, old)
+	d.root["service"] = over
+}
+
+// Task is what the document says: name, address, port, and the first server
+// that it joins.
+func (d Document) Task() Task {
+	k := d.known()
+	t := Task{Service: k.Service.Name, Address: k.Task.Address, Port: k.Service.Port, Server: k.ConsulAgent.External}
+	if len(k.ConsulAgent.RetryJoin) > 0 {
+		t.Server = k.ConsulAgent.RetryJoin[0]
+	}
+	return t
+}
+
+// AppAddress is where the app listens: on a laptop, where it always does.
+func (d Document) AppAddress() string {
+	if a := d.known().Proxy.LocalServiceAddress; a != "" {
+		return a
+	}
+	return appAddress
+}
+
+const appAddress = "127.0.0.1"
+
+// Ports are what the task binds on its own address.
+func (d Document) Ports() []int {
+	k := d.known()
+	ports := []int{8301, 8500, 8502, 20000}
+	if p := k.Proxy.PublicListenerPort; p != 0 {
+		ports[3] = p
+	}
+	for _, u := range k.Proxy.Upstreams {
+		if u.LocalBindAddress == "" && u.LocalBindPort != 0 {
+			ports = append(ports, u.LocalBindPort)
+		}
+	}
+	return ports
+}
+
+// Complete adds to the document what is missing of it. What is there stays. The
+// app gets its port as PORT too, since it may have been moved.
+func (d Document) Complete(t Task) ([]byte, error) {
 	service := map[string]any{"name": t.Service}
+	more := map[string]any{
+		"service": service,
+		"task":    map[string]any{"address": t.Address},
+		"proxy":   map[string]any{"localServiceAddress": appAddress},
+	}
 	if t.Port != 0 {
 		service["port"] = t.Port
+		more["app"] = map[string]any{"env": map[string]any{"PORT": fmt.Sprint(t.Port)}}
 	}
-	fill(have, map[string]any{
-		"service":     service,
-		"task":        map[string]any{"address": t.Address},
-		"consulAgent": map[string]any{"retryJoin": []string{t.Server}},
-		// The app of a laptop listens where it always does.
-		"proxy": map[string]any{"localServiceAddress": "127.0.0.1"},
-	})
-	return json.MarshalIndent(have, "", "  ")
+	if d.known().ConsulAgent.External == "" {
+		more["consulAgent"] = map[string]any{"retryJoin": []string{t.Server}}
+	}
+	fill(d.root, more)
+	return json.MarshalIndent(d.root, "", "  ")
 }
 
 func fill(have, more map[string]any) {
@@ -116,35 +151,6 @@ func fill(have, more map[string]any) {
 			fill(inner, add)
 		}
 	}
-}
-
-// Metadata serves the task metadata endpoint, version 4, of one task with one
-// container: the paths "" and /task below /v4/ID.
-func Metadata(t Task) http.Handler {
-	arn := "arn:aws:ecs:local:000000000000:"
-	container := map[string]any{
-		"DockerId": t.ID + "-1", "Name": t.Service, "DockerName": t.Service, "Type": "NORMAL", "DesiredStatus": "RUNNING", "KnownStatus": "RUNNING",
-		"Limits":   map[string]any{"CPU": 0},
-		"Networks": []any{map[string]any{"NetworkMode": "awsvpc", "IPv4Addresses": []string{t.Address}}},
-	}
-	task := map[string]any{
-		"Cluster": arn + "cluster/dev", "TaskARN": arn + "task/dev/" + t.ID, "Family": t.Service, "Revision": "1",
-		"DesiredStatus": "RUNNING", "KnownStatus": "RUNNING", "LaunchType": "EXTERNAL", "Containers": []any{container},
-	}
-	mux := http.NewServeMux()
-	for path, doc := range map[string]any{"/v4/" + t.ID: container, "/v4/" + t.ID + "/task": task, "/v4/" + t.ID + "/taskWithTags": tagged(task)} {
-		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", "application/json")
-			_ = json.NewEncoder(w).Encode(doc) // the reader may be gone
-		})
-	}
-	return mux
-}
-
-func tagged(task map[string]any) map[string]any {
-	out := maps.Clone(task)
-	out["TaskTags"] = map[string]string{"consul.hashicorp.com/mesh": "true"}
-	return out
 }
 
 // Name makes a service name of a command: its last path segment, in lower case.
