@@ -18,12 +18,17 @@ import (
 
 // Settings is what the bootstrap document needs besides the registration.
 type Settings struct {
-	ProxyID string                   // ID of the registered sidecar; becomes node.id
-	XDS     string                   // the agent's gRPC: "IP:PORT" or "unix:///PATH"
-	CA      string                   // PEM; set = xDS over TLS, trusting this
-	Token   func() string            // ACL token of the proxy; nil = none
-	Admin   string                   // "IP:PORT", or the path of a unix socket
-	Env     func(name string) string // what a statsd URL such as "$NAME" reads; nil = nothing
+	ProxyID string        // ID of the registered sidecar; becomes node.id
+	XDS     string        // the agent's gRPC: "IP:PORT" or "unix:///PATH"
+	CA      string        // PEM; set = xDS over TLS, trusting this
+	Token   func() string // ACL token of the proxy; nil = none
+	Admin   string        // "IP:PORT", or the path of a unix socket
+
+	// TokenFile is set when the token may change while Envoy runs: Write makes it, and
+	// WriteToken changes it. "" leaves the document with the token of now.
+	TokenFile string
+
+	Env func(name string) string // what a statsd URL such as "$NAME" reads; nil = nothing
 
 	// NoStatsTags drops Consul's stats tags, which cost 44 ms of Envoy's start.
 	// What proxy.config sets itself stays.
@@ -45,8 +50,8 @@ const tokenKey = "x-consul-token"
 // Document is the bootstrap document: what `consul connect envoy -bootstrap` of
 // Consul 1.22.6 prints for the same registration, except that the admin
 // interface may be a unix socket, that it has no access log even where
-// proxy-defaults ask for one, and that xDS is retried sooner. It holds the
-// token. Errors name the setting of proxy.config.
+// proxy-defaults ask for one, that xDS is retried sooner, and that it follows
+// Settings.TokenFile. It holds the token. Errors name the setting of proxy.config.
 func Document(s Settings, r Registered) ([]byte, error) {
 	doc, err := document(s, r)
 	if err != nil {
@@ -114,7 +119,7 @@ func agentCluster(s Settings) (object, error) {
 			return nil, fmt.Errorf("xDS address: %w", err)
 		}
 	}
-	cluster := staticCluster("local_agent", address, "http2_protocol_options")
+	cluster := staticCluster(agentClusterName, address, "http2_protocol_options")
 	cluster["ignore_health_on_host_removal"] = false
 	cluster["connect_timeout"] = "1s"
 	if s.CA != "" {
@@ -131,15 +136,16 @@ func agentCluster(s Settings) (object, error) {
 	return cluster, nil
 }
 
+const httpOptions = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
 // staticCluster has the mixture of snake and camel case that Consul prints, so
 // that both documents stay comparable.
 func staticCluster(name string, address object, protocol string) object {
-	const options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 	return object{
 		"name": name,
 		"type": "STATIC",
-		"typed_extension_protocol_options": object{options: object{
-			"@type":                "type.googleapis.com/" + options,
+		"typed_extension_protocol_options": object{httpOptions: object{
+			"@type":                "type.googleapis.com/" + httpOptions,
 			"explicit_http_config": object{protocol: object{}},
 		}},
 		"loadAssignment": object{
@@ -163,7 +169,7 @@ func dynamicResources(token string) object {
 			"transport_api_version": "V3",
 			"grpc_services": object{
 				"initial_metadata": []any{object{"key": tokenKey, "value": token}},
-				"envoy_grpc":       object{"cluster_name": "local_agent"},
+				"envoy_grpc":       object{"cluster_name": agentClusterName},
 			},
 		},
 	}

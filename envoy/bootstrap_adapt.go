@@ -35,6 +35,9 @@ func adapt(doc object, s Settings, r Registered) error {
 			}
 		}
 	}
+	if s.TokenFile != "" {
+		inject(doc, s.TokenFile)
+	}
 	if s.NoStatsTags {
 		cfg, err := parseConfig(r.Config)
 		if err != nil {

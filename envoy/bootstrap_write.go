@@ -47,7 +47,8 @@ const (
 	commandPause = 100 * time.Millisecond // doubled after each try
 )
 
-// Write makes the document and puts it in place with a rename.
+// Write makes the document, and the token file if there is one, and puts each in place
+// with a rename.
 func (b Bootstrap) Write(ctx context.Context) error {
 	r, err := b.Registered(ctx)
 	if err != nil {
@@ -65,6 +66,11 @@ func (b Bootstrap) Write(ctx context.Context) error {
 	}
 	if err != nil {
 		return fmt.Errorf("envoy bootstrap: %w", err)
+	}
+	if b.TokenFile != "" && b.Token != nil {
+		if err := WriteToken(b.TokenFile, b.Token()); err != nil {
+			return err
+		}
 	}
 	if err := writeFile(b.File, doc); err != nil {
 		return fmt.Errorf("envoy bootstrap: %w", err)
