@@ -117,7 +117,7 @@ func (t *task) wireMesh() error {
 	env := plan.ConsulFree(plan.Scrub(t.w.env, t.cfg.SecretVariables()))
 	t.runners = map[lifecycle.Unit]lifecycle.Runner{
 		lifecycle.Token: &tokenUnit{cfg: t.cfg, env: t.w.lookup, waiting: t.waits.of(string(lifecycle.Token)), into: &t.tokens,
-			grace: t.grace(lifecycle.Token), log: t.log},
+			grace: t.grace(lifecycle.Token), log: t.log, renewal: t.renewal()},
 		lifecycle.MeshInit: &meshInit{client: m.client, grace: t.grace(lifecycle.MeshInit), note: t.note(lifecycle.MeshInit), log: t.log,
 			removed:   m.outOfCatalog.Store,
 			bootstrap: func() envoy.Bootstrap { return t.bootstrap(file, env) }},
@@ -144,7 +144,7 @@ func (t *task) bootstrap(file string, env []string) envoy.Bootstrap {
 	m := t.mesh
 	return envoy.Bootstrap{
 		Settings: envoy.Settings{ProxyID: m.reg.ProxyID(), XDS: plan.AgentGRPC(t.cfg), Token: t.serviceToken, Admin: t.envoyAdmin(),
-			Env: t.w.getenv, NoStatsTags: !t.cfg.Envoy.StatsTags},
+			TokenFile: t.tokenFile(), Env: t.w.getenv, NoStatsTags: !t.cfg.Envoy.StatsTags},
 		File: file, Registered: t.registered, UseCommand: t.cfg.Envoy.Bootstrap == "consul",
 		Command: envoy.Command{Path: m.consul, HTTP: plan.AgentHTTP(t.cfg), Env: env, Start: t.sup, Waiting: t.waits.of(string(lifecycle.MeshInit))},
 		Log:     t.log,

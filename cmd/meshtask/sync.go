@@ -29,8 +29,8 @@ func (t *task) syncer() (*health.Syncer, error) {
 		Agent: m.client, Service: m.reg.ServiceID(), Proxy: m.reg.ProxyID(), Alias: m.reg.AliasID(),
 		Checks: plan.Checks(t.cfg, m.reg), TTL: t.cfg.Health.TTL.Duration,
 		Never:    t.cfg.Mode == config.Job && t.cfg.Service.Port == 0,
-		Reassert: t.reassert,
-		Note:     t.note(lifecycle.HealthSync), Grace: t.grace(lifecycle.HealthSync), Waiting: t.waits.of(string(lifecycle.HealthSync)), Log: t.log.Named("health-sync"),
+		Reassert: t.reassert, Renew: t.takeOver,
+		Note: t.note(lifecycle.HealthSync), Grace: t.grace(lifecycle.HealthSync), Waiting: t.waits.of(string(lifecycle.HealthSync)), Log: t.log.Named("health-sync"),
 	}
 	if t.cfg.Shutdown.AgentLeave != "first" {
 		c.Catalog, c.Removed = m.client, func(ok bool) { m.outOfCatalog.Store(ok) }

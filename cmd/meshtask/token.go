@@ -23,6 +23,7 @@ type tokens struct {
 	mu     sync.Mutex
 	values map[secret.Ref]secret.String
 	login  iam.Token
+	next   candidate
 }
 
 func (k *tokens) of(ref secret.Ref) string {
@@ -54,6 +55,7 @@ type tokenUnit struct {
 	grace   func() time.Duration
 	log     hclog.Logger
 	into    *tokens
+	renewal *renewal // nil: what was found stays
 }
 
 func (u *tokenUnit) Run(ctx context.Context, ready func(), stop <-chan struct{}) error {
@@ -71,10 +73,7 @@ func (u *tokenUnit) Run(ctx context.Context, ready func(), stop <-chan struct{})
 	if !stopped(stop) {
 		ready()
 	}
-	select {
-	case <-stop:
-	case <-ctx.Done():
-	}
+	u.renewal.until(ctx, stop)
 	u.logout(ctx, client)
 	return nil
 }

@@ -14,6 +14,9 @@ const (
 	least     = time.Second
 )
 
+// leastRefresh bounds what a task's look at its secret costs.
+const leastRefresh = time.Second
+
 func (v checker) shutdown() {
 	s := v.c.Shutdown
 	stop := s.StopTimeout.Duration
@@ -47,11 +50,20 @@ func (v checker) shutdown() {
 func (v checker) acl() {
 	a := v.c.ACL
 	v.positive("acl.wait", a.Wait)
+	if r := a.Refresh.Duration; r > 0 && r < leastRefresh {
+		v.wrong("acl.refresh", "must be 0s (never) or %s at least, got %s", leastRefresh, r)
+	}
 	if a.Login == nil {
 		return
 	}
 	if !a.ServiceToken.IsZero() {
 		v.wrong("acl.serviceToken", "only one of acl.serviceToken and acl.login can be given")
+	}
+	if a.Login.AgentMethod != "" && !a.AgentToken.IsZero() {
+		v.wrong("acl.agentToken", "only one of acl.agentToken and acl.login.agentMethod can be given")
+	}
+	if a.Login.AgentMethod != "" && v.c.ConsulAgent.External != "" {
+		v.wrong("acl.login.agentMethod", "consulAgent.external is an agent of somebody else, which has a token of its own")
 	}
 	switch s := a.Login.Server; {
 	case s == "":

@@ -36,7 +36,7 @@ func preset() *Config {
 			StopTimeout: after(30 * time.Second), AgentLeave: "last",
 			Drain: Drain{Enabled: true, PropagationWait: after(time.Second)},
 		},
-		ACL: ACL{Wait: after(2 * time.Minute)},
+		ACL: ACL{Wait: after(2 * time.Minute), Refresh: after(5 * time.Minute)},
 		Log: Log{Level: "info", Format: "text", App: "raw", Prefix: true},
 	}
 }
@@ -119,6 +119,9 @@ func (c *Config) fillACL(r *report, from func(string, *secret.Ref, string)) {
 		}
 		if l.CACert.IsZero() {
 			l.CACert = c.ConsulAgent.CACert
+		}
+		if r.alias["acl.login"] == "consulLogin" {
+			c.asConsulClient(from)
 		}
 		if !r.given["acl.login.includeEntity"] {
 			l.IncludeEntity = true

@@ -67,6 +67,35 @@ func (d *document) convert(r *report) {
 	d.flags(old.ExtraLoginFlags, r)
 }
 
+// What the script of consul-ecs's consul-client container did beside its
+// document: it logged in for the agent, and wrote the CAs of the login.
+const (
+	clientMethod = "iam-ecs-client-token"
+	clientCA     = "/consul/consul-ca-cert.pem"       // from CONSUL_CACERT or CONSUL_CACERT_PEM
+	clientCAHTTP = "/consul/consul-https-ca-cert.pem" // from CONSUL_HTTPS_CACERT_PEM
+)
+
+// asConsulClient completes a login by consulLogin with what came from there.
+func (c *Config) asConsulClient(from func(path string, to *secret.Ref, variable string)) {
+	l := c.ACL.Login
+	if c.ACL.AgentToken.IsZero() && c.ConsulAgent.External == "" {
+		l.AgentMethod = clientMethod
+	}
+	if l.CACert.Kind != secret.File {
+		return
+	}
+	made := secret.Ref{}
+	switch l.CACert.Path {
+	case clientCA:
+		made = c.ConsulAgent.CACert
+	case clientCAHTTP:
+		from("acl.login.caCert", &made, "CONSUL_HTTPS_CACERT_PEM")
+	}
+	if !made.IsZero() {
+		l.CACert = made
+	}
+}
+
 // flags takes the flags of "consul login" that consul-ecs v0.5 let users add.
 func (d *document) flags(list []string, r *report) {
 	l := d.ACL.Login

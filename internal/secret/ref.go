@@ -110,6 +110,10 @@ func made(s, set string) bool { return s != "" && strings.Trim(s, set) == "" }
 // IsZero says whether there is no reference.
 func (r Ref) IsZero() bool { return r.Kind == None }
 
+// Fixed says whether what the reference names cannot change while we run: a variable, a
+// version of a secret, or nothing.
+func (r Ref) Fixed() bool { return r.Kind == None || r.Kind == Env || r.Version != "" }
+
 // String is the reference in the form that Parse takes, with trailing empty
 // parts left out. It holds no secret.
 func (r Ref) String() string {

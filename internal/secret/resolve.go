@@ -93,6 +93,16 @@ func All(ctx context.Context, cfg Config, refs ...Ref) (map[Ref]String, error) {
 	return all, nil
 }
 
+// Once asks for a value that was there before, a single time. The error names the
+// reference and holds no secret.
+func Once(ctx context.Context, cfg Config, ref Ref) (String, error) {
+	s, err := cfg.ask(ctx, ref)
+	if err != nil {
+		return "", fmt.Errorf("secret %s: %w", ref, err)
+	}
+	return s, nil
+}
+
 // worst is the joined errors, without those that only follow from another's.
 func worst(errs []error) error {
 	errs = slices.DeleteFunc(slices.Clone(errs), func(err error) bool { return err == nil })
