@@ -18,7 +18,7 @@ endif
 # Programs built with -race sleep a second at their end otherwise.
 TEST := GORACE=atexit_sleep_ms=0 $(RACE) go test
 
-.PHONY: help tools build test unit e2e lint demo bench soak check clean
+.PHONY: help tools build try test unit e2e lint demo bench soak check clean
 
 help: ## print the targets
 	@sed -n 's/^\([a-z0-9]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -28,6 +28,10 @@ tools: ## put consul and envoy into .tools/bin (PATH, else built and fetched; ab
 
 build: ## build ./meshtask, one static binary
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o meshtask ./cmd/meshtask
+
+try: tools ## put meshtask and a small app beside consul and envoy: what the pages under docs/ run
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o .tools/bin/meshtask ./cmd/meshtask
+	CGO_ENABLED=0 go build -C e2e -o ../.tools/bin/app ./app
 
 test: unit e2e ## all tests: unit and scenarios, then the real parts
 
