@@ -27,6 +27,7 @@ type LineWriter struct {
 	change *sync.Cond
 	queue  []byte
 	lost   int64 // of dropped, not yet told to the reader
+	begun  bool  // a first line has started the writing goroutine: a silent life has none
 	closed bool
 	ended  chan struct{} // closed when the writing goroutine has returned
 }
@@ -35,7 +36,6 @@ type LineWriter struct {
 func NewLineWriter(f *os.File) *LineWriter {
 	w := &LineWriter{fd: int(f.Fd()), file: f, ended: make(chan struct{})}
 	w.change = sync.NewCond(&w.mu)
-	go w.run()
 	return w
 }
 
@@ -62,8 +62,12 @@ func (w *LineWriter) Dropped() int64 { return w.dropped.Load() }
 func (w *LineWriter) Close(limit time.Duration) {
 	w.mu.Lock()
 	w.closed = true
+	begun := w.begun
 	w.change.Broadcast()
 	w.mu.Unlock()
+	if !begun {
+		return
+	}
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
@@ -91,6 +95,10 @@ func (w *LineWriter) add(prefix string, line []byte, wait bool) {
 	w.queue = append(w.queue, prefix...)
 	w.queue = append(w.queue, line...)
 	w.queue = append(w.queue, '\n')
+	if !w.begun {
+		w.begun = true
+		go w.run()
+	}
 	w.change.Broadcast()
 }
 

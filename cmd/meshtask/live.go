@@ -12,7 +12,6 @@ import (
 
 	"github.com/oklog/run"
 
-	"meshtask/internal/cgroup"
 	"meshtask/internal/config"
 	"meshtask/internal/journal"
 	"meshtask/internal/plan"
@@ -67,7 +66,6 @@ func (t *task) play(path string) (lifecycle.Outcome, error) {
 		}
 		defer end()
 	}
-	t.oomKills.Store(int64(cgroup.OOMKills(cgroup.Root{})))
 	t.marker = lifecycle.NewMarker(t.rows, len(t.cfg.App.Command) > 0)
 	if limit := t.cfg.MaxRunTime; limit > 0 {
 		timer := time.AfterFunc(limit, func() {

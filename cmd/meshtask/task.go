@@ -68,6 +68,7 @@ type task struct {
 	reached  atomic.Bool  // T2 up
 	stopping atomic.Bool
 	held     pending
+	oomFirst sync.Once
 	oomKills atomic.Int64 // of our cgroup, when last looked
 }
 
@@ -161,15 +162,19 @@ func (t *task) elapsed() time.Duration {
 // note is the journal of one unit.
 func (t *task) note(u lifecycle.Unit) func(event, detail string, kv ...any) {
 	return func(event, detail string, kv ...any) {
-		if u == lifecycle.App && event == journal.Step && detail == "exec" {
+		exec, exit := event == journal.Step && detail == "exec", event == journal.Step && detail == "exit"
+		if exec && u == lifecycle.App {
 			t.held.release(t.app)
-			t.book.Add(string(u), t.label(u), event, detail, kv...)
-			t.reach(func(m *lifecycle.Marker) []lifecycle.Reached { return m.Executed() })
-			return
 		}
 		t.book.Add(string(u), t.label(u), event, detail, kv...)
-		if event == journal.Step && detail == "exit" {
+		switch {
+		case exec && u == lifecycle.App:
+			t.reach(func(m *lifecycle.Marker) []lifecycle.Reached { return m.Executed() })
+		case exit:
 			t.blame(u)
+		}
+		if exec { // beside the start of the first child: what was killed before is not ours
+			t.oomFirst.Do(func() { t.oomKills.Store(int64(cgroup.OOMKills(cgroup.Root{}))) })
 		}
 	}
 }
