@@ -1,0 +1,124 @@
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+
+	"meshtask/e2e/harness"
+	"meshtask/e2e/load"
+	"meshtask/internal/awsfake"
+)
+
+// Tokens are rotated under two tasks that call each other: the old ones are deleted once
+// the tasks use the new ones, no request is lost, and Envoy, whose bootstrap still has the
+// old one, gets a new stream by the new one when its agent comes back.
+func TestTaskFollowsARotation(t *testing.T) {
+	t.Parallel()
+	b := newACLBed(t)
+	b.consul.HTTPServices(t)
+	b.consul.Allow(t, "web", "apis")
+	b.cloud.Secrets.Set(clientSecret, "{}")
+	controller := b.start(t, "controller", "prod", "--consul-client-secret-arn", clientSecret, "--rotate-after", "6s")
+	apis := b.rotated(t, "apis-1", "apis", nil)
+	web := b.rotated(t, "web", "web", func(c map[string]any) {
+		c["proxy"] = map[string]any{"upstreams": []any{map[string]any{"destinationName": "apis", "localBindPort": 9191}}}
+	})
+	first := map[string]string{"apis": b.accessor(t, "apis"), "web": b.accessor(t, "web")}
+	url := "http://" + web.address + ":9191/"
+	answers(t, url, http.StatusOK, "apis-1")
+
+	g := load.Start(t.Context(), load.Config{URL: url, LongURL: url + "slow?ms=300", Rate: 100, NewConn: 50, Long: 3, Body: 32})
+	for service, accessor := range first {
+		harness.Eventually(t, 90*time.Second, "the first token of "+service+" is deleted", func() error {
+			_, _, err := b.consul.API.ACL().TokenRead(accessor, nil)
+			if err == nil {
+				return errors.New("it is there")
+			}
+			return nil
+		})
+		if now := b.accessor(t, service); now == accessor {
+			t.Errorf("%s reports the token that is deleted", service)
+		}
+	}
+	for _, m := range []member{apis, web} {
+		m.Await(t, soon, "up", "token", "step", "renewed")
+		m.without(t, "up", "health-sync", "step", "critical")
+	}
+	report := g.Stop()
+	t.Logf("%d requests, %d failed %s", report.Sent, len(report.Failures), report.Kinds())
+	if len(report.Failures) > 0 || report.Sent < 100 {
+		t.Errorf("%d of %d requests were lost: %s", len(report.Failures), report.Sent, report.Kinds())
+	}
+
+	// By the new tokens endpoints still reach web's Envoy ...
+	second := b.rotated(t, "apis-2", "apis", nil)
+	apis.term(t)
+	apis.ended(t, 0)
+	answers(t, url, http.StatusOK, "apis-2")
+	// ... and intentions the Envoy of apis, once it has lost its stream.
+	apis = second
+	renewed := b.accessor(t, "apis")
+	harness.Eventually(t, soon, "a rotation while it runs", func() error {
+		if b.accessor(t, "apis") == renewed {
+			return errors.New("the same token")
+		}
+		return nil
+	})
+	apis.kill(t, "consul-agent", 1)
+	apis.Await(t, soon, "up", "consul-agent", "restart", "")
+	b.consul.Passing(t, soon, "apis", 1)
+	if _, err := b.consul.API.ConfigEntries().Delete(api.ServiceIntentions, "apis", nil); err != nil {
+		t.Fatal(err)
+	}
+	answers(t, url, http.StatusForbidden, "")
+	for _, m := range []member{web, apis} {
+		b.discreet(t, m.Process)
+	}
+
+	for _, m := range []member{web, apis} {
+		m.term(t)
+		m.ended(t, 0)
+	}
+	b.consul.Empty(t, cleanWithin)
+	if err := controller.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	ended(t, controller, terminate, 0)
+}
+
+// rotated starts a task whose tokens are in secrets, and has it in the cluster.
+func (b *aclBed) rotated(t *testing.T, name, service string, edit func(map[string]any)) member {
+	t.Helper()
+	arn := b.mesh("prod", service)
+	id := arn[strings.LastIndexByte(arn, '/')+1:]
+	reference := func(name string) string {
+		return fmt.Sprintf("arn:aws:secretsmanager:%s:%s:secret:%s:token::", awsfake.Region, awsfake.Account, name)
+	}
+	m := prepare(t, b.consul, id, service, func(c map[string]any) {
+		c["acl"] = map[string]any{"serviceToken": reference(aclPrefix + "-" + service), "agentToken": reference(clientSecret), "refresh": "1s"}
+		if edit != nil {
+			edit(c)
+		}
+	})
+	m.Task = harness.StartTask(t, harness.TaskConfig{Name: name, Config: m.config, Env: b.cloud.Environment(),
+		CMD: []string{harness.App(t), "--name", name, "--listen", m.address + ":8080"}})
+	m.up(t)
+	return m
+}
+
+// accessor is the token that the one instance of a service reports.
+func (b *aclBed) accessor(t *testing.T, service string) string {
+	t.Helper()
+	list, err := b.consul.Instances(service)
+	if err != nil || len(list) != 1 {
+		t.Fatalf("%d instances of %s, %v", len(list), service, err)
+	}
+	return list[0].Service.Meta["acl-accessor"]
+}
