@@ -18,10 +18,10 @@ endif
 # Programs built with -race sleep a second at their end otherwise.
 TEST := GORACE=atexit_sleep_ms=0 $(RACE) go test
 
-.PHONY: help tools build try test unit e2e lint demo bench soak check clean
+.PHONY: help tools build try test unit e2e lint demo bench soak test-image check clean
 
 help: ## print the targets
-	@sed -n 's/^\([a-z0-9]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
 
 tools: ## put consul and envoy into .tools/bin (PATH, else built and fetched; about 4 minutes once)
 	@tools/get.sh
@@ -61,6 +61,9 @@ bench: tools ## the budgets of docs/architecture.md, measured; as root docs/conf
 
 soak: tools ## rolling replacement under load for SOAK (60s); fails on one lost request
 	@go build -C e2e -o ../$(OUT)/soak ./soak && exec $(OUT)/soak --for $(SOAK)
+
+test-image: tools ## build the images and run what is in them (buildah where it is installed; else without it)
+	@go build -C e2e -o ../$(OUT)/image ./image && exec $(OUT)/image
 
 check: lint test ## what a change must pass
 

@@ -2,11 +2,11 @@
 // tests: it stands as PID 1 in new namespaces, makes the file tree, gives up all
 // privilege and becomes the command.
 //
-//	box [-root DIR] [-bind SRC:DST[:ro]]… [-tmpfs DST]… [-user N] [-dir DIR] -- CMD ARG…
+//	box [-root DIR [-writable]] [-bind SRC:DST[:ro]]… [-tmpfs DST]… [-user N] [-dir DIR] -- CMD ARG…
 //	box -net ADDR,… -- CMD ARG…
 //
 // Without -root the tree is the machine's, with a /proc of its own namespace. With
-// it, DIR becomes / and cannot be written to; -bind and -tmpfs are the exceptions.
+// it, DIR becomes / and cannot be written to, but for -bind and -tmpfs.
 // -net is another use: in a new network namespace it brings up the loopback with
 // these addresses, in order. It knows nothing of images, and nothing of meshtask.
 package main
@@ -34,12 +34,14 @@ type box struct {
 	binds     list
 	tmpfs     list
 	net       string
+	writable  bool
 }
 
 func main() {
 	runtime.LockOSThread() // capabilities and the death signal belong to a thread, and exec keeps this one's
 	var b box
 	flag.StringVar(&b.root, "root", "", "the tree that becomes /, read-only")
+	flag.BoolVar(&b.writable, "writable", false, "... but this one can be written to")
 	flag.Var(&b.binds, "bind", "SRC:DST[:ro], a file or folder of the machine")
 	flag.Var(&b.tmpfs, "tmpfs", "an empty folder in memory, the user's own")
 	flag.IntVar(&b.user, "user", -1, "user and group of the command")
@@ -101,6 +103,9 @@ func (b *box) tree() error {
 	}
 	if err := mount("proc", filepath.Join(b.root, "proc"), "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC); err != nil {
 		return err
+	}
+	if b.writable {
+		return nil
 	}
 	return readOnly(b.root)
 }

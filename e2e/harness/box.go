@@ -22,6 +22,9 @@ type Box struct {
 	Tmpfs []string // with Root: folders in memory, the user's
 	User  int      // with Root: user and group, without any capability; 0: ours
 	Dir   string   // working directory
+
+	Writable bool // with Root: / can be written to
+	Net      int  // pid of a process whose network namespace it joins, as root; 0: ours
 }
 
 // StartBox starts argv in a box. The pid of the Process is ours, as we see it;
@@ -42,8 +45,14 @@ func StartBox(t T, name string, b Box, argv, env []string) *Process {
 		user = b.User
 		args = append(args, "-user", strconv.Itoa(user))
 	}
+	if b.Writable {
+		args = append(args, "-writable")
+	}
 	if b.Dir != "" {
 		args = append(args, "-dir", b.Dir)
+	}
+	if b.Net != 0 { // its PID 1 joins on the way
+		args = append([]string{"nsenter", fmt.Sprintf("--net=/proc/%d/ns/net", b.Net), "--"}, args...)
 	}
 	return start(t, name, append(append(args, "--"), argv...), env, namespaces(syscall.CLONE_NEWPID|syscall.CLONE_NEWNS, user))
 }
