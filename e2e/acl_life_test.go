@@ -140,8 +140,8 @@ func dryRun(t *testing.T, b *aclBed) {
 	}
 }
 
-// Others have taken most of ECS's quota: the answers are waited out, the sweep
-// is complete, and its own calls become fewer.
+// Others have taken most of ECS's quota: what is refused is asked for again, and
+// the sweep is complete.
 func throttledByECS(t *testing.T, b *aclBed) {
 	const cluster = "busy"
 	for i := range 700 {

@@ -36,8 +36,7 @@ type Config struct {
 	CAPEM      []byte // of the server's certificate; nil: the system's
 	Method     string // the auth method's name; default iam-ecs-service-token
 	Datacenter string // of the auth method; empty: the server's
-	Namespace  string // Enterprise
-	Partition  string // Enterprise
+	Partition  string // Enterprise. Auth methods live in its default namespace; where the token does, their rules say
 
 	TaskID  string            // goes into the token's description
 	Cluster string            // ARN of the ECS cluster; likewise
@@ -172,7 +171,7 @@ func (c *Client) attempt(ctx context.Context) (t *api.ACLToken, hint string, err
 		meta = map[string]string{}
 	}
 	meta[metaTask], meta[metaCluster] = c.cfg.TaskID, c.cfg.Cluster
-	write := &api.WriteOptions{Datacenter: c.cfg.Datacenter, Namespace: c.cfg.Namespace, Partition: c.cfg.Partition}
+	write := &api.WriteOptions{Datacenter: c.cfg.Datacenter, Partition: c.cfg.Partition}
 	t, _, err = c.consul.ACL().Login(&api.ACLLoginParams{AuthMethod: c.cfg.Method, BearerToken: proof, Meta: meta}, write.WithContext(ctx))
 	return t, hintFor(err, c.cfg), clean(err)
 }
@@ -191,7 +190,7 @@ func (c *Client) Logout(ctx context.Context, t Token) error {
 }
 
 func (c *Client) query(token secret.String) *api.QueryOptions {
-	return &api.QueryOptions{Token: token.Reveal(), Datacenter: c.cfg.Datacenter, Namespace: c.cfg.Namespace, Partition: c.cfg.Partition}
+	return &api.QueryOptions{Token: token.Reveal(), Datacenter: c.cfg.Datacenter, Partition: c.cfg.Partition}
 }
 
 // until repeats do until it succeeds or ctx ends.

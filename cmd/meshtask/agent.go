@@ -28,7 +28,11 @@ func (t *task) agentRunner(env []string) lifecycle.Runner {
 		JoinTimeout: c.JoinTimeout.Duration, GiveUp: giveUp, Start: t.sup, Output: t.childOutput("consul-agent", hclog.Trace),
 		Note: t.note(lifecycle.ConsulAgent), Waiting: waiting, Grace: t.grace(lifecycle.ConsulAgent), Log: t.log.Named("consul-agent"),
 	})
-	return t.restarted(lifecycle.ConsulAgent, supervisor.Report(agent, t.joined, func() { m.agentUp.Store(false) }), c.Restart)
+	kept := t.restarted(lifecycle.ConsulAgent, supervisor.Report(agent, t.joined, func() { m.agentUp.Store(false) }), c.Restart)
+	if l := t.cfg.ACL.Login; l != nil && l.AgentMethod != "" {
+		return &agentLogin{agent: kept, cfg: t.cfg, into: &t.tokens, waiting: waiting, log: t.log}
+	}
+	return kept
 }
 
 // renewLimit bounds two calls to the agent on this machine.
@@ -63,7 +67,7 @@ func (t *task) agentConfig() (consulagent.AgentConfig, error) {
 		BindAddress: c.BindAddress, ClientAddress: c.ClientAddr, RetryJoin: c.RetryJoin, LogLevel: c.LogLevel,
 		Ports: consulagent.Ports{HTTP: p.HTTP, HTTPS: p.HTTPS, GRPC: p.GRPC, GRPCTLS: p.GRPCTLS, SerfLAN: p.SerfLAN,
 			SerfWAN: p.SerfWAN, Server: p.Server, DNS: p.DNS},
-		GossipKey: k.of(c.GossipKey), ACLs: t.cfg.ACL.Enabled, AgentToken: k.of(t.cfg.ACL.AgentToken), Extra: c.ExtraConfig,
+		GossipKey: k.of(c.GossipKey), ACLs: t.cfg.ACL.Enabled, AgentToken: k.agent(t.cfg.ACL.AgentToken), Extra: c.ExtraConfig,
 	}
 	if ip := net.ParseIP(c.BindAddress); ip != nil && ip.IsUnspecified() {
 		a.AdvertiseAddress = t.cfg.Task.Address

@@ -12,7 +12,6 @@ import (
 
 	"meshtask/acl/iam"
 	"meshtask/internal/config"
-	"meshtask/internal/ecs"
 	"meshtask/internal/secret"
 	"meshtask/internal/secret/awsstore"
 	"meshtask/lifecycle"
@@ -20,10 +19,11 @@ import (
 
 // tokens is what the unit token has resolved; until it is ready all are empty.
 type tokens struct {
-	mu     sync.Mutex
-	values map[secret.Ref]secret.String
-	login  iam.Token
-	next   candidate
+	mu         sync.Mutex
+	values     map[secret.Ref]secret.String
+	login      iam.Token // of the service
+	agentLogin iam.Token // of the agent, where it has logged in
+	next       candidate
 }
 
 func (k *tokens) of(ref secret.Ref) string {
@@ -38,6 +38,13 @@ func (k *tokens) service(ref secret.Ref) string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return cmp.Or(k.login.SecretID.Reveal(), k.values[ref].Reveal())
+}
+
+// agent is the token of the agent: that of its login, else the configured one.
+func (k *tokens) agent(ref secret.Ref) string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return cmp.Or(k.agentLogin.SecretID.Reveal(), k.values[ref].Reveal())
 }
 
 func (k *tokens) set(f func()) {
@@ -93,37 +100,18 @@ func (u *tokenUnit) resolve(ctx context.Context) (*iam.Client, error) {
 	if u.cfg.ACL.Login == nil {
 		return nil, nil
 	}
-	client, err := u.client(ctx)
+	login := u.cfg.ACL.Login
+	client, err := loginClient(u.cfg, u.into.of(login.CACert), login.Method, u.waiting)
 	if err != nil {
 		return nil, fmt.Errorf("acl.login: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, u.cfg.ACL.Wait.Duration)
-	defer cancel()
-	token, err := client.Login(ctx)
+	token, err := logIn(ctx, client, u.cfg.ACL.Wait.Duration, u.log)
 	if err != nil {
 		client.Close()
-		return nil, fmt.Errorf("acl.login: %w", err)
+		return nil, err
 	}
 	u.into.set(func() { u.into.login = token })
 	return client, nil
-}
-
-func (u *tokenUnit) client(ctx context.Context) (*iam.Client, error) {
-	l := u.cfg.ACL.Login
-	credentials, region, err := iam.Environment()
-	if err != nil {
-		return nil, err
-	}
-	cluster, err := ecs.ClusterARN(u.cfg.Task.ARN, u.cfg.Task.Cluster)
-	if err != nil {
-		return nil, err
-	}
-	return iam.New(iam.Config{
-		Server: l.Server, CAPEM: []byte(u.into.of(l.CACert)), Method: l.Method, Datacenter: l.Datacenter,
-		Namespace: u.cfg.Service.Namespace, Partition: cmp.Or(u.cfg.Service.Partition, u.cfg.ConsulAgent.Partition),
-		TaskID: u.cfg.Task.ID, Cluster: cluster, Meta: l.Meta, Credentials: credentials, Region: cmp.Or(l.Region, region),
-		STSEndpoint: l.STSEndpoint, ServerID: l.ServerIDHeaderValue, Entity: l.IncludeEntity, Waiting: u.waiting,
-	})
 }
 
 // logout destroys the login's token, within the unit's share of the stop.
@@ -132,14 +120,12 @@ func (u *tokenUnit) logout(ctx context.Context, client *iam.Client) {
 		return
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(ctx, min(u.grace(), time.Second))
+	ctx, cancel := context.WithTimeout(ctx, u.grace())
 	defer cancel()
 	u.into.mu.Lock()
 	token := u.into.login
 	u.into.mu.Unlock()
-	if err := client.Logout(ctx, token); err != nil {
-		u.log.Warn("the service token is not logged out", "accessor", token.AccessorID, "error", err)
-	}
+	logOut(ctx, client, token, u.log)
 }
 
 // resolveAlone resolves the references of app.env where there is no mesh, and
@@ -148,7 +134,7 @@ func (t *task) resolveAlone() error {
 	if t.cfg.Mode.Mesh() || len(t.cfg.References()) == 0 {
 		return nil
 	}
-	u := &tokenUnit{cfg: t.cfg, env: t.w.lookup, waiting: t.waits.of(string(lifecycle.Token)), into: &t.tokens}
+	u := &tokenUnit{cfg: t.cfg, env: t.w.lookup, waiting: t.waits.of(string(lifecycle.Token)), into: &t.tokens, log: t.log}
 	err := t.during(func(ctx context.Context) error {
 		_, err := u.resolve(ctx)
 		return err

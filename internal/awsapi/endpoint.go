@@ -29,7 +29,7 @@ func partitions() []partition {
 
 // endpoint is where cfg's services are: as the settings say, or as AWS has it.
 func endpoint(cfg aws.Config, s service) (string, error) {
-	if given := given(cfg, s.id); given != "" {
+	if given := Endpoint(cfg, s.id); given != "" {
 		u, err := url.Parse(given)
 		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 			return "", fmt.Errorf("endpoint %q: want a URL such as http://127.0.0.1:4566", given)
@@ -66,8 +66,9 @@ func host(s service, region string, fips, dual bool) string {
 	return name + "." + region + "." + p.suffix
 }
 
-// given is the endpoint that the settings name for a service, or for all.
-func given(cfg aws.Config, id string) string {
+// Endpoint is the URL that cfg's settings name for a service, by the SDK's name
+// of it, or for all; empty: AWS's own.
+func Endpoint(cfg aws.Config, id string) string {
 	for _, source := range cfg.ConfigSources {
 		if s, ok := source.(interface {
 			GetServiceBaseEndpoint(context.Context, string) (string, bool, error)

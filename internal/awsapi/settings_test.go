@@ -46,7 +46,7 @@ func shown(t *testing.T, cfg aws.Config) map[string]any {
 	out := map[string]any{"region": cfg.Region, "mode": cfg.RetryMode, "attempts": cfg.RetryMaxAttempts, "fips": fips(cfg), "dual": dual(cfg),
 		"base": aws.ToString(cfg.BaseEndpoint)}
 	for _, id := range []string{"ECS", "Secrets Manager"} {
-		out[id] = given(cfg, id)
+		out[id] = Endpoint(cfg, id)
 	}
 	creds, err := cfg.Credentials.Retrieve(t.Context())
 	out["key"], out["secret"], out["session"], out["refused"] = creds.AccessKeyID, creds.SecretAccessKey, creds.SessionToken, err != nil

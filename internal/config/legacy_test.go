@@ -1,6 +1,8 @@
 package config
 
 import (
+	"fmt"
+	"maps"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -22,7 +24,7 @@ func TestConsulECSDocument(t *testing.T) {
 	}
 	ca := secret.Ref{Kind: secret.File, Path: "/consul/consul-ca-cert.pem"}
 	want := &Login{
-		Method: "my-auth-method", Meta: map[string]string{"tag-1": "val-1"}, Server: "https://consul.example.com:8501", CACert: ca,
+		Method: "my-auth-method", AgentMethod: "iam-ecs-client-token", Meta: map[string]string{"tag-1": "val-1"}, Server: "https://consul.example.com:8501", CACert: ca,
 		Region: "bogus-east-2", STSEndpoint: "https://bogus-east-2.example", ServerIDHeaderValue: "my.consul.example.com",
 	}
 	if d := cmp.Diff(want, c.ACL.Login); d != "" {
@@ -96,7 +98,7 @@ func TestConsulECSLogin(t *testing.T) {
 		}
 		return c.ACL.Login
 	}
-	base := Login{Method: "iam-ecs-service-token", Server: "a:8501", IncludeEntity: true}
+	base := Login{Method: "iam-ecs-service-token", AgentMethod: "iam-ecs-client-token", Server: "a:8501", IncludeEntity: true}
 	with := func(f func(*Login)) *Login {
 		l := base
 		f(&l)
@@ -119,6 +121,40 @@ func TestConsulECSLogin(t *testing.T) {
 	} {
 		if d := cmp.Diff(c.want, login(c.members)); d != "" {
 			t.Errorf("%s: %s", c.members, d)
+		}
+	}
+}
+
+// The agent's login and the CAs were the work of the script of consul-client,
+// so that the document says nothing of them.
+func TestConsulECSClientContainer(t *testing.T) {
+	const doc = `{"consulHTTPAddr":"a:8501","consulCACertFile":"/consul/%s","consulLogin":{"enabled":true}}`
+	both := vars{"CONSUL_CACERT_PEM": "-----BEGIN", "CONSUL_HTTPS_CACERT_PEM": "-----BEGIN"}
+	for _, c := range []struct {
+		file            string
+		env             vars
+		caCert          string
+		agentMethodGone bool
+	}{
+		{file: "consul-ca-cert.pem", caCert: "file:/consul/consul-ca-cert.pem"},
+		{file: "consul-ca-cert.pem", env: both, caCert: "env:CONSUL_CACERT_PEM"},
+		{file: "consul-https-ca-cert.pem", env: both, caCert: "env:CONSUL_HTTPS_CACERT_PEM"},
+		{file: "consul-https-ca-cert.pem", env: vars{"CONSUL_CACERT_PEM": "-----BEGIN"}, caCert: "file:/consul/consul-https-ca-cert.pem"},
+		{file: "mine.pem", env: both, caCert: "file:/consul/mine.pem"},
+		{file: "mine.pem", env: vars{"AGENT_TOKEN": "x"}, caCert: "file:/consul/mine.pem", agentMethodGone: true},
+	} {
+		env := vars{"CONSUL_ECS_CONFIG_JSON": fmt.Sprintf(doc, c.file)}
+		maps.Copy(env, c.env)
+		cfg, _, err := Load(Sources{Env: env.lookup, Flags: join1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := cfg.ACL.Login
+		if got := l.CACert.String(); got != c.caCert {
+			t.Errorf("%s with %v: CA %s, want %s", c.file, c.env, got, c.caCert)
+		}
+		if (l.AgentMethod == "") != c.agentMethodGone {
+			t.Errorf("%s with %v: agent method %q", c.file, c.env, l.AgentMethod)
 		}
 	}
 }
