@@ -33,7 +33,11 @@ func (c *conversion) agent(container *object) {
 		return
 	}
 	if s.runs("consul_login") || s.runs("consul", "login") || s.runs("while", "!", "consul_login;") {
-		c.say(Todo, at(container, "command"), "the agent got its token from its own IAM login (method iam-ecs-client-token); meshtask logs in for the service only: give acl.agentToken, or the agent cannot write its own node")
+		if m := c.doc.obj("acl").obj("login").str("agentMethod"); m != "" {
+			c.say(Note, at(container, "command"), "the agent's own IAM login is acl.login.agentMethod, %s", m)
+		} else {
+			c.say(Todo, at(container, "command"), "the agent got its token from an IAM login of its own: give acl.login with agentMethod, or acl.agentToken, or the agent cannot write its own node")
+		}
 	}
 	settings := c.settings(container, args, s)
 	c.translate(container, settings)

@@ -88,18 +88,23 @@ func (c *conversion) plain() error {
 				}
 			}
 		}
+		said := "port mapping"
+		if len(found) == 0 {
+			found, said = c.ports, "port of App Mesh's AppPorts"
+		}
 		switch len(found) {
 		case 0:
 			c.say(Note, "service.port", "none: the app has no port mapping, so nothing is routed to the service; give --port if it listens")
 		case 1:
 			port = found[0]
-			c.say(Note, "service.port", "%d, the app's only port mapping", port)
+			c.say(Note, "service.port", "%d, the app's only %s", port, said)
 		default:
-			return fmt.Errorf("which port takes the mesh's traffic? The apps map %v: give --port", found)
+			return fmt.Errorf("which port takes the mesh's traffic? The apps have %v: give --port", found)
 		}
 	}
 	if port != 0 {
 		c.doc.sub("service").set("port", number(port))
+		c.protocols()
 	}
 	return nil
 }

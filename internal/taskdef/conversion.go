@@ -17,6 +17,8 @@ type conversion struct {
 	findings []Finding
 
 	parts   map[part]*object // the containers of consul-ecs
+	proxies []*object        // App Mesh's
+	ports   []int            // at which App Mesh redirected to the app
 	rest    []*object        // all others
 	apps    []*object        // those of rest that meshtask is to run
 	doc     *object          // the configuration
@@ -70,9 +72,6 @@ func (c *conversion) platform() error {
 	if slices.Contains(c.def.strings("requiresCompatibilities"), "EXTERNAL") {
 		return fmt.Errorf("requiresCompatibilities: EXTERNAL: ECS Anywhere has no network mode awsvpc, which gives a task an address of its own")
 	}
-	if p := c.def.obj("proxyConfiguration"); len(p.keys) > 0 {
-		c.say(Todo, "proxyConfiguration", "App Mesh's, kept: take it out with container %s when the service has moved", p.str("containerName"))
-	}
 	return nil
 }
 
@@ -92,6 +91,10 @@ func (c *conversion) sort() error {
 			c.parts[p] = container
 			continue
 		}
+		if c.meshProxy(container) && !slices.Contains(c.opt.Apps, container.str("name")) {
+			c.proxies = append(c.proxies, container)
+			continue
+		}
 		c.rest = append(c.rest, container)
 		if len(c.opt.Apps) > 0 {
 			if slices.Contains(c.opt.Apps, container.str("name")) {
@@ -109,7 +112,10 @@ func (c *conversion) sort() error {
 	if len(c.opt.Apps) > len(c.apps) {
 		return fmt.Errorf("--app: the definition has no container %s; it has %s", missing(c.opt.Apps, c.apps), strings.Join(names(c.rest), ", "))
 	}
+	c.undirect()
 	switch {
+	case len(c.rest) == 0 && len(c.proxies) > 0:
+		return fmt.Errorf("the definition has App Mesh's proxy alone, as a virtual gateway: gateways are not supported")
 	case len(c.rest) == 0:
 		return fmt.Errorf("the definition has no container besides those of consul-ecs")
 	case len(c.apps) == 0 && len(c.rest) == 1:
@@ -192,7 +198,7 @@ func (c *conversion) mode() config.Mode {
 	return config.Run
 }
 
-// cut takes consul-ecs's containers out, and what referred to them.
+// cut takes consul-ecs's and App Mesh's containers out, and what referred to them.
 func (c *conversion) cut() {
 	gone := map[string]bool{}
 	for _, p := range []part{client, meshInit, proxy, healthSync} {
@@ -204,6 +210,11 @@ func (c *conversion) cut() {
 		c.leftover(p, container)
 		c.say(Note, "containerDefinitions["+container.str("name")+"]", "gone: %s", p.now())
 	}
+	for _, container := range c.proxies {
+		gone[container.str("name")] = true
+		c.leftover(appMesh, container)
+		c.say(Note, "containerDefinitions["+container.str("name")+"]", "gone: %s", appMesh.now())
+	}
 	c.def.keep("containerDefinitions", func(o *object) bool { return !gone[o.str("name")] })
 	for _, container := range c.rest {
 		container.keep("dependsOn", func(d *object) bool {
@@ -214,12 +225,16 @@ func (c *conversion) cut() {
 			case slices.Contains(names(c.apps), container.str("name")):
 				c.say(Note, at(container, "dependsOn"), "%s %s kept: ECS starts this container only then", name, d.str("condition"))
 			}
+			if gone[name] {
+				c.strange(at(container, "dependsOn"), "dependsOn", d)
+			}
 			return !gone[name]
 		})
 		container.keep("volumesFrom", func(v *object) bool {
 			name := v.str("sourceContainer")
 			if gone[name] {
 				c.say(Lost, at(container, "volumesFrom"), "%s is gone, and so are its volumes", name)
+				c.strange(at(container, "volumesFrom"), "volumesFrom", v)
 			}
 			return !gone[name]
 		})
@@ -244,12 +259,14 @@ func (c *conversion) cutVolumes() {
 			} else {
 				c.say(Lost, at(container, "mountPoints"), "%s at %s dropped: nothing writes what consul-ecs left there", name, m.str("containerPath"))
 			}
+			c.strange(at(container, "mountPoints"), "mountPoints", m)
 			return false
 		})
 	}
 	c.def.keep("volumes", func(v *object) bool {
 		if ours(v.str("name")) {
 			c.say(Note, "volumes["+v.str("name")+"]", "dropped: it was consul-ecs's own")
+			c.strange("volumes["+v.str("name")+"]", "volumes", v)
 		}
 		return !ours(v.str("name"))
 	})

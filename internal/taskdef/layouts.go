@@ -2,6 +2,7 @@ package taskdef
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -127,7 +128,14 @@ func (c *conversion) probe(app *object) {
 	}
 	grace := check.num("startPeriod")
 	if cmd := check.strings("command"); len(cmd) > 0 && cmd[0] != "NONE" {
-		c.doc.sub("health").set("app", check.clone())
+		own := check.clone()
+		c.strange(at(app, "healthCheck"), "healthCheck", check)
+		for _, key := range check.keys {
+			if !slices.Contains(shapes["healthCheck"], key) {
+				own.del(key)
+			}
+		}
+		c.doc.sub("health").set("app", own)
 		c.say(Note, at(app, "healthCheck"), "is health.app, which meshtask runs and tells Consul; the container's own is meshtask health")
 		if !was && len(c.parts) > 0 && !c.doc.obj("service").has("checks") {
 			c.say(Note, at(app, "healthCheck"), "consul-ecs did not sync it (essential was not written out); now Consul knows it")
@@ -167,17 +175,21 @@ func (c *conversion) host(runner *object) {
 		if from == nil {
 			continue
 		}
-		for _, u := range from.objects("ulimits") {
-			if !slices.ContainsFunc(runner.objects("ulimits"), func(o *object) bool { return o.str("name") == u.str("name") }) {
-				runner.set("ulimits", append(runner.list("ulimits"), u.clone()))
-				c.say(Note, at(runner, "ulimits"), "%s, from %s", u.str("name"), from.str("name"))
-			}
-		}
-		for _, m := range from.objects("portMappings") {
-			if !slices.ContainsFunc(runner.objects("portMappings"), func(o *object) bool { return o.num("containerPort") == m.num("containerPort") }) {
-				runner.set("portMappings", append(runner.list("portMappings"), m.clone()))
-				c.say(Note, at(runner, "portMappings"), "%d, from %s", m.num("containerPort"), from.str("name"))
-			}
+		c.inherit(runner, from, "ulimits", func(o *object) string { return o.str("name") })
+		c.inherit(runner, from, "portMappings", func(o *object) string { return fmt.Sprint(o.num("containerPort")) })
+	}
+}
+
+// inherit gives runner what from had in a list, unless it has one of that key.
+func (c *conversion) inherit(runner, from *object, list string, key func(*object) string) {
+	for _, item := range from.objects(list) {
+		i := slices.IndexFunc(runner.objects(list), func(o *object) bool { return key(o) == key(item) })
+		switch {
+		case i < 0:
+			runner.set(list, append(runner.list(list), item.clone()))
+			c.say(Note, at(runner, list), "%s, from %s", key(item), from.str("name"))
+		case runner.objects(list)[i].compact() != item.compact():
+			c.say(Note, at(runner, list), "%s stays as it was here; %s had %s", key(item), from.str("name"), item.compact())
 		}
 	}
 }

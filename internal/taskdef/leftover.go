@@ -14,9 +14,41 @@ var consumed = []string{
 	"CONSUL_GOSSIP_ENCRYPTION_KEY", "AGENT_TOKEN", "CONSUL_HTTP_TOKEN",
 }
 
+// shapes are the members, as ECS has them today, of the objects that may go. What
+// else such an object holds is named: it may mean something tomorrow.
+var shapes = map[string][]string{
+	"dependsOn":        {"containerName", "condition"},
+	"environment":      {"name", "value"},
+	"healthCheck":      {"command", "interval", "retries", "startPeriod", "timeout"},
+	"logConfiguration": {"logDriver", "options", "secretOptions"},
+	"mountPoints":      {"containerPath", "readOnly", "sourceVolume"},
+	"portMappings":     {"appProtocol", "containerPort", "containerPortRange", "hostPort", "name", "protocol"},
+	"secrets":          {"name", "valueFrom"},
+	"ulimits":          {"hardLimit", "name", "softLimit"},
+	"volumes":          {"host", "name"},
+	"volumesFrom":      {"readOnly", "sourceContainer"},
+}
+
+// strange names the members of an object of that kind which ECS does not have today.
+func (c *conversion) strange(path, kind string, o *object) {
+	for _, key := range o.keys {
+		if !slices.Contains(shapes[kind], key) {
+			c.say(Lost, path+"."+key, "gone with what it stood in; it is not known here")
+		}
+	}
+}
+
 // leftover names what a container that goes had and the new definition has not.
 func (c *conversion) leftover(p part, container *object) {
-	if image := container.str("image"); image != "" && (p == client || p == proxy) {
+	for _, key := range container.keys {
+		if _, known := shapes[key]; !known {
+			continue
+		}
+		for _, o := range append(container.objects(key), container.obj(key)) {
+			c.strange(at(container, key), key, o)
+		}
+	}
+	if image := container.str("image"); image != "" && (p == client || p == proxy || p == appMesh) {
 		c.say(Note, at(container, "image"), "%s: the version that ran; meshtask's image brings its own", image)
 	}
 	for _, key := range container.keys {
@@ -25,7 +57,9 @@ func (c *conversion) leftover(p part, container *object) {
 		case "name", "image", "essential", "entryPoint", "command", "dependsOn", "ulimits", "portMappings":
 		case "environment", "secrets":
 			for _, e := range container.objects(key) {
-				if !slices.Contains(consumed, e.str("name")) {
+				if p == appMesh && strings.HasPrefix(e.str("name"), "APPMESH_") {
+					c.say(Note, at(container, key), "%s gone: %s", e.str("name"), e.str("value"))
+				} else if !slices.Contains(consumed, e.str("name")) {
 					c.say(Lost, at(container, key), "%s: give it to meshtask's container if the agent or Envoy needs it", e.str("name"))
 				}
 			}
@@ -35,11 +69,17 @@ func (c *conversion) leftover(p part, container *object) {
 					c.say(Lost, at(container, key), "volume %s was at %s: mount it in meshtask's container if the agent or Envoy needs it", name, m.str("containerPath"))
 				}
 			}
+		case "user":
+			if p == appMesh {
+				c.say(Note, at(container, key), "%v gone: the redirection told its own traffic by it", v)
+			} else {
+				c.say(Lost, at(container, key), "%s: set it for meshtask's container if it is needed", brief(v))
+			}
 		case "healthCheck":
 			c.say(Note, at(container, key), "gone: the check of meshtask's container covers it")
 		case "logConfiguration":
-			if (p == client || p == proxy) && c.opt.Layout == Single && !reflect.DeepEqual(v, c.apps[0].m[key]) {
-				c.say(Note, at(container, key), "gone: the lines go to the log of %s, prefixed", c.apps[0].str("name"))
+			if log := c.logs(); !reflect.DeepEqual(v, log.m[key]) {
+				c.say(Note, at(container, key), "gone (%s): the lines go to the log of %s, prefixed", brief(v), log.str("name"))
 			}
 		case "linuxParameters":
 			for _, k := range container.obj(key).keys {
@@ -57,6 +97,19 @@ func (c *conversion) leftover(p part, container *object) {
 			}
 		}
 	}
+}
+
+// logs is the container whose log the mesh's lines go to.
+func (c *conversion) logs() *object {
+	from := c.apps[0]
+	if c.opt.Layout == Siblings {
+		for _, p := range []part{proxy, client} {
+			if part := c.parts[p]; part != nil && part.has("logConfiguration") {
+				from = part
+			}
+		}
+	}
+	return from
 }
 
 func empty(v any) bool {
@@ -79,7 +132,14 @@ func brief(v any) string {
 	case []any:
 		return fmt.Sprintf("%d item(s)", len(v))
 	case *object:
-		return strings.Join(v.keys, ", ")
+		var names []string
+		for _, k := range v.keys {
+			if in, ok := v.m[k].(*object); ok && len(in.keys) > 0 {
+				k += " (" + brief(in) + ")"
+			}
+			names = append(names, k)
+		}
+		return strings.Join(names, ", ")
 	}
 	return fmt.Sprint(v)
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// part is a container of consul-ecs.
+// part is a container of consul-ecs, or App Mesh's proxy.
 type part string
 
 const (
@@ -15,6 +15,7 @@ const (
 	meshInit   part = "consul-ecs-mesh-init"
 	proxy      part = "sidecar-proxy"
 	healthSync part = "consul-ecs-health-sync"
+	appMesh    part = "App Mesh's proxy"
 )
 
 // now says who does a part's work in the new definition.
@@ -24,6 +25,7 @@ func (p part) now() string {
 		meshInit:   "meshtask registers the service itself",
 		proxy:      "meshtask runs Envoy itself",
 		healthSync: "meshtask writes the checks itself",
+		appMesh:    "App Mesh has ended; meshtask runs an Envoy that Consul configures",
 	}[p]
 }
 
@@ -85,7 +87,6 @@ var agents = []struct{ image, what string }{
 	{"sysdig", "a Sysdig agent"},
 	{"falcon", "a Falcon sensor"},
 	{"sigv4-proxy", "a signing proxy"},
-	{"appmesh-envoy", "App Mesh's proxy"},
 }
 
 // besides says why a container is not an app; "" when it may be one.

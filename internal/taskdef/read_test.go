@@ -74,3 +74,18 @@ func FuzzConvert(f *testing.F) {
 		_, _ = readHCL(text)
 	})
 }
+
+// An agent that had a token, as a secret or in plain text, does not log in as well.
+func TestAgentTokenOrLogin(t *testing.T) {
+	for _, given := range []string{
+		`"secrets":[{"name":"AGENT_TOKEN","valueFrom":"arn:aws:secretsmanager:us-east-1:123456789012:secret:a-AbCdEf:token::"}]`,
+		`"environment":[{"name":"AGENT_TOKEN","value":"x"}]`,
+	} {
+		in := `{"family":"web","networkMode":"awsvpc","containerDefinitions":[{"name":"web","image":"w","command":["/w"]},
+			{"name":"consul-client","command":["exec consul agent -retry-join 10.0.0.1\n"],` + given + `},{"name":"consul-ecs-mesh-init","environment":[{"name":"CONSUL_ECS_CONFIG_JSON",
+			"value":"{\"service\":{\"port\":80},\"consulHTTPAddr\":\"https://c:8501\",\"consulLogin\":{\"enabled\":true}}"}]}]}`
+		if r := convert(t, []byte(in), Options{}); strings.Contains(string(r.New), "agentMethod") || !strings.Contains(string(r.New), "AGENT_TOKEN") && !strings.Contains(string(r.New), "agentToken") {
+			t.Errorf("%s: got %s", given, r.New)
+		}
+	}
+}

@@ -45,6 +45,9 @@ func (c *conversion) secrets() {
 			if isSecret && !to.has(s.into) {
 				c.refer(to, container, s.name, s.stanza+"."+s.into, from)
 			}
+			if s.into == "agentToken" && (isSecret || isPlain) {
+				c.doc.obj("acl").obj("login").del("agentMethod") // the agent had this token, and no login
+			}
 			if isPlain && !to.has(s.into) {
 				c.aside = append(c.aside, newObject("name", s.name, "value", value))
 				c.say(Todo, at(container, "environment"), "%s is in plain text in the definition, and stays so: make it a secret and give %s.%s", s.name, s.stanza, s.into)
@@ -84,6 +87,7 @@ func (c *conversion) appSecrets(app *object) {
 			value = newObject("value", value)
 		}
 		env.set(name, value)
+		c.strange(at(app, "environment"), "environment", e)
 		c.say(Note, at(app, "environment"), "%s is app.env.%s: in the environment meshtask would take it for the mesh's", name, name)
 		return false
 	})
@@ -97,6 +101,7 @@ func (c *conversion) appSecrets(app *object) {
 			return true
 		}
 		env.set(name, from)
+		c.strange(at(app, "secrets"), "secrets", s)
 		c.say(Note, at(app, "secrets"), "%s is app.env.%s: in the environment meshtask would take it for the mesh's", name, name)
 		return false
 	})

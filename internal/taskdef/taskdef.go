@@ -174,6 +174,11 @@ func (c *conversion) unwrap(root *object) (*object, error) {
 	def := root
 	if root.has("taskDefinition") {
 		def = root.obj("taskDefinition")
+		for _, key := range root.keys {
+			if key != "taskDefinition" && key != "tags" {
+				c.say(Lost, key, "is beside the taskDefinition, and not part of it")
+			}
+		}
 		if tags := root.list("tags"); len(tags) > 0 {
 			def.set("tags", tags)
 		}

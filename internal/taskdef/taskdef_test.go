@@ -43,6 +43,7 @@ func TestRefused(t *testing.T) {
 		"two ports":        {def(`{"name":"web","portMappings":[{"containerPort":80},{"containerPort":81}]}`), join, "give --port"},
 		"no app":           {def(`{"name":"a","essential":false}`, `{"name":"b","essential":false}`), join, "give --app NAME"},
 		"consul-ecs alone": {def(`{"name":"sidecar-proxy"}`), join, "no container besides"},
+		"App Mesh gateway": {def(`{"name":"envoy","image":"x/aws-appmesh-envoy:v1"}`), join, "virtual gateway"},
 		"unknown app":      {def(app), Options{Apps: []string{"wob"}}, "no container wob; it has web"},
 		"unknown layout":   {def(app), Options{Layout: "triple"}, "single or siblings"},
 		"siblings job":     {def(app), Options{Layout: Siblings, Job: true}, "a job is one container"},
