@@ -67,15 +67,15 @@ func (b *buildah) take(t harness.T, r request) *buildah {
 		return b
 	}
 	for ref, tree := range r.bases.trees {
-		file := "FROM scratch\nCOPY . /\n"
+		lines := []string{"FROM scratch", "COPY . /"}
 		if ref == reference("GO_IMAGE") {
 			for _, kv := range r.bases.env {
 				name, value, _ := strings.Cut(kv, "=")
-				file += fmt.Sprintf("ENV %s=%q\n", name, value)
+				lines = append(lines, fmt.Sprintf("ENV %s=%q", name, value))
 			}
 		}
 		path := filepath.Join(t.TempDir(), "Dockerfile")
-		must(t, os.WriteFile(path, []byte(file), 0o644))
+		must(t, os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o644))
 		b.do(t, "bud", "--isolation", "chroot", "--format", "docker", "-t", ref, "-f", path, tree)
 	}
 	return b
