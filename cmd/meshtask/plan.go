@@ -14,7 +14,11 @@ import (
 // by step. It starts nothing and asks nobody: without task.* the identity is
 // that of a local run.
 func runPlan(w *world, c call) int {
-	cfg, warnings, err := w.config(config.Run, c)
+	mode := config.Run
+	if c.on("job") {
+		mode = config.Job
+	}
+	cfg, warnings, err := w.config(mode, c)
 	if err != nil {
 		return w.fail(exitConfig, "%v", err)
 	}

@@ -49,6 +49,9 @@ func (c *Config) fill(r *report, env func(string) string) {
 	for _, s := range []*string{&c.Log.Level, &c.ConsulAgent.LogLevel, &c.Envoy.LogLevel} {
 		*s = strings.ToLower(*s)
 	}
+	if d := &c.Shutdown.Drain; c.Mode == Job && c.Service.Port == 0 && !r.given["shutdown.drain"] && !r.given["shutdown.drain.enabled"] {
+		d.Enabled = false // nobody is ever sent to it
+	}
 	for i := range c.Proxy.Upstreams {
 		if u := &c.Proxy.Upstreams[i]; u.DestinationType == "" {
 			u.DestinationType = "service"

@@ -202,3 +202,24 @@ func TestSignals(t *testing.T) {
 		}
 	}
 }
+
+// A job that nobody is sent to has nothing to drain, unless it is asked for.
+func TestJobDrain(t *testing.T) {
+	for text, want := range map[string]bool{``: false, `"service":{"port":80}`: true, `"shutdown":{"drain":{"min":"1s"}}`: true, `"shutdown":{"stopTimeout":"20s"}`: false} {
+		doc := good
+		if text != "" {
+			doc = with(text)
+		}
+		c, _ := load(t, Sources{Mode: Job, File: []byte(doc), Command: []string{"x"}})
+		if c.Shutdown.Drain.Enabled != want {
+			t.Errorf("%s: drain %v", doc, c.Shutdown.Drain.Enabled)
+		}
+	}
+	c, _ := load(t, Sources{Mode: Job, File: []byte(good), Command: []string{"x"}, Flags: map[string]string{"no-drain": "false"}})
+	if !c.Shutdown.Drain.Enabled {
+		t.Error("a flag is not kept")
+	}
+	if c, _ := load(t, Sources{File: []byte(good), Command: []string{"x"}}); !c.Shutdown.Drain.Enabled {
+		t.Error("a service drains")
+	}
+}
