@@ -25,6 +25,26 @@ func resetIgnored() {
 	}
 }
 
+// ignoreUncatchable keeps the two signals that a Go program cannot catch, which C libraries
+// use (34 is glibc's SIGRTMIN), from ending us where we are not PID 1.
+func ignoreUncatchable() {
+	for _, sig := range uncatchable {
+		setDisposition(sig, sigIgnore)
+	}
+}
+
+var uncatchable = [...]syscall.Signal{32, 34}
+
+// lendIgnored makes default, for the moment of a fork, what we ignore for our own sake:
+// children inherit it.
+func (s *Supervisor) lendIgnored() (back func()) {
+	for _, sig := range uncatchable {
+		setDisposition(sig, sigDefault)
+	}
+	tty := s.lendTTOU()
+	return func() { tty(); ignoreUncatchable() }
+}
+
 // sigaction is the kernel's struct on the 64-bit platforms that we build for.
 type sigaction struct {
 	handler  uintptr

@@ -82,7 +82,7 @@ func (s *Supervisor) fork(spec *Spec, c *Child) error {
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	back := s.lendTTOU()
+	back := s.lendIgnored()
 	pid, err := syscall.ForkExec(spec.Path, spec.Argv, attr)
 	back()
 	if tty != nil { // also when the exec failed: the group got the terminal before it

@@ -57,6 +57,7 @@ func New(chld <-chan os.Signal, log hclog.Logger) (*Supervisor, error) {
 		return nil, fmt.Errorf("open the null device for children: %w", err)
 	}
 	resetIgnored()
+	ignoreUncatchable()
 	s := &Supervisor{
 		log:   log,
 		null:  null,
