@@ -32,13 +32,7 @@ func (c *conversion) agent(container *object) {
 		c.say(Todo, at(container, "command"), "no \"consul agent\" found in it: give consulAgent with --config, and --retry-join")
 		return
 	}
-	if s.runs("consul_login") || s.runs("consul", "login") || s.runs("while", "!", "consul_login;") {
-		if m := c.doc.obj("acl").obj("login").str("agentMethod"); m != "" {
-			c.say(Note, at(container, "command"), "the agent's own IAM login is acl.login.agentMethod, %s", m)
-		} else {
-			c.say(Todo, at(container, "command"), "the agent got its token from an IAM login of its own: give acl.login with agentMethod, or acl.agentToken, or the agent cannot write its own node")
-		}
-	}
+	c.agentLogin(container, s)
 	settings := c.settings(container, args, s)
 	c.translate(container, settings)
 	if len(settings.keys) > 0 {
@@ -97,6 +91,21 @@ func (c *conversion) settings(container *object, args []string, s script) *objec
 func (s script) has(file string) bool {
 	_, ok := s.files[file]
 	return ok
+}
+
+// agentLogin keeps the agent's own login by its IAM role, which was the script's.
+func (c *conversion) agentLogin(container *object, s script) {
+	login := c.doc.obj("acl").obj("login")
+	method, found := s.option("-method", "consul", "login")
+	switch {
+	case !found: // it has a token, or none
+		login.del("agentMethod")
+	case c.doc.obj("acl").has("login"):
+		login.set("agentMethod", method)
+		c.say(Note, at(container, "command"), "the agent's own IAM login is acl.login.agentMethod, %s", method)
+	default:
+		c.say(Todo, at(container, "command"), "the agent got its token from an IAM login (method %s), the service did not: give acl.agentToken, or the agent cannot write its own node", method)
+	}
 }
 
 // same are settings that consul-ecs rendered always so, and meshtask makes itself.

@@ -87,3 +87,22 @@ func convert(t *testing.T, in []byte, o Options) *Result {
 	}
 	return r
 }
+
+// The agent logs in as its script says: with that method, or not at all, as
+// where it had AGENT_TOKEN.
+func TestAgentLogin(t *testing.T) {
+	a, err := txtar.ParseFile("testdata/v05-login-partition.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for script, want := range map[string]string{
+		"consul login \\\\\\n      -type aws -method mine": `\"agentMethod\":\"mine\"`,
+		"true": "",
+	} {
+		in := strings.ReplaceAll(string(section(a, "in")), "consul login ", script+" ")
+		out := string(convert(t, []byte(in), options(t, section(a, "options"))).New)
+		if got := strings.Contains(out, "agentMethod"); got != (want != "") || !strings.Contains(out, want) {
+			t.Errorf("%s: agentMethod in it: %v, want %q", script, got, want)
+		}
+	}
+}

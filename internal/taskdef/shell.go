@@ -1,6 +1,9 @@
 package taskdef
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // script is what a shell script of the kind that starts an agent holds: its
 // commands as words, and the files that it writes with here-documents. Variables
@@ -134,13 +137,15 @@ func (s script) agentArgs() ([]string, bool) {
 	return nil, false
 }
 
-// runs says whether the script has a command of these words.
-func (s script) runs(prefix ...string) bool {
-	want := strings.Join(prefix, " ")
+// option is the value of an option of the script's first command of these words.
+func (s script) option(name string, prefix ...string) (string, bool) {
 	for _, words := range s.commands {
-		if line := strings.Join(words, " "); line == want || strings.HasPrefix(line, want+" ") {
-			return true
+		if len(words) < len(prefix) || !slices.Equal(words[:len(prefix)], prefix) {
+			continue
+		}
+		if i := slices.Index(words, name); i >= 0 && i+1 < len(words) {
+			return words[i+1], true
 		}
 	}
-	return false
+	return "", false
 }
