@@ -123,7 +123,7 @@ func TestPoliciesAreExact(t *testing.T) {
 
 // Every policy and every action in it has its line in the document.
 func TestEveryActionIsJustified(t *testing.T) {
-	doc, err := os.ReadFile("acl-controller.md")
+	doc, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,10 +138,15 @@ func TestEveryActionIsJustified(t *testing.T) {
 			continue
 		}
 		section, _, _ = strings.Cut(section, "| `iam/")
-		for _, action := range policies(t, strings.TrimSuffix(filepath.Base(file), ".json")) {
+		section, _, _ = strings.Cut(section, "\n\n")
+		actions := policies(t, strings.TrimSuffix(filepath.Base(file), ".json"))
+		for _, action := range actions {
 			if !strings.Contains(section, "`"+action+"`") {
 				t.Errorf("%s: %s has no reason in the document", file, action)
 			}
+		}
+		if reasons := strings.Count(section, "`, `") + strings.Count("\n"+strings.TrimSpace(section), "\n"); reasons != len(actions) {
+			t.Errorf("%s: %d actions, and reasons for %d", file, len(actions), reasons)
 		}
 	}
 }

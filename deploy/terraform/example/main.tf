@@ -1,0 +1,146 @@
+# A shop on a cluster of the same name: the ACL controller, a service in one
+# container (web), one with sibling containers (shop) and a nightly job (migrate).
+# These are the task definitions of ../../*.json; a test compares them.
+
+provider "aws" {
+  region = var.region
+}
+
+resource "aws_ecs_cluster" "shop" {
+  name = "shop"
+}
+
+resource "aws_cloudwatch_log_group" "shop" {
+  name              = "/ecs/shop"
+  retention_in_days = 30
+}
+
+locals {
+  registry = "${var.account}.dkr.ecr.${var.region}.amazonaws.com"
+
+  logs = { for prefix in ["acl-controller", "web", "images", "migrate"] : prefix => {
+    logDriver = "awslogs"
+    options = {
+      "awslogs-group"         = aws_cloudwatch_log_group.shop.name
+      "awslogs-region"        = var.region
+      "awslogs-stream-prefix" = prefix
+    }
+  } }
+
+  x86 = { cpu_architecture = "X86_64", operating_system_family = "LINUX" }
+}
+
+module "acl_controller" {
+  source = "../acl-controller"
+
+  name_prefix                       = "shop"
+  region                            = var.region
+  ecs_cluster_arn                   = aws_ecs_cluster.shop.arn
+  meshtask_image                    = "${local.registry}/meshtask-mesh:1.0"
+  consul_server_http_addr           = "https://consul.shop.internal:8501"
+  consul_bootstrap_token_secret_arn = var.bootstrap_token_arn
+  consul_server_ca_cert_arn         = var.ca_cert_arn
+  subnets                           = var.subnets
+  security_groups                   = [aws_security_group.mesh.id]
+  requires_compatibilities          = ["FARGATE"]
+  runtime_platform                  = { cpu_architecture = "ARM64", operating_system_family = "LINUX" }
+  log_configuration                 = local.logs["acl-controller"]
+}
+
+module "web" {
+  source = "../mesh-task"
+
+  family                   = "web"
+  requires_compatibilities = ["FARGATE"]
+  runtime_platform         = local.x86
+  port                     = 8080
+  upstreams                = [{ destinationName = "api", localBindPort = 9191 }]
+  meshtask_config          = { app = { ready = { http = "http://127.0.0.1:8080/health" } } }
+  log_configuration        = local.logs["web"]
+
+  container_definitions = [{
+    name         = "web"
+    image        = "${local.registry}/web:1.4"
+    essential    = true
+    command      = ["/app/server", "--listen", "127.0.0.1:8080"]
+    healthCheck  = { command = ["CMD-SHELL", "curl -fs http://127.0.0.1:8080/health"] }
+    portMappings = [{ containerPort = 8080, protocol = "tcp" }]
+  }]
+
+  retry_join                     = ["consul.shop.internal"]
+  tls                            = true
+  consul_server_ca_cert_arn      = var.ca_cert_arn
+  gossip_key_secret_arn          = var.gossip_key_arn
+  acls                           = true
+  acl_secret_name_prefix         = "shop"
+  consul_client_token_secret_arn = module.acl_controller.client_token_secret_arn
+}
+
+module "shop" {
+  source = "../mesh-task"
+
+  family                   = "shop"
+  mesh_image               = "${local.registry}/meshtask-mesh:1.0"
+  requires_compatibilities = ["FARGATE"]
+  cpu                      = 512
+  memory                   = 1024
+  port                     = 8080
+  stop_timeout             = 57
+  upstreams                = [{ destinationName = "api", localBindPort = 9191 }]
+  log_configuration        = local.logs["web"]
+
+  container_definitions = [
+    {
+      name         = "web"
+      image        = "${local.registry}/shop-web:1.4"
+      essential    = true
+      entryPoint   = ["/web"]
+      command      = ["--listen", "127.0.0.1:8080"]
+      healthCheck  = { command = ["CMD", "/web", "check"], interval = 5 }
+      portMappings = [{ containerPort = 8080 }]
+    },
+    {
+      name             = "images"
+      image            = "${local.registry}/shop-images:2.0"
+      essential        = true
+      entryPoint       = ["/images"]
+      command          = ["--listen", "127.0.0.1:8081"]
+      healthCheck      = { command = ["CMD", "/images", "check"], interval = 5 }
+      logConfiguration = local.logs["images"]
+    },
+  ]
+
+  retry_join                     = ["consul.shop.internal"]
+  tls                            = true
+  consul_server_ca_cert_arn      = var.ca_cert_arn
+  gossip_key_secret_arn          = var.gossip_key_arn
+  acls                           = true
+  acl_secret_name_prefix         = "shop"
+  consul_client_token_secret_arn = module.acl_controller.client_token_secret_arn
+}
+
+module "migrate" {
+  source = "../mesh-task"
+
+  family                   = "migrate"
+  job                      = true
+  requires_compatibilities = ["FARGATE"]
+  runtime_platform         = local.x86
+  upstreams                = [{ destinationName = "db", localBindPort = 5432 }]
+  log_configuration        = local.logs["migrate"]
+
+  container_definitions = [{
+    name      = "migrate"
+    image     = "${local.registry}/migrate:1.4"
+    essential = true
+    command   = ["/app/migrate", "up"]
+  }]
+
+  retry_join                     = ["consul.shop.internal"]
+  tls                            = true
+  consul_server_ca_cert_arn      = var.ca_cert_arn
+  gossip_key_secret_arn          = var.gossip_key_arn
+  acls                           = true
+  acl_secret_name_prefix         = "shop"
+  consul_client_token_secret_arn = module.acl_controller.client_token_secret_arn
+}

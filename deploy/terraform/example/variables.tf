@@ -1,0 +1,40 @@
+variable "region" {
+  description = "Region of everything."
+  type        = string
+  default     = "us-east-1"
+}
+
+variable "account" {
+  description = "Account of the cluster and of the images."
+  type        = string
+}
+
+variable "vpc_id" {
+  description = "The VPC of the tasks and of the Consul servers."
+  type        = string
+}
+
+variable "subnets" {
+  description = "Private subnets with a way to AWS (NAT gateway or endpoints)."
+  type        = list(string)
+}
+
+variable "consul_security_group_id" {
+  description = "Security group of the Consul servers."
+  type        = string
+}
+
+variable "bootstrap_token_arn" {
+  description = "ARN of the secret with the ACL controller's Consul token."
+  type        = string
+}
+
+variable "ca_cert_arn" {
+  description = "ARN of the secret with the PEM of the servers' CA."
+  type        = string
+}
+
+variable "gossip_key_arn" {
+  description = "ARN of the secret with the gossip encryption key."
+  type        = string
+}

@@ -1,0 +1,87 @@
+# The configuration that meshtask reads from MESHTASK_CONFIG_JSON: what the
+# variables say, then meshtask_config.
+
+locals {
+  service_name = var.consul_service_name != "" ? var.consul_service_name : lower(var.family)
+  by_login     = var.acls && var.acl_secret_name_prefix == ""
+
+  # The app of the single layout; its health check is meshtask's to run.
+  app = try([for c in var.container_definitions : c if contains(local.app_names, c.name)][0], {})
+  health_check = merge([for h in [try(local.app.healthCheck, null)] : {
+    for k, v in h : k => v if v != null
+  } if try(h.command[0], "NONE") != "NONE"]...)
+  synced = [for c in var.container_definitions : c.name if contains(local.app_names, c.name) && try(c.healthCheck, null) != null]
+
+  from_variables = {
+    service = {
+      name              = local.service_name
+      port              = var.port == 0 ? null : var.port
+      tags              = length(var.consul_service_tags) == 0 ? null : var.consul_service_tags
+      meta              = length(var.consul_service_meta) == 0 ? null : var.consul_service_meta
+      namespace         = var.consul_namespace == "" ? null : var.consul_namespace
+      partition         = var.consul_partition == "" ? null : var.consul_partition
+      checks            = length(var.checks) == 0 ? null : var.checks
+      weights           = try(var.consul_ecs_config.service.weights, null)
+      enableTagOverride = try(var.consul_ecs_config.service.enableTagOverride, null)
+    }
+    proxy = {
+      upstreams   = length(var.upstreams) == 0 ? null : var.upstreams
+      config      = try(var.consul_ecs_config.proxy.config, null)
+      expose      = try(var.consul_ecs_config.proxy.expose, null)
+      meshGateway = try(var.consul_ecs_config.proxy.meshGateway, null)
+    }
+    consulAgent = {
+      retryJoin   = var.retry_join
+      datacenter  = var.consul_datacenter
+      partition   = var.consul_partition == "" ? null : var.consul_partition
+      caCert      = var.tls ? var.consul_server_ca_cert_arn : null
+      gossipKey   = var.gossip_key_secret_arn == "" ? null : var.gossip_key_secret_arn
+      extraConfig = length(local.agent_extra) == 0 ? null : local.agent_extra
+    }
+    acl = {
+      serviceToken = var.acls && !local.by_login ? "${aws_secretsmanager_secret.service_token[0].arn}:token" : null
+      agentToken   = var.acls ? "${var.consul_client_token_secret_arn}:token" : null
+      login        = local.by_login ? local.login : null
+    }
+    health = {
+      app = local.layout == "single" && length(local.health_check) > 0 ? local.health_check : null
+    }
+    shutdown = {
+      stopTimeout = "${var.stop_timeout}s"
+      drain       = var.application_shutdown_delay_seconds > 0 ? { min = "${var.application_shutdown_delay_seconds}s" } : null
+    }
+  }
+
+  agent_extra = merge(
+    var.consul_agent_configuration == "" ? {} : jsondecode(var.consul_agent_configuration),
+    { for k, v in { primary_datacenter = var.consul_primary_datacenter } : k => v if v != "" },
+  )
+
+  login = { for k, v in {
+    method     = var.service_token_auth_method_name
+    server     = var.consul_http_addr
+    caCert     = var.consul_https_ca_cert_arn
+    datacenter = var.consul_primary_datacenter
+  } : k => v if v != "" }
+
+  sync = local.layout == "siblings" && length(var.checks) == 0 ? local.synced : []
+
+  generated = merge(
+    { for stanza, fields in {
+      for stanza, fields in local.from_variables : stanza => { for k, v in fields : k => v if v != null }
+    } : stanza => fields if length(fields) > 0 },
+    { for k, v in { healthSyncContainers = local.sync } : k => v if length(v) > 0 },
+  )
+
+  # What meshtask_config says of a field that has been set already.
+  said_twice = flatten([
+    for stanza, fields in var.meshtask_config : can(keys(fields)) ? [
+      for k in keys(fields) : "${stanza}.${k}" if can(local.generated[stanza][k])
+    ] : can(local.generated[stanza]) ? [stanza] : []
+  ])
+
+  config = merge(local.generated, {
+    for stanza, fields in var.meshtask_config : stanza => try(merge(local.generated[stanza], fields), fields)
+  })
+  config_json = jsonencode(local.config)
+}

@@ -1,0 +1,112 @@
+# The roles. What they may do is written once, in deploy/iam; here the statements
+# get the ARNs that this task has.
+
+data "aws_partition" "current" {}
+
+locals {
+  allowed = { for s in flatten([
+    for file in ["task-role", "task-role-parameters", "task-role-login", "execution-role"] :
+    jsondecode(file("${path.module}/../../iam/${file}.json")).Statement
+  ]) : s.Sid => s }
+
+  # Every reference in the configuration, without what follows the secret's name.
+  secret_arns    = distinct([for r in regexall("arn:[^:\"]+:secretsmanager:[^\"]+", local.config_json) : join(":", slice(split(":", r), 0, 7))])
+  parameter_arns = distinct(regexall("arn:[^:\"]+:ssm:[^\"]+", local.config_json))
+
+  # Asked in this order, each may decide alone: an ARN is often unknown while planning.
+  reads_secrets = var.tls ? true : var.acls ? true : var.gossip_key_secret_arn != "" ? true : length(local.secret_arns) + length(local.parameter_arns) > 0
+
+  task_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [for s in [
+      merge(local.allowed["ReadTheTasksSecrets"], { Resource = local.secret_arns }),
+      merge(local.allowed["ReadTheTasksParameters"], { Resource = local.parameter_arns }),
+      merge(local.allowed["ShowItself"], { Resource = local.by_login ? [local.task_role_arn] : [] }),
+    ] : s if length(s.Resource) > 0]
+  })
+
+  images = distinct([for c in local.container_definitions : c.image])
+  repositories = distinct(flatten([
+    for r in [for image in local.images : try(regex("^([0-9]{12})[.]dkr[.]ecr[.]([a-z0-9-]+)[.][^/]+/([^:@]+)", image), null)] :
+    r == null ? [] : ["arn:${data.aws_partition.current.partition}:ecr:${r[1]}:${r[0]}:repository/${r[2]}"]
+  ]))
+  log_groups = distinct(flatten([
+    for o in [for c in local.container_definitions : try(c.logConfiguration.logDriver, "") == "awslogs" ? c.logConfiguration.options : null] :
+    o == null ? [] : ["arn:${data.aws_partition.current.partition}:logs:${o["awslogs-region"]}:*:log-group:${o["awslogs-group"]}:*"]
+  ]))
+
+  execution_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [for s in [
+      merge(local.allowed["WriteLogs"], { Resource = local.log_groups }),
+      merge(local.allowed["LogInToTheRegistry"], { Resource = ["*"] }),
+      merge(local.allowed["PullTheImage"], { Resource = local.repositories }),
+    ] : s if length(s.Resource) > 0]
+  })
+
+  for_tasks = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Action    = "sts:AssumeRole"
+      Principal = { Service = "ecs-tasks.amazonaws.com" }
+    }]
+  })
+
+  task_role_arn      = var.create_task_role ? aws_iam_role.task[0].arn : var.task_role.arn
+  task_role_id       = var.create_task_role ? aws_iam_role.task[0].id : var.task_role.id
+  execution_role_arn = var.create_execution_role ? aws_iam_role.execution[0].arn : var.execution_role.arn
+  execution_role_id  = var.create_execution_role ? aws_iam_role.execution[0].id : var.execution_role.id
+}
+
+resource "aws_iam_role" "task" {
+  count = var.create_task_role ? 1 : 0
+
+  name               = "${var.family}-task"
+  path               = var.iam_role_path
+  assume_role_policy = local.for_tasks
+  # By these two Consul's auth method knows the service.
+  tags = merge(var.tags, { for k, v in {
+    "consul.hashicorp.com.service-name" = local.service_name
+    "consul.hashicorp.com.namespace"    = var.consul_namespace
+  } : k => v if v != "" })
+}
+
+resource "aws_iam_role_policy" "task" {
+  count = var.create_task_role && local.reads_secrets ? 1 : 0
+
+  name   = "meshtask"
+  role   = aws_iam_role.task[0].id
+  policy = local.task_policy
+}
+
+resource "aws_iam_role_policy_attachment" "task" {
+  count = var.create_task_role ? length(var.additional_task_role_policies) : 0
+
+  role       = aws_iam_role.task[0].id
+  policy_arn = var.additional_task_role_policies[count.index]
+}
+
+resource "aws_iam_role" "execution" {
+  count = var.create_execution_role ? 1 : 0
+
+  name               = "${var.family}-execution"
+  path               = var.iam_role_path
+  assume_role_policy = local.for_tasks
+  tags               = var.tags
+}
+
+resource "aws_iam_role_policy" "execution" {
+  count = var.create_execution_role ? 1 : 0
+
+  name   = "meshtask"
+  role   = aws_iam_role.execution[0].id
+  policy = local.execution_policy
+}
+
+resource "aws_iam_role_policy_attachment" "execution" {
+  count = var.create_execution_role ? length(var.additional_execution_role_policies) : 0
+
+  role       = aws_iam_role.execution[0].id
+  policy_arn = var.additional_execution_role_policies[count.index]
+}
