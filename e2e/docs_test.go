@@ -45,7 +45,7 @@ func TestDocs(t *testing.T) {
 			})
 		}
 	}
-	for _, name := range []string{"README", "use-single-container", "use-siblings", "use-job", "use-laptop"} {
+	for _, name := range []string{"README", "use-single-container", "use-siblings", "use-job", "use-laptop", "from-app-mesh", "from-service-connect"} {
 		if !played[name] {
 			t.Errorf("%s has no example that can be played", name)
 		}
