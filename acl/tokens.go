@@ -144,7 +144,9 @@ func (c consulACL) DeletePolicy(ctx context.Context, id string) error {
 }
 
 func (c consulACL) Namespaces(ctx context.Context) ([]string, error) {
-	list, _, err := c.api.Namespaces().List(c.query(ctx))
+	q := c.query(ctx)
+	q.Namespace = "" // namespaces are in none
+	list, _, err := c.api.Namespaces().List(q)
 	if err != nil {
 		return nil, consulError(err, "operator:read")
 	}
@@ -156,8 +158,10 @@ func (c consulACL) Namespaces(ctx context.Context) ([]string, error) {
 }
 
 func (c consulACL) CreateNamespace(ctx context.Context, name string) error {
+	q := c.write(ctx)
+	q.Namespace = ""
 	_, _, err := c.api.Namespaces().Create(&api.Namespace{Name: name, Partition: c.partition,
-		ACLs: &api.NamespaceACLConfig{PolicyDefaults: []api.ACLLink{{Name: crossNamespacePolicy}}}}, c.write(ctx))
+		ACLs: &api.NamespaceACLConfig{PolicyDefaults: []api.ACLLink{{Name: crossNamespacePolicy}}}}, q)
 	if err != nil && strings.Contains(err.Error(), "already exists") {
 		return nil
 	}

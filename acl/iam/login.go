@@ -190,7 +190,7 @@ func (c *Client) Logout(ctx context.Context, t Token) error {
 }
 
 func (c *Client) query(token secret.String) *api.QueryOptions {
-	return &api.QueryOptions{Token: token.Reveal(), Datacenter: c.cfg.Datacenter, Partition: c.cfg.Partition}
+	return &api.QueryOptions{Token: token.Reveal(), Datacenter: c.cfg.Datacenter}
 }
 
 // until repeats do until it succeeds or ctx ends.
