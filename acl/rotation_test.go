@@ -1,0 +1,87 @@
+package acl
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+func TestRotation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newModel()
+		m.setSecret("pre-web", "{}")
+		one, two := m.run("web"), m.run("web")
+		var out bytes.Buffer
+		c := m.controller(t, func(c *Config) {
+			c.RotateAfter = 24 * time.Hour
+			c.Log = hclog.New(&hclog.LoggerOptions{Output: &out, Level: hclog.Info})
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { _ = c.Run(ctx) })
+		after(23 * time.Hour)
+		old := m.creds(t, "pre-web")
+		after(2 * time.Hour)
+		now := m.creds(t, "pre-web")
+		if old == now || len(m.own(c.naming, web)) != 2 {
+			t.Fatalf("not rotated, or the old token is gone: %d tokens", len(m.own(c.naming, web)))
+		}
+		report := func(arn, accessor string) {
+			m.locked(func() {
+				m.reports[web] = append(m.reports[web], Report{TaskID: arn[strings.LastIndexByte(arn, '/')+1:], AccessorID: accessor})
+			})
+		}
+		report(one, now.AccessorID)
+		report(two, old.AccessorID)
+		after(48 * time.Hour)
+		if n := len(m.own(c.naming, web)); n != 2 {
+			t.Fatalf("%d tokens while a task uses the old one", n)
+		}
+		if !strings.Contains(out.String(), "task "+two[strings.LastIndexByte(two, '/')+1:]+" does not report") {
+			t.Errorf("the task that keeps the old token is not named:\n%s", out.String())
+		}
+		m.locked(func() { m.reports[web] = m.reports[web][:1] })
+		report(two, now.AccessorID)
+		after(11 * time.Minute)
+		if _, there := m.tokens[old.AccessorID]; there {
+			t.Error("the old token was kept though every task reports the new one")
+		}
+		cancel()
+		wg.Wait()
+	})
+}
+
+// TestCurrentTokenIsMissedAtOnce deletes the token that the secret names, while
+// an older one of the service is still there: it is not taken for the current.
+func TestCurrentTokenIsMissedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newModel()
+		m.setSecret("pre-web", "{}")
+		m.run("web")
+		work(t, m.controller(t), time.Second)
+		m.setSecret("pre-web", string(newCreds().json())) // as a rotation by somebody else
+		work(t, m.controller(t), time.Second)
+		have := m.creds(t, "pre-web")
+		c := m.controller(t)
+		if n := len(m.own(c.naming, web)); n != 2 {
+			t.Fatalf("%d tokens, want the old and the new", n)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { _ = c.Run(ctx) })
+		after(time.Second)
+		m.locked(func() { delete(m.tokens, have.AccessorID) })
+		after(10 * time.Second)
+		if _, there := m.tokens[have.AccessorID]; !there {
+			t.Error("the current token is missing")
+		}
+		cancel()
+		wg.Wait()
+	})
+}
