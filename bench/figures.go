@@ -33,6 +33,7 @@ func (b *bed) measure() []*figure {
 		{"start: whole run of true", 40, start},
 		{"early TERM", 1, early},
 		{"signal", 5, latency},
+		{"streams", 5, streams},
 		{"rest", 1, rest},
 		{"orphans", 41, func(b *bed, p peer) (map[string]float64, error) { return orphans(b, p, false) }},
 		{"drain", 15, func(b *bed, p peer) (map[string]float64, error) { return orphans(b, p, true) }},
@@ -83,45 +84,6 @@ func pid1(argv []string) *exec.Cmd {
 		SysProcAttr: &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}}
 }
 
-// start is the mean of a few whole runs, from fork to wait.
-func start(b *bed, p peer) (map[string]float64, error) {
-	const runs = 20
-	begun := time.Now()
-	for range runs {
-		if err := pid1(p.under("/bin/true")).Run(); err != nil {
-			return nil, err
-		}
-	}
-	return map[string]float64{"whole run of `true`, ms": ms(time.Since(begun)) / runs}, nil
-}
-
-// early sends TERM at every twentieth of a millisecond of the first ten, and says for how
-// long it is lost, because PID 1 has no handler yet, and for how long it ends the init
-// itself: Go's runtime then exits with 2 before main can pass it on.
-func early(b *bed, p peer) (map[string]float64, error) {
-	const step = 50 * time.Microsecond
-	lost, two, steps := 0, 0, 200
-	for n := range steps {
-		cmd := pid1(p.under("/bin/sleep", "60"))
-		if err := cmd.Start(); err != nil {
-			return nil, err
-		}
-		for begun := time.Now(); time.Since(begun) < time.Duration(n)*step; { // a sleep is coarser
-		}
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		late := time.AfterFunc(250*time.Millisecond, func() { lost++; _ = cmd.Process.Kill() })
-		_ = cmd.Wait()
-		late.Stop()
-		if cmd.ProcessState.ExitCode() == 2 {
-			two++
-		}
-	}
-	return map[string]float64{
-		"TERM lost in the start, ms":                 ms(time.Duration(lost) * step),
-		"TERM ends the init with 2 in the start, ms": ms(time.Duration(two) * step),
-	}, nil
-}
-
 func ms(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e6 }
 
 // mounted is pid1 with a /proc of its own, which the payload reads.
@@ -151,6 +113,34 @@ func latency(b *bed, p peer) (map[string]float64, error) {
 	}
 	slices.Sort(us)
 	return map[string]float64{"signal to the app, median, µs": us[len(us)/2], "signal to the app, 95 %, µs": us[len(us)*95/100]}, nil
+}
+
+const throughput = "standard output, GB/s"
+
+// streams reads what an app writes as fast as it can, in pieces of a pipe's size.
+func streams(b *bed, p peer) (map[string]float64, error) {
+	size := int64(4 << 30)
+	if b.quick {
+		size = 1 << 30
+	}
+	cmd := pid1(p.under("/usr/bin/head", "-c", fmt.Sprint(size), "/dev/zero"))
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	begun := time.Now()
+	n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, out, make([]byte, 64<<10))
+	took := time.Since(begun)
+	if waited := cmd.Wait(); err == nil {
+		err = waited
+	}
+	if err == nil && n != size {
+		err = fmt.Errorf("%d bytes came of %d", n, size)
+	}
+	return map[string]float64{throughput: float64(n) / 1e9 / took.Seconds()}, err
 }
 
 // rest is what an init costs while nothing happens.

@@ -107,6 +107,9 @@ func (b *bed) build() error {
 			return err
 		}
 	}
+	if err := b.buildFloor(); err != nil {
+		return err
+	}
 	return command("go", "test", "-c", "-o", filepath.Join(b.dir, "suite"), "./conformance")
 }
 

@@ -121,6 +121,8 @@ That fault signals, URG and PIPE are passed on, and that a mask and ignored sign
 All inits in turns, round by round, in one run. Each cell: the median, and in brackets the ratio to tini in the same
 round: its median, with the quartiles of the rounds. The figures are this machine's; the ratios are what to compare.
 "At once": the orphans end by themselves, all together. "Met at once": the init is stopped until all of them are zombies.
+"A binary of ours that only starts it": meshtask as it is built, all packages linked, with a main that only starts the
+command and waits: the Go runtime, the libraries' initialisation, and nothing of an init (docs/adr/0013-the-cost-of-a-start.md).
 "In the start": the part of the first ten milliseconds after the fork in which a TERM that comes is lost, or kills the init.
 
 `)
@@ -151,9 +153,10 @@ func (p *page) figureTable(b *bed) string {
 
 // budgets are of meshtask: a ratio to tini, but the resident size in KB.
 var budgets = map[string]float64{
-	"whole run of `true`, ms":           3,
+	wholeRun:                            3,
 	"10 000 orphans at once, ms":        1.1,
 	"10 000 orphans at once, CPU ms":    1.5,
+	throughput:                          1,
 	"RSS at rest, KB":                   12 << 10,
 	"context switches a second at rest": 0,
 }
@@ -164,6 +167,12 @@ func (f *figure) verdict() string {
 		return ""
 	}
 	got, text := quantile(f.values["meshtask"], 0.5), number(limit)
+	if f.name == throughput { // the one that is to be high
+		if got < limit {
+			return "at least " + text + ": **missed**"
+		}
+		return "at least " + text + ": kept"
+	}
 	if limit > 0 && limit < 100 {
 		ratios := f.ratios("meshtask")
 		if len(ratios) == 0 {
@@ -191,7 +200,7 @@ func (f *figure) ratios(name string) (all []float64) {
 
 func (f *figure) cell(name string) string {
 	values := f.values[name]
-	if len(values) == 0 {
+	if len(values) == 0 || f.name == floorRun && name != "meshtask" {
 		return "–"
 	}
 	median := number(quantile(values, 0.5))
