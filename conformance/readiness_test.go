@@ -48,9 +48,17 @@ func readinessCases() []kase {
 				}
 			})
 		}},
+		{name: "ready when it is started", own: true, run: func(b *bed) {
+			dir := b.TempDir()
+			l := b.start(how{flags: []string{"--dir", dir}, config: `{"app":{"ready":"started"}}`}, sh(`trap 'exit 0' TERM; echo up; while :; do sleep 0.02; done`))
+			l.see("up")
+			b.eventually("ready", func() bool { return isReady(dir) })
+			l.signal(syscall.SIGTERM)
+			l.ends(0)
+		}},
 		{name: "ready by fd", own: true, run: func(b *bed) { b.becomesReady(`"fd":3`, nil) }},
 		{name: "never ready is 205", own: true, run: func(b *bed) {
-			for _, ready := range []string{fmt.Sprintf(`"tcp":"127.0.0.1:%d"`, freePort(b)), `"exec":["false"]`, `"fd":3`} {
+			for _, ready := range []string{fmt.Sprintf(`"tcp":"127.0.0.1:%d"`, freePort(b)), fmt.Sprintf(`"http":"http://127.0.0.1:%d/"`, freePort(b)), `"exec":["false"]`, `"fd":3`} {
 				l := b.start(how{config: never(ready)}, sh(`trap 'echo stopped; exit 0' TERM; while :; do sleep 0.02; done`))
 				l.ends(205)
 				l.see("stopped")
@@ -68,20 +76,22 @@ func (b *bed) becomesReady(ready string, up func()) {
 	l := b.start(how{flags: []string{"--dir", dir}, config: `{"app":{"ready":{` + ready + `}}}`},
 		sh(`trap 'echo >&3' USR1; trap 'exit 0' TERM; echo up; while :; do sleep 0.02; done`))
 	l.see("up")
-	isReady := func() bool {
-		text, _ := os.ReadFile(filepath.Join(dir, "timeline.jsonl"))
-		return strings.Contains(string(text), `"unit":"app","event":"ready"`)
-	}
-	if isReady() {
+	if isReady(dir) {
 		b.Fatal("it is ready before it is")
 	}
 	if up == nil {
 		up = func() { l.signal(syscall.SIGUSR1) }
 	}
 	up()
-	b.eventually("ready", isReady)
+	b.eventually("ready", func() bool { return isReady(dir) })
 	l.signal(syscall.SIGTERM)
 	l.ends(0)
+}
+
+// isReady reads the timeline in a state directory.
+func isReady(dir string) bool {
+	text, _ := os.ReadFile(filepath.Join(dir, "timeline.jsonl"))
+	return strings.Contains(string(text), `"unit":"app","event":"ready"`)
 }
 
 // freePort is one that nobody listens on; another process may take it, in theory.
