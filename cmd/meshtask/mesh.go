@@ -33,7 +33,6 @@ type mesh struct {
 
 	agentUp, envoyUp atomic.Bool
 	agentLives       atomic.Int32
-	appSeen          atomic.Bool   // an app in another container has become ready
 	keeper           *lease.Keeper // nil when we run the app
 	listener         atomic.Bool   // the listener's check has been added
 	joinedAt         atomic.Int64

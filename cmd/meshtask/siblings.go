@@ -16,49 +16,96 @@ import (
 // siblings is row app without a command: the apps live in other containers and
 // hold leases, or are only seen by the task metadata endpoint.
 type siblings struct {
-	keeper *lease.Keeper
-	probe  supervisor.Probe // of the app's port, on the loopback that we share
-	up     func()
-	wait   func(what, lastError, hint string)
+	keeper   *lease.Keeper
+	changed  chan struct{}    // one pending hint that the leases have changed
+	probe    supervisor.Probe // of the app's port, on the loopback that we share
+	up, down func()
+	wait     func(what, lastError, hint string)
 }
 
 func (t *task) siblings() *siblings {
 	m := t.mesh
-	k := &lease.Keeper{Signal: t.appSignal, Grace: t.grace(lifecycle.App), Note: t.note(lifecycle.App)}
-	if m.meta != nil {
-		k.Others = t.others
-	}
-	k.Changed = func(_, lost int) {
-		switch {
-		case !m.appSeen.Load():
-		case lost > 0:
-			m.sync.AppDown()
+	s := &siblings{changed: make(chan struct{}, 1), probe: t.probe(), wait: t.waits.of(string(lifecycle.App)), up: m.sync.AppUp, down: m.sync.AppDown}
+	s.keeper = &lease.Keeper{Signal: t.appSignal, Grace: t.grace(lifecycle.App), Note: t.note(lifecycle.App), Changed: func() {
+		select {
+		case s.changed <- struct{}{}:
 		default:
-			m.sync.AppUp()
 		}
+	}}
+	if m.meta != nil {
+		s.keeper.Others = t.others
 	}
-	m.keeper = k
-	return &siblings{keeper: k, probe: t.probe(), wait: t.waits.of(string(lifecycle.App)),
-		up: func() { m.appSeen.Store(true); m.sync.AppUp() }}
+	m.keeper = s.keeper
+	return s
 }
 
-// Run keeps the leases. The app counts as up when its readiness probe says so.
+// Run keeps the leases.
 func (s *siblings) Run(ctx context.Context, ready func(), stop <-chan struct{}) error {
-	probing, cancel := context.WithCancel(ctx)
+	following, cancel := context.WithCancel(ctx)
 	defer cancel()
-	seen := make(chan struct{})
+	done := make(chan struct{})
 	go func() {
-		defer close(seen)
-		if s.probe.Await(probing, s.wait) == nil && probing.Err() == nil {
-			s.up()
-		}
+		defer close(done)
+		s.follow(following)
 	}()
 	release := onClose(stop, cancel)
 	err := s.keeper.Run(ctx, ready, stop)
 	cancel()
 	release()
-	<-seen
+	<-done
 	return err
+}
+
+// follow tells health about the app: it is up when its readiness probe says so,
+// and down when its lease has gone, until both are there again. A wrapper leases
+// before its app starts, so the lease alone says nothing.
+func (s *siblings) follow(ctx context.Context) {
+	for s.until(ctx, true) {
+		up, err := s.answers(ctx)
+		if err != nil {
+			return
+		}
+		if !up {
+			continue
+		}
+		s.up()
+		if !s.until(ctx, false) {
+			return
+		}
+		s.down()
+	}
+}
+
+// answers waits for the probe; false: the app has gone meanwhile. The error is
+// the probe's own, or ctx's.
+func (s *siblings) answers(ctx context.Context) (bool, error) {
+	asking, cancel := context.WithCancel(ctx)
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		s.until(asking, false)
+		cancel()
+	}()
+	err := s.probe.Await(asking, s.wait)
+	left := asking.Err() != nil
+	cancel()
+	<-gone
+	if left {
+		return false, ctx.Err()
+	}
+	return err == nil, err
+}
+
+// until waits for the apps to be there, or not to be; false: ctx is done.
+func (s *siblings) until(ctx context.Context, here bool) bool {
+	for s.keeper.Here() != here {
+		select {
+		case <-s.changed:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return ctx.Err() == nil
 }
 
 // others counts app containers that still run and never held a lease: the

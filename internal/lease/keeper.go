@@ -18,9 +18,9 @@ import (
 type Keeper struct {
 	Signal func() syscall.Signal // what the apps are stopped with
 	Grace  func() time.Duration  // how long they may take
-	// Changed is told how many leases are held, and how many were lost without
-	// an exit code and not taken again. Optional.
-	Changed func(held, lost int)
+	// Changed is called after each change of what Here and Held tell; it must not
+	// block. Optional.
+	Changed func()
 	// Note gets steps lease and lease-ended. Optional.
 	Note func(event, detail string, kv ...any)
 	// Others counts the app containers that still run and have never held a
@@ -221,11 +221,19 @@ func (k *Keeper) set(f func()) {
 		close(k.change)
 	}
 	k.change = make(chan struct{})
-	held, lost := len(k.held), len(k.lost)
 	k.mu.Unlock()
 	if k.Changed != nil {
-		k.Changed(held, lost)
+		k.Changed()
 	}
+}
+
+// Here says whether the apps are there: none has gone without an exit code, or
+// it has come again, and one is left if ever one held a lease. Apps without
+// leases are always taken to be there.
+func (k *Keeper) Here() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.lost) == 0 && (len(k.held) > 0 || len(k.known) == 0)
 }
 
 func (k *Keeper) count() (int, <-chan struct{}) {

@@ -92,8 +92,8 @@ func TestTheAppStartsAtT2AndStopsWhenItIsTold(t *testing.T) {
 
 func TestALostLeaseIsTakenAgainAndEndsNothing(t *testing.T) {
 	r := newRig(t)
-	lost := make(chan int, 64)
-	r.keeper.Changed = func(_, n int) { lost <- n }
+	here := make(chan bool, 64)
+	r.keeper.Changed = func() { here <- r.keeper.Here() }
 	r.up(t)
 	h := r.hold(t.Context(), "web", 0, 0)
 	get(t, "ready", h.ready)
@@ -101,7 +101,7 @@ func TestALostLeaseIsTakenAgainAndEndsNothing(t *testing.T) {
 	r.keeper.mu.Lock()
 	_ = r.keeper.held["web"].Close()
 	r.keeper.mu.Unlock()
-	for get(t, "loss", lost) != 1 {
+	for get(t, "loss", here) {
 	}
 	for get(t, "the lease again", r.notes) != "lease" {
 	}
@@ -117,6 +117,31 @@ func TestALostLeaseIsTakenAgainAndEndsNothing(t *testing.T) {
 	}
 	close(h.stop)
 	get(t, "end of the holder", h.ended)
+}
+
+// Who has handed in a code is missed by nobody, until nobody is left.
+func TestTheLastAppThatEndsIsMissed(t *testing.T) {
+	r := newRig(t)
+	here := make(chan bool, 64)
+	r.keeper.Changed = func() { here <- r.keeper.Here() }
+	if !r.keeper.Here() {
+		t.Error("an app without a lease is missed")
+	}
+	r.up(t)
+	first, second := r.hold(t.Context(), "migrate", 0, 0), r.hold(t.Context(), "web", 3, 0)
+	get(t, "ready", first.ready)
+	get(t, "ready", second.ready)
+	close(first.stop)
+	get(t, "end of the first", first.ended)
+	for get(t, "step", r.notes) != "lease-ended" {
+	}
+	if !r.keeper.Here() {
+		t.Error("missed while the second one lives")
+	}
+	close(second.stop)
+	get(t, "end of the second", second.ended)
+	for get(t, "the last one's end", here) {
+	}
 }
 
 func TestAMeshThatNeverComesUpIsGivenUp(t *testing.T) {
