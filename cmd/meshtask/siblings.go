@@ -122,11 +122,17 @@ func (t *task) others(ctx context.Context, known []string) (int, error) {
 	n := 0
 	for _, c := range list {
 		app := len(named) == 0 || slices.Contains(named, c.Name)
-		if app && c.Type == "NORMAL" && c.Name != t.cfg.Task.Container && c.KnownStatus != "STOPPED" && !slices.Contains(known, c.Name) {
+		if app && c.Type == "NORMAL" && c.Name != t.cfg.Task.Container && runs(c) && !slices.Contains(known, c.Name) {
 			n++
 		}
 	}
 	return n, nil
+}
+
+// runs says whether a container has an app that may still call out. One that has
+// not been started when the task stops never will be.
+func runs(c ecs.Container) bool {
+	return !slices.Contains([]string{"NONE", "MANIFEST_PULLED", "PULLED", "CREATED", "STOPPED"}, c.KnownStatus)
 }
 
 // leases are the paths that the admin API has besides its own.
