@@ -90,7 +90,7 @@ func StartTask(t T, cfg TaskConfig) *Task {
 		argv = append(argv, "run")
 	}
 	if cfg.Config != nil {
-		argv = append(argv, "--config", writeConfig(t, cfg.Config))
+		argv = append(argv, "--config", WriteConfig(t, cfg.Config))
 	}
 	argv = append(argv, "--dir", cfg.Dir)
 	if len(cfg.CMD) > 0 {
@@ -100,7 +100,8 @@ func StartTask(t T, cfg TaskConfig) *Task {
 	return &Task{Dir: cfg.Dir, Process: Start(t, cfg.Name, argv, environment(append([]string{"PATH=" + path}, cfg.Env...)...))}
 }
 
-func writeConfig(t T, doc map[string]any) string {
+// WriteConfig writes a config document and returns its file.
+func WriteConfig(t T, doc map[string]any) string {
 	t.Helper()
 	b, err := json.MarshalIndent(doc, "", "  ")
 	if err != nil {
