@@ -3,6 +3,7 @@ package meshtask_test
 import (
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -73,5 +74,37 @@ func TestReadmeExitCodes(t *testing.T) {
 	}
 	if len(ours) < 10 {
 		t.Errorf("only %v were found", ours)
+	}
+}
+
+// A relative link leads somewhere, and the README to every page.
+func TestLinks(t *testing.T) {
+	var pages []string
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/adr/*.md", "deploy/*.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages = append(pages, found...)
+	}
+	link := regexp.MustCompile(`\]\(([^)#:\s]+)[)#]`)
+	linked := map[string]bool{}
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			to := filepath.Join(filepath.Dir(page), m[1])
+			if _, err := os.Stat(to); err != nil {
+				t.Errorf("%s links to %s, which is not there", page, m[1])
+			}
+			linked[to] = linked[to] || page == "README.md"
+		}
+	}
+	for _, page := range pages {
+		if filepath.Dir(page) == "docs" && !linked[page] {
+			t.Errorf("the README does not link to %s", page)
+		}
 	}
 }

@@ -114,14 +114,19 @@ func playPage(t *testing.T, bin string, blocks []block) {
 		t.Fatal(err)
 	}
 	p := harness.Start(t, "page", []string{"sh", file}, []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + dir, "MESHTASK_SERVER=" + address})
-	code := p.Wait(t, 2*time.Minute)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(logs(dir))
+		}
+	})
+	code := p.Wait(t, time.Minute)
 	got := strings.Split(p.Output(), blockEnd+"\n")
 	if code != 0 {
-		t.Fatalf("the script ended with %d after %d of %d blocks:\n%s\n%s", code, len(got)-1, len(want), p.Tail(40), logs(dir))
+		t.Fatalf("the script ended with %d after %d of %d blocks:\n%s", code, len(got)-1, len(want), p.Tail(40))
 	}
 	for i, w := range want {
 		if err := shows(w, got[i]); err != nil {
-			t.Errorf("block %d: %v\n%s", i+1, err, logs(dir))
+			t.Errorf("block %d: %v", i+1, err)
 		}
 	}
 	harness.Eventually(t, 10*time.Second, "no process of the page's", func() error { // a page does not wait for its server

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -65,12 +66,16 @@ type devRun struct {
 	dir      string
 	endpoint net.Listener // of the task metadata
 	place    *dev.Place   // of a server that is ours to start; nil: there is one
+	port     io.Closer    // the claim on the app's port; nil: it has none
 	local    bool         // the server is this machine's, at task.Server
 }
 
 func (d *devRun) close() {
 	if d.place != nil {
 		_ = d.place.Close()
+	}
+	if d.port != nil {
+		_ = d.port.Close()
 	}
 }
 
@@ -133,13 +138,12 @@ func (d *devRun) given() (dev.Document, error) {
 		if port, err = strconv.Atoi(text); err != nil || port < 1 || port > 65535 {
 			return doc, fmt.Errorf("--port: want a number from 1 to 65535, got %q", text)
 		}
-		if host := doc.AppAddress(); !dev.Free(host, port) {
-			other, err := dev.OtherPort(host)
-			if err != nil {
-				return doc, err
-			}
-			d.passed(fmt.Sprintf("port %d of %s is taken: the app gets PORT=%d and has to listen there", port, host, other))
-			port = other
+		host, asked := doc.AppAddress(), port
+		if port, d.port, err = dev.AppPort(host, asked); err != nil {
+			return doc, err
+		}
+		if port != asked {
+			d.passed(fmt.Sprintf("port %d of %s is taken: the app gets PORT=%d and has to listen there", asked, host, port))
 		}
 	}
 	doc.Set(d.flag("service", "MESHTASK_SERVICE"), port)

@@ -160,6 +160,30 @@ func TestFindServer(t *testing.T) {
 	}
 }
 
+// Two tasks that want one port at once get two, before either app has bound its own.
+func TestAppPort(t *testing.T) {
+	const address = "127.78.77.3"
+	a, first, err := AppPort(address, 8080)
+	if err != nil || a != 8080 {
+		t.Fatalf("%d, %v", a, err)
+	}
+	b, second, err := AppPort(address, 8080)
+	if err != nil || b == a || !Free(address, b) {
+		t.Errorf("%d as well, %v", b, err)
+	}
+	_, _ = first.Close(), second.Close()
+	l, err := net.Listen("tcp", join(address, 8080))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c, third, err := AppPort(address, 8080)
+	if err != nil || c == 8080 {
+		t.Errorf("%d, which is bound, %v", c, err)
+	}
+	_ = third.Close()
+}
+
 // Our own client is the judge of our own endpoint.
 func TestMetadataIsReadAsATask(t *testing.T) {
 	s := httptest.NewServer(Metadata(Task{ID: "abc", Service: "web", Address: "127.77.0.2"}))

@@ -65,14 +65,26 @@ func Free(address string, port int) bool {
 	return true
 }
 
-// OtherPort is a port of address that is free now.
-func OtherPort(address string) (int, error) {
-	l, err := net.Listen("tcp", join(address, 0))
-	if err != nil {
-		return 0, err
+// AppPort claims port of address for the caller's app, or another one that is
+// free. The app binds it itself, so that the claim is a name beside it, which
+// keeps development tasks apart until it is closed.
+func AppPort(address string, port int) (got int, claim io.Closer, err error) {
+	for range 100 {
+		claim, err = net.Listen("unix", "@meshtask-dev/"+join(address, port))
+		if err == nil && Free(address, port) {
+			return port, claim, nil
+		}
+		if err == nil {
+			_ = claim.Close()
+		}
+		l, err := net.Listen("tcp", join(address, 0))
+		if err != nil {
+			return 0, nil, err
+		}
+		port = l.Addr().(*net.TCPAddr).Port
+		_ = l.Close()
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return 0, nil, fmt.Errorf("no port of %s stays free", address)
 }
 
 func join(address string, port int) string { return net.JoinHostPort(address, strconv.Itoa(port)) }
