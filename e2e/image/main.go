@@ -56,6 +56,12 @@ func (r *report) judge(what string, began time.Time, err error) {
 	}
 }
 
+// untested prints what this machine cannot do, which is not a success.
+func (r *report) untested(what, why string) {
+	r.broken++
+	fmt.Printf("  %-92s           NOT TESTED\n    %s\n", what, why)
+}
+
 func (r *report) end() {
 	if r.broken > 0 {
 		r.Fatalf("%d of the above", r.broken)

@@ -36,6 +36,7 @@ func playAll(t harness.T, file string) {
 	r.single(consul, images["example"])
 	r.code(consul, images["example"])
 	r.siblings(consul, images["meshtask-mesh"], images["example-sibling"])
+	r.compose(images)
 	r.end()
 }
 
