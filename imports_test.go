@@ -95,7 +95,7 @@ func directions() []direction {
 		domain("consulagent"), domain("envoy"), domain("health"), domain("acl", noProcess),
 		{dir: "internal/config", bars: append(above("the config is data; what it leads to is plan's"), noProcess)},
 		{dir: "internal/journal", bars: append(above("the record knows words, not who says them"), noProcess)},
-		{dir: "internal/why", only: []string{}, bars: append(above("it judges the record, and asks nobody"), noProcess,
+		{dir: "internal/why", only: []string{"meshtask/internal/journal"}, bars: append(above("it judges the record, and asks nobody"), noProcess,
 			bar{"meshtask/internal/config", "facts to words"}, bar{"meshtask/internal/admin", "it asks nobody"})},
 		{dir: "internal/admin", bars: append(above("the socket serves what it is given"), noProcess)},
 		{dir: "internal/ecs", bars: append(above("a client of the metadata endpoint, nothing else"), noProcess)},

@@ -83,6 +83,28 @@ func takeDir(dir string) (*stateDir, error) {
 	return &stateDir{path: dir, lock: f}, nil
 }
 
+// isHeld says whether a live task has the directory. It asks the kernel's list: to try
+// the lock would keep a task that begins at this moment from having it.
+func isHeld(dir string) bool {
+	info, err := os.Stat(filepath.Join(dir, "lock"))
+	if err != nil {
+		return false
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	locks, err := os.ReadFile("/proc/locks")
+	if !ok || err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(locks)) {
+		// 1: FLOCK ADVISORY WRITE PID MAJOR:MINOR:INODE 0 EOF
+		f := strings.Fields(line)
+		if len(f) > 5 && f[1] == "FLOCK" && strings.HasSuffix(f[5], fmt.Sprintf(":%d", stat.Ino)) {
+			return true
+		}
+	}
+	return false
+}
+
 func writePID(f *os.File) error {
 	_, err := f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	return err

@@ -16,7 +16,7 @@ func runTimeline(w *world, c call) int {
 	if len(c.rest) > 1 {
 		return w.fail(exitUsage, "timeline: want at most one file, or -")
 	}
-	entries, err := w.recorded(c)
+	entries, _, err := w.recorded(c)
 	if err != nil {
 		return w.fail(1, "timeline: %v", err)
 	}
@@ -37,10 +37,11 @@ func runTimeline(w *world, c call) int {
 }
 
 // recorded reads the named file, standard input for -, or the first state
-// directory that has a timeline.
-func (w *world) recorded(c call) ([]journal.Entry, error) {
+// directory that has a timeline. held: that directory is a live task's.
+func (w *world) recorded(c call) (entries []journal.Entry, held bool, err error) {
 	if len(c.rest) == 1 && c.rest[0] == "-" {
-		return timelineOf(w.stdin)
+		entries, err = timelineOf(w.stdin)
+		return entries, false, err
 	}
 	var files []string
 	if len(c.rest) == 1 {
@@ -60,9 +61,10 @@ func (w *world) recorded(c call) ([]journal.Entry, error) {
 			continue
 		}
 		defer f.Close()
-		return timelineOf(f)
+		entries, err := timelineOf(f)
+		return entries, len(c.rest) == 0 && isHeld(filepath.Dir(name)), err
 	}
-	return nil, first
+	return nil, false, first
 }
 
 func timelineOf(r io.Reader) ([]journal.Entry, error) {

@@ -42,8 +42,12 @@ func (w *world) facts(c call) (why.Facts, error) {
 			silent = err.Error()
 		}
 	}
-	entries, err := w.recorded(c)
-	return why.Facts{Entries: entries, Silent: silent}, err
+	entries, held, err := w.recorded(c)
+	f := why.Facts{Entries: entries, Silent: silent, At: time.Now()}
+	if held { // it answers no sooner than it knows who it is
+		f.State = "STARTING"
+	}
+	return f, err
 }
 
 // liveFacts reads what a task says of itself.

@@ -46,6 +46,13 @@ func fold(f Facts) *life {
 		e := f.Entries[n-1]
 		l.last = max(l.last, e.Ms+float64(f.At.Sub(e.At).Microseconds())/1000)
 	}
+	if l.down && l.State == "STARTING" { // a task that could not be asked
+		l.State = "STOPPING"
+	}
+	if e, ok := l.waited[l.pending()]; ok && f.State != "" && f.Waits == nil { // its last word
+		since, _ := time.ParseDuration(e.Text("since"))
+		l.Waits = map[string]Wait{e.Unit: {What: e.Detail, Since: e.At.Add(-since), Err: e.Text("error"), Hint: e.Text("hint")}}
+	}
 	return l
 }
 
@@ -149,8 +156,11 @@ func (l *life) end() []symptom {
 	return []symptom{s}
 }
 
-// pending is the unit that the way up had come to.
+// pending is the unit that the way up had come to; the task itself before any.
 func (l *life) pending() string {
+	if len(l.order) == 0 {
+		return journal.Task
+	}
 	for _, u := range l.order {
 		if !l.ready[u] {
 			return u
@@ -256,7 +266,11 @@ func (l *life) sentence(s symptom) string {
 		return fmt.Sprintf("The record ends without an exit%s.", when(l.Entries[len(l.Entries)-1].At))
 	}
 	if w, ok := l.Waits[s.unit]; ok && s.kind == waiting {
-		return fmt.Sprintf("The task has waited %s for %s.", round(l.At.Sub(w.Since)), s.unit)
+		whom := s.unit
+		if whom == journal.Task {
+			whom = "its metadata endpoint"
+		}
+		return fmt.Sprintf("The task has waited %s for %s.", round(l.At.Sub(w.Since)), whom)
 	}
 	return fmt.Sprintf("The task is %s, %s after its start.", strings.ToLower(l.State), round(time.Duration(l.last*float64(time.Millisecond))))
 }

@@ -22,7 +22,7 @@ type Facts struct {
 	State   string          // STARTING, RUNNING or STOPPING; "" when the task is gone
 	Silent  string          // why a task that is there does not answer; "" when it does, or is gone
 	At      time.Time       // when State and Waits were so
-	Waits   map[string]Wait // by unit: who waits at that moment
+	Waits   map[string]Wait // by unit: who waits at that moment; nil: it did not say
 }
 
 // Wait is what a unit waits for.

@@ -141,8 +141,18 @@ Fix: look at envoy_public_listener_json and the other listener settings of proxy
 	if got := Explain(f); got.Rule != "envoy-not-ready" || got.Fix != "try this" || !strings.Contains(got.Cause, "something new") {
 		t.Errorf("%+v", got)
 	}
-	f.Waits = nil
+	f.Waits = map[string]Wait{}
 	if got := Explain(f); got.Rule != "nothing" || got.State != "The task is starting, 42 s after its start." {
+		t.Errorf("%+v", got)
+	}
+}
+
+// A task that cannot be asked yet is known by the last word of its record.
+func TestATaskThatDoesNotAnswerYet(t *testing.T) {
+	f := Facts{Entries: record("task waiting task metadata endpoint"), State: "STARTING", At: begin.Add(9 * time.Second)}
+	with(f.Entries, "since", "5s", "error", "HTTP 500")
+	got := Explain(f)
+	if got.Rule != "metadata" || got.State != "The task has waited 14 s for its metadata endpoint." || !strings.Contains(got.Cause, "HTTP 500") {
 		t.Errorf("%+v", got)
 	}
 }
