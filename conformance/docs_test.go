@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -24,22 +25,7 @@ func TestThePromisesAreHeld(t *testing.T) {
 			t.Errorf("case %q holds no promise", k.name)
 		}
 	}
-	var tests []string
-	for _, pattern := range []string{"../*_test.go", "../supervisor/*_test.go", "../cmd/meshtask/*_test.go", "../e2e/*_test.go"} {
-		files, err := filepath.Glob(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, name := range files {
-			code, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(string(code), -1) {
-				tests = append(tests, m[1])
-			}
-		}
-	}
+	tests := declared(t)
 	for line := range strings.Lines(page) {
 		_, held, ok := strings.Cut(strings.TrimPrefix(line, "| "), " | ")
 		if !ok {
@@ -55,4 +41,29 @@ func TestThePromisesAreHeld(t *testing.T) {
 			}
 		}
 	}
+}
+
+// declared are the tests of the whole tree, both modules.
+func declared(t *testing.T) (tests []string) {
+	t.Helper()
+	test := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && strings.HasPrefix(d.Name(), ".") && d.Name() != "..":
+			return fs.SkipDir
+		case !strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		code, err := os.ReadFile(path)
+		for _, m := range test.FindAllStringSubmatch(string(code), -1) {
+			tests = append(tests, m[1])
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tests
 }
