@@ -65,6 +65,23 @@ func TestALogIsReadBack(t *testing.T) {
 	}
 }
 
+// A log leaves starts out; whoever was ready, or ended, is drawn all the same.
+func TestALogIsDrawn(t *testing.T) {
+	entries, err := Read(strings.NewReader(told(false)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := Text(entries)
+	for _, want := range []string{"up    T0 0 ms", "envoy ", "start –", "joined 0"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	if svg := SVG(entries); !strings.Contains(svg, "consul-agent") {
+		t.Error(svg)
+	}
+}
+
 // A good life has no error line: the summary has its code.
 func TestTheSummaryTellsTheExit(t *testing.T) {
 	log := `2026-11-25T00:00:00.100Z [INFO]  meshtask: mark: reached="up T0" ms=20

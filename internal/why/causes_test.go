@@ -94,5 +94,6 @@ var causes = []struct {
 	{record(upLife...), "killed", []string{"while it was up"}},
 	{record(append(slices.Clone(upLife), "task shutdown TERM", "app stop", "app killed app")...), "killed-in-its-stop", []string{"2.0 s", "stopTimeout"}},
 	{record("consul-agent start", "consul-agent waiting the agent to join"), "consul-not-joined", nil},
+	{record("consul-agent start", "consul-agent waiting the agent to join", "task shutdown TERM"), "killed-in-its-stop", nil},
 	{nil, "nothing", []string{"no record"}},
 }

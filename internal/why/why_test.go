@@ -157,6 +157,14 @@ func TestATaskThatDoesNotAnswerYet(t *testing.T) {
 	}
 }
 
+// Nor does one that is about to end.
+func TestATaskThatDoesNotAnswerAnyMore(t *testing.T) {
+	f := Facts{Entries: record(append(slices.Clone(upLife), "task shutdown TERM")...), State: "STARTING", At: begin.Add(6 * time.Second)}
+	if got := Explain(f); got.State != "The task is stopping, 6 s after its start." {
+		t.Errorf("%+v", got)
+	}
+}
+
 // What has healed, or was not clean, is told when nothing worse is.
 func TestScarsAreTold(t *testing.T) {
 	live := func(lines ...string) Facts {
