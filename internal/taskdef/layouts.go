@@ -2,6 +2,7 @@ package taskdef
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -69,6 +70,10 @@ func (c *conversion) siblings() {
 	}
 	c.runner = mesh
 	c.room()
+	if !c.def.has("memory") { // ECS on EC2 refuses a container that names no memory then
+		mesh.set("memoryReservation", json.Number("256"))
+		c.say(Note, at(mesh, "memoryReservation"), "256 MiB: the task has no memory, so each container needs its own (idle, agent and Envoy take about 95 and 60 MB)")
+	}
 	for _, from := range []*object{c.parts[client], c.parts[proxy], c.apps[0]} {
 		if from != nil && from.has("logConfiguration") {
 			mesh.set("logConfiguration", cloneValue(from.m["logConfiguration"]))
