@@ -38,6 +38,11 @@ type Config struct {
 	JoinTimeout time.Duration
 	GiveUp      func(error)
 
+	// Hasty has a leave end within firstSync of the join without waiting until that is over:
+	// for a job, which may be shorter. Once in some hundred such ends the node comes back,
+	// without services, until the servers' next reconciliation (60 s).
+	Hasty bool
+
 	Start   Starter
 	Output  func(stream int, level hclog.Level, line string) // lines at AgentConfig.LogLevel or above; nil = dropped
 	Note    func(event, detail string, kv ...any)            // nil = no-op
@@ -129,6 +134,8 @@ type life struct {
 	child  *supervisor.Child
 	lines  *lines
 	ready  bool
+	hasty  bool
+	back   int // how often a leave has seen the node come back
 }
 
 // Run starts the agent and stays until it has ended. It is ready when its API answers, it
@@ -166,7 +173,7 @@ func (a *Agent) start() (*life, error) {
 	if err := a.prepare(cfg); err != nil {
 		return nil, fmt.Errorf("start consul-agent: %w", err)
 	}
-	l := &life{cfg: cfg, lines: newLines(cfg.LogLevel, a.c.Output)}
+	l := &life{cfg: cfg, lines: newLines(cfg.LogLevel, a.c.Output), hasty: a.c.Hasty}
 	// The agent's token may read and write the node; a service's may only read it.
 	token := a.c.Token
 	if cfg.AgentToken != "" {

@@ -22,6 +22,11 @@ const (
 	leaveCall   = 500 * time.Millisecond // one call, the servers' share included
 	leaveMargin = 100 * time.Millisecond // of the grace, for KILL
 	removeTries = 3                      // at once, one after another
+	stayPoll    = 25 * time.Millisecond  // between two looks whether the node has come back
+	// firstSync is how long after its join an agent may still make its first full sync
+	// (Consul 1.22.6, serverUpIntv, plus the sync itself; longer from 128 nodes on, and the
+	// less likely then to meet a leave). It writes the node, and nothing tells when it does.
+	firstSync = 3*time.Second + 100*time.Millisecond
 	// refusedFor: an agent whose join has just failed is between two tries.
 	refusedFor = retryInterval * 7 / 10
 )
@@ -34,6 +39,9 @@ func (a *Agent) leave(ctx context.Context, l *life) {
 	_ = l.child.Signal(syscall.SIGCONT) // were it stopped, it would answer nothing
 	result, why := a.depart(ctx, l)
 	kv := []any{"result", string(result), "ms", time.Since(begun).Milliseconds()}
+	if l.back > 0 {
+		kv = append(kv, "came_back", l.back)
+	}
 	if why != "" {
 		kv = append(kv, "reason", why)
 	}
@@ -145,6 +153,9 @@ func (l *life) term(ctx context.Context, seen bool) (Result, string) {
 			}
 		case <-forced.C:
 			err := l.remove(ctx)
+			if err == nil {
+				err = l.stay(ctx)
+			}
 			l.exit(ctx)
 			if err != nil {
 				return Unverified, fmt.Sprintf("gossip did not tell the servers within %v, and the node cannot be removed (the agent's token needs node:write): %v", goneMost, err)
@@ -153,7 +164,11 @@ func (l *life) term(ctx context.Context, seen bool) (Result, string) {
 		case <-poll.C:
 			found, err := l.client.listed(ctx, l.cfg.NodeName, l.client.cfg.Token())
 			if last = err; err == nil && !found && seen {
+				err := l.stay(ctx)
 				l.exit(ctx)
+				if err != nil {
+					return Unverified, "the node came back, and cannot be removed (the agent's token needs node:write): " + err.Error()
+				}
 				return Verified, ""
 			}
 		}
@@ -172,6 +187,42 @@ func (l *life) remove(ctx context.Context) error {
 		}
 	}
 	return errors.New("it comes back")
+}
+
+// stay watches over a node that is gone for as long as the agent's first full sync may still
+// write it, and removes it again: to kill the agent in the middle of that write would leave a
+// ghost that nobody sees. An agent that ends meanwhile has stopped to sync before.
+func (l *life) stay(ctx context.Context) error {
+	now, _ := l.lines.state()
+	if l.hasty || !now.joined {
+		return nil
+	}
+	until := now.met.Add(firstSync)
+	if end, ok := ctx.Deadline(); ok && end.Add(-exitMost).Before(until) {
+		until = end.Add(-exitMost)
+	}
+	over := time.NewTimer(time.Until(until))
+	defer over.Stop()
+	poll := time.NewTicker(stayPoll)
+	defer poll.Stop()
+	for {
+		select {
+		case <-over.C:
+			return nil
+		case <-l.child.Done():
+			return nil
+		case <-ctx.Done():
+			return nil
+		case <-poll.C:
+			if found, err := l.client.listed(ctx, l.cfg.NodeName, l.client.cfg.Token()); err != nil || !found {
+				continue
+			}
+			l.back++
+			if err := l.remove(ctx); err != nil && ctx.Err() == nil {
+				return err
+			}
+		}
+	}
 }
 
 // force is when the node is removed by force: early enough for that and for the end.

@@ -26,6 +26,7 @@ type lines struct {
 type events struct {
 	running bool      // signals are heard from now on
 	joined  bool      // it has met a server
+	met     time.Time // when it did
 	refused time.Time // when the latest join failed
 	leaving bool      // a leave has begun
 	trouble []string  // the latest warnings and errors, oldest first; no event of its own
@@ -68,7 +69,9 @@ func (l *lines) line(stream int, line []byte) {
 	case strings.Contains(text, "Consul agent running!"):
 		l.now.running = true
 	case strings.Contains(text, "adding server"), strings.Contains(text, "Join cluster completed"):
-		l.now.joined = true
+		if !l.now.joined {
+			l.now.joined, l.now.met = true, time.Now()
+		}
 	case strings.Contains(text, "Join cluster failed"):
 		l.now.refused = time.Now()
 	case strings.Contains(text, "Gracefully shutting down"):

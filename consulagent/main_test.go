@@ -201,6 +201,7 @@ func act(t *testing.T, script string, gone func(*fakeServers)) *acted {
 		Agent: func() (AgentConfig, error) { return a.doc, nil },
 		Env:   []string{playKey + "=" + script, "GORACE=atexit_sleep_ms=0"},
 		Token: func() string { return "service-secret" },
+		Hasty: true, // as old as its first full sync: see TestLeaveOfAYoungAgent
 		Note: func(event, detail string, kv ...any) {
 			a.mu.Lock()
 			defer a.mu.Unlock()

@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"meshtask/consulagent"
+	"meshtask/internal/config"
 	"meshtask/lifecycle"
 	"meshtask/supervisor"
 )
@@ -27,6 +28,7 @@ func (t *task) agentRunner(env []string) lifecycle.Runner {
 		Path: m.consul, Agent: t.agentConfig, File: t.dir.file("consul.json"), Env: env, Token: t.serviceToken,
 		JoinTimeout: c.JoinTimeout.Duration, GiveUp: giveUp, Start: t.sup, Output: t.childOutput("consul-agent", hclog.Trace),
 		Note: t.note(lifecycle.ConsulAgent), Waiting: waiting, Grace: t.grace(lifecycle.ConsulAgent), Log: t.log.Named("consul-agent"),
+		Hasty: t.cfg.Mode == config.Job,
 	})
 	kept := t.restarted(lifecycle.ConsulAgent, supervisor.Report(agent, t.joined, func() { m.agentUp.Store(false) }), c.Restart)
 	if l := t.cfg.ACL.Login; l != nil && l.AgentMethod != "" {

@@ -1,0 +1,66 @@
+package consulagent
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// An agent whose first full sync may still come is not killed before it has: the node that
+// it writes back is seen, and removed.
+func TestLeaveOfAYoungAgent(t *testing.T) {
+	for name, c := range map[string]struct {
+		hasty bool
+		back  bool // the node comes back once
+		stuck bool // and cannot be removed
+		grace time.Duration
+		want  string
+		drops int
+		least time.Duration
+		most  time.Duration
+	}{
+		"nothing comes back":   {grace: 10 * time.Second, want: "verified", least: firstSync - time.Second, most: firstSync},
+		"the node comes back":  {grace: 10 * time.Second, back: true, want: "verified", drops: 1, least: firstSync - time.Second, most: firstSync},
+		"it cannot be removed": {grace: 10 * time.Second, back: true, stuck: true, want: "unverified", drops: 1, most: firstSync},
+		"no time for it":       {grace: time.Second, want: "verified", least: 500 * time.Millisecond, most: time.Second},
+		"a job does not wait":  {hasty: true, grace: 10 * time.Second, want: "verified", most: 300 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := act(t, "running join", vanish)
+			a.cfg.Hasty, a.cfg.Grace = c.hasty, func() time.Duration { return c.grace }
+			ready, stop := a.run(t)
+			within(t, "ready", ready)
+			seen := make(chan struct{})
+			go func() {
+				defer close(seen)
+				poll(t, "the node is gone", func() bool {
+					a.servers.mu.Lock()
+					defer a.servers.mu.Unlock()
+					return !a.servers.listed
+				})
+				looks := a.servers.count("GET /v1/catalog/node/")
+				poll(t, "and was seen to be", func() bool { return !c.back || a.servers.count("GET /v1/catalog/node/") > looks+1 })
+				a.servers.set(func() {
+					a.servers.listed = c.back
+					if c.stuck {
+						a.servers.fail[dropNode[len("PUT "):]] = "403 Permission denied: node:write"
+					}
+				})
+			}()
+			took, err := stop()
+			<-seen
+			if err != nil || !a.told("step left result "+c.want) || a.told("killed") {
+				t.Errorf("%v: %q", err, a.notes)
+			}
+			if c.back != strings.Contains(strings.Join(a.notes, "\n"), "came_back 1") {
+				t.Errorf("it came back: %q", a.notes)
+			}
+			if got := a.servers.count(dropNode); got != c.drops {
+				t.Errorf("the node was removed %d times, want %d", got, c.drops)
+			}
+			if took < c.least || took > c.most+slack() {
+				t.Errorf("it took %v, want %v to %v", took, c.least, c.most)
+			}
+		})
+	}
+}
