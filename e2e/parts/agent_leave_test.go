@@ -1,4 +1,4 @@
-package e2e
+package parts
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -187,61 +188,69 @@ func TestAgentTLS(t *testing.T) {
 
 // A stop at any moment of the first seconds leaves no node and no service behind.
 func TestAgentLeavesNothing(t *testing.T) {
+	var back atomic.Int32
 	for name, c := range map[string]struct {
 		acl   bool
 		tries int
 		until time.Duration
-		same  bool // node, address and data: one task's lives
 	}{
-		"first 0.4 s":       {false, 40, 400 * time.Millisecond, false},
-		"first 3 s":         {false, 5, 3 * time.Second, false},
-		"with ACLs, 1 s":    {true, 10, time.Second, false},
-		"first 0.1 s, ACLs": {true, 10, 100 * time.Millisecond, false},
-		"lives of one task": {true, 10, 400 * time.Millisecond, true},
+		"first 0.4 s":       {false, 24, 400 * time.Millisecond},
+		"first 3 s":         {false, 6, 3 * time.Second},
+		"with ACLs, 1 s":    {true, 10, time.Second},
+		"first 0.1 s, ACLs": {true, 10, 100 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newAgentBed(t, harness.ServerConfig{ACL: c.acl})
-			var agent, service string
+			agent, service := "", ""
 			if c.acl {
 				agent, service = b.tokens()
 			}
-			var took []time.Duration
-			results := map[string]int{}
-			var last *oneAgent
-			for try := range c.tries { // each its own node, as tasks are
-				name := fmt.Sprintf("t%d", try)
-				if c.same {
-					name = "t"
-				}
-				a := b.agent(name)
-				if c.same && last != nil {
-					a.inherit(last)
-				}
-				last = a
-				if c.acl {
-					a.secure(agent, func() string { return service })
-				}
-				after := time.Duration(rand.Int64N(int64(c.until)))
-				result, left := brief(t, a.run(supervisor.Policy{}), after)
-				took = append(took, left)
-				results[result]++
-				harness.Eventually(t, 3*time.Second, "an empty catalog after a stop at "+after.String()+": "+result, func() error {
-					if nodes, err := b.server.Nodes(); err != nil || len(nodes) > 0 {
-						return errors.Join(err, errors.New(strings.Join(nodes, " ")))
+			t.Run("tasks", func(t *testing.T) {
+				for try := range c.tries { // each its own node, as tasks are
+					a := b.agent(fmt.Sprintf("t%d", try))
+					if c.acl {
+						a.secure(agent, func() string { return service })
 					}
-					return nil
-				})
-			}
+					t.Run(a.doc.NodeName, func(t *testing.T) {
+						t.Parallel() // a stop takes seconds: see consulagent's firstSync
+						brief(t, a, time.Duration(rand.Int64N(int64(c.until))))
+						if strings.Contains(strings.Join(a.notes, "\n"), "came_back") {
+							back.Add(1)
+						}
+					})
+				}
+			})
 			b.server.Empty(t, 3*time.Second)
-			slices.Sort(took)
-			t.Logf("%v; deregistration and leave took %v / %v / %v", results, took[0], took[len(took)/2], took[len(took)-1])
 		})
+	}
+	t.Logf("%d nodes were written back after they had gone", back.Load())
+	if back.Load() == 0 {
+		t.Error("none was written back: is the wait for the first full sync still needed?")
 	}
 }
 
-// brief is a task's life of the given length: registered when it gets there.
-func brief(t *testing.T, a *oneAgent, length time.Duration) (result string, took time.Duration) {
+// The lives of one task follow each other on one node, with one data directory.
+func TestAgentLeavesNothingOfManyLives(t *testing.T) {
+	b := newAgentBed(t, harness.ServerConfig{ACL: true})
+	agent, service := b.tokens()
+	var last *oneAgent
+	for range 4 {
+		a := b.agent("t")
+		if last != nil {
+			a.inherit(last)
+		}
+		last = a
+		brief(t, a.secure(agent, func() string { return service }), time.Duration(rand.Int64N(int64(400*time.Millisecond))))
+	}
+	b.server.Empty(t, 3*time.Second)
+}
+
+// brief is a task's life of the given length: registered when it gets there. Its node is
+// gone within 3 s of its end.
+func brief(t *testing.T, a *oneAgent, length time.Duration) {
 	t.Helper()
+	a.cfg.Grace = func() time.Duration { return 10 * time.Second }
+	a.run(supervisor.Policy{})
 	ctx, cancel := context.WithTimeout(t.Context(), length)
 	defer cancel()
 	registered := false
@@ -252,15 +261,20 @@ func brief(t *testing.T, a *oneAgent, length time.Duration) (result string, took
 		<-ctx.Done()
 	case <-ctx.Done():
 	}
-	begun := time.Now()
 	if registered {
 		if result, err := a.client.Deregister(t.Context()); result != consulagent.Verified {
 			t.Errorf("deregistered: %s, %v", result, err)
 		}
 	}
-	result, _ = a.leave()
+	result, left := a.leave()
 	if result == "unverified" || a.err != nil {
 		t.Errorf("stop at %v: left %s, %v; %s", length, result, a.err, a.notes)
 	}
-	return result, time.Since(begun)
+	harness.Eventually(t, 3*time.Second, fmt.Sprintf("no node after a stop at %v: %s after %v", length, result, left), func() error {
+		nodes, err := a.bed.server.Nodes()
+		if err == nil && slices.Contains(nodes, a.doc.NodeName) {
+			err = errors.New(strings.Join(nodes, " "))
+		}
+		return err
+	})
 }

@@ -1,4 +1,4 @@
-package e2e
+package parts
 
 import (
 	"bytes"
@@ -19,7 +19,7 @@ import (
 	"meshtask/envoy"
 )
 
-var record = flag.Bool("record", false, "write what consul connect envoy prints into ../envoy/testdata/bootstrap")
+var record = flag.Bool("record", false, "write what consul connect envoy prints into ../../envoy/testdata/bootstrap")
 
 // bootstrapCase is one of the golden files that package envoy's own tests use.
 type bootstrapCase struct {
@@ -34,7 +34,7 @@ type bootstrapCase struct {
 
 func bootstrapCases(t *testing.T) (cases []bootstrapCase) {
 	t.Helper()
-	files, _ := filepath.Glob("../envoy/testdata/bootstrap/*.txtar")
+	files, _ := filepath.Glob("../../envoy/testdata/bootstrap/*.txtar")
 	if len(files) < 18 {
 		t.Fatalf("%d golden files", len(files))
 	}
