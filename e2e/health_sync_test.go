@@ -263,6 +263,7 @@ func (b *healthBed) raft() string {
 // TestHealthAfterAgentRestart: killed and started again, with its data and without, the
 // agent has everything again, under the same IDs.
 func TestHealthAfterAgentRestart(t *testing.T) {
+	t.Parallel()
 	for _, told := range []bool{true, false} {
 		t.Run(fmt.Sprintf("told %v", told), func(t *testing.T) {
 			b := newHealthBed(t, 3*time.Second)
@@ -306,6 +307,7 @@ func TestHealthAfterAgentRestart(t *testing.T) {
 
 // TestHealthDies: without heartbeats the check turns critical by itself, with the sidecar's.
 func TestHealthDies(t *testing.T) {
+	t.Parallel()
 	b := newHealthBed(t, time.Second)
 	if err := b.register(t.Context()); err != nil {
 		t.Fatal(err)
@@ -326,6 +328,7 @@ func TestHealthDies(t *testing.T) {
 
 // TestHealthNativeChecks: nobody can set them, so maintenance mode stands in.
 func TestHealthNativeChecks(t *testing.T) {
+	t.Parallel()
 	b := newHealthBed(t, 0)
 	l, err := net.Listen("tcp", b.address+":0")
 	if err != nil {
@@ -365,6 +368,7 @@ func TestHealthNativeChecks(t *testing.T) {
 
 // TestHealthRemoval: critical, then out of the servers' catalog, still at the agent.
 func TestHealthRemoval(t *testing.T) {
+	t.Parallel()
 	b := newHealthBed(t, 30*time.Second)
 	if err := b.register(t.Context()); err != nil {
 		t.Fatal(err)
