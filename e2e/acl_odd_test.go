@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -123,7 +124,7 @@ func rotation(t *testing.T, b *aclBed) {
 	var now *api.ACLToken
 	harness.Eventually(t, time.Minute, "a new token", func() (err error) {
 		if now, err = b.agree(secret); err == nil && now.AccessorID == old.AccessorID {
-			err = errNotYet
+			err = errors.New("the old one")
 		}
 		return err
 	})
@@ -151,7 +152,7 @@ func rotation(t *testing.T, b *aclBed) {
 	report(tasks[1], now.AccessorID)
 	harness.Eventually(t, time.Minute, "the end of the old token", func() error {
 		if alive(old.AccessorID) {
-			return errNotYet
+			return errors.New("it is there")
 		}
 		return nil
 	})
