@@ -18,7 +18,7 @@ endif
 # Programs built with -race sleep a second at their end otherwise.
 TEST := GORACE=atexit_sleep_ms=0 $(RACE) go test
 
-.PHONY: help tools build try test unit e2e lint demo bench soak test-image check clean
+.PHONY: help tools build try test unit e2e lint demo bench soak test-image test-deploy check clean
 
 help: ## print the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -64,6 +64,13 @@ soak: tools ## rolling replacement under load for SOAK (60s); fails on one lost 
 
 test-image: tools ## build the images and run what is in them (buildah where it is installed; else without it)
 	@go build -C e2e -o ../$(OUT)/image ./image && exec $(OUT)/image
+
+test-deploy: ## render and validate deploy/: Terraform, CloudFormation, CDK, Copilot, compose (needs terraform and npm)
+	@deploy/test/run.sh
+
+test-moto: ## hold our fakes of AWS against moto (Python 3 with venv; installs it into .tools/moto)
+	@tools/moto.sh
+	@go build -C e2e -o ../$(OUT)/moto ./moto && exec $(OUT)/moto
 
 check: lint test ## what a change must pass
 

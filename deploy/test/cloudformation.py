@@ -1,0 +1,146 @@
+"""Lints CloudFormation templates, and renders the parts of them that are compared.
+
+Rendering knows the functions that our templates and the CDK's use, and no others:
+Ref, Fn::GetAtt, Fn::Sub, Fn::Join. An unknown one fails.
+"""
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import compare
+from work import DEPLOY, Failed, load, run
+
+TEMPLATES = {"single": ["web"], "siblings": ["shop"], "job": ["migrate"], "acl-controller": ["shop-consul-acl-controller"]}
+PSEUDO = {
+    "AWS::Partition": "aws",
+    "AWS::Region": compare.REGION,
+    "AWS::AccountId": compare.ACCOUNT,
+    "AWS::URLSuffix": "amazonaws.com",
+}
+
+
+class Loader(yaml.SafeLoader):
+    """YAML with CloudFormation's short tags, and without aliases, which it does not take."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise Failed(f"{self.name}: CloudFormation takes no YAML aliases (below {parent.start_mark})")
+        return super().compose_node(parent, index)
+
+
+def short_tag(loader: Loader, suffix: str, node: Any) -> Any:
+    name = suffix if suffix == "Ref" else f"Fn::{suffix}"
+    if isinstance(node, yaml.ScalarNode):
+        text = loader.construct_scalar(node)
+        return {name: text.split(".", 1) if suffix == "GetAtt" else text}
+    return {name: loader.construct_sequence(node, deep=True)}
+
+
+Loader.add_multi_constructor("!", short_tag)
+
+
+def template(path: Path) -> Any:
+    with path.open() as file:
+        return yaml.load(file, Loader)
+
+
+def lint() -> str:
+    files = sorted((DEPLOY / "cloudformation").glob("*.yaml")) + sorted((DEPLOY / "copilot").glob("*/addons/*.yml"))
+    cfn_lint = str(Path(sys.executable).with_name("cfn-lint"))
+    run(cfn_lint, "--regions", compare.REGION, "eu-central-1", "--", *map(str, files), cwd=DEPLOY)
+    for file in files:
+        template(file)
+    return f"{len(files)} templates"
+
+
+def render() -> str:
+    parameters: dict[str, str] = load("cloudformation/parameters.json")["Parameters"]
+    definitions: dict[str, Any] = {}
+    statements: dict[str, list[dict[str, Any]]] = {}
+    roles: list[str] = []
+    used: set[str] = set()
+    for name, families in TEMPLATES.items():
+        t = template(DEPLOY / "cloudformation" / f"{name}.yaml")
+        used |= t["Parameters"].keys()
+        stack = Stack(t, parameters)
+        definitions |= stack.definitions()
+        statements |= stack.statements()
+        roles += [r for r in compare.ROLES if r.rsplit("-", 1)[0] in families]
+    used |= template(DEPLOY / "cloudformation" / "network.yaml")["Parameters"].keys()
+    if used != parameters.keys():
+        raise Failed(f"parameters.json and the templates' Parameters differ: {sorted(used ^ parameters.keys())}")
+    compare.definitions("CloudFormation", definitions, list(TEMPLATES))
+    compare.policies("CloudFormation", statements, roles)
+    return f"{len(definitions)} task definitions, {len(roles)} roles"
+
+
+class Stack:
+    """A template with parameters, as CloudFormation would fill it in."""
+
+    def __init__(self, t: Any, parameters: dict[str, str]) -> None:
+        self.resources: dict[str, Any] = t["Resources"]
+        self.known: dict[str, str] = PSEUDO | {name: parameters[name] for name in t.get("Parameters", {}) if name in parameters}
+
+    def of(self, kind: str) -> list[Any]:
+        return [self.value(r["Properties"]) for r in self.resources.values() if r["Type"] == kind]
+
+    def definitions(self) -> dict[str, Any]:
+        return {p["Family"]: camel(p) for p in self.of("AWS::ECS::TaskDefinition")}
+
+    def statements(self) -> dict[str, list[dict[str, Any]]]:
+        return {
+            r["RoleName"]: [s for p in r.get("Policies", []) for s in p["PolicyDocument"]["Statement"]] for r in self.of("AWS::IAM::Role")
+        }
+
+    def value(self, v: Any) -> Any:
+        if isinstance(v, list):
+            return [self.value(x) for x in v]
+        if not isinstance(v, dict):
+            return v
+        if len(v) == 1:
+            ((name, argument),) = v.items()
+            if name == "Ref":
+                return self.ref(str(argument))
+            if name == "Fn::GetAtt":
+                return self.attribute(*argument)
+            if name == "Fn::Join":
+                return str(argument[0]).join(self.value(argument[1]))
+            if name == "Fn::Sub":
+                return re.sub(r"\$\{([^}]+)}", lambda m: self.attribute(*m[1].split(".", 1)) if "." in m[1] else self.ref(m[1]), str(argument))
+            if name.startswith("Fn::"):
+                raise Failed(f"{name} is not known to the comparison")
+        return {k: self.value(x) for k, x in v.items()}
+
+    def ref(self, name: str) -> str:
+        if name in self.known:
+            return self.known[name]
+        kind, properties = self.resource(name)
+        if kind == "AWS::SecretsManager::Secret":  # six letters that AWS chooses; those of the examples
+            secret = str(self.value(properties["Name"]))
+            letters = "StUvWx" if secret.endswith("-consul-client-token") else "MnOpQr"
+            return f"arn:aws:secretsmanager:{compare.REGION}:{compare.ACCOUNT}:secret:{secret}-{letters}"
+        return name
+
+    def attribute(self, name: str, attribute: str) -> str:
+        kind, properties = self.resource(name)
+        if kind == "AWS::IAM::Role" and attribute == "Arn":
+            return f"arn:aws:iam::{compare.ACCOUNT}:role/{self.value(properties['RoleName'])}"
+        return f"{name}.{attribute}"
+
+    def resource(self, name: str) -> tuple[str, Any]:
+        if name not in self.resources:
+            raise Failed(f"{name} is neither a parameter nor a resource")
+        return self.resources[name]["Type"], self.resources[name]["Properties"]
+
+
+def camel(v: Any) -> Any:
+    """CloudFormation's names as ECS has them; the options of a log driver are not names."""
+    if isinstance(v, list):
+        return [camel(x) for x in v]
+    if not isinstance(v, dict):
+        return v
+    return {k[:1].lower() + k[1:]: x if k == "Options" else camel(x) for k, x in v.items()}

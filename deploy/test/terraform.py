@@ -1,0 +1,113 @@
+"""Formats, validates and tests the Terraform modules, and compares what the example makes."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import compare
+from work import DEPLOY, Failed, Missing, fresh, need, run
+
+MODULES = ["mesh-task", "acl-controller", "example"]
+HOW = "Terraform 1.7 or later, from its maker or a distribution's package"
+PROVIDER = (
+    "hashicorp/aws cannot be had: let terraform reach its registry, or put the provider unpacked"
+    " (HOST/hashicorp/aws/VERSION/OS_ARCH/) below a folder and name that in TF_PLUGINS, or below one that terraform searches"
+)
+
+
+def formatted() -> str:
+    need("terraform", HOW)
+    run("terraform", "fmt", "-check", "-diff", "-recursive", "terraform", cwd=DEPLOY, env=environment())
+    return f"{len(list((DEPLOY / 'terraform').rglob('*.tf')))} files"
+
+
+def tested() -> str:
+    """terraform init, validate and test in each module; the example's state is compared as well."""
+    need("terraform", HOW)
+    folder = fresh("terraform", "terraform", "iam")
+    seen = []
+    for module in MODULES:
+        at = folder / "terraform" / module
+        initialise(at)
+        run("terraform", "validate", "-no-color", cwd=at, env=environment())
+        if (at / "tests").is_dir():
+            verbose = ["-verbose"] if module == "example" else []  # states, with the provider's whole schema
+            lines = run("terraform", "test", "-json", *verbose, cwd=at, env=environment()).splitlines()
+            messages = [json.loads(line) for line in lines]
+            total = next(m["test_summary"] for m in messages if m["type"] == "test_summary")
+            if total["passed"] == 0 or total["status"] != "pass":
+                raise Failed(f"{module}: {total}")
+            seen.append(f"{module} {total['passed']} runs")
+            if module == "example":
+                rendered([m["test_state"] for m in messages if m["type"] == "test_state"][-1])
+    return ", ".join(seen)
+
+
+def environment() -> dict[str, str]:
+    """Ours, without a CLI configuration that is named but not there, and without any account."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+    if not Path(env.get("TF_CLI_CONFIG_FILE", "")).is_file():
+        env.pop("TF_CLI_CONFIG_FILE", None)
+    return env | {"TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"}
+
+
+def initialise(module: Path) -> None:
+    """terraform init: by its own configuration first, then with unpacked providers on this machine."""
+    try:
+        run("terraform", "init", "-no-color", "-input=false", cwd=module, env=environment())
+        return
+    except Failed as first:
+        reason = first
+    for folder in plugins():
+        run("terraform", "init", "-no-color", "-input=false", f"-plugin-dir={folder}", cwd=module, env=environment())
+        return
+    raise Missing(f"{PROVIDER}\n{reason}")
+
+
+def plugins() -> list[Path]:
+    """Folders with an unpacked AWS provider: TF_PLUGINS, else where software of a machine is put."""
+    given = os.environ.get("TF_PLUGINS")
+    if given:
+        return [Path(given)]
+    found = [p for base in ("/opt", "/usr/local/lib", "/usr/lib") for p in Path(base).glob("*/*/hashicorp/aws")]
+    return [p.parents[2] for p in found]
+
+
+def rendered(state: Any) -> None:
+    resources: list[Any] = []
+    modules = [state["root_module"]]
+    while modules:
+        m = modules.pop()
+        resources += m.get("resources", [])
+        modules += m.get("child_modules", [])
+    definitions = {r["values"]["family"]: definition(r["values"]) for r in resources if r["type"] == "aws_ecs_task_definition"}
+    compare.definitions("Terraform", definitions, ["single", "siblings", "job", "acl-controller"])
+
+    # A role's policy is in the same module, under the same name.
+    names = {r["address"]: r["values"]["name"] for r in resources if r["type"] == "aws_iam_role"}
+    statements = {
+        names[r["address"].replace("aws_iam_role_policy.", "aws_iam_role.")]: json.loads(r["values"]["policy"])["Statement"]
+        for r in resources
+        if r["type"] == "aws_iam_role_policy"
+    }
+    compare.policies("Terraform", statements, list(compare.ROLES))
+
+
+def definition(values: dict[str, Any]) -> dict[str, Any]:
+    """A resource's values in ECS's shape."""
+    platform = values.get("runtime_platform") or []
+    return {
+        "family": values["family"],
+        "networkMode": values["network_mode"],
+        "requiresCompatibilities": values["requires_compatibilities"],
+        "cpu": values["cpu"],
+        "memory": values["memory"],
+        "taskRoleArn": values["task_role_arn"],
+        "executionRoleArn": values["execution_role_arn"],
+        "runtimePlatform": {"cpuArchitecture": p["cpu_architecture"], "operatingSystemFamily": p["operating_system_family"]}
+        if (p := next(iter(platform), None))
+        else None,
+        "containerDefinitions": json.loads(values["container_definitions"]),
+        "tags": [{"key": k, "value": v} for k, v in (values.get("tags") or {}).items()],
+    }

@@ -1,0 +1,52 @@
+"""Where the checks work, how they run programs, and how they fail."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "deploy"
+WORK = ROOT / ".tools" / "deploy"
+
+
+class Failed(Exception):
+    """deploy/ is wrong; the text says where."""
+
+
+class Missing(Exception):
+    """A tool is missing; the text says which, and how to get it."""
+
+
+def need(program: str, how: str) -> str:
+    path = shutil.which(program)
+    if path is None:
+        raise Missing(f"{program} is not on PATH: {how}")
+    return path
+
+
+def run(*argv: str, cwd: Path, env: dict[str, str] | None = None) -> str:
+    """Runs a program to its end and returns its standard output; Failed shows all that it said."""
+    done = subprocess.run(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900)
+    if done.returncode != 0:
+        raise Failed(f"{' '.join(argv)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def fresh(name: str, *parts: str) -> Path:
+    """A copy of parts of deploy/ in a folder of its own, so that no tool leaves files in the tree."""
+    folder = WORK / name
+    shutil.rmtree(folder, ignore_errors=True)
+    for part in parts:
+        source = DEPLOY / part
+        if source.is_dir():
+            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("node_modules", "out", ".terraform*", "cdk.out"))
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, folder / part)
+    return folder
+
+
+def load(path: str) -> Any:
+    return json.loads((DEPLOY / path).read_text())
