@@ -18,7 +18,7 @@ endif
 # Programs built with -race sleep a second at their end otherwise.
 TEST := GORACE=atexit_sleep_ms=0 $(RACE) go test
 
-.PHONY: help tools build try test unit e2e lint demo bench soak test-image test-deploy check clean
+.PHONY: help tools build try test unit e2e lint demo bench soak test-image test-deploy test-moto check clean
 
 help: ## print the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'

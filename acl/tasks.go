@@ -22,7 +22,7 @@ func NewTasks(cfg aws.Config) Tasks {
 }
 
 func (t ecsTasks) ListTasks(ctx context.Context, cluster, page string) ([]string, string, error) {
-	out, err := t.api.ListTasks(ctx, awsapi.ListTasksInput{Cluster: cluster, MaxResults: 100, NextToken: page})
+	out, err := t.api.ListTasks(ctx, awsapi.ListTasksInput{Cluster: cluster, DesiredStatus: "RUNNING", MaxResults: 100, NextToken: page})
 	if err != nil {
 		return nil, "", awsError(err, "ecs:ListTasks on *")
 	}

@@ -16,9 +16,10 @@ func NewECS(cfg aws.Config) *ECS {
 
 // ListTasksInput asks for one page of a cluster's tasks.
 type ListTasksInput struct {
-	Cluster    string `json:"cluster"`
-	MaxResults int    `json:"maxResults,omitempty"` // at most 100
-	NextToken  string `json:"nextToken,omitempty"`
+	Cluster       string `json:"cluster"`
+	DesiredStatus string `json:"desiredStatus,omitempty"` // AWS's default is RUNNING
+	MaxResults    int    `json:"maxResults,omitempty"`    // at most 100
+	NextToken     string `json:"nextToken,omitempty"`
 }
 
 // ListTasksOutput is one page; NextToken is empty in the last one.

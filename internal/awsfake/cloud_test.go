@@ -119,6 +119,16 @@ func TestSecretsManners(t *testing.T) {
 	if before, err := get("s", "AWSPREVIOUS"); before != "a" || err != nil {
 		t.Errorf("previous: %q, %v", before, err)
 	}
+	create := func(token string) error {
+		_, err := api.CreateSecret(ctx, &secretsmanager.CreateSecretInput{Name: aws.String("made"), ClientRequestToken: &token, SecretString: aws.String("{}")})
+		return err
+	}
+	if err := errors.Join(create(one), create(one)); err != nil {
+		t.Errorf("a repeated creation: %v", err)
+	}
+	if err := create(two); code(err) != "ResourceExistsException" {
+		t.Errorf("another of that name: %v", err)
+	}
 	c.Secrets.Remove("s", true)
 	if _, err := get("s", ""); code(err) != "InvalidRequestException" {
 		t.Errorf("scheduled for deletion: %v", err)

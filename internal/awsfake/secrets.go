@@ -213,7 +213,10 @@ func (s *Secrets) servePut(sec *storedSecret, in secretInput) reply {
 }
 
 func (s *Secrets) serveCreate(in secretInput) reply {
-	if s.find(in.Name) != nil {
+	if sec := s.find(in.Name); sec != nil {
+		if content, made := sec.versions[in.ClientRequestToken]; made && content == in.SecretString {
+			return ok(map[string]any{"ARN": sec.arn, "Name": sec.name, "VersionId": in.ClientRequestToken}) // a repeated call
+		}
 		return fail("ResourceExistsException", "The operation failed because the secret %s already exists.", in.Name)
 	}
 	sec := s.create(in.Name)
