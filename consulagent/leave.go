@@ -17,7 +17,8 @@ const (
 	knownMost   = 2 * time.Second        // to wait until the servers have the node
 	graceMost   = 300 * time.Millisecond // from TERM to the line that a leave has begun
 	goneMost    = time.Second            // from TERM until gossip has told the servers
-	exitMost    = 300 * time.Millisecond // from KILL to the end: longer only in uninterruptible sleep
+	exitUsual   = 300 * time.Millisecond // from KILL to the end, on a busy machine
+	exitMost    = time.Second            // longer only in uninterruptible sleep
 	leavePoll   = 8 * time.Millisecond   // no event tells when the servers have dropped the node
 	leaveCall   = 500 * time.Millisecond // one call, the servers' share included
 	leaveMargin = 100 * time.Millisecond // of the grace, for KILL
@@ -198,8 +199,8 @@ func (l *life) stay(ctx context.Context) error {
 		return nil
 	}
 	until := now.met.Add(firstSync)
-	if end, ok := ctx.Deadline(); ok && end.Add(-exitMost).Before(until) {
-		until = end.Add(-exitMost)
+	if end, ok := ctx.Deadline(); ok && end.Add(-exitUsual).Before(until) {
+		until = end.Add(-exitUsual)
 	}
 	over := time.NewTimer(time.Until(until))
 	defer over.Stop()

@@ -90,7 +90,7 @@ func TestTaskTermDuringEachPhase(t *testing.T) {
 			}
 			s := m.Summary(t)
 			if len(s.Killed) > 0 {
-				t.Errorf("killed: %v", s.Killed)
+				t.Errorf("killed: %v\n%s", s.Killed, m.Tail(30))
 			}
 			m.unlisted(t, server)
 		})
