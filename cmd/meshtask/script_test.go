@@ -1,7 +1,12 @@
 package main
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -29,7 +34,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("GORACE", "atexit_sleep_ms=0")
 			e.Setenv("MESHTASK_DIR", "")
-			return nil
+			return ownAddress(e)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"signal": signalBackground,
@@ -38,6 +43,19 @@ func TestScripts(t *testing.T) {
 			"lasted": lasted,
 		},
 	})
+}
+
+// ownAddress gives a script $ADDR, in its commands and its files: a loopback address that
+// no other script has, nor one of another run.
+func ownAddress(e *testscript.Env) error {
+	address := fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(6), rand.IntN(256), 2+rand.IntN(250))
+	e.Setenv("ADDR", address)
+	files, err := filepath.Glob(filepath.Join(e.WorkDir, "*.json"))
+	for _, name := range files {
+		text, rerr := os.ReadFile(name)
+		err = errors.Join(err, rerr, os.WriteFile(name, bytes.ReplaceAll(text, []byte("$ADDR"), []byte(address)), 0o644))
+	}
+	return err
 }
 
 // signalBackground is `signal NAME`: to the latest background command.
