@@ -85,3 +85,31 @@ func TestCurrentTokenIsMissedAtOnce(t *testing.T) {
 		wg.Wait()
 	})
 }
+
+// TestRotationLeavesTheAgentsToken: nobody reports for the agents, so that an
+// old token of theirs could never be taken away.
+func TestRotationLeavesTheAgentsToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const name = "pre-consul-client-token"
+		m := newModel()
+		m.setSecret(name, "{}")
+		m.setSecret("pre-web", "{}")
+		m.run("web")
+		life := func(c *Config) { c.ClientSecret, c.RotateAfter = name, 24*time.Hour }
+		work(t, m.controller(t, life), time.Second)
+		agents, service := m.creds(t, name), m.creds(t, "pre-web")
+		work(t, m.controller(t, life), 48*time.Hour)
+		if m.creds(t, name) != agents {
+			t.Error("the agents' token was replaced")
+		}
+		if m.creds(t, "pre-web") == service {
+			t.Error("the service's was not, so that nothing is shown")
+		}
+		byHand := newCreds() // as the document tells people to replace it
+		m.setSecret(name, string(byHand.json()))
+		work(t, m.controller(t, life), time.Second)
+		if m.tokens[byHand.AccessorID].SecretID != byHand.SecretID || m.tokens[agents.AccessorID].SecretID != agents.SecretID {
+			t.Error("the pair written by hand is no token, or the old one is gone")
+		}
+	})
+}

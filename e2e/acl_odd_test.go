@@ -87,7 +87,7 @@ func badInput(t *testing.T, b *aclBed) {
 
 // A replaced token stays until every task of the service reports, in the meta
 // of its instance, that it uses the new one. Who never reports is named. Quiet
-// sweeps ask nobody for it. The token of the client agents is never replaced.
+// sweeps ask nobody for it.
 func rotation(t *testing.T, b *aclBed) {
 	const cluster, service, secret = "turn", "turn-web", aclPrefix + "-turn-web"
 	tasks := []string{b.mesh(cluster, service), b.mesh(cluster, service)}
