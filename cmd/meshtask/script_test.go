@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
@@ -70,16 +71,21 @@ func signalBackground(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(cmds[len(cmds)-1].Process.Signal(syscall.Signal(unix.SignalNum("SIG" + args[0]))))
 }
 
-// await is `await FILE TEXT`: until the file holds the text. The script's own
-// time limit ends it.
+// patience bounds a wait for something that takes milliseconds on a quiet machine.
+const patience = 2 * time.Minute
+
+// await is `await FILE TEXT`: until the file holds the text.
 func await(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: await FILE TEXT")
 	}
-	for {
+	for late := time.Now().Add(patience); ; {
 		b, err := os.ReadFile(ts.MkAbs(args[0]))
 		if err == nil && strings.Contains(string(b), args[1]) {
 			return
+		}
+		if time.Now().After(late) {
+			ts.Fatalf("%s never held %q: %v, %s", args[0], args[1], err, b)
 		}
 	}
 }
@@ -89,7 +95,11 @@ func awaits(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: awaits DIR TEXT")
 	}
+	late := time.Now().Add(patience)
 	for said := ""; !strings.Contains(said, args[1]); {
+		if time.Now().After(late) {
+			ts.Fatalf("it never said %q", args[1])
+		}
 		ts.Check(ts.Exec("meshtask", "why", "--dir", args[0]))
 		said = ts.ReadFile("stdout")
 	}
