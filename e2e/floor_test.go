@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	floorPairs  = 5
+	floorPairs  = 3
 	floorBlocks = 3
 	floorRatio  = 1.1 // DESIGN §4
 )
