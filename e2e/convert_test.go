@@ -133,6 +133,31 @@ func TestConvertedTaskLives(t *testing.T) {
 	server.Empty(t, cleanWithin)
 }
 
+// The old configuration works without converting, as docs/from-consul-ecs.md says:
+// the variable that mesh-init had, unchanged, and the servers' address.
+func TestConsulECSConfigurationLives(t *testing.T) {
+	t.Parallel()
+	const id = "0a1b2c3d4e5f"
+	server := harness.StartServer(t, harness.ServerConfig{})
+	address := harness.Address(t)
+	old := legacyDefinition("app", address, server.Address)["containerDefinitions"].([]any)[1].(map[string]any)["environment"].([]any)[0].(map[string]any)
+	k := harness.StartTask(t, harness.TaskConfig{Name: "unconverted", CMD: []string{harness.App(t), "--name", "shop", "--listen", address + ":8080"},
+		Env: []string{"CONSUL_ECS_CONFIG_JSON=" + old["value"].(string), "MESHTASK_RETRY_JOIN=" + server.Address,
+			"ECS_CONTAINER_METADATA_URI_V4=" + harness.StartEndpoint(t, id, "shop", address, "shop").URI}})
+	server.Passing(t, soon, "shop", 1)
+	asBefore(t, server, id)
+	if out := k.Output(); !strings.Contains(out, "is meshtask's own container") {
+		t.Errorf("nothing is said of healthSyncContainers:\n%s", out)
+	}
+	if err := k.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if code := k.Wait(t, soon); code != 0 {
+		t.Errorf("exit code %d:\n%s", code, k.Tail(20))
+	}
+	server.Empty(t, cleanWithin)
+}
+
 // asBefore compares the registration with consul-ecs's.
 func asBefore(t *testing.T, server *harness.Server, id string) {
 	t.Helper()

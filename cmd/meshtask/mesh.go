@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -86,8 +87,13 @@ func (t *task) identify() error {
 			return &giveUp{exitMetadata, err}
 		}
 	}
+	synced := slices.Contains(t.cfg.HealthSyncContainers, id.Container)
 	if err := t.cfg.Resolve(id); err != nil {
 		return &giveUp{exitConfig, err}
+	}
+	if synced {
+		t.log.Warn("configuration", "path", "healthSyncContainers", "container", id.Container,
+			"warning", "is meshtask's own container: its check follows the app and health.app, not its ECS health, which would wait for itself")
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -170,4 +171,13 @@ func TestMeta(t *testing.T) {
 func TestOddities(t *testing.T) {
 	_, warnings := load(t, Sources{File: []byte(`{"consulAgent":{"external":"10.0.0.1:8500","retryJoin":["a"],"gossipKey":"env:K"},"service":{"checks":[{"name":"c","ttl":"1s"}]},"health":{"app":{"command":["CMD","x"]}}}`)})
 	told(t, lines(warnings), "consulAgent.retryJoin: not used", "consulAgent.gossipKey: not used", "health.app: answers meshtask health only")
+}
+
+// The document of a task whose app is now in our own container works as it is.
+func TestConsulECSSyncsUs(t *testing.T) {
+	doc := `{"bootstrapDir":"/consul","healthSyncContainers":["main","worker"],"service":{"port":80},"proxy":{}}`
+	c := resolved(t, Sources{Env: vars{"CONSUL_ECS_CONFIG_JSON": doc, "MESHTASK_RETRY_JOIN": "10.0.0.1"}.lookup, Command: []string{"x"}}, fargate())
+	if !slices.Equal(c.HealthSyncContainers, []string{"worker"}) || c.Health.Container != "main" {
+		t.Errorf("synced %v, own %s", c.HealthSyncContainers, c.Health.Container)
+	}
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,7 +14,8 @@ const adminPort = "9902"
 
 // Resolve fills what depends on the task: a set task.* wins over id. It
 // returns an *Errors when something can only now be seen to be wrong, such as
-// a health sync of our own container. Call it once, after Load.
+// a health sync of our own container (which a consul-ecs document may name: it is
+// taken out of the list). Call it once, after Load.
 func (c *Config) Resolve(id ecs.Identity) error {
 	t := &c.Task
 	t.ARN, t.Container = id.ARN, id.Container
@@ -31,6 +33,7 @@ func (c *Config) Resolve(id ecs.Identity) error {
 	if c.Service.Name == "" {
 		c.Service.Name = strings.ToLower(t.Family)
 	}
+	c.unloop()
 	c.place()
 	c.probe()
 	v := checker{newReport(), c}
@@ -43,6 +46,15 @@ func (c *Config) Resolve(id ecs.Identity) error {
 		return &Errors{Source: c.Source, Findings: v.errors}
 	}
 	return nil
+}
+
+// unloop takes our own container out of a consul-ecs document's healthSyncContainers,
+// where the app's container always was. Its check stays, under the same ID, and
+// follows the app; see own.
+func (c *Config) unloop() {
+	if c.ConsulECS {
+		c.HealthSyncContainers = slices.DeleteFunc(c.HealthSyncContainers, func(name string) bool { return name == c.Task.Container })
+	}
 }
 
 // place sets the addresses: where the task's own is a loopback address,
