@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"meshtask/e2e/harness"
+	"meshtask/internal/awsapi"
 	"meshtask/internal/awsfake"
 )
 
@@ -170,6 +171,13 @@ func lateAWS(t *testing.T, b *aclBed) {
 	for range 3 {
 		b.mesh(cluster, service)
 	}
+	// Its {} is shown first: a secret that looks as if it had no value yet would be
+	// written twice, with one content.
+	api := awsapi.NewSecretsManager(b.cloud.Config())
+	harness.Eventually(t, time.Minute, "the secret is shown", func() error {
+		_, err := api.GetSecretValue(t.Context(), awsapi.GetSecretValueInput{SecretID: secret})
+		return err
+	})
 	lists := 0
 	b.cloud.ECS.Order(func(arns []string) { // called under the fake's lock
 		if lists++; lists%2 == 0 {
