@@ -87,7 +87,8 @@ func blocksOf(text string) []block {
 func playPage(t *testing.T, bin string, blocks []block) {
 	dir, address := t.TempDir(), harness.Address(t)
 	net := address[:strings.LastIndex(address, ".")+1]
-	script := "set -eu\ncd '" + dir + "'\n"
+	var script strings.Builder
+	script.WriteString("set -eu\ncd '" + dir + "'\n")
 	var want []string // by run; what may be printed without a text block is nothing
 	for _, b := range blocks {
 		b.body = strings.ReplaceAll(b.body, "127.40.0.", net)
@@ -97,7 +98,7 @@ func playPage(t *testing.T, bin string, blocks []block) {
 				t.Fatal(err)
 			}
 		case "sh":
-			script += b.body + fmt.Sprintf("echo '%s'\n", blockEnd)
+			script.WriteString(b.body + fmt.Sprintf("echo '%s'\n", blockEnd))
 			want = append(want, "")
 		case "text":
 			if len(want) == 0 {
@@ -110,7 +111,7 @@ func playPage(t *testing.T, bin string, blocks []block) {
 		t.Fatal("a page that runs nothing, or shows nothing of it, has no example")
 	}
 	file := filepath.Join(dir, "script")
-	if err := os.WriteFile(file, []byte(script), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(script.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	p := harness.Start(t, "page", []string{"sh", file}, []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + dir, "MESHTASK_SERVER=" + address})
