@@ -180,7 +180,7 @@ func lateAWS(t *testing.T, b *aclBed) {
 	})
 	lists := 0
 	b.cloud.ECS.Order(func(arns []string) { // called under the fake's lock
-		if lists++; lists%2 == 0 {
+		if lists++; lists%3 == 0 {
 			clear(arns)
 		}
 	})
