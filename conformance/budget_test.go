@@ -80,6 +80,9 @@ func undead(b *bed) {
 	if took := time.Since(began); took > stopTimeout {
 		b.Errorf("the stop took %v of %v", took, stopTimeout)
 	}
+	if l.status != 137 {
+		b.Errorf("status %d, want 137", l.status)
+	}
 	if want := "still there after KILL: payload (pid "; !strings.Contains(l.err.String(), want) {
 		b.Errorf("it is not named: %q", l.err.String())
 	}

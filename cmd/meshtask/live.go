@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/oklog/run"
@@ -145,6 +146,9 @@ func (t *task) finish(out lifecycle.Outcome, err error) int {
 	end := ending{cause: out.Cause, app: t.lastExit, command: len(t.cfg.App.Command) > 0, reached: t.reached.Load()}
 	if err != nil {
 		end.cause = lifecycle.Cause{Err: err}
+	}
+	if _, ok := errors.AsType[*supervisor.StuckError](out.Errs[lifecycle.App]); ok {
+		end.app = &supervisor.Exit{Name: string(lifecycle.App), Signal: syscall.SIGKILL} // as it will be, once it can
 	}
 	code := end.code()
 	if t.book == nil {
