@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import compare
-from work import DEPLOY, Failed, Missing, fresh, need, run
+from work import DEPLOY, ROOT, WORK, Failed, Missing, fresh, need, run
 
 MODULES = ["mesh-task", "acl-controller", "example"]
 HOW = "Terraform 1.7 or later, from its maker or a distribution's package"
@@ -23,7 +23,7 @@ def formatted() -> str:
 
 
 def tested() -> str:
-    """terraform init, validate and test in each module; the example's state is compared as well."""
+    """terraform init, validate and test in each module; what is rendered is compared, and loaded by meshtask."""
     need("terraform", HOW)
     folder = fresh("terraform", "terraform", "iam")
     seen = []
@@ -31,17 +31,44 @@ def tested() -> str:
         at = folder / "terraform" / module
         initialise(at)
         run("terraform", "validate", "-no-color", cwd=at, env=environment())
-        if (at / "tests").is_dir():
-            verbose = ["-verbose"] if module == "example" else []  # states, with the provider's whole schema
-            lines = run("terraform", "test", "-json", *verbose, cwd=at, env=environment()).splitlines()
-            messages = [json.loads(line) for line in lines]
-            total = next(m["test_summary"] for m in messages if m["type"] == "test_summary")
-            if total["passed"] == 0 or total["status"] != "pass":
-                raise Failed(f"{module}: {total}")
-            seen.append(f"{module} {total['passed']} runs")
+        runs = 0
+        for file in sorted((at / "tests").iterdir()):
+            passed, states = test(at, file.name)
+            runs += passed
+            loads(states)
             if module == "example":
-                rendered([m["test_state"] for m in messages if m["type"] == "test_state"][-1])
+                rendered(states[-1])
+        seen.append(f"{module} {runs} runs")
     return ", ".join(seen)
+
+
+def test(module: Path, file: str) -> tuple[int, list[list[Any]]]:
+    """Runs one test file: how many runs have passed, and the resources after each that has applied."""
+    # A state comes with the provider's whole schema: not where nothing is applied.
+    verbose = [] if file.startswith("refused") else ["-verbose"]
+    lines = run("terraform", "test", "-json", *verbose, f"-filter=tests/{file}", cwd=module, env=environment()).splitlines()
+    messages = [json.loads(line) for line in lines]
+    total = next(m["test_summary"] for m in messages if m["type"] == "test_summary")
+    if total["passed"] == 0 or total["status"] != "pass":
+        raise Failed(f"{module.name}, {file}: {total}")
+    return total["passed"], [resources(m["test_state"]["root_module"]) for m in messages if m["type"] == "test_state"]
+
+
+def resources(module: Any) -> list[Any]:
+    found: list[Any] = module.get("resources", [])
+    return found + [r for child in module.get("child_modules", []) for r in resources(child)]
+
+
+def loads(states: list[list[Any]]) -> None:
+    """Fails unless meshtask takes every configuration that was rendered."""
+    need("go", "the version of go.mod")
+    program = str(WORK / "meshtask")
+    run("go", "build", "-o", program, "./cmd/meshtask", cwd=ROOT)
+    for r in [r for state in states for r in state if r["type"] == "aws_ecs_task_definition"]:
+        for c in json.loads(r["values"]["container_definitions"]):
+            for e in c.get("environment", []):
+                if e["name"] == "MESHTASK_CONFIG_JSON":
+                    run(program, "config", "check", cwd=WORK, env={"MESHTASK_CONFIG_JSON": e["value"]})
 
 
 def environment() -> dict[str, str]:
@@ -74,21 +101,15 @@ def plugins() -> list[Path]:
     return [p.parents[2] for p in found]
 
 
-def rendered(state: Any) -> None:
-    resources: list[Any] = []
-    modules = [state["root_module"]]
-    while modules:
-        m = modules.pop()
-        resources += m.get("resources", [])
-        modules += m.get("child_modules", [])
-    definitions = {r["values"]["family"]: definition(r["values"]) for r in resources if r["type"] == "aws_ecs_task_definition"}
+def rendered(state: list[Any]) -> None:
+    definitions = {r["values"]["family"]: definition(r["values"]) for r in state if r["type"] == "aws_ecs_task_definition"}
     compare.definitions("Terraform", definitions, ["single", "siblings", "job", "acl-controller"])
 
     # A role's policy is in the same module, under the same name.
-    names = {r["address"]: r["values"]["name"] for r in resources if r["type"] == "aws_iam_role"}
+    names = {r["address"]: r["values"]["name"] for r in state if r["type"] == "aws_iam_role"}
     statements = {
         names[r["address"].replace("aws_iam_role_policy.", "aws_iam_role.")]: json.loads(r["values"]["policy"])["Statement"]
-        for r in resources
+        for r in state
         if r["type"] == "aws_iam_role_policy"
     }
     compare.policies("Terraform", statements, list(compare.ROLES))

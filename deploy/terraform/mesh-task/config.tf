@@ -40,7 +40,7 @@ locals {
     }
     acl = {
       serviceToken = var.acls && !local.by_login ? "${aws_secretsmanager_secret.service_token[0].arn}:token" : null
-      agentToken   = var.acls ? "${var.consul_client_token_secret_arn}:token" : null
+      agentToken   = var.acls && !local.by_login ? "${var.consul_client_token_secret_arn}:token" : null
       login        = local.by_login ? local.login : null
     }
     health = {
@@ -52,16 +52,18 @@ locals {
     }
   }
 
+  agent_own = jsondecode(var.consul_agent_configuration == "" ? "{}" : var.consul_agent_configuration)
   agent_extra = merge(
-    var.consul_agent_configuration == "" ? {} : jsondecode(var.consul_agent_configuration),
+    local.agent_own,
     { for k, v in { primary_datacenter = var.consul_primary_datacenter } : k => v if v != "" },
+    { for k, v in { acl = merge(try(local.agent_own.acl, {}), { enable_token_replication = true }) } : k => v if var.enable_acl_token_replication },
   )
 
   login = { for k, v in {
-    method     = var.service_token_auth_method_name
-    server     = var.consul_http_addr
-    caCert     = var.consul_https_ca_cert_arn
-    datacenter = var.consul_primary_datacenter
+    method      = var.service_token_auth_method_name
+    agentMethod = var.client_token_auth_method_name
+    server      = var.consul_http_addr
+    caCert      = var.consul_https_ca_cert_arn
   } : k => v if v != "" }
 
   sync = local.layout == "siblings" && length(var.checks) == 0 ? local.synced : []
@@ -73,15 +75,17 @@ locals {
     { for k, v in { healthSyncContainers = local.sync } : k => v if length(v) > 0 },
   )
 
-  # What meshtask_config says of a field that has been set already.
-  said_twice = flatten([
-    for stanza, fields in var.meshtask_config : can(keys(fields)) ? [
-      for k in keys(fields) : "${stanza}.${k}" if can(local.generated[stanza][k])
-    ] : can(local.generated[stanza]) ? [stanza] : []
-  ])
+  # What meshtask_config says of a field that has been set already. Objects are
+  # told apart by their fields, two levels deep: acl.login.region is not said.
+  said_twice = flatten([for stanza, fields in var.meshtask_config : !can(local.generated[stanza]) ? [] : !can(keys(fields)) ? [stanza] : flatten([
+    for k, v in fields : !can(local.generated[stanza][k]) ? [] : !can(keys(local.generated[stanza][k])) || !can(keys(v)) ? ["${stanza}.${k}"] : [
+      for sub in keys(v) : "${stanza}.${k}.${sub}" if can(local.generated[stanza][k][sub])
+    ]
+  ])])
 
-  config = merge(local.generated, {
-    for stanza, fields in var.meshtask_config : stanza => try(merge(local.generated[stanza], fields), fields)
-  })
+  config = merge(local.generated, { for stanza, fields in var.meshtask_config : stanza => try(
+    merge(local.generated[stanza], { for k, v in fields : k => try(merge(local.generated[stanza][k], v), v) }),
+    fields,
+  ) })
   config_json = jsonencode(local.config)
 }

@@ -150,8 +150,8 @@ resource "aws_ecs_task_definition" "this" {
       error_message = var.tls ? "With tls consul_server_ca_cert_arn is needed." : "There is a consul_server_ca_cert_arn and tls is false."
     }
     precondition {
-      condition     = var.acls == (var.consul_client_token_secret_arn != "")
-      error_message = var.acls ? "With acls consul_client_token_secret_arn is needed, the agent's token." : "There is a consul_client_token_secret_arn and acls is false."
+      condition     = (var.acls && !local.by_login) == (var.consul_client_token_secret_arn != "")
+      error_message = var.acls && !local.by_login ? "With acl_secret_name_prefix consul_client_token_secret_arn is needed, the agent's token." : "The consul_client_token_secret_arn goes with acls and acl_secret_name_prefix."
     }
     precondition {
       condition     = var.acls || var.acl_secret_name_prefix == ""
@@ -162,8 +162,8 @@ resource "aws_ecs_task_definition" "this" {
       error_message = local.by_login ? "With acls give acl_secret_name_prefix (tokens from the ACL controller) or consul_http_addr (login)." : "The consul_http_addr is for a login, and this task has none: acls is false or acl_secret_name_prefix is set."
     }
     precondition {
-      condition     = local.by_login || (var.consul_https_ca_cert_arn == "" && var.service_token_auth_method_name == "iam-ecs-service-token")
-      error_message = "The consul_https_ca_cert_arn and service_token_auth_method_name are for a login, and this task has none."
+      condition     = local.by_login || (var.consul_https_ca_cert_arn == "" && var.service_token_auth_method_name == "iam-ecs-service-token" && var.client_token_auth_method_name == "iam-ecs-client-token")
+      error_message = "The consul_https_ca_cert_arn and the names of auth methods are for a login, and this task has none."
     }
     precondition {
       condition     = var.create_task_role == (var.task_role.arn == null) && (var.create_task_role || length(var.additional_task_role_policies) == 0)

@@ -58,7 +58,7 @@ variable "stop_timeout" {
 }
 
 variable "meshtask_config" {
-  description = "More of meshtask's configuration (meshtask config docs), stanza by stanza, for example { app = { ready = { http = \"http://127.0.0.1:8080/health\" } } }. A field that a variable of this module sets is refused here."
+  description = "More of meshtask's configuration (meshtask config docs), stanza by stanza, for example { app = { ready = { http = \"http://127.0.0.1:8080/health\" } } }. Objects are added to, and a field that a variable of this module sets is refused."
   type        = any
   default     = {}
 }
@@ -184,9 +184,15 @@ variable "consul_datacenter" {
 }
 
 variable "consul_primary_datacenter" {
-  description = "Name of the primary datacenter of a WAN federation: primary_datacenter of the agent, and where a login goes."
+  description = "Name of the primary datacenter of a WAN federation: primary_datacenter of the agent."
   type        = string
   default     = ""
+}
+
+variable "enable_acl_token_replication" {
+  description = "The datacenter's servers replicate tokens of the primary one: acl.enable_token_replication of the agent."
+  type        = bool
+  default     = false
 }
 
 variable "consul_agent_configuration" {
@@ -225,7 +231,7 @@ variable "acls" {
 }
 
 variable "consul_client_token_secret_arn" {
-  description = "ARN of the ACL controller's secret of the agents' token. Needed with acls."
+  description = "ARN of the ACL controller's secret of the agents' token. Goes with acl_secret_name_prefix; with a login the agent logs in as well."
   type        = string
   default     = ""
 }
@@ -248,8 +254,14 @@ variable "consul_https_ca_cert_arn" {
   default     = ""
 }
 
+variable "client_token_auth_method_name" {
+  description = "Auth method of the agent's login."
+  type        = string
+  default     = "iam-ecs-client-token"
+}
+
 variable "service_token_auth_method_name" {
-  description = "Auth method of the login."
+  description = "Auth method of the service's login."
   type        = string
   default     = "iam-ecs-service-token"
 }

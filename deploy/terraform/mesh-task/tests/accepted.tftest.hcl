@@ -4,6 +4,9 @@ mock_provider "aws" {
   mock_data "aws_partition" {
     defaults = { partition = "aws" }
   }
+  mock_resource "aws_secretsmanager_secret" {
+    defaults = { arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:mesh-shop-n-p-GhIjKl" }
+  }
   mock_resource "aws_iam_role" {
     defaults = { arn = "arn:aws:iam::123456789012:role/consul-ecs/web-task" }
   }
@@ -33,22 +36,30 @@ run "no_secrets" {
 
 run "login" {
   variables {
-    acls                           = true
-    consul_client_token_secret_arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:mesh-consul-client-token-AbCdEf"
-    consul_http_addr               = "https://consul:8501"
-    consul_https_ca_cert_arn       = "arn:aws:ssm:us-east-1:123456789012:parameter/mesh/ca"
-    consul_primary_datacenter      = "dc0"
+    acls                         = true
+    tls                          = true
+    consul_server_ca_cert_arn    = "arn:aws:secretsmanager:us-east-1:123456789012:secret:mesh-ca-AbCdEf"
+    consul_http_addr             = "https://consul:8501"
+    consul_https_ca_cert_arn     = "arn:aws:ssm:us-east-1:123456789012:parameter/mesh/ca"
+    consul_primary_datacenter    = "dc0"
+    enable_acl_token_replication = true
+    consul_agent_configuration   = jsonencode({ acl = { token_ttl = "5s" } })
+    meshtask_config              = { acl = { wait = "60s", login = { region = "eu-west-3" } } }
   }
   assert {
     condition = jsondecode(local.config_json).acl == {
-      agentToken = "arn:aws:secretsmanager:us-east-1:123456789012:secret:mesh-consul-client-token-AbCdEf:token"
-      login      = { method = "iam-ecs-service-token", server = "https://consul:8501", caCert = "arn:aws:ssm:us-east-1:123456789012:parameter/mesh/ca", datacenter = "dc0" }
-    } && jsondecode(local.config_json).consulAgent.extraConfig == { primary_datacenter = "dc0" }
+      wait  = "60s"
+      login = { method = "iam-ecs-service-token", agentMethod = "iam-ecs-client-token", server = "https://consul:8501", caCert = "arn:aws:ssm:us-east-1:123456789012:parameter/mesh/ca", region = "eu-west-3" }
+    }
     error_message = "The login is not what the variables say."
   }
   assert {
+    condition     = jsondecode(local.config_json).consulAgent.extraConfig == { primary_datacenter = "dc0", acl = { token_ttl = "5s", enable_token_replication = true } }
+    error_message = "The agent's own configuration is not what the variables say."
+  }
+  assert {
     condition = { for s in jsondecode(aws_iam_role_policy.task[0].policy).Statement : s.Action => s.Resource } == {
-      "secretsmanager:GetSecretValue" = ["arn:aws:secretsmanager:us-east-1:123456789012:secret:mesh-consul-client-token-AbCdEf"]
+      "secretsmanager:GetSecretValue" = ["arn:aws:secretsmanager:us-east-1:123456789012:secret:mesh-ca-AbCdEf"]
       "ssm:GetParameter"              = ["arn:aws:ssm:us-east-1:123456789012:parameter/mesh/ca"]
       "iam:GetRole"                   = ["arn:aws:iam::123456789012:role/consul-ecs/web-task"]
     }
@@ -70,12 +81,12 @@ run "enterprise_and_settings" {
     consul_service_name                = "shop"
     consul_service_tags                = ["v1"]
     consul_service_meta                = { team = "shop" }
-    checks                             = [{ checkId = "http", http = "http://127.0.0.1:8080/health", interval = "10s" }]
-    consul_ecs_config                  = { service = { weights = { passing = 2 }, enableTagOverride = true }, proxy = { config = { protocol = "http" }, meshGateway = { mode = "local" }, expose = { checks = true } } }
-    consul_agent_configuration         = jsonencode({ log_json = true })
+    checks                             = [{ name = "http", checkId = "http", http = "http://127.0.0.1:8080/health", interval = "10s" }]
+    consul_ecs_config                  = { service = { weights = { passing = 2, warning = 1 }, enableTagOverride = true }, proxy = { config = { protocol = "http" }, meshGateway = { mode = "local" }, expose = { checks = true } } }
+    consul_agent_configuration         = jsonencode({ disable_remote_exec = true })
     application_shutdown_delay_seconds = 5
     stop_timeout                       = 60
-    meshtask_config                    = { shutdown = { agentLeave = "first" }, log = { format = "json" } }
+    meshtask_config                    = { shutdown = { agentLeave = "first", drain = { max = "9s" } }, log = { format = "json" } }
     meshtask_binary                    = "/meshtask"
     create_task_role                   = false
     task_role                          = { id = "mine", arn = "arn:aws:iam::123456789012:role/mine" }
@@ -85,21 +96,21 @@ run "enterprise_and_settings" {
   }
   assert {
     condition = jsondecode(local.config_json).service == {
-      name   = "shop", port = 8080, tags = ["v1"], meta = { team = "shop" }, namespace = "n", partition = "p", enableTagOverride = true, weights = { passing = 2 }
-      checks = [{ checkId = "http", http = "http://127.0.0.1:8080/health", interval = "10s" }]
+      name   = "shop", port = 8080, tags = ["v1"], meta = { team = "shop" }, namespace = "n", partition = "p", enableTagOverride = true, weights = { passing = 2, warning = 1 }
+      checks = [{ name = "http", checkId = "http", http = "http://127.0.0.1:8080/health", interval = "10s" }]
     }
     error_message = "The service is not what the variables say."
   }
   assert {
     condition = { for k, v in jsondecode(local.config_json) : k => v if contains(["proxy", "shutdown", "log"], k) } == {
       proxy    = { config = { protocol = "http" }, meshGateway = { mode = "local" }, expose = { checks = true } }
-      shutdown = { stopTimeout = "60s", drain = { min = "5s" }, agentLeave = "first" }
+      shutdown = { stopTimeout = "60s", drain = { min = "5s", max = "9s" }, agentLeave = "first" }
       log      = { format = "json" }
     }
     error_message = "Proxy, shutdown or log are not what the variables say."
   }
   assert {
-    condition     = jsondecode(local.config_json).consulAgent == { retryJoin = ["10.0.3.7"], datacenter = "dc1", partition = "p", extraConfig = { log_json = true } }
+    condition     = jsondecode(local.config_json).consulAgent == { retryJoin = ["10.0.3.7"], datacenter = "dc1", partition = "p", extraConfig = { disable_remote_exec = true } }
     error_message = "The agent is not what the variables say."
   }
   assert {

@@ -163,8 +163,7 @@ run "prefix_without_acls" {
 run "login_without_server" {
   command = plan
   variables {
-    acls                           = true
-    consul_client_token_secret_arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:t-AbCdEf"
+    acls = true
   }
   expect_failures = [aws_ecs_task_definition.this]
 }
@@ -263,4 +262,31 @@ run "bad_iam_role_path" {
     iam_role_path = "mesh"
   }
   expect_failures = [var.iam_role_path]
+}
+
+run "login_with_client_token" {
+  command = plan
+  variables {
+    acls                           = true
+    consul_http_addr               = "https://consul:8501"
+    consul_client_token_secret_arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:t-AbCdEf"
+  }
+  expect_failures = [aws_ecs_task_definition.this]
+}
+
+run "said_twice_within" {
+  command = plan
+  variables {
+    application_shutdown_delay_seconds = 5
+    meshtask_config                    = { shutdown = { drain = { min = "1s" } } }
+  }
+  expect_failures = [aws_ecs_task_definition.this]
+}
+
+run "said_twice_whole" {
+  command = plan
+  variables {
+    meshtask_config = { service = null }
+  }
+  expect_failures = [aws_ecs_task_definition.this]
 }
