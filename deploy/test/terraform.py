@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import compare
-from work import DEPLOY, ROOT, WORK, Failed, Missing, fresh, need, run
+from work import DEPLOY, Failed, Missing, fresh, loads, meshtask, need, run
 
 MODULES = ["mesh-task", "acl-controller", "example"]
 HOW = "Terraform 1.7 or later, from its maker or a distribution's package"
@@ -25,6 +25,7 @@ def formatted() -> str:
 def tested() -> str:
     """terraform init, validate and test in each module; what is rendered is compared, and loaded by meshtask."""
     need("terraform", HOW)
+    program = meshtask()
     folder = fresh("terraform", "terraform", "iam")
     seen = []
     for module in MODULES:
@@ -35,7 +36,8 @@ def tested() -> str:
         for file in sorted((at / "tests").iterdir()):
             passed, states = test(at, file.name)
             runs += passed
-            loads(states)
+            for config in [c for state in states for c in configurations(state)]:
+                loads(program, config)
             if module == "example":
                 rendered(states[-1])
         seen.append(f"{module} {runs} runs")
@@ -59,16 +61,13 @@ def resources(module: Any) -> list[Any]:
     return found + [r for child in module.get("child_modules", []) for r in resources(child)]
 
 
-def loads(states: list[list[Any]]) -> None:
-    """Fails unless meshtask takes every configuration that was rendered."""
-    need("go", "the version of go.mod")
-    program = str(WORK / "meshtask")
-    run("go", "build", "-o", program, "./cmd/meshtask", cwd=ROOT)
-    for r in [r for state in states for r in state if r["type"] == "aws_ecs_task_definition"]:
-        for c in json.loads(r["values"]["container_definitions"]):
-            for e in c.get("environment", []):
-                if e["name"] == "MESHTASK_CONFIG_JSON":
-                    run(program, "config", "check", cwd=WORK, env={"MESHTASK_CONFIG_JSON": e["value"]})
+def configurations(state: list[Any]) -> list[str]:
+    found = []
+    for r in state:
+        if r["type"] == "aws_ecs_task_definition":
+            for c in json.loads(r["values"]["container_definitions"]):
+                found += [e["value"] for e in c.get("environment", []) if e["name"] == "MESHTASK_CONFIG_JSON"]
+    return found
 
 
 def environment() -> dict[str, str]:

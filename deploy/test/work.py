@@ -50,3 +50,16 @@ def fresh(name: str, *parts: str) -> Path:
 
 def load(path: str) -> Any:
     return json.loads((DEPLOY / path).read_text())
+
+
+def meshtask() -> Path:
+    """Our own program, to ask what it makes of a configuration."""
+    need("go", "the version of go.mod")
+    program = WORK / "meshtask"
+    run("go", "build", "-o", str(program), "./cmd/meshtask", cwd=ROOT)
+    return program
+
+
+def loads(program: Path, config: str) -> None:
+    """Fails unless meshtask takes the configuration."""
+    run(str(program), "config", "check", cwd=WORK, env={"MESHTASK_CONFIG_JSON": config})
