@@ -41,7 +41,7 @@ unit: ## unit, scenario and command-line tests
 	$(TEST) $(FLAGS) -shuffle=on ./conformance  # alone: it fills the process table on purpose
 
 e2e: tools ## tests with a real Consul, a real Envoy and a real app
-	$(TEST) -C e2e $(FLAGS) -shuffle=on -parallel 4 -timeout 10m ./...
+	$(TEST) -C e2e $(FLAGS) -shuffle=on -parallel 8 -timeout 10m ./...
 
 lint: ## gofmt, vet, go fix, staticcheck; both modules
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt these:"; gofmt -l $$(git ls-files '*.go'); exit 1; }

@@ -307,7 +307,6 @@ func TestHealthAfterAgentRestart(t *testing.T) {
 
 // TestHealthDies: without heartbeats the check turns critical by itself, with the sidecar's.
 func TestHealthDies(t *testing.T) {
-	t.Parallel()
 	b := newHealthBed(t, time.Second)
 	if err := b.register(t.Context()); err != nil {
 		t.Fatal(err)

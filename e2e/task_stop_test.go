@@ -15,7 +15,7 @@ import (
 
 const (
 	randomTerms = 40
-	beside      = 4 // of them run at the same time
+	beside      = 8 // of them run at the same time
 )
 
 // TERM at any instant of a life ends it in good order: nothing is left at the
