@@ -35,6 +35,7 @@ func play(t harness.T) {
 	d.ended(web)
 	d.ended(api2)
 	d.emptied(before)
+	d.draw(api1, web)
 	if d.broken > 0 {
 		d.Fatalf("%d of the above did not go as they should", d.broken)
 	}

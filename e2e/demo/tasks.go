@@ -2,6 +2,9 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -99,4 +102,21 @@ func (d *demo) ended(k task) {
 		d.broken++
 	}
 	d.line(k.name, d.down(k)+"   "+verdict, "")
+}
+
+// draw has the lives of tasks drawn, in the repository's .demo.
+func (d *demo) draw(tasks ...task) {
+	dir := filepath.Join(harness.Root(d), ".demo")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		d.Fatalf("%v", err)
+	}
+	var drawn []string
+	for _, k := range tasks {
+		file := filepath.Join(dir, k.name+".svg")
+		if out, err := exec.CommandContext(d.Context(), d.program, "timeline", "--dir", k.Dir, "--svg", file).CombinedOutput(); err != nil {
+			d.Fatalf("draw %s: %v: %s", k.name, err, out)
+		}
+		drawn = append(drawn, filepath.Join(".demo", k.name+".svg"))
+	}
+	fmt.Fprintln(d.out, "timeline drawings: "+strings.Join(drawn, " "))
 }
