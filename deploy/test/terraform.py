@@ -48,12 +48,18 @@ def test(module: Path, file: str) -> tuple[int, list[list[Any]]]:
     """Runs one test file: how many runs have passed, and the resources after each that has applied."""
     # A state comes with the provider's whole schema: not where nothing is applied.
     verbose = [] if file.startswith("refused") else ["-verbose"]
-    lines = run("terraform", "test", "-json", *verbose, f"-filter=tests/{file}", cwd=module, env=environment()).splitlines()
+    lines = run("terraform", "test", "-json", *verbose, f"-filter=tests/{file}", cwd=module, env=environment(), codes=(0, 1)).splitlines()
     messages = [json.loads(line) for line in lines]
-    total = next(m["test_summary"] for m in messages if m["type"] == "test_summary")
+    total: dict[str, Any] = next((m["test_summary"] for m in messages if m["type"] == "test_summary"), {"passed": 0, "status": "error"})
     if total["passed"] == 0 or total["status"] != "pass":
-        raise Failed(f"{module.name}, {file}: {total}")
+        said = [d["summary"] + ": " + d["detail"] + place(d) for m in messages if (d := m.get("diagnostic"))]
+        raise Failed(f"{module.name}, {file}: {total}\n" + "\n".join(said))
     return total["passed"], [resources(m["test_state"]["root_module"]) for m in messages if m["type"] == "test_state"]
+
+
+def place(diagnostic: Any) -> str:
+    at = diagnostic.get("range")
+    return f" ({at['filename']}:{at['start']['line']})" if at else ""
 
 
 def resources(module: Any) -> list[Any]:

@@ -26,10 +26,10 @@ def need(program: str, how: str) -> str:
     return path
 
 
-def run(*argv: str, cwd: Path, env: dict[str, str] | None = None) -> str:
-    """Runs a program to its end and returns its standard output; Failed shows all that it said."""
+def run(*argv: str, cwd: Path, env: dict[str, str] | None = None, codes: tuple[int, ...] = (0,)) -> str:
+    """Runs a program to its end and returns its standard output; Failed, at another exit code, shows all that it said."""
     done = subprocess.run(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900)
-    if done.returncode != 0:
+    if done.returncode not in codes:
         raise Failed(f"{' '.join(argv)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     return done.stdout
 
