@@ -45,9 +45,13 @@ def template(path: Path) -> Any:
 
 def lint() -> str:
     files = sorted((DEPLOY / "cloudformation").glob("*.yaml")) + sorted((DEPLOY / "copilot").glob("*/addons/*.yml"))
+    linted(files)
+    return f"{len(files)} templates"
+
+
+def linted(files: list[Path]) -> None:
     cfn_lint = str(Path(sys.executable).with_name("cfn-lint"))
     run(cfn_lint, "--regions", compare.REGION, "eu-central-1", "--", *map(str, files), cwd=DEPLOY)
-    return f"{len(files)} templates"
 
 
 def render() -> str:

@@ -9,7 +9,7 @@ import yaml
 from jsonschema import Draft7Validator
 
 import compare
-from cloudformation import Stack
+from cloudformation import Stack, linted
 from work import DEPLOY, WORK, Failed, Missing, fresh, loads, meshtask, need, run
 
 HOW = "Node.js 20 or later, which brings npm"
@@ -42,7 +42,9 @@ def cdk() -> str:
     run("node", "node_modules/typescript/bin/tsc", cwd=folder / "cdk")
     out = folder / "cdk.out"
     run("node", "out/bin/shop.js", cwd=folder / "cdk", env=dict(os.environ) | {"CDK_OUTDIR": str(out), "CDK_DISABLE_VERSION_CHECK": "1"})
-    stack = Stack(json.loads((out / "shop.template.json").read_text()), {})
+    template = out / "shop.template.json"
+    linted([template])
+    stack = Stack(json.loads(template.read_text()), {})
     compare.definitions("CDK", stack.definitions(), ["single", "job"])
     compare.policies("CDK", stack.statements(), [r for r in compare.ROLES if r.startswith(("web-", "migrate-"))])
     for service in stack.of("AWS::ECS::Service"):
