@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -14,7 +15,9 @@ import (
 const (
 	limit   = 30 * time.Second
 	longURL = "/slow?ms=700"
-	port    = 8080
+	// slowStop is worth a line: twice what a stop takes under this load.
+	slowStop = 2500 * time.Millisecond
+	port     = 8080
 )
 
 // result is what one round has shown.
@@ -133,7 +136,27 @@ func (m *mesh) replaceOldest() float64 {
 	m.serving = m.serving[1:]
 	began := time.Now()
 	m.end(k)
-	return float64(time.Since(began).Microseconds()) / 1000
+	took := time.Since(began)
+	if took > slowStop {
+		m.Logf("    %s took %v to stop: %s", k.Name, took.Round(time.Millisecond), m.way(k))
+	}
+	return float64(took.Microseconds()) / 1000
+}
+
+// way is what a task has recorded of its way down, in ms since its T0.
+func (m *mesh) way(k *harness.Task) string {
+	entries, err := k.Timeline()
+	if err != nil {
+		return err.Error()
+	}
+	zero, _ := harness.Find(entries, "down", "task", "mark", "T0")
+	var steps []string
+	for _, e := range entries {
+		if e.Way == "down" {
+			steps = append(steps, fmt.Sprintf("%.0f %s %s %s %v", e.Ms-zero.Ms, e.Unit, e.Event, e.Detail, e.Data))
+		}
+	}
+	return strings.Join(steps, "; ")
 }
 
 func (m *mesh) end(k *harness.Task) {
