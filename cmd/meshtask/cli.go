@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"meshtask/internal/config"
 	"meshtask/internal/spell"
 )
 
@@ -43,6 +45,19 @@ type call struct {
 }
 
 func (c call) on(name string) bool { return c.set[name] == "true" }
+
+// mode is that of a task with a mesh.
+func (c call) mode() config.Mode {
+	if c.on("job") {
+		return config.Job
+	}
+	return config.Run
+}
+
+// flag is a flag that was given, else its variable; "" is neither.
+func (w *world) flag(c call, name string) string {
+	return cmp.Or(c.set[name], w.getenv(config.Variable(name)))
+}
 
 // run is the whole program.
 func (w *world) run() int {

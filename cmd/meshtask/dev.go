@@ -15,7 +15,6 @@ import (
 	"strconv"
 	"time"
 
-	"meshtask/internal/config"
 	"meshtask/internal/dev"
 	"meshtask/internal/plan"
 	"meshtask/supervisor"
@@ -44,11 +43,7 @@ func runDev(w *world, c call) int {
 	defer srv.Close()
 	w.env = plan.Merge(w.env, "ECS_CONTAINER_METADATA_URI_V4=http://"+d.endpoint.Addr().String()+"/v4/"+d.task.ID)
 
-	mode := config.Run
-	if c.on("job") {
-		mode = config.Job
-	}
-	t, code := w.task("dev", mode, c)
+	t, code := w.task("dev", c.mode(), c)
 	if t == nil {
 		return code
 	}
@@ -79,10 +74,7 @@ func (d *devRun) close() {
 	}
 }
 
-// flag is a flag of dev, else its variable.
-func (d *devRun) flag(name, variable string) string {
-	return cmp.Or(d.c.set[name], d.w.getenv(variable))
-}
+func (d *devRun) flag(name string) string { return d.w.flag(d.c, name) }
 
 // passed says why something that was asked for is somewhere else.
 func (d *devRun) passed(why string) { fmt.Fprintf(d.w.stderr, "meshtask dev: %s\n", why) }
@@ -109,7 +101,7 @@ func (d *devRun) choose() error {
 	if err != nil {
 		return err
 	}
-	d.dir = d.flag("dir", "MESHTASK_DIR")
+	d.dir = d.flag("dir")
 	if d.dir == "" {
 		d.dir = filepath.Join(os.TempDir(), fmt.Sprintf("meshtask-dev-%d", os.Getuid()), d.task.Service+"-"+d.task.ID[:6])
 	}
@@ -123,7 +115,7 @@ func (d *devRun) choose() error {
 // given is the configuration that there is, with the flags of dev in it.
 func (d *devRun) given() (dev.Document, error) {
 	text := []byte(d.w.getenv("MESHTASK_CONFIG_JSON"))
-	if name := d.flag("config", "MESHTASK_CONFIG"); name != "" {
+	if name := d.flag("config"); name != "" {
 		var err error
 		if text, err = os.ReadFile(name); err != nil {
 			return dev.Document{}, err
@@ -134,7 +126,7 @@ func (d *devRun) given() (dev.Document, error) {
 		return doc, err
 	}
 	port := 0
-	if text := d.flag("port", "MESHTASK_PORT"); text != "" {
+	if text := d.flag("port"); text != "" {
 		if port, err = strconv.Atoi(text); err != nil || port < 1 || port > 65535 {
 			return doc, fmt.Errorf("--port: want a number from 1 to 65535, got %q", text)
 		}
@@ -146,7 +138,7 @@ func (d *devRun) given() (dev.Document, error) {
 			d.passed(fmt.Sprintf("port %d of %s is taken: the app gets PORT=%d and has to listen there", asked, host, port))
 		}
 	}
-	doc.Set(d.flag("service", "MESHTASK_SERVICE"), port)
+	doc.Set(d.flag("service"), port)
 	return doc, nil
 }
 
@@ -167,8 +159,8 @@ func (d *devRun) settle(doc dev.Document) error {
 
 // findServer: servers that the configuration joins are somebody else's.
 func (d *devRun) findServer() (err error) {
-	given := d.flag("server", "MESHTASK_SERVER")
-	if given == "" && (d.task.Server != "" || d.flag("retry-join", "MESHTASK_RETRY_JOIN") != "") {
+	given := d.flag("server")
+	if given == "" && (d.task.Server != "" || d.flag("retry-join") != "") {
 		return nil
 	}
 	if d.task.Server, d.place, err = dev.FindServer(context.Background(), given, d.passed); err != nil {

@@ -40,9 +40,5 @@ func runHealth(w *world, c call) int {
 
 // dirs are the state directories in which a running task may be found.
 func (w *world) dirs(c call) []string {
-	given := c.set["dir"]
-	if given == "" {
-		given = w.getenv("MESHTASK_DIR")
-	}
-	return candidates(given, w.getenv("TMPDIR"))
+	return candidates(w.flag(c, "dir"), w.getenv("TMPDIR"))
 }

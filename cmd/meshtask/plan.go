@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"meshtask/internal/config"
 	"meshtask/internal/ecs"
 	"meshtask/internal/plan"
 )
@@ -14,11 +13,7 @@ import (
 // by step. It starts nothing and asks nobody: without task.* the identity is
 // that of a local run.
 func runPlan(w *world, c call) int {
-	mode := config.Run
-	if c.on("job") {
-		mode = config.Job
-	}
-	cfg, warnings, err := w.config(mode, c)
+	cfg, warnings, err := w.config(c.mode(), c)
 	if err != nil {
 		return w.fail(exitConfig, "%v", err)
 	}

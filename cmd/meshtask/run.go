@@ -19,14 +19,12 @@ func runTask(w *world, c call) int {
 	if len(c.rest) > 0 {
 		return w.fail(exitUsage, "run: unexpected argument %q (the command goes after --)", c.rest[0])
 	}
-	mode := config.Run
+	mode := c.mode()
 	switch {
 	case c.on("no-mesh") && c.on("job"):
 		return w.fail(exitUsage, "run: --no-mesh and --job exclude each other")
 	case c.on("no-mesh"):
 		mode = config.NoMesh
-	case c.on("job"):
-		mode = config.Job
 	}
 	t, code := w.task("run", mode, c)
 	if t == nil {
@@ -46,8 +44,8 @@ func runApp(w *world, c call) int {
 		return code
 	}
 	defer t.out.Close(flushLimit)
-	t.meshAddr = cmp.Or(c.set["mesh"], w.getenv("MESHTASK_MESH"), defaultMesh)
-	wait, err := time.ParseDuration(cmp.Or(c.set["wait"], w.getenv("MESHTASK_WAIT"), "5m"))
+	t.meshAddr = cmp.Or(w.flag(c, "mesh"), defaultMesh)
+	wait, err := time.ParseDuration(cmp.Or(w.flag(c, "wait"), "5m"))
 	if err != nil || wait < 0 {
 		return w.fail(exitConfig, "--wait: want a duration such as 5m, got %q", c.set["wait"])
 	}
@@ -77,7 +75,7 @@ func (w *world) task(name string, mode config.Mode, c call) (*task, int) {
 
 // config reads the configuration from everywhere it may come from.
 func (w *world) config(mode config.Mode, c call) (*config.Config, []config.Finding, error) {
-	s := config.Sources{Mode: mode, Name: cmp.Or(c.set["config"], w.getenv("MESHTASK_CONFIG")), Command: c.cmd, Flags: c.set, Env: w.lookup, AgentKeys: agentKeys()}
+	s := config.Sources{Mode: mode, Name: w.flag(c, "config"), Command: c.cmd, Flags: c.set, Env: w.lookup, AgentKeys: agentKeys()}
 	if s.Name != "" {
 		text, err := os.ReadFile(s.Name)
 		if err != nil {

@@ -124,7 +124,7 @@ func (c *Config) override(s Sources, env func(string) string, r *report) {
 		name := "--" + w.flag
 		v, given := s.Flags[w.flag]
 		if !given {
-			name = "MESHTASK_" + strings.ToUpper(strings.ReplaceAll(w.flag, "-", "_"))
+			name = Variable(w.flag)
 			v = env(name)
 			given = v != ""
 		}
@@ -137,6 +137,11 @@ func (c *Config) override(s Sources, env func(string) string, r *report) {
 	if limit.Given && c.MaxRunTime < time.Millisecond {
 		r.wrong("max-run-time", "must be longer than nothing, got %s", limit)
 	}
+}
+
+// Variable is the environment's name for a flag, which is without its dashes.
+func Variable(flag string) string {
+	return "MESHTASK_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
 // list splits at commas.
