@@ -20,6 +20,9 @@ type ClientConfig struct {
 	Node    string        // the agent's node name; "" is asked of the agent once something is registered
 
 	Registration Registration
+	// AccessorMeta is the key of service meta under which the service says which ACL token
+	// it was registered with, by accessor ID; "" is not at all.
+	AccessorMeta string
 
 	Waiting func(what, lastError, hint string) // why Register waits; nil = no-op
 }

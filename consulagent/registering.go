@@ -28,15 +28,12 @@ const (
 	deregisterTries, deregisterPause = 5, 20 * time.Millisecond
 	// maintenanceReason holds back a service whose checks nobody can set.
 	maintenanceReason = "meshtask: app and Envoy are not ready yet"
-	// MetaAccessor is the key of service meta under which an instance says which ACL token
-	// it uses, by accessor ID: the ACL controller keeps a token until nobody uses it.
-	MetaAccessor = "acl-accessor"
 )
 
 // Register registers the service, then its sidecar: critical, or in maintenance mode when
 // the checks are native. It waits, until ctx is done, for a token that is not known yet and
 // for an agent or servers that fail; a refusal is returned at once. It may be repeated: the
-// agent keeps the statuses of checks that it has. The service says by MetaAccessor which
+// agent keeps the statuses of checks that it has. The service says by AccessorMeta which
 // token it was registered with.
 func (c *Client) Register(ctx context.Context) error {
 	return c.register(ctx, c.cfg.Token(), c.cfg.Registration.Native())
@@ -56,8 +53,8 @@ func (c *Client) register(ctx context.Context, token string, hold bool) error {
 	}
 	r := c.cfg.Registration
 	service := r.Service()
-	if accessor != "" {
-		service.Meta[MetaAccessor] = accessor
+	if key := c.cfg.AccessorMeta; key != "" && accessor != "" {
+		service.Meta[key] = accessor
 	}
 	for _, s := range []*api.AgentServiceRegistration{service, r.Sidecar()} {
 		if err := c.retry(ctx, "the agent to register "+s.ID, func() error {

@@ -9,6 +9,8 @@ import (
 	"github.com/hashicorp/consul/api"
 )
 
+const accessorMeta = "accessor"
+
 // registrations has f note each registration: ID, token and the token that its meta names.
 func registrations(t *testing.T, f *fakeServers) *[]string {
 	var all []string
@@ -19,7 +21,7 @@ func registrations(t *testing.T, f *fakeServers) *[]string {
 			if err := json.Unmarshal([]byte(f.bodies["PUT "+r.URL.Path]), &s); err != nil {
 				t.Error(err)
 			}
-			all = append(all, s.ID+" "+r.Header.Get("X-Consul-Token")+" "+s.Meta[MetaAccessor])
+			all = append(all, s.ID+" "+r.Header.Get("X-Consul-Token")+" "+s.Meta[accessorMeta])
 		}
 	})
 	return &all
@@ -30,8 +32,9 @@ func registrations(t *testing.T, f *fakeServers) *[]string {
 func TestRenew(t *testing.T) {
 	f := newServers(t)
 	c := newTestClient(t, f, func(cfg *ClientConfig) {
+		cfg.AccessorMeta = accessorMeta
 		cfg.Registration.Checks = api.AgentServiceChecks{{Name: "x", TCP: "x"}}
-		cfg.Registration.Meta = map[string]string{MetaAccessor: "mine"}
+		cfg.Registration.Meta = map[string]string{accessorMeta: "mine"}
 	})
 	got := registrations(t, f)
 	if err := c.Register(t.Context()); err != nil {
@@ -64,7 +67,9 @@ func TestNoAccessorWithoutACLs(t *testing.T) {
 			f.fail["/v1/acl/token/self"] = c.fail
 		}
 		got := registrations(t, f)
-		client := newTestClient(t, f, func(cfg *ClientConfig) { cfg.Token = func() string { return c.token } })
+		client := newTestClient(t, f, func(cfg *ClientConfig) {
+			cfg.AccessorMeta, cfg.Token = accessorMeta, func() string { return c.token }
+		})
 		if err := client.Register(t.Context()); err != nil {
 			t.Fatal(err)
 		}

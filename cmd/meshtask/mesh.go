@@ -13,6 +13,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"meshtask/acl"
 	"meshtask/consulagent"
 	"meshtask/envoy"
 	"meshtask/health"
@@ -111,7 +112,7 @@ func (t *task) wireMesh() error {
 		node = ""
 	}
 	m.client = consulagent.NewClient(consulagent.ClientConfig{Address: plan.AgentHTTP(t.cfg), Node: node, Token: t.serviceToken,
-		Registration: m.reg, Waiting: t.waits.of(string(lifecycle.MeshInit))})
+		Registration: m.reg, AccessorMeta: acl.MetaAccessor, Waiting: t.waits.of(string(lifecycle.MeshInit))})
 	file, err := t.bootstrapFile()
 	if err != nil {
 		return err
