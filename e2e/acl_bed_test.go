@@ -104,6 +104,11 @@ func (b *aclBed) start(t testing.TB, name, cluster string, flags ...string) *har
 	return harness.Start(t, name, argv, env)
 }
 
+// tokenOf is the reference to the token in a secret.
+func tokenOf(secret string) string {
+	return fmt.Sprintf("arn:aws:secretsmanager:%s:%s:secret:%s:token::", awsfake.Region, awsfake.Account, secret)
+}
+
 // creds reads a secret as a task would.
 func (b *aclBed) creds(secret string) (accessor, token string, err error) {
 	text, ok := b.cloud.Secrets.Get(secret)

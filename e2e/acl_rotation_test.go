@@ -2,10 +2,8 @@ package e2e
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -13,7 +11,6 @@ import (
 
 	"meshtask/e2e/harness"
 	"meshtask/e2e/load"
-	"meshtask/internal/awsfake"
 )
 
 // Tokens are rotated under two tasks that call each other: the old ones are deleted once
@@ -76,10 +73,7 @@ func TestTaskFollowsARotation(t *testing.T) {
 		m.ended(t, 0)
 	}
 	b.consul.Empty(t, cleanWithin)
-	if err := controller.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	ended(t, controller, terminate, 0)
+	stopped(t, controller)
 }
 
 // rotated starts a task whose tokens are in secrets, and has it in the cluster.
@@ -87,11 +81,8 @@ func (b *aclBed) rotated(t *testing.T, name, service string, edit func(map[strin
 	t.Helper()
 	arn = b.mesh("prod", service)
 	id := arn[strings.LastIndexByte(arn, '/')+1:]
-	reference := func(name string) string {
-		return fmt.Sprintf("arn:aws:secretsmanager:%s:%s:secret:%s:token::", awsfake.Region, awsfake.Account, name)
-	}
 	m = prepare(t, b.consul, id, service, func(c map[string]any) {
-		c["acl"] = map[string]any{"serviceToken": reference(aclPrefix + "-" + service), "agentToken": reference(clientSecret), "refresh": "1s"}
+		c["acl"] = map[string]any{"serviceToken": tokenOf(aclPrefix + "-" + service), "agentToken": tokenOf(clientSecret), "refresh": "1s"}
 		if edit != nil {
 			edit(c)
 		}

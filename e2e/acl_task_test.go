@@ -3,12 +3,10 @@ package e2e
 import (
 	"fmt"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"meshtask/e2e/harness"
-	"meshtask/internal/awsfake"
 )
 
 // fillLimit is the promise: so long after the controller has filled its secret a
@@ -22,11 +20,8 @@ func TestTaskWaitsForItsTokens(t *testing.T) {
 	b := newACLBed(t)
 	b.cloud.Secrets.Set(clientSecret, "{}")
 	b.mesh("prod", "web")
-	reference := func(name string) string {
-		return fmt.Sprintf("arn:aws:secretsmanager:%s:%s:secret:%s:token::", awsfake.Region, awsfake.Account, name)
-	}
 	m := prepare(t, b.consul, "web-1", "web", func(c map[string]any) {
-		c["acl"] = map[string]any{"serviceToken": reference(aclPrefix + "-web"), "agentToken": reference(clientSecret)}
+		c["acl"] = map[string]any{"serviceToken": tokenOf(aclPrefix + "-web"), "agentToken": tokenOf(clientSecret)}
 	})
 	m.Task = harness.StartTask(t, harness.TaskConfig{Name: "web-1", Config: m.config, Env: b.cloud.Environment(),
 		CMD: []string{harness.App(t), "--name", "web-1", "--listen", m.address + ":8080"}})
@@ -61,8 +56,5 @@ func TestTaskWaitsForItsTokens(t *testing.T) {
 	m.term(t)
 	m.ended(t, 0)
 	b.consul.Empty(t, cleanWithin)
-	if err := controller.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	ended(t, controller, terminate, 0)
+	stopped(t, controller)
 }
