@@ -37,19 +37,7 @@ func signalCases() []kase {
 		}},
 		{name: "the last of a burst is never lost", run: lastOfBurst},
 		{name: "CHLD, URG and PIPE are not passed on", run: neverForwarded},
-		{name: "signals that Go cannot catch do not end it", own: true, run: func(b *bed) {
-			l := b.start(how{}, payload("signals", "12"))
-			l.see("up")
-			for _, sig := range []syscall.Signal{32, 33, 34, syscall.SIGUSR1} {
-				l.signal(sig)
-			}
-			l.see("10") // two that are pending at once come in any order
-			l.signal(syscall.SIGUSR2)
-			l.ends(0)
-			if got, want := l.out.lines(), []string{"up", "10", "12"}; !slices.Equal(got, want) {
-				b.Errorf("the app got %v, want %v", got, want)
-			}
-		}},
+		{name: "signals that Go cannot catch do not end it", own: true, run: uncatchable},
 		{name: "a second TERM is passed on", run: func(b *bed) {
 			l := b.start(how{}, payload("signals", "10"))
 			l.see("up")
@@ -209,5 +197,19 @@ func earlyTerm(b *bed) {
 		b.eventually("there is an app", func() bool { return len(children(pid)) > 0 })
 		l.signal(syscall.SIGTERM)
 		l.ends(143)
+	}
+}
+
+func uncatchable(b *bed) {
+	l := b.start(how{}, payload("signals", "12"))
+	l.see("up")
+	for _, sig := range []syscall.Signal{32, 33, 34, syscall.SIGUSR1} {
+		l.signal(sig)
+	}
+	l.see("10") // two that are pending at once come in any order
+	l.signal(syscall.SIGUSR2)
+	l.ends(0)
+	if got, want := l.out.lines(), []string{"up", "10", "12"}; !slices.Equal(got, want) {
+		b.Errorf("the app got %v, want %v", got, want)
 	}
 }
