@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/go-hclog"
@@ -12,7 +13,9 @@ import (
 // told writes a life as the task's log has it.
 func told(json bool) string {
 	var out bytes.Buffer
-	log := hclog.New(&hclog.LoggerOptions{Name: "meshtask", Output: &out, JSONFormat: json, Level: hclog.Debug, TimeFormat: "2006-01-02T15:04:05.000Z07:00"})
+	at := time.Date(2026, 11, 25, 3, 0, 0, 0, time.UTC) // all at once, whatever the machine does
+	log := hclog.New(&hclog.LoggerOptions{Name: "meshtask", Output: &out, JSONFormat: json, Level: hclog.Debug,
+		TimeFormat: "2006-01-02T15:04:05.000Z07:00", TimeFn: func() time.Time { return at }})
 	out.WriteString("a line of the app {\"unit\":\"app\"} {\n")
 	log.Info("plan", "stop", "30s = propagation 1s + …")
 	log.Debug("start", "unit", "consul-agent", "mark", "up T0")
