@@ -1,0 +1,238 @@
+// Package event is the closed set of what can happen in the life of a task, and of the
+// causes that can end it or hold it up.
+//
+// Units report events (Report), the runtime adds those of the whole task, and package
+// journal records them all. Everything that is said of a task is derived from them. The
+// package knows no unit's insides and does nothing by itself.
+package event
+
+import "time"
+
+// Event is one thing that happened. The types of this package are all there are.
+type Event interface {
+	// words are the event's name in timeline.jsonl and its detail there.
+	words() (name, detail string)
+}
+
+// Report tells of one unit's events. It may be called from any goroutine and does not
+// block. Reports are recorded in the order in which they are made.
+type Report func(Event)
+
+// None drops every event: the Report of a unit that nobody listens to.
+func None(Event) {}
+
+// Or is r, or None where r is nil.
+func (r Report) Or() Report {
+	if r == nil {
+		return None
+	}
+	return r
+}
+
+// What the conductor decides and is told, for each unit.
+type (
+	// Start: the unit has been started.
+	Start struct{}
+	// Ready: units that need it may start.
+	Ready struct{}
+	// Stop: the unit has been asked to end. Moot: it was ended at once, because its wait
+	// protected nothing any more.
+	Stop struct {
+		Moot bool `json:"-"`
+	}
+	// Ended: the unit has ended, and what it started. Err is empty for a good end.
+	Ended struct {
+		Err string `json:"-"`
+	}
+	// Killed: a process was sent KILL.
+	Killed struct {
+		Name    string `json:"-"`                 // of the unit, or of the process
+		PID     int    `json:"pid,omitempty"`     // 0: the conductor's order, before the unit carries it out
+		Process string `json:"process,omitempty"` // of a process that the child had left behind
+		When    string `json:"when,omitempty"`    // such as "10s after TERM"
+	}
+)
+
+// What happens to a unit's process.
+type (
+	// Exec: the process has been executed.
+	Exec struct {
+		Name string `json:"name,omitempty"`
+		PID  int    `json:"pid"`
+	}
+	// Exit: the process has ended. Status is the shell's: the code, or 128 + the signal.
+	Exit struct {
+		Name      string `json:"name,omitempty"`
+		PID       int    `json:"pid"`
+		Status    int    `json:"status"`
+		Signal    string `json:"signal,omitempty"`
+		PeakBytes int64  `json:"peak_bytes"`
+	}
+	// Restart: the process ended unasked and is started again after After.
+	Restart struct {
+		Reason string        `json:"-"`
+		N      int           `json:"restart"` // within the policy's window
+		Max    int           `json:"max"`
+		After  time.Duration `json:"-"`
+	}
+	// Hung: the process runs, but has not answered for a while; the unit counts as down.
+	Hung struct {
+		Err string `json:"error,omitempty"`
+	}
+	// Answers: a process that hung answers again.
+	Answers struct{}
+	// OutOfMemory: the kernel has killed for want of memory since the last look.
+	OutOfMemory struct {
+		Process string `json:"process"` // the child that ended then
+		Kills   int64  `json:"kills"`
+	}
+)
+
+// The steps of the units, in the order of a life.
+type (
+	// Joined: the agent has joined and knows a leader. Agent is the address of one that
+	// someone else runs.
+	Joined struct {
+		Agent string `json:"agent,omitempty"`
+	}
+	// Registered: service and sidecar are registered at the agent.
+	Registered struct{}
+	// Listener: the public listener is bound.
+	Listener struct {
+		Address string `json:"address,omitempty"`
+	}
+	// Passing: every check is passing, acknowledged by the agent.
+	Passing struct{}
+	// Critical: every check is critical, acknowledged by the agent.
+	Critical struct {
+		Reason string `json:"reason,omitempty"`
+	}
+	// Removed: the instance is out of the servers' catalog.
+	Removed struct{}
+	// Drained: the drain of the inbound listeners is over.
+	Drained struct {
+		Start    int64   `json:"start"` // in flight when it began
+		End      int64   `json:"end"`   // cut when it ended
+		Ms       float64 `json:"ms"`
+		Protocol string  `json:"protocol,omitempty"`
+		Why      string  `json:"why,omitempty"` // empty, maximum, cut, or "envoy has gone"
+	}
+	// Deregistered: service and sidecar have been taken from the agent.
+	Deregistered struct {
+		Result string `json:"result"` // verified, unverified or skipped
+	}
+	// Left: the agent has left the cluster.
+	Left struct {
+		Result string  `json:"result"` // verified, unverified or skipped
+		Reason string  `json:"reason,omitempty"`
+		Ms     float64 `json:"ms,omitempty"`
+		Back   int     `json:"back,omitempty"` // how often the node was seen to come back
+	}
+	// Renewed: another service token is in use.
+	Renewed struct {
+		Accessor string `json:"accessor,omitempty"`
+	}
+)
+
+// What siblings' leases do.
+type (
+	// Lease: a sibling holds a lease.
+	Lease struct {
+		Name string `json:"name"`
+	}
+	// LeasesKept: app containers are given up on, the leases stay.
+	LeasesKept struct {
+		Names string `json:"names"`
+	}
+	// LeaseEnded: a sibling's app has ended with Code.
+	LeaseEnded struct {
+		Name string `json:"name"`
+		Code int    `json:"code"`
+	}
+	// LeaseLost: a lease's connection ended without a word.
+	LeaseLost struct {
+		Name string `json:"name"`
+	}
+	// LeaseForgotten: a lost lease is not waited for any more.
+	LeaseForgotten struct {
+		Name string `json:"name"`
+	}
+)
+
+// What units wait for.
+type (
+	// Waiting: the unit waits for What. The record names it every five seconds at first and
+	// then ever more seldom; Since is for how long.
+	Waiting struct {
+		Code  Code          `json:"code,omitempty"`
+		What  string        `json:"-"`
+		Err   string        `json:"error,omitempty"` // of the last try
+		Fix   string        `json:"hint,omitempty"`  // what usually mends it
+		Facts Facts         `json:"facts,omitempty"`
+		Since time.Duration `json:"-"`
+	}
+	// WaitOver: the unit does not wait any more.
+	WaitOver struct{}
+)
+
+// What happens to the whole task.
+type (
+	// Mark: the page's mark T0 to T4 of the way that the task is on has been reached.
+	Mark struct {
+		Name string `json:"-"`
+	}
+	// Shutdown: the stop has begun.
+	Shutdown struct {
+		Cause string `json:"-"` // a signal's short name, or an error's text
+	}
+	// Finish: the task has ended, or was refused.
+	Finish struct {
+		Cause string `json:"-"` // what began its end
+		Code  int    `json:"code"`
+		Unit  string `json:"unit,omitempty"` // whose end it was
+		Why   Code   `json:"cause,omitempty"`
+		Facts Facts  `json:"facts,omitempty"`
+	}
+)
+
+func (Start) words() (string, string)     { return "start", "" }
+func (Ready) words() (string, string)     { return "ready", "" }
+func (e Ended) words() (string, string)   { return "ended", e.Err }
+func (e Killed) words() (string, string)  { return "killed", e.Name }
+func (e Restart) words() (string, string) { return "restart", e.Reason }
+
+func (e Stop) words() (string, string) {
+	if e.Moot {
+		return "stop", "moot"
+	}
+	return "stop", ""
+}
+
+func (Exec) words() (string, string)           { return step, "exec" }
+func (Exit) words() (string, string)           { return step, "exit" }
+func (Hung) words() (string, string)           { return step, "hung" }
+func (Answers) words() (string, string)        { return step, "answers" }
+func (OutOfMemory) words() (string, string)    { return step, "oom" }
+func (Joined) words() (string, string)         { return step, "joined" }
+func (Registered) words() (string, string)     { return step, "registered" }
+func (Listener) words() (string, string)       { return step, "listener" }
+func (Passing) words() (string, string)        { return step, "passing" }
+func (Critical) words() (string, string)       { return step, "critical" }
+func (Removed) words() (string, string)        { return step, "removed" }
+func (Drained) words() (string, string)        { return step, "drained" }
+func (Deregistered) words() (string, string)   { return step, "deregistered" }
+func (Left) words() (string, string)           { return step, "left" }
+func (Renewed) words() (string, string)        { return step, "renewed" }
+func (Lease) words() (string, string)          { return step, "lease" }
+func (LeasesKept) words() (string, string)     { return step, "lease-kept" }
+func (LeaseEnded) words() (string, string)     { return step, "lease-ended" }
+func (LeaseLost) words() (string, string)      { return step, "lease-lost" }
+func (LeaseForgotten) words() (string, string) { return step, "lease-forgotten" }
+
+func (e Waiting) words() (string, string)  { return "waiting", e.What }
+func (WaitOver) words() (string, string)   { return "waited", "" }
+func (e Mark) words() (string, string)     { return "mark", "" }
+func (e Shutdown) words() (string, string) { return "shutdown", e.Cause }
+func (e Finish) words() (string, string)   { return "exit", e.Cause }
+
+const step = "step"
