@@ -18,8 +18,16 @@ type ConsulAgent struct {
 	GossipKey   secret.Ref     `json:"gossipKey,omitzero"`
 	CACert      secret.Ref     `json:"caCert,omitzero"`
 	AutoEncrypt bool           `json:"autoEncrypt"`
-	JoinTimeout Duration       `json:"joinTimeout,omitzero"`
-	Restart     Restart        `json:"restart,omitzero"`
+
+	// TLSServerName is the name that the servers' certificates carry, for every
+	// connection to them; empty: the host that is dialed.
+	TLSServerName string `json:"tlsServerName,omitempty"`
+	// VerifyServerHostname makes the agent take only certificates for
+	// server.<datacenter>.<domain> as a server's; default: true with a CA.
+	VerifyServerHostname bool `json:"verifyServerHostname"`
+
+	JoinTimeout Duration `json:"joinTimeout,omitzero"`
+	Restart     Restart  `json:"restart,omitzero"`
 }
 
 // Ports are the agent's ports by the agent's own names: -1 is off, 0 leaves

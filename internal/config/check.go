@@ -33,6 +33,7 @@ func (c *Config) validate(r *report, agentKeys []string) {
 	v.health()
 	v.shutdown()
 	v.acl()
+	v.clear()
 	v.edges()
 	if c.Mode.Mesh() {
 		v.collisions(c.listeners(c.Task.Address))

@@ -20,6 +20,10 @@ func (v checker) agent(own []string) {
 	if v.c.Mode.Mesh() && a.AutoEncrypt && a.CACert.IsZero() {
 		v.wrong("consulAgent.autoEncrypt", "needs consulAgent.caCert, or CONSUL_CACERT_PEM or CONSUL_CACERT in the environment")
 	}
+	if v.c.Mode.Mesh() && v.given["consulAgent.verifyServerHostname"] && a.VerifyServerHostname && a.CACert.IsZero() {
+		v.wrong("consulAgent.verifyServerHostname", "needs consulAgent.caCert, or CONSUL_CACERT_PEM or CONSUL_CACERT in the environment")
+	}
+	v.match("consulAgent.tlsServerName", a.TLSServerName, name, "the name in the servers' certificates, such as server.dc1.consul")
 	v.positive("consulAgent.joinTimeout", a.JoinTimeout)
 	v.restart("consulAgent.restart", a.Restart)
 }

@@ -2,7 +2,6 @@ package config
 
 import (
 	"maps"
-	"net/netip"
 	"slices"
 	"time"
 )
@@ -84,7 +83,7 @@ func (v checker) edges() {
 	v.text("dir", v.c.Dir)
 	if l := v.c.Admin.Listen; l != "" && l != "off" {
 		host := v.hostPort("admin.listen", l)
-		if a, err := netip.ParseAddr(host); host != "" && host != "localhost" && (err != nil || !a.IsLoopback()) {
+		if host != "" && !local(host) {
 			v.wrong("admin.listen", "must be a loopback address, or \"off\", got %q", l)
 		}
 	}

@@ -94,9 +94,3 @@ func anywhere(host string) bool {
 	a, err := netip.ParseAddr(host)
 	return host == "" || err == nil && a.IsUnspecified()
 }
-
-// loopback says whether an address is this machine only.
-func loopback(addr string) bool {
-	a, err := netip.ParseAddr(addr)
-	return err == nil && a.IsLoopback()
-}

@@ -85,7 +85,7 @@ func (c *Config) fill(r *report, env func(string) string) {
 func (c *Config) fillSecrets(r *report, env func(string) string) {
 	from := func(path string, to *secret.Ref, name string) {
 		if !r.given[path] && to.IsZero() && env(name) != "" {
-			*to = secret.Ref{Kind: secret.Env, Name: name}
+			*to, r.alias[path] = secret.Ref{Kind: secret.Env, Name: name}, name
 		}
 	}
 	if c.ConsulAgent.External == "" {
@@ -94,11 +94,17 @@ func (c *Config) fillSecrets(r *report, env func(string) string) {
 	ca := &c.ConsulAgent.CACert
 	from("consulAgent.caCert", ca, "CONSUL_CACERT_PEM")
 	if v := env("CONSUL_CACERT"); v != "" && !isPEM(v) && ca.IsZero() && !r.given["consulAgent.caCert"] {
-		*ca = secret.Ref{Kind: secret.File, Path: v}
+		*ca, r.alias["consulAgent.caCert"] = secret.Ref{Kind: secret.File, Path: v}, "CONSUL_CACERT"
 	}
 	from("consulAgent.caCert", ca, "CONSUL_CACERT")
 	if !r.given["consulAgent.autoEncrypt"] {
 		c.ConsulAgent.AutoEncrypt = !ca.IsZero()
+	}
+	if !r.given["consulAgent.verifyServerHostname"] {
+		c.ConsulAgent.VerifyServerHostname = !ca.IsZero() || c.ConsulAgent.AutoEncrypt
+	}
+	if name := env("CONSUL_TLS_SERVER_NAME"); name != "" && !r.given["consulAgent.tlsServerName"] {
+		c.ConsulAgent.TLSServerName, r.alias["consulAgent.tlsServerName"] = name, "CONSUL_TLS_SERVER_NAME"
 	}
 	c.fillACL(r, from)
 }

@@ -56,6 +56,7 @@ func (d *document) convert(r *report) {
 	}
 	if d.ConsulCACertFile != "" {
 		d.ACL.Login.CACert = secret.Ref{Kind: secret.File, Path: d.ConsulCACertFile}
+		r.alias["acl.login.caCert"] = "consulCACertFile"
 	}
 	r.given["acl.login"] = true
 	r.given["acl.login.includeEntity"] = r.given["consulLogin.includeEntity"]

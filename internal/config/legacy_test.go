@@ -129,7 +129,7 @@ func TestConsulECSLogin(t *testing.T) {
 // The agent's login and the CAs were the work of the script of consul-client,
 // so that the document says nothing of them.
 func TestConsulECSClientContainer(t *testing.T) {
-	const doc = `{"consulHTTPAddr":"a:8501","consulCACertFile":"/consul/%s","consulLogin":{"enabled":true}}`
+	const doc = `{"consulHTTPAddr":"https://a:8501","consulCACertFile":"/consul/%s","consulLogin":{"enabled":true}}`
 	both := vars{"CONSUL_CACERT_PEM": "-----BEGIN", "CONSUL_HTTPS_CACERT_PEM": "-----BEGIN"}
 	for _, c := range []struct {
 		file            string
@@ -169,7 +169,7 @@ func TestMeta(t *testing.T) {
 }
 
 func TestOddities(t *testing.T) {
-	_, warnings := load(t, Sources{File: []byte(`{"consulAgent":{"external":"10.0.0.1:8500","retryJoin":["a"],"gossipKey":"env:K"},"service":{"checks":[{"name":"c","ttl":"1s"}]},"health":{"app":{"command":["CMD","x"]}}}`)})
+	_, warnings := load(t, Sources{File: []byte(`{"consulAgent":{"external":"127.0.0.1:8500","retryJoin":["a"],"gossipKey":"env:K"},"service":{"checks":[{"name":"c","ttl":"1s"}]},"health":{"app":{"command":["CMD","x"]}}}`)})
 	told(t, lines(warnings), "consulAgent.retryJoin: not used", "consulAgent.gossipKey: not used", "health.app: answers meshtask health only")
 }
 

@@ -137,7 +137,7 @@ func TestSecrets(t *testing.T) {
 		}
 		return r
 	}
-	login := `{"consulAgent":{"retryJoin":["a"]},"acl":{"login":{"server":"s:1"}}}`
+	login := `{"consulAgent":{"retryJoin":["a"]},"acl":{"login":{"server":"https://s:1"}}}`
 	for name, c := range map[string]struct {
 		doc     string
 		env     vars
@@ -159,7 +159,7 @@ func TestSecrets(t *testing.T) {
 			"acl.enabled: false: the tokens"},
 		"ACLs without a token":   {`{"consulAgent":{"retryJoin":["a"]},"acl":{"enabled":true}}`, nil, nil, true, false, "acl.enabled: true, but there is no token"},
 		"login instead":          {login, vars{"CONSUL_HTTP_TOKEN": "t", "CONSUL_CACERT": "/ca"}, []Reference{{"consulAgent.caCert", ref("file:/ca")}, {"acl.login.caCert", ref("file:/ca")}}, true, true, ""},
-		"external has no gossip": {`{"consulAgent":{"external":"10.0.0.1:8500"}}`, vars{"CONSUL_GOSSIP_ENCRYPTION_KEY": "k"}, nil, false, false, ""},
+		"external has no gossip": {`{"consulAgent":{"external":"127.0.0.1:8500"}}`, vars{"CONSUL_GOSSIP_ENCRYPTION_KEY": "k"}, nil, false, false, ""},
 		"the app's": {`{"consulAgent":{"retryJoin":["a"]},"app":{"env":{"B":"env:X","A":"file:/a","C":"c"}}}`, nil,
 			[]Reference{{"app.env.A", ref("file:/a")}, {"app.env.B", ref("env:X")}}, false, false, ""},
 	} {
