@@ -38,7 +38,8 @@ var (
 // Run conducts one life and returns when every unit has ended. The ways out:
 //   - ctx done: shutdown in order, with the context's cause as the reason;
 //   - a unit ends by itself, well or not: shutdown in order, because of it;
-//   - a receive from hurry in a shutdown cuts the waits, the next one kills;
+//   - a receive from hurry cuts the waits of the shutdown, the next one kills;
+//     one that is received before the shutdown is kept for it;
 //   - KillAfter after the shutdown began: what is left is killed.
 //
 // A unit that does not return when it is killed keeps Run from returning: what

@@ -1,8 +1,9 @@
 package lifecycle
 
-import "slices"
-
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Event is something that happened. Unknown, repeated and late events are
 // legal in every state and do nothing.
@@ -22,6 +23,8 @@ type (
 	// StopRequested asks for the shutdown. Err says who asked, such as a signal.
 	StopRequested struct{ Err error }
 	// Hurry cuts the waits that Moot names; a second one kills what is left.
+	// One that comes before the shutdown counts from its beginning: nothing
+	// orders it after the request that it repeats.
 	Hurry struct{}
 	// DeadlinePassed says that the stop budget is spent: kill what is left.
 	DeadlinePassed struct{}
@@ -112,8 +115,8 @@ type Machine struct {
 	state   map[Unit]state
 	killed  map[Unit]bool
 	phase   phase
-	hurried bool
-	spent   bool // everything that is left has been killed
+	hurries int  // of the task's whole life, counted up to 2
+	spent   bool // the stop budget is
 	outcome Outcome
 }
 
@@ -140,8 +143,7 @@ func (m *Machine) Handle(e Event) []Action {
 	case StopRequested:
 		out = m.shutdown(Cause{Err: e.Err})
 	case Hurry:
-		m.spent = m.spent || m.phase == down && m.hurried
-		m.hurried = m.hurried || m.phase == down
+		m.hurries = min(m.hurries+1, 2)
 	case DeadlinePassed:
 		m.spent = m.spent || m.phase == down
 	}
@@ -205,7 +207,7 @@ func (m *Machine) wind(r Row) []Action {
 		m.state[r.Unit] = stopping
 		out = append(out, Stop{Unit: r.Unit})
 	}
-	if moot := m.moot(r); (m.spent || moot) && !m.killed[r.Unit] {
+	if moot := m.moot(r); (moot || m.spent || m.hurries > 1) && !m.killed[r.Unit] {
 		m.killed[r.Unit] = true
 		if !moot {
 			m.outcome.Killed = append(m.outcome.Killed, r.Unit)
@@ -223,7 +225,7 @@ func (m *Machine) moot(r Row) bool {
 	if slices.ContainsFunc(r.Moot, m.gone) {
 		return true
 	}
-	return m.hurried
+	return m.hurries > 0
 }
 
 func (m *Machine) allReady(units []Unit) bool {

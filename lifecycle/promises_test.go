@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// The promises that the walk asserts at every step, stated in words of their own, not read
-// off the table.
+// The promises that the walk asserts at every step, stated in words of their own: over what
+// has happened to the machine and what it has done about it, never over what it remembers.
 
 // promise is a rule of DESIGN §2. check looks at one step and says what is
 // wrong with it, or "".
@@ -15,10 +15,9 @@ type promise struct {
 	check func(s step) string
 }
 
-// step is one transition: the machine before, the event, what it did, and the
-// machine after.
+// step is one event, what the machine did about it, and the history before and after.
 type step struct {
-	before, after *Machine
+	before, after history
 	event         Event
 	actions       []Action
 }
@@ -27,10 +26,10 @@ func (s step) starts(u Unit) bool { return slices.Contains(s.actions, Action(Sta
 func (s step) stops(u Unit) bool  { return slices.Contains(s.actions, Action(Stop{Unit: u})) }
 func (s step) has(u Unit) bool    { return s.after.rows.Has(u) }
 
-// neverBefore: u is not started unless v is ready.
+// startsAfter: u is not started unless v is ready.
 func startsAfter(u, v Unit) promise {
 	return promise{fmt.Sprintf("%s never starts before %s is ready", u, v), func(s step) string {
-		if s.has(v) && s.starts(u) && s.after.state[v] != ready {
+		if s.has(v) && s.starts(u) && !(s.after.of(v).ready && s.after.lives(v)) {
 			return fmt.Sprintf("%s started while %s is not ready", u, v)
 		}
 		return ""
@@ -40,7 +39,7 @@ func startsAfter(u, v Unit) promise {
 // stopsAfter: u is not asked to stop unless v has ended or never began.
 func stopsAfter(u, v Unit) promise {
 	return promise{fmt.Sprintf("%s is never asked to stop before %s has ended", u, v), func(s step) string {
-		if st := s.after.state[v]; s.has(v) && s.stops(u) && st != ended && st != waiting {
+		if s.has(v) && s.stops(u) && s.after.lives(v) {
 			return fmt.Sprintf("%s asked to stop while %s lives", u, v)
 		}
 		return ""
@@ -50,9 +49,7 @@ func stopsAfter(u, v Unit) promise {
 // mootWhen: in a shutdown u is not left waiting once v has ended.
 func mootWhen(u, v Unit) promise {
 	return promise{fmt.Sprintf("%s does not wait on when %s has ended", u, v), func(s step) string {
-		gone := s.after.state[v] == ended || s.after.state[v] == waiting
-		lives := s.after.state[u] != ended && s.after.state[u] != waiting
-		if s.has(v) && s.after.phase == down && gone && lives && !s.after.killed[u] {
+		if s.has(v) && s.after.down && !s.after.lives(v) && s.after.lives(u) && !s.after.of(u).killed {
 			return fmt.Sprintf("%s waits though %s has ended", u, v)
 		}
 		return ""
@@ -66,17 +63,30 @@ var always = []promise{
 	stopsAfter(Inbound, HealthSync), stopsAfter(ConsulAgent, MeshInit), stopsAfter(ConsulAgent, Token),
 	stopsAfter(Token, MeshInit),
 	mootWhen(Inbound, App), mootWhen(Inbound, Envoy),
-	{"a moot wait ends on hurry", func(s step) string {
-		st := s.after.state[Inbound]
-		if s.has(App) && s.has(Envoy) && s.after.hurried && s.after.phase == down && (st == starting || st == ready || st == stopping) && !s.after.killed[Inbound] {
+	{"the second signal ends a moot wait, whenever it comes", func(s step) string {
+		if s.has(App) && s.has(Envoy) && s.after.down && s.after.hurries > 0 && s.after.lives(Inbound) && !s.after.of(Inbound).killed {
 			return "inbound waits after the second signal"
+		}
+		return ""
+	}},
+	{"the third signal kills what is left, whenever it comes", func(s step) string {
+		if u := s.after.spared(); s.after.down && s.after.hurries > 1 && u != "" {
+			return string(u) + " was not killed at the third signal"
 		}
 		return ""
 	}},
 	{"nothing starts after the shutdown began", func(s step) string {
 		for _, a := range s.actions {
-			if st, ok := a.(Start); ok && s.before.phase >= down {
+			if st, ok := a.(Start); ok && s.before.down {
 				return string(st.Unit) + " started in a shutdown"
+			}
+		}
+		return ""
+	}},
+	{"the shutdown begins once", func(s step) string {
+		for _, a := range s.actions {
+			if _, ok := a.(Shutdown); ok && s.before.down {
+				return "it began again"
 			}
 		}
 		return ""
@@ -85,61 +95,77 @@ var always = []promise{
 		for _, a := range s.actions {
 			switch a := a.(type) {
 			case Start:
-				if s.before.state[a.Unit] != waiting {
+				if s.before.of(a.Unit).started {
 					return string(a.Unit) + " started twice"
 				}
 			case Stop:
-				if s.before.state[a.Unit] == stopping {
+				if s.before.of(a.Unit).asked {
 					return string(a.Unit) + " stopped twice"
 				}
 			case Kill:
-				if s.before.killed[a.Unit] {
+				if s.before.of(a.Unit).killed {
 					return string(a.Unit) + " killed twice"
 				}
 			}
 		}
 		return ""
 	}},
+	{"only what lives is stopped or killed", func(s step) string {
+		for _, a := range s.actions {
+			switch a := a.(type) {
+			case Stop:
+				if !s.after.lives(a.Unit) {
+					return string(a.Unit) + " stopped though it does not live"
+				}
+			case Kill:
+				if !s.after.lives(a.Unit) {
+					return string(a.Unit) + " killed though it does not live"
+				}
+			}
+		}
+		return ""
+	}},
 	{"a stop is legal in any state", func(s step) string {
-		if _, ok := s.event.(StopRequested); ok && s.after.phase < down {
+		if _, ok := s.event.(StopRequested); ok && !s.after.down {
 			return "a stop request did not begin the shutdown"
 		}
 		return ""
 	}},
 	{"the shutdown always ends", func(s step) string {
-		if s.after.phase != down {
+		if !s.after.down || s.after.finished {
 			return ""
 		}
 		for _, r := range s.after.rows {
-			if s.after.state[r.Unit] == stopping || s.after.killed[r.Unit] && s.after.state[r.Unit] != ended {
+			if u := s.after.of(r.Unit); s.after.lives(r.Unit) && (u.asked || u.killed) {
 				return "" // somebody was asked to end, and its end moves the shutdown on
 			}
 		}
 		return "dead end: nobody is being waited for"
 	}},
 	{"the deadline leaves nobody alive", func(s step) string {
-		if _, ok := s.event.(DeadlinePassed); !ok || s.after.phase != down {
+		if _, ok := s.event.(DeadlinePassed); !ok || !s.after.down {
 			return ""
 		}
-		for _, r := range s.after.rows {
-			if st := s.after.state[r.Unit]; st != ended && st != waiting && !s.after.killed[r.Unit] {
-				return string(r.Unit) + " was not killed at the deadline"
-			}
+		if u := s.after.spared(); u != "" {
+			return string(u) + " was not killed at the deadline"
 		}
 		return ""
 	}},
 	{"what has finished stays finished", func(s step) string {
-		if s.before.phase == finished && len(s.actions) > 0 {
+		if s.before.finished && len(s.actions) > 0 {
 			return "actions after the end"
 		}
-		fin := slices.ContainsFunc(s.actions, func(a Action) bool { _, ok := a.(Finish); return ok })
-		if fin != (s.before.phase != finished && s.after.phase == finished) {
-			return "finish does not go with the end"
-		}
 		for _, r := range s.after.rows {
-			if st := s.after.state[r.Unit]; fin && st != ended && st != waiting {
+			if s.after.finished && s.after.lives(r.Unit) {
 				return "finished while " + string(r.Unit) + " lives"
 			}
+		}
+		return ""
+	}},
+	{"a shutdown in which nothing lives has finished", func(s step) string {
+		alive := slices.ContainsFunc(s.after.rows, func(r Row) bool { return s.after.lives(r.Unit) })
+		if s.after.down && !alive && !s.after.finished {
+			return "nothing lives, and it goes on"
 		}
 		return ""
 	}},

@@ -37,9 +37,7 @@ func (m *Machine) key() string {
 		}
 		key = append(key, s)
 	}
-	if m.hurried {
-		key[1] = 1
-	}
+	key[1] = byte(m.hurries)
 	if m.spent {
 		key[2] = 1
 	}
@@ -59,18 +57,20 @@ func environment(rows Timeline) []Event {
 func walk(rows Timeline, promises []promise) (states, transitions int, broken string) {
 	type node struct {
 		m    *Machine
+		h    history
 		path []Event
 	}
-	first := NewMachine(rows)
-	seen := map[string]bool{first.key(): true}
-	queue := []node{{m: first}}
+	first, none := NewMachine(rows), history{rows: rows}
+	seen := map[string]bool{first.key() + none.key(): true}
+	queue := []node{{m: first, h: none}}
 	for len(queue) > 0 {
 		n := queue[0]
 		queue = queue[1:]
 		states++
 		for _, e := range environment(rows) {
 			after := n.m.clone()
-			s := step{before: n.m, after: after, event: e, actions: after.Handle(e)}
+			s := step{before: n.h, event: e, actions: after.Handle(e)}
+			s.after = n.h.and(e, s.actions)
 			if n.m.key() != after.key() {
 				transitions++
 			}
@@ -80,9 +80,9 @@ func walk(rows Timeline, promises []promise) (states, transitions int, broken st
 					return states, transitions, fmt.Sprintf("%s: %s after %v", p.name, wrong, describe(path))
 				}
 			}
-			if !seen[after.key()] {
-				seen[after.key()] = true
-				queue = append(queue, node{m: after, path: path})
+			if key := after.key() + s.after.key(); !seen[key] {
+				seen[key] = true
+				queue = append(queue, node{m: after, h: s.after, path: path})
 			}
 		}
 	}
