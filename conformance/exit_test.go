@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -41,6 +42,17 @@ func exitCases() []kase {
 			b.exits(126, []string{"/tmp"})
 			b.exits(126, []string{file})
 		}},
+		{name: "an exec that fails is said", run: func(b *bed) {
+			b.refuses(127, b.executable("#!/no/such/interpreter\n"), how{}, "")
+		}},
+		{name: "an exec that fails is said with its reason", own: true, run: func(b *bed) {
+			b.refuses(127, b.executable("#!/no/such/interpreter\n"), how{}, "its interpreter does not")
+			b.refuses(126, b.executable("\x7fELF, and nothing else"), how{}, "no program for this machine")
+			b.refuses(127, b.executable("#!/no/such/interpreter\n"), how{config: `{"log": {"level": "error"}}`}, "its interpreter does not")
+		}},
+		{name: "a missing directory is said", own: true, places: []string{"pid1", "child", "shared"}, run: func(b *bed) {
+			b.refuses(126, "/bin/true", how{config: `{"app": {"dir": "/no/such/directory"}}`}, "the working directory: stat /no/such/directory")
+		}},
 		{name: "a healthy life prints nothing", run: func(b *bed) {
 			l := b.start(how{}, sh("exit 0"))
 			l.ends(0)
@@ -48,6 +60,29 @@ func exitCases() []kase {
 				b.Errorf("it prints %q", out)
 			}
 		}},
+	}
+}
+
+// executable makes an executable file.
+func (b *bed) executable(content string) string {
+	b.Helper()
+	file := filepath.Join(b.TempDir(), "program")
+	if err := os.WriteFile(file, []byte(content), 0o755); err != nil {
+		b.Fatal(err)
+	}
+	return file
+}
+
+// refuses runs a command that cannot be executed: one line says which, and why.
+func (b *bed) refuses(status int, command string, h how, why string) {
+	b.Helper()
+	l := b.start(h, []string{command})
+	if got := l.wait(); got != status {
+		b.Errorf("%s: status %d, want %d", command, got, status)
+	}
+	said := strings.Split(strings.TrimSuffix(l.err.String(), "\n"), "\n")
+	if len(said) != 1 || !strings.Contains(said[0], command) || !strings.Contains(said[0], why) {
+		b.Errorf("%s: standard error is %q, want one line with the command and %q", command, said, why)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 )
 
 // Those that a user sends and a runtime passes on. TERM, the stop, has cases of its own,
@@ -55,12 +54,8 @@ func signalCases() []kase {
 				l.signal(syscall.SIGTERM)
 				b.eventually("the next TERM", func() bool { return count(l, "15") == n })
 			}
-			begun := time.Now()
 			l.signal(syscall.SIGTERM)
-			l.ends(137)
-			if took := time.Since(begun); took > time.Second {
-				b.Errorf("after %v", took)
-			}
+			l.ends(137) // the app would never have ended, and its budget is half a minute
 		}},
 		{name: "signal group reaches the whole group", run: toGroup},
 		{name: "signal leader reaches the app alone", run: toLeader},

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -38,9 +37,8 @@ func streamCases() []kase {
 			l.ends(9)
 		}},
 		{name: "a held pipe does not hold the exit", run: func(b *bed) {
-			l := b.start(how{}, sh(`sleep 60 & exit 3`))
-			l.ends(3)
-			b.quick(l, time.Second)
+			l := b.start(how{}, sh(`sleep 600 & exit 3`))
+			l.ends(3) // long before the holder does
 		}},
 		{name: "a prefix keeps lines whole", own: true, run: wholeLines},
 		{name: "a last line without its end is printed", own: true, run: func(b *bed) {
@@ -52,19 +50,10 @@ func streamCases() []kase {
 		}},
 		{name: "a deaf holder of a pipe does not hold the exit", own: true, run: func(b *bed) {
 			l := b.start(how{config: prefixed}, sh(`setsid "$1" signals 0 & exit 3`, payload()[0]))
-			l.ends(3)
-			b.quick(l, 4*time.Second) // TERM, two seconds, KILL
+			l.ends(3) // after TERM, two seconds, KILL
 		}},
 		{name: "a reader that is stuck does not hold the stop", own: true, run: stuckReader},
 		{name: "a reader that has gone does not end the init", own: true, run: goneReader},
-	}
-}
-
-// quick fails when a life took long, by a bound that allows for a loaded machine.
-func (b *bed) quick(l *life, most time.Duration) {
-	b.Helper()
-	if l.took > most {
-		b.Errorf("it took %v, want at most %v", l.took, most)
 	}
 }
 
@@ -140,14 +129,10 @@ func stuckReader(b *bed) {
 	for _, config := range []string{"", prefixed, `{"log":{"app":"prefix","level":"trace"}}`} {
 		_, w := b.stuck()
 		file := filepath.Join(b.TempDir(), "up")
-		l := b.start(how{config: config, flags: []string{"--stop-timeout", "5s"}, stdout: w, stderr: w}, sh(`: >"$1"; exec yes`, file))
+		l := b.start(how{config: config, flags: []string{"--stop-timeout", "10m"}, stdout: w, stderr: w}, sh(`: >"$1"; exec yes`, file))
 		b.eventually("the app runs", func() bool { return exists(file) && full(w) })
-		begun := time.Now()
 		l.signal(syscall.SIGTERM)
-		l.ends(143)
-		if took := time.Since(begun); took > 3*time.Second {
-			b.Errorf("config %s: the stop took %v", config, took)
-		}
+		l.ends(143) // long before the budget is spent
 	}
 }
 

@@ -155,7 +155,8 @@ func (t *task) finish(out lifecycle.Outcome, err error) int {
 		return t.w.fail(code, "%v", err)
 	}
 	_, gaveUp := errors.AsType[*giveUp](end.cause.Err)
-	if gaveUp || out.Cause.Unit != "" && code >= exitConfig || err != nil && !isSignal(err) {
+	_, unstarted := errors.AsType[*supervisor.StartError](end.cause.Err) // 126 and 127 alone would not tell why
+	if gaveUp || unstarted || out.Cause.Unit != "" && code >= exitConfig || err != nil && !isSignal(err) {
 		t.log.Error("the task ends", "exit", code, "unit", string(end.cause.Unit), "error", errText(end.cause.Err))
 	}
 	for unit, err := range out.Errs { // its own end may not have been the cause
