@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -37,8 +38,9 @@ type Process struct {
 	OnExit  func(Exit)   // at each end, before Run returns; optional
 	Log     hclog.Logger // optional
 
-	mu    sync.Mutex // held over the start, so that a signal meanwhile is late, not lost
+	mu    sync.Mutex // never held over what may block: a start, a wait
 	child *Child
+	held  []syscall.Signal // that came while there was no child
 }
 
 // NotReady says that a process has not become ready in time.
@@ -58,22 +60,27 @@ func (e *NotReady) Error() string {
 }
 
 // Forward sends a signal of the user's on to the running child: INT, QUIT, TERM, TSTP and
-// CONT as the stop signal goes, to its group or its leader; all others to the leader. It
-// waits while a child is being started, and reports whether there was one.
-func (p *Process) Forward(sig syscall.Signal) bool {
+// CONT as the stop signal goes, to its group or its leader; all others to the leader. While
+// there is no child, it is held for the next one, each number once, as the kernel would. It
+// does not block, not even while a child is being started.
+func (p *Process) Forward(sig syscall.Signal) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	c := p.child
-	if c == nil {
-		return false
+	switch {
+	case p.child != nil:
+		p.forward(p.child, sig)
+	case !slices.Contains(p.held, sig):
+		p.held = append(p.held, sig)
 	}
+}
+
+func (p *Process) forward(c *Child, sig syscall.Signal) {
 	switch sig {
 	case syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGTSTP, syscall.SIGCONT:
 		_ = p.signal(c, sig)
 	default:
 		_ = c.Signal(sig)
 	}
-	return true
 }
 
 func (p *Process) signal(c *Child, sig syscall.Signal) error {
@@ -126,11 +133,18 @@ func (p *Process) Run(ctx context.Context, ready func(), stop <-chan struct{}) e
 }
 
 func (p *Process) start(spec Spec) (*Child, error) {
+	c, err := p.Sup.Start(spec)
+	if err != nil {
+		return nil, err
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	c, err := p.Sup.Start(spec)
 	p.child = c
-	return c, err
+	for _, sig := range p.held {
+		p.forward(c, sig)
+	}
+	p.held = nil
+	return c, nil
 }
 
 func (p *Process) forget() {

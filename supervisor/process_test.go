@@ -224,10 +224,6 @@ func TestProcessEndsNow(t *testing.T) {
 
 func TestForward(t *testing.T) {
 	s := start(t)
-	var idle Process
-	if idle.Forward(syscall.SIGHUP) {
-		t.Error("there is no child to forward to")
-	}
 	const signals = "HUP USR1 USR2 ALRM VTALRM PWR IO INT QUIT"
 	script := "for s in " + signals + "; do trap \"echo $s\" $s; done; trap 'echo RT' 40; trap 'exit 0' TERM; echo up; while :; do sleep 0.01; done"
 	st := onStage(t, s, shell(script), nil)
@@ -237,9 +233,7 @@ func TestForward(t *testing.T) {
 			"HUP": syscall.SIGHUP, "USR1": syscall.SIGUSR1, "USR2": syscall.SIGUSR2, "ALRM": syscall.SIGALRM, "VTALRM": syscall.SIGVTALRM,
 			"PWR": syscall.SIGPWR, "IO": syscall.SIGIO, "INT": syscall.SIGINT, "QUIT": syscall.SIGQUIT, "RT": 40,
 		}[name]
-		if !st.Forward(sig) {
-			t.Fatal("there is a child")
-		}
+		st.Forward(sig)
 		st.says(name)
 	}
 	st.Forward(syscall.SIGTERM)
@@ -248,26 +242,47 @@ func TestForward(t *testing.T) {
 	}
 }
 
-// TestASignalDuringTheStart is late, but not lost.
+// TestASignalDuringTheStart is late, but not lost, and holds up nobody: who relays signals
+// has others to relay.
 func TestASignalDuringTheStart(t *testing.T) {
 	s := start(t)
 	s.mu.Lock() // holds up the fork
-	st := onStage(t, s, shell("exec sleep 60"), nil)
-	eventually(t, "it is being started", func() bool {
-		if st.Process.mu.TryLock() {
-			st.Process.mu.Unlock()
-			return false
-		}
-		return true
+	asked := make(chan struct{})
+	st := onStage(t, s, shell("exec sleep 60"), func(p *Process) {
+		spec := p.Spec
+		p.Spec = func() (Spec, error) { defer close(asked); return spec() }
 	})
-	forwarded := make(chan bool)
-	go func() { forwarded <- st.Forward(syscall.SIGUSR1) }()
-	s.mu.Unlock()
-	if !<-forwarded {
-		t.Error("there was no one to forward to")
+	<-asked
+	forwarded := make(chan struct{})
+	go func() {
+		defer close(forwarded)
+		st.Forward(syscall.SIGUSR1)
+		st.Forward(syscall.SIGUSR1)
+	}()
+	select {
+	case <-forwarded:
+	case <-time.After(patience):
+		t.Error("the relay waits for the start")
 	}
+	s.mu.Unlock()
+	<-forwarded
 	if exit, ok := errors.AsType[*Exit](st.ended()); !ok || exit.Signal != syscall.SIGUSR1 {
 		t.Errorf("got %v", exit)
+	}
+}
+
+// TestASignalBetweenTwoLives is held for the next one, once.
+func TestASignalBetweenTwoLives(t *testing.T) {
+	s := start(t)
+	p := Process{Sup: s, Spec: func() (Spec, error) { return shell("exec sleep 60"), nil }}
+	for range 3 {
+		p.Forward(syscall.SIGUSR1)
+	}
+	for _, want := range []syscall.Signal{syscall.SIGUSR1, syscall.SIGUSR2} {
+		err := p.Run(t.Context(), func() { p.Forward(syscall.SIGUSR2) }, nil)
+		if exit, ok := errors.AsType[*Exit](err); !ok || exit.Signal != want {
+			t.Errorf("got %v, want an end by signal %d", err, want)
+		}
 	}
 }
 

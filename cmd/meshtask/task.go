@@ -67,7 +67,6 @@ type task struct {
 	downAt   atomic.Int64 // ns since begin when the stop began, 0 before
 	reached  atomic.Bool  // T2 up
 	stopping atomic.Bool
-	held     pending
 	oomFirst sync.Once
 	oomKills atomic.Int64 // of our cgroup, when last looked
 }
@@ -82,7 +81,7 @@ func (t *task) conduct(tcp string) (lifecycle.Outcome, error) {
 	g.Add(func() error {
 		out = c.Run(t.ctx, t.hurry)
 		return nil
-	}, func(err error) { t.cancel(&giveUp{exitInternal, fmt.Errorf("the top-level group ended: %w", err)}) })
+	}, func(error) {}) // the first to return: see beside
 
 	relayed := make(chan struct{})
 	g.Add(func() error { t.relay.run(relayed); return nil }, func(error) { close(relayed) })
@@ -92,9 +91,28 @@ func (t *task) conduct(tcp string) (lifecycle.Outcome, error) {
 		if err != nil {
 			return out, &giveUp{exitInternal, err}
 		}
-		g.Add(srv.Serve, func(error) { srv.Close() })
+		g.Add(beside(srv.Serve, srv.Close, func(err error) {
+			t.cancel(&giveUp{exitInternal, fmt.Errorf("the admin interface ended: %w", err)})
+		}))
 	}
 	return out, g.Run()
+}
+
+// beside is an actor that serves the task for as long as that lives. One that breaks says so
+// and stays until it is interrupted: the group ends with its first actor, and the shutdown
+// that follows still needs the signal relay.
+func beside(serve func() error, stop func(), broke func(error)) (execute func() error, interrupt func(error)) {
+	over := make(chan struct{})
+	return func() error {
+		err := serve()
+		select {
+		case <-over:
+		default:
+			broke(err)
+			<-over
+		}
+		return nil
+	}, func(error) { close(over); stop() }
 }
 
 // signalled wires the relay: what each signal means for this run.
@@ -163,9 +181,6 @@ func (t *task) elapsed() time.Duration {
 func (t *task) note(u lifecycle.Unit) func(event, detail string, kv ...any) {
 	return func(event, detail string, kv ...any) {
 		exec, exit := event == journal.Step && detail == "exec", event == journal.Step && detail == "exit"
-		if exec && u == lifecycle.App {
-			t.held.release(t.app)
-		}
 		t.book.Add(string(u), t.label(u), event, detail, kv...)
 		switch {
 		case exec && u == lifecycle.App:
