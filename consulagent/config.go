@@ -42,6 +42,9 @@ type Ports struct {
 	HTTP, HTTPS, GRPC, GRPCTLS, SerfLAN, SerfWAN, Server, DNS int
 }
 
+// Argv is the command line of an agent that reads its configuration from file.
+func Argv(path, file string) []string { return []string{path, "agent", "-config-file=" + file} }
+
 // Document is the agent's configuration file. The error names what Extra must not hold.
 func (c AgentConfig) Document() ([]byte, error) {
 	if err := CheckExtra(c.Extra); err != nil {

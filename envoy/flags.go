@@ -1,6 +1,7 @@
 package envoy
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 	"time"
@@ -11,31 +12,31 @@ import (
 // logFormat begins each line with its level, which line reads back.
 const logFormat = "[%l] %n: %v"
 
-// argv is the command line. Envoy refuses a flag that comes twice, so ours give
+// Argv is the command line. Envoy refuses a flag that comes twice, so ours give
 // way to the user's. Flags and values are words of their own.
-func (p *Proxy) argv() []string {
+func (c Config) Argv() []string {
 	theirs := map[string]bool{}
-	for _, word := range p.c.ExtraArgs {
+	for _, word := range c.ExtraArgs {
 		theirs[flagName(word)] = true
 	}
-	argv := []string{p.c.Path}
+	argv := []string{c.Path}
 	add := func(words ...string) {
 		if !theirs[flagName(words[0])] {
 			argv = append(argv, words...)
 		}
 	}
-	add("-c", p.c.Bootstrap)
+	add("-c", c.Bootstrap)
 	add("--disable-hot-restart") // it would clash on shared memory with another Envoy here
-	if p.c.Drain > 0 {
-		add("--drain-time-s", strconv.FormatInt(int64((p.c.Drain+time.Second-1)/time.Second), 10))
+	if c.Drain > 0 {
+		add("--drain-time-s", strconv.FormatInt(int64((c.Drain+time.Second-1)/time.Second), 10))
 	}
 	add("--drain-strategy", "immediate")
-	if p.c.Concurrency > 0 {
-		add("--concurrency", strconv.Itoa(p.c.Concurrency))
+	if c.Concurrency > 0 {
+		add("--concurrency", strconv.Itoa(c.Concurrency))
 	}
-	add("-l", p.c.LogLevel)
+	add("-l", cmp.Or(c.LogLevel, "warning"))
 	add("--log-format", logFormat)
-	return append(argv, p.c.ExtraArgs...)
+	return append(argv, c.ExtraArgs...)
 }
 
 // flagName is the long name of a word that is a flag, else "".

@@ -61,11 +61,11 @@ func TestArgv(t *testing.T) {
 			"/bin/envoy -c /run/b.json --concurrency 2 -l info --disable-hot-restart --log-format %v --drain-strategy gradual --drain-time-s 9"},
 	} {
 		c.ExtraArgs = k.extra
-		if diff := cmp.Diff(k.want, strings.Join(NewProxy(c).argv(), " ")); diff != "" {
+		if diff := cmp.Diff(k.want, strings.Join(c.Argv(), " ")); diff != "" {
 			t.Errorf("%v: %s", k.extra, diff)
 		}
 	}
-	bare := NewProxy(Config{Path: "e", Bootstrap: "b", LogLevel: "info"}).argv()
+	bare := Config{Path: "e", Bootstrap: "b", LogLevel: "info"}.Argv()
 	if diff := cmp.Diff("e -c b --disable-hot-restart --drain-strategy immediate -l info --log-format "+logFormat, strings.Join(bare, " ")); diff != "" {
 		t.Error(diff)
 	}

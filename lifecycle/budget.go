@@ -184,20 +184,41 @@ func (p StopPlan) Grace(u Unit, elapsed time.Duration) time.Duration {
 	return max(0, p.KillAfter-p.tail(u)-elapsed)
 }
 
+// Step is one step of the stop and its share of the budget.
+type Step struct {
+	Step   string `json:"step"` // a unit, or one of the two parts of inbound
+	AtMost string `json:"at_most"`
+}
+
+// Steps are the shares in the order of the stop; the last is what is kept for the end.
+func (p StopPlan) Steps() []Step {
+	const step = 10 * time.Millisecond
+	rows := slices.Clone(p.rows)
+	slices.SortStableFunc(rows, func(a, b Row) int { return int(p.head(a.Unit) - p.head(b.Unit)) })
+	var out []Step
+	add := func(name string, d time.Duration) { out = append(out, Step{name, d.Round(step).String()}) }
+	for _, r := range rows {
+		if r.Unit == Inbound {
+			add("propagation", p.Propagation)
+			add("drain", p.DrainMax)
+			continue
+		}
+		add(string(r.Unit), p.shares[r.Unit])
+	}
+	add("end", killReserve)
+	return out
+}
+
 // String prints the plan in the order of the stop, such as
 // "stop 30s = health-sync ≤2s + propagation 1s + drain ≤8.8s + app ≤10s + …".
 func (p StopPlan) String() string {
-	const step = 10 * time.Millisecond
 	var parts []string
-	rows := slices.Clone(p.rows)
-	slices.SortStableFunc(rows, func(a, b Row) int { return int(p.head(a.Unit) - p.head(b.Unit)) })
-	for _, r := range rows {
-		switch {
-		case r.Unit == Inbound:
-			parts = append(parts, fmt.Sprintf("propagation %v + drain ≤%v", p.Propagation.Round(step), p.DrainMax.Round(step)))
-		default:
-			parts = append(parts, fmt.Sprintf("%s ≤%v", r.Unit, p.shares[r.Unit].Round(step)))
+	for _, s := range p.Steps() {
+		bound := "≤"
+		if s.Step == "propagation" || s.Step == "end" {
+			bound = ""
 		}
+		parts = append(parts, s.Step+" "+bound+s.AtMost)
 	}
-	return fmt.Sprintf("stop %v = %s + end %v", p.StopTimeout, strings.Join(parts, " + "), killReserve)
+	return fmt.Sprintf("stop %v = %s", p.StopTimeout, strings.Join(parts, " + "))
 }

@@ -43,16 +43,19 @@ const (
 // String gives the page's word, such as "T0".
 func (m Mark) String() string { return "T" + string(rune('0'+m)) }
 
+// MarshalText is String.
+func (m Mark) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
 // Row says when one unit starts and when it is asked to stop.
 type Row struct {
-	Unit  Unit
-	Start Mark
-	Needs []Unit // start when all of these are ready
-	Ready string // what ready means, in words
-	Stop  Mark
-	After []Unit // ask to stop when all of these have ended, or never began
-	Then  string // what it does when asked, in words
-	Moot  []Unit // in a shutdown: end it at once when one of these has ended, or on hurry
+	Unit  Unit   `json:"unit"`
+	Start Mark   `json:"start"`
+	Needs []Unit `json:"needs,omitempty"` // start when all of these are ready
+	Ready string `json:"ready"`           // what ready means, in words
+	Stop  Mark   `json:"stop"`
+	After []Unit `json:"after,omitempty"` // ask to stop when all of these have ended, or never began
+	Then  string `json:"then"`            // what it does when asked, in words
+	Moot  []Unit `json:"moot,omitempty"`  // in a shutdown: end it at once when one of these has ended, or on hurry
 }
 
 // Timeline is the table: one row per unit, in the order of the way up.

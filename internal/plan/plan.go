@@ -1,190 +1,227 @@
-// Package plan turns a resolved configuration into what will run: the rows of
-// the timeline, the stop budget, the registration, the checks, the agent's
-// settings and Envoy's. It is pure: it reads and starts nothing.
+// Package plan turns a configuration and an identity into a Plan: everything that one task
+// will run, as one value. `run` runs exactly that value, and `meshtask plan` prints it.
+//
+// It is pure: it reads no file and no variable, asks nobody and starts nothing. Secrets pass
+// through it as references only.
 package plan
 
 import (
-	"fmt"
-	"net"
+	"cmp"
 	"slices"
-	"strconv"
+	"strings"
 	"time"
 
-	"github.com/hashicorp/consul/api"
-
 	"meshtask/consulagent"
-	"meshtask/health"
 	"meshtask/internal/config"
+	"meshtask/internal/ecs"
+	"meshtask/internal/event"
+	"meshtask/internal/secret"
 	"meshtask/lifecycle"
 )
 
-// Rows is the table that this configuration runs.
-func Rows(c *config.Config) lifecycle.Timeline {
-	rows := lifecycle.Documented()
-	if c.Shutdown.AgentLeave == "first" {
-		rows = lifecycle.AgentFirst()
-	}
-	switch {
-	case c.Mode == config.Sibling:
-		return rows.Without(lifecycle.Token, lifecycle.ConsulAgent, lifecycle.MeshInit, lifecycle.HealthSync)
-	case !c.Mode.Mesh():
-		return rows.Without(lifecycle.Token, lifecycle.ConsulAgent, lifecycle.MeshInit, lifecycle.Envoy, lifecycle.HealthSync, lifecycle.Inbound)
-	}
-	if len(c.References()) == 0 && c.ACL.Login == nil {
-		rows = rows.Without(lifecycle.Token)
-	}
-	return rows
+// Plan is everything that one task will run, decided before anything starts. It is a value:
+// nothing in it changes, and `meshtask plan` prints it. Secrets are in it as references.
+type Plan struct {
+	Kind       Kind
+	Task       Task
+	Rows       lifecycle.Timeline
+	Stop       lifecycle.StopPlan
+	MaxRunTime time.Duration // 0: no limit
+
+	App      *App   // nil: the apps live in sibling containers
+	Ready    Ready  // of the app, or of the siblings
+	Lease    *Lease // of `meshtask app` alone
+	Agent    *Agent // nil without a mesh, as are the next four
+	Service  *consulagent.Registration
+	Envoy    *Envoy
+	Inbound  *Inbound
+	Health   *Health
+	Tokens   Tokens
+	Secrets  []Secret // every reference, in a fixed order
+	Files    Files
+	Admin    string // HOST:PORT of the admin interface on TCP; "": none
+	Log      Log
+	Warnings []Warning
 }
 
-// Stop splits the stop budget over rows. The error names the field and the
-// numbers.
-func Stop(c *config.Config, rows lifecycle.Timeline) (lifecycle.StopPlan, error) {
-	s := c.Shutdown
-	set := lifecycle.StopSettings{StopTimeout: s.StopTimeout.Duration, Drain: s.Drain.Enabled,
-		Propagation: s.Drain.PropagationWait.Duration, PropagationGiven: s.Drain.PropagationWait.Given, DrainMin: s.Drain.Min.Duration}
-	if s.Drain.Max.Given {
-		set.DrainMax = &s.Drain.Max.Duration
+// Kind is what a plan is for.
+type Kind string
+
+// The kinds.
+const (
+	Mesh    Kind = "mesh"    // meshtask run, dev
+	Job     Kind = "job"     // meshtask run --job
+	Init    Kind = "init"    // meshtask run --no-mesh
+	Sibling Kind = "sibling" // meshtask app
+)
+
+// HasMesh says whether the kind runs an agent and Envoy.
+func (k Kind) HasMesh() bool { return k == Mesh || k == Job }
+
+// Task is the identity of the task.
+type Task struct {
+	ID        string `json:"id"`
+	ARN       string `json:"arn"`
+	Family    string `json:"family"`
+	Cluster   string `json:"cluster"`
+	Address   string `json:"address"`
+	Container string `json:"container,omitempty"` // own name; "": not known
+}
+
+// Secret is one reference and the field that wants it.
+type Secret struct {
+	Path string     `json:"path"`
+	Ref  secret.Ref `json:"ref"`
+}
+
+// Files is where files go. Names that are not absolute are relative to the state directory.
+type Files struct {
+	Dir       string // asked for; "": the first candidate that can be written, or none for Init
+	Bootstrap string // of Envoy
+	// BootstrapFallback: where Bootstrap's directory cannot be made, the state directory is
+	// used, as consul-ecs documents expect.
+	BootstrapFallback bool
+}
+
+// Names in the state directory (CONTRACT §3).
+const (
+	AdminSocket   = "admin.sock"
+	AgentData     = "consul"
+	AgentDocument = "consul.json"
+	AgentCA       = "consul-ca.pem"
+	BootstrapFile = "envoy-bootstrap.json"
+	EnvoySocket   = "envoy-admin.sock"
+	EnvoyToken    = "envoy-token.json"
+)
+
+// Log is how lines are written.
+type Log struct {
+	Level  string `json:"level"`
+	Format string `json:"format"` // text, json
+	App    string `json:"app"`    // raw, prefix
+	Prefix bool   `json:"prefix"` // of the other children's lines
+}
+
+// Lease is how `meshtask app` finds the mesh container.
+type Lease struct {
+	Address string        `json:"address"`
+	Wait    time.Duration `json:"-"`
+	Name    string        `json:"name"`
+}
+
+// Warning is what is odd about a configuration, and where.
+type Warning struct{ Path, Text string }
+
+// Tokens is where the task's Consul tokens come from.
+type Tokens struct {
+	ACLs    bool
+	Service secret.Ref // zero: none, or the login
+	Agent   secret.Ref
+	Wait    time.Duration // longest wait for a secret that is not filled, or a token that Consul does not know
+	Refresh time.Duration // between two looks whether Service is another one; 0: never
+	Login   *Login
+}
+
+// Renews says whether the service token may change while the task runs.
+func (t Tokens) Renews() bool {
+	return t.Login == nil && !t.Service.Fixed() && t.Refresh > 0
+}
+
+// Login is a login by Consul's aws-iam auth method.
+type Login struct {
+	Method      string            `json:"method"`
+	AgentMethod string            `json:"agent_method,omitempty"` // "": the agent does not log in
+	Datacenter  string            `json:"datacenter,omitempty"`
+	Partition   string            `json:"partition,omitempty"`
+	Meta        map[string]string `json:"meta,omitempty"`
+	Server      string            `json:"server"`
+	CACert      secret.Ref        `json:"ca_cert,omitzero"`
+	Entity      bool              `json:"entity"`
+	Region      string            `json:"region,omitempty"`
+	STSEndpoint string            `json:"sts_endpoint,omitempty"`
+	ServerID    string            `json:"server_id,omitempty"`
+}
+
+// New makes the plan of one task. It completes c with id, so c is spent. The error has a
+// cause code: the configuration's.
+func New(c *config.Config, id ecs.Identity) (*Plan, error) {
+	if given := c.Task.ID; given != "" { // an ARN that names the task as it is named
+		id.ARN, id.ID = strings.TrimSuffix(id.ARN, id.ID)+given, given
 	}
-	if c.App.StopTimeout.Given {
-		set.AppTimeout = &c.App.StopTimeout.Duration
+	synced := slices.Contains(c.HealthSyncContainers, id.Container)
+	if err := c.Resolve(id); err != nil {
+		return nil, event.Because(event.ConfigBad, err)
 	}
-	p, err := lifecycle.PlanStop(rows, set)
-	if err != nil {
-		return p, fmt.Errorf("shutdown.stopTimeout: %w", err)
+	p := &Plan{
+		Kind: kindOf(c.Mode), Rows: Rows(c), MaxRunTime: c.MaxRunTime, Ready: readyOf(c), App: app(c), Admin: admin(c), Files: files(c),
+		Task:   Task{ID: c.Task.ID, ARN: c.Task.ARN, Family: c.Task.Family, Cluster: c.Task.Cluster, Address: c.Task.Address, Container: c.Task.Container},
+		Tokens: tokens(c), Log: Log(c.Log),
+	}
+	for _, r := range c.References() {
+		p.Secrets = append(p.Secrets, Secret(r))
+	}
+	var err error
+	if p.Stop, err = Stop(c, p.Rows); err != nil {
+		return nil, event.Because(event.ConfigBudget, err)
+	}
+	if !p.Kind.HasMesh() {
+		return p, nil
+	}
+	p.mesh(c)
+	if synced {
+		p.Warnings = append(p.Warnings, Warning{"healthSyncContainers", c.Task.Container +
+			" is meshtask's own container: its check follows the app and health.app, not its ECS health, which would wait for itself"})
 	}
 	return p, nil
 }
 
-// Registration is service and sidecar.
-func Registration(c *config.Config) consulagent.Registration {
-	s, p := c.Service, c.Proxy
-	r := consulagent.Registration{
-		TaskID: c.Task.ID, TaskARN: c.Task.ARN, Name: s.Name, Port: s.Port, Tags: s.Tags, Meta: s.Meta,
-		EnableTagOverride: s.EnableTagOverride, Namespace: s.Namespace, Partition: s.Partition,
-		TTL: c.Health.TTL.Duration,
-		Proxy: consulagent.Proxy{Port: p.PublicListenerPort, ListenerAddress: p.PublicListenerAddress,
-			LocalServiceAddress: p.LocalServiceAddress, Config: p.Config},
+// mesh fills in what only a task with a mesh has.
+func (p *Plan) mesh(c *config.Config) {
+	reg := Registration(c)
+	for _, key := range reg.Overridden() {
+		p.Warnings = append(p.Warnings, Warning{"service.meta." + key, "meshtask sets it itself; the value is not used"})
 	}
-	if s.Weights != nil {
-		r.Weights = &api.AgentWeights{Passing: s.Weights.Passing, Warning: s.Weights.Warning}
-	}
-	for _, check := range s.Checks {
-		r.Checks = append(r.Checks, native(check))
-	}
-	if len(r.Checks) == 0 {
-		r.Containers = Containers(c)
-	}
-	if c.ConsulAgent.External != "" {
-		r.Address = c.Task.Address
-	}
-	for _, u := range p.Upstreams {
-		r.Proxy.Upstreams = append(r.Proxy.Upstreams, upstream(u))
-	}
-	if p.MeshGateway != nil {
-		r.Proxy.MeshGateway = api.MeshGatewayConfig{Mode: api.MeshGatewayMode(p.MeshGateway.Mode)}
-	}
-	if p.Expose != nil {
-		r.Proxy.Expose = expose(*p.Expose)
-	}
-	return r
+	p.Service = &reg
+	p.Agent = agent(c)
+	p.Envoy = envoyOf(c, p.Stop)
+	p.Inbound = inbound(c, p.Stop)
+	p.Health = healthOf(c, reg)
 }
 
-// Containers are those that have a TTL check: the synced siblings, and our own
-// app's when we run one, or when there would be none at all.
-func Containers(c *config.Config) []string {
-	list := slices.Clone(c.HealthSyncContainers)
-	own := c.Health.Container
-	if (len(c.App.Command) > 0 || len(list) == 0) && !slices.Contains(list, own) {
-		list = append(list, own)
+func kindOf(m config.Mode) Kind {
+	switch m {
+	case config.Job:
+		return Job
+	case config.NoMesh:
+		return Init
+	case config.Sibling:
+		return Sibling
 	}
-	return list
+	return Mesh
 }
 
-// Checks are the TTL checks that health-sync writes; none with native checks.
-func Checks(c *config.Config, r consulagent.Registration) []health.Check {
-	var out []health.Check
-	for _, name := range r.Containers {
-		origin := health.FromApp
-		switch {
-		case slices.Contains(c.HealthSyncContainers, name):
-			origin = health.FromSibling
-		case c.Health.App != nil:
-			origin = health.FromProbe
-		}
-		out = append(out, health.Check{ID: r.CheckID(name), Container: name, Origin: origin})
+func admin(c *config.Config) string {
+	if l := c.Admin.Listen; c.Mode.Mesh() && l != "off" {
+		return l
 	}
-	return out
+	return ""
 }
 
-// AgentHTTP is the address of the agent's HTTP API.
-func AgentHTTP(c *config.Config) string {
-	if c.ConsulAgent.External != "" {
-		return c.ConsulAgent.External
+func files(c *config.Config) Files {
+	f := Files{Dir: c.Dir, Bootstrap: BootstrapFile, BootstrapFallback: c.ConsulECS}
+	if c.BootstrapDir != "" {
+		f.Bootstrap = strings.TrimSuffix(c.BootstrapDir, "/") + "/" + BootstrapFile
 	}
-	return net.JoinHostPort(dialable(c.ConsulAgent.ClientAddr), strconv.Itoa(c.ConsulAgent.Ports.HTTP))
+	return f
 }
 
-// AgentGRPC is the address at which Envoy finds the agent's xDS.
-func AgentGRPC(c *config.Config) string {
-	host := dialable(c.ConsulAgent.ClientAddr)
-	if ext := c.ConsulAgent.External; ext != "" {
-		host, _, _ = net.SplitHostPort(ext) // validated with the configuration
+func tokens(c *config.Config) Tokens {
+	a := c.ACL
+	t := Tokens{ACLs: a.Enabled, Service: a.ServiceToken, Agent: a.AgentToken, Wait: a.Wait.Duration, Refresh: a.Refresh.Duration}
+	if l := a.Login; l != nil {
+		t.Login = &Login{Method: l.Method, AgentMethod: l.AgentMethod, Datacenter: l.Datacenter,
+			Partition: cmp.Or(c.Service.Partition, c.ConsulAgent.Partition), Meta: l.Meta, Server: l.Server, CACert: l.CACert,
+			Entity: l.IncludeEntity, Region: l.Region, STSEndpoint: l.STSEndpoint, ServerID: l.ServerIDHeaderValue}
 	}
-	return net.JoinHostPort(host, strconv.Itoa(c.ConsulAgent.Ports.GRPC))
-}
-
-// dialable is an address that a client can use for one that a server binds.
-func dialable(addr string) string {
-	if ip := net.ParseIP(addr); ip == nil || ip.IsUnspecified() {
-		return "127.0.0.1"
-	}
-	return addr
-}
-
-// Listen is where Envoy binds the public listener.
-func Listen(c *config.Config) string {
-	return net.JoinHostPort(c.Proxy.PublicListenerAddress, strconv.Itoa(c.Proxy.PublicListenerPort))
-}
-
-// drainFlag keeps Envoy from closing its listeners during any stop of ours.
-const drainFlag = 10 * time.Minute
-
-// EnvoyDrain is the value of --drain-time-s: the longest drain that can be.
-func EnvoyDrain(p lifecycle.StopPlan) time.Duration { return max(p.DrainMax, drainFlag) }
-
-func native(c config.Check) *api.AgentServiceCheck {
-	return &api.AgentServiceCheck{
-		CheckID: c.CheckID, Name: c.Name, Args: c.Args, Interval: text(c.Interval), Timeout: text(c.Timeout), TTL: text(c.TTL),
-		HTTP: c.HTTP, Header: c.Header, Method: c.Method, Body: c.Body, TCP: c.TCP, UDP: c.UDP, Status: c.Status, Notes: c.Notes,
-		TLSServerName: c.TLSServerName, TLSSkipVerify: c.TLSSkipVerify, GRPC: c.GRPC, GRPCUseTLS: c.GRPCUseTLS,
-		H2PING: c.H2Ping, H2PingUseTLS: c.H2PingUseTLS, AliasNode: c.AliasNode, AliasService: c.AliasService,
-		SuccessBeforePassing: c.SuccessBeforePassing, FailuresBeforeCritical: c.FailuresBeforeCritical,
-	}
-}
-
-func text(d config.Duration) string {
-	if d.IsZero() {
-		return ""
-	}
-	return d.String()
-}
-
-func upstream(u config.Upstream) api.Upstream {
-	out := api.Upstream{
-		DestinationType: api.UpstreamDestType(u.DestinationType), DestinationName: u.DestinationName,
-		DestinationNamespace: u.DestinationNamespace, DestinationPartition: u.DestinationPartition, Datacenter: u.Datacenter,
-		LocalBindAddress: u.LocalBindAddress, LocalBindPort: u.LocalBindPort, Config: u.Config,
-	}
-	if u.MeshGateway != nil {
-		out.MeshGateway.Mode = api.MeshGatewayMode(u.MeshGateway.Mode)
-	}
-	return out
-}
-
-func expose(e config.Expose) api.ExposeConfig {
-	out := api.ExposeConfig{Checks: e.Checks}
-	for _, p := range e.Paths {
-		out.Paths = append(out.Paths, api.ExposePath{ListenerPort: p.ListenerPort, Path: p.Path, LocalPathPort: p.LocalPathPort, Protocol: p.Protocol})
-	}
-	return out
+	return t
 }

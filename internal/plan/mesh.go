@@ -1,0 +1,143 @@
+package plan
+
+import (
+	"net"
+	"time"
+
+	"meshtask/consulagent"
+	"meshtask/envoy"
+	"meshtask/health"
+	"meshtask/internal/config"
+	"meshtask/internal/secret"
+	"meshtask/lifecycle"
+)
+
+// Agent is the client agent: ours, or one that someone else runs.
+type Agent struct {
+	External    string                  // HOST:HTTPPORT of someone else's; "": ours
+	HTTP        string                  // where its API is
+	GRPC        string                  // where its xDS is
+	Command     string                  // a name to look up on PATH, or a path
+	Settings    consulagent.AgentConfig // without secrets and paths; Config adds them
+	GossipKey   secret.Ref
+	CACert      secret.Ref
+	JoinTimeout time.Duration
+	Restart     Restart
+}
+
+// Config is the agent's configuration: its settings with the secrets that resolve tells and
+// the paths that file makes of names in the state directory. The agent's token is separate,
+// since it may be that of a login.
+func (a *Agent) Config(resolve func(secret.Ref) string, token string, file func(name string) string) consulagent.AgentConfig {
+	c := a.Settings
+	c.DataDir, c.GossipKey, c.AgentToken = file(AgentData), resolve(a.GossipKey), token
+	if !a.CACert.IsZero() {
+		c.CAFile, c.CACert = file(AgentCA), resolve(a.CACert)
+	}
+	return c
+}
+
+func agent(c *config.Config) *Agent {
+	a := c.ConsulAgent
+	p := a.Ports
+	out := &Agent{
+		External: a.External, HTTP: AgentHTTP(c), GRPC: AgentGRPC(c), Command: a.Command, GossipKey: a.GossipKey, CACert: a.CACert,
+		JoinTimeout: a.JoinTimeout.Duration, Restart: restart("always", a.Restart),
+		Settings: consulagent.AgentConfig{
+			NodeName: a.NodeName, Datacenter: a.Datacenter, Partition: a.Partition, BindAddress: a.BindAddress, ClientAddress: a.ClientAddr,
+			RetryJoin: a.RetryJoin, LogLevel: a.LogLevel, ACLs: c.ACL.Enabled, Extra: a.ExtraConfig,
+			Ports: consulagent.Ports{HTTP: p.HTTP, HTTPS: p.HTTPS, GRPC: p.GRPC, GRPCTLS: p.GRPCTLS, SerfLAN: p.SerfLAN,
+				SerfWAN: p.SerfWAN, Server: p.Server, DNS: p.DNS},
+			AutoEncrypt: a.AutoEncrypt && !a.CACert.IsZero(),
+		},
+	}
+	if ip := net.ParseIP(a.BindAddress); ip != nil && ip.IsUnspecified() {
+		out.Settings.AdvertiseAddress = c.Task.Address
+	}
+	return out
+}
+
+// Envoy is the sidecar's process.
+type Envoy struct {
+	Command       string // a name to look up on PATH, or a path
+	Listen        string // the public listener
+	Admin         string // HOST:PORT; "": the unix socket in the state directory
+	ConsulMakes   bool   // the bootstrap, by its command
+	StatsTags     bool
+	LogLevel      string
+	Concurrency   int // worker threads; 0: from the CPU quota
+	ExtraArgs     []string
+	DrainTime     time.Duration // longer than any stop, so that Envoy closes no listener by itself
+	ReadyTimeout  time.Duration
+	StrictVersion bool
+	Restart       Restart
+}
+
+// Config is what envoy.NewProxy needs of the plan: path is the executable, and file makes a
+// path of a name in the state directory. The bootstrap file is the default one's.
+func (e *Envoy) Config(path string, file func(name string) string) envoy.Config {
+	return envoy.Config{Path: path, Bootstrap: file(BootstrapFile), Admin: e.AdminAddress(file), Listen: e.Listen, Concurrency: e.Concurrency,
+		LogLevel: e.LogLevel, Drain: e.DrainTime, ExtraArgs: e.ExtraArgs, ReadyTimeout: e.ReadyTimeout, StrictVersion: e.StrictVersion}
+}
+
+// AdminAddress is HOST:PORT, or the path of the unix socket.
+func (e *Envoy) AdminAddress(file func(name string) string) string {
+	if e.Admin != "" {
+		return e.Admin
+	}
+	return file(EnvoySocket)
+}
+
+func envoyOf(c *config.Config, stop lifecycle.StopPlan) *Envoy {
+	e := c.Envoy
+	return &Envoy{Command: e.Command, Listen: Listen(c), Admin: e.Admin, ConsulMakes: e.Bootstrap == "consul", StatsTags: e.StatsTags,
+		LogLevel: e.LogLevel, Concurrency: e.Concurrency, ExtraArgs: e.ExtraArgs, DrainTime: EnvoyDrain(stop),
+		ReadyTimeout: e.ReadyTimeout.Duration, StrictVersion: e.StrictVersion, Restart: restart("always", e.Restart)}
+}
+
+// Health is what health-sync writes, and from where it knows.
+type Health struct {
+	Checks   []health.Check
+	TTL      time.Duration
+	Never    bool     // critical for life: a job without a port
+	Siblings []string // containers whose ECS health is synced
+	Interval time.Duration
+	Probe    *Probe // of the app; nil: it is healthy while it runs and is ready
+}
+
+// Probe is a health check of the app that we run.
+type Probe struct {
+	Container   string // whose check it sets
+	Command     []string
+	Interval    time.Duration
+	Timeout     time.Duration
+	Retries     int
+	StartPeriod time.Duration
+}
+
+func healthOf(c *config.Config, reg consulagent.Registration) *Health {
+	h := &Health{Checks: Checks(c, reg), TTL: c.Health.TTL.Duration, Never: c.Mode == config.Job && c.Service.Port == 0,
+		Siblings: c.HealthSyncContainers, Interval: c.Health.Interval.Duration}
+	if a := c.Health.App; a != nil {
+		seconds := func(n int) time.Duration { return time.Duration(n) * time.Second }
+		h.Probe = &Probe{Container: c.Health.Container, Command: a.Command, Interval: seconds(a.Interval),
+			Timeout: seconds(a.Timeout), Retries: a.Retries, StartPeriod: seconds(a.StartPeriod)}
+	}
+	return h
+}
+
+// Inbound is the drain of what comes in.
+type Inbound struct {
+	Drain       bool // false: no propagation wait and no drain call
+	Propagation time.Duration
+	Min         time.Duration
+	Max         *time.Duration // nil: what the budget leaves
+}
+
+func inbound(c *config.Config, stop lifecycle.StopPlan) *Inbound {
+	in := &Inbound{Drain: c.Shutdown.Drain.Enabled, Propagation: stop.Propagation, Min: c.Shutdown.Drain.Min.Duration}
+	if c.Shutdown.Drain.Max.Given {
+		in.Max = &stop.DrainMax
+	}
+	return in
+}

@@ -1,0 +1,299 @@
+package plan
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+
+	"meshtask/consulagent"
+	"meshtask/health"
+	"meshtask/internal/config"
+	"meshtask/internal/secret"
+	"meshtask/lifecycle"
+)
+
+// document is the plan as `meshtask plan --json` prints it. Paths within the state directory
+// begin with DIR, which is chosen at the start; secrets are their references.
+type document struct {
+	Kind       Kind                          `json:"kind"`
+	Task       Task                          `json:"task"`
+	Timeline   lifecycle.Timeline            `json:"timeline"`
+	Stop       string                        `json:"stop"`
+	StopSteps  []lifecycle.Step              `json:"stop_steps"`
+	MaxRunTime string                        `json:"max_run_time,omitempty"`
+	Command    []string                      `json:"command,omitempty"`
+	App        *appDocument                  `json:"app,omitempty"`
+	Ready      readyDocument                 `json:"ready"`
+	Lease      *leaseDocument                `json:"lease,omitempty"`
+	Agent      *agentDocument                `json:"agent,omitempty"`
+	Service    *api.AgentServiceRegistration `json:"service,omitempty"`
+	Sidecar    *api.AgentServiceRegistration `json:"sidecar,omitempty"`
+	Checks     []checkDocument               `json:"checks,omitempty"`
+	Envoy      *envoyDocument                `json:"envoy,omitempty"`
+	Inbound    *inboundDocument              `json:"inbound,omitempty"`
+	Health     *healthDocument               `json:"health_sync,omitempty"`
+	Tokens     *tokensDocument               `json:"tokens,omitempty"`
+	Secrets    []Secret                      `json:"secrets,omitempty"`
+	Files      filesDocument                 `json:"files"`
+	Admin      string                        `json:"admin,omitempty"`
+	Log        Log                           `json:"log"`
+}
+
+type restartDocument struct {
+	Policy     string `json:"policy"`
+	Max        int    `json:"max,omitempty"`
+	Window     string `json:"window,omitempty"`
+	Backoff    string `json:"backoff,omitempty"`
+	MaxBackoff string `json:"max_backoff,omitempty"`
+}
+
+type appDocument struct {
+	Argv        []string          `json:"argv"`
+	Dir         string            `json:"dir,omitempty"`
+	User        string            `json:"user,omitempty"`
+	StopSignal  string            `json:"stop_signal"`
+	To          string            `json:"signal"` // group or leader
+	StopTimeout string            `json:"stop_timeout,omitempty"`
+	Restart     restartDocument   `json:"restart"`
+	Without     []string          `json:"env_removed,omitempty"`
+	Env         map[string]string `json:"env,omitempty"`
+}
+
+type readyDocument struct {
+	When    string `json:"when"`
+	Timeout string `json:"timeout,omitempty"`
+}
+
+type leaseDocument struct {
+	Lease
+	Wait string `json:"wait"`
+}
+
+type agentDocument struct {
+	External    string           `json:"external,omitempty"`
+	HTTP        string           `json:"http"`
+	GRPC        string           `json:"grpc"`
+	Argv        []string         `json:"argv,omitempty"`
+	Document    json.RawMessage  `json:"document,omitempty"`
+	JoinTimeout string           `json:"join_timeout"`
+	Restart     *restartDocument `json:"restart,omitempty"`
+}
+
+type envoyDocument struct {
+	Argv          []string        `json:"argv"`
+	Listen        string          `json:"listen"`
+	Admin         string          `json:"admin"`
+	Bootstrap     string          `json:"bootstrap"` // who makes it: builtin or consul
+	StatsTags     bool            `json:"stats_tags"`
+	ReadyTimeout  string          `json:"ready_timeout"`
+	StrictVersion bool            `json:"strict_version,omitempty"`
+	Restart       restartDocument `json:"restart"`
+}
+
+type inboundDocument struct {
+	Drain       bool   `json:"drain"`
+	Propagation string `json:"propagation"`
+	Min         string `json:"min"`
+	Max         string `json:"max,omitempty"`
+}
+
+type healthDocument struct {
+	TTL      string         `json:"ttl"`
+	Never    bool           `json:"critical_for_life,omitempty"`
+	Siblings []string       `json:"siblings,omitempty"`
+	Interval string         `json:"interval,omitempty"`
+	Probe    *probeDocument `json:"app,omitempty"`
+}
+
+type probeDocument struct {
+	Container   string   `json:"container"`
+	Command     []string `json:"command"`
+	Interval    string   `json:"interval"`
+	Timeout     string   `json:"timeout"`
+	Retries     int      `json:"retries"`
+	StartPeriod string   `json:"start_period,omitempty"`
+}
+
+type checkDocument struct {
+	ID        string `json:"id"`
+	Container string `json:"container"`
+	From      string `json:"from"` // whose word it is
+}
+
+func checks(list []health.Check) []checkDocument {
+	var out []checkDocument
+	for _, c := range list {
+		from := map[health.Origin]string{health.FromApp: "the app", health.FromProbe: "health.app", health.FromSibling: "ECS"}[c.Origin]
+		out = append(out, checkDocument{c.ID, c.Container, from})
+	}
+	return out
+}
+
+type tokensDocument struct {
+	Service secret.Ref `json:"service,omitzero"`
+	Agent   secret.Ref `json:"agent,omitzero"`
+	Wait    string     `json:"wait"`
+	Refresh string     `json:"refresh,omitempty"`
+	Login   *Login     `json:"login,omitempty"`
+}
+
+type filesDocument struct {
+	Dir       string `json:"dir,omitempty"`
+	Bootstrap string `json:"bootstrap,omitempty"`
+}
+
+// JSON is the whole plan as an indented document.
+func (p *Plan) JSON() ([]byte, error) {
+	d := document{
+		Kind: p.Kind, Task: p.Task, Timeline: p.Rows, Stop: p.Stop.String(), StopSteps: p.Stop.Steps(), MaxRunTime: duration(p.MaxRunTime),
+		Ready: readyDocument{p.Ready.String(), duration(p.Ready.Timeout)}, Secrets: p.Secrets, Admin: p.Admin, Log: p.Log, Files: filesDocument{Dir: p.Files.Dir},
+	}
+	if p.App != nil {
+		d.Command, d.App = p.App.Argv, p.App.document()
+	}
+	if p.Lease != nil {
+		d.Lease = &leaseDocument{*p.Lease, p.Lease.Wait.String()}
+	}
+	if p.Kind.HasMesh() {
+		if err := p.meshDocument(&d); err != nil {
+			return nil, err
+		}
+	}
+	return json.MarshalIndent(d, "", "  ")
+}
+
+func (p *Plan) meshDocument(d *document) error {
+	reference := func(r secret.Ref) string { return r.String() }
+	d.Service, d.Sidecar, d.Checks = p.Service.Service(), p.Service.Sidecar(), checks(p.Health.Checks)
+	d.Files.Bootstrap = inDir(p.Files.Bootstrap)
+	d.Agent = &agentDocument{External: p.Agent.External, HTTP: p.Agent.HTTP, GRPC: p.Agent.GRPC, JoinTimeout: p.Agent.JoinTimeout.String()}
+	if p.Agent.External == "" {
+		text, err := p.Agent.Config(reference, p.Tokens.Agent.String(), inDir).Document()
+		if err != nil {
+			return err
+		}
+		r := p.Agent.Restart.document()
+		d.Agent.Document, d.Agent.Restart, d.Agent.Argv = text, &r, consulagent.Argv(p.Agent.Command, inDir(AgentDocument))
+	}
+	e := p.Envoy
+	d.Envoy = &envoyDocument{Argv: e.Config(e.Command, inDir).Argv(), Listen: e.Listen, Admin: e.AdminAddress(inDir), Bootstrap: "builtin", StatsTags: e.StatsTags,
+		ReadyTimeout: e.ReadyTimeout.String(), StrictVersion: e.StrictVersion, Restart: e.Restart.document()}
+	if e.ConsulMakes {
+		d.Envoy.Bootstrap = "consul"
+	}
+	in := p.Inbound
+	d.Inbound = &inboundDocument{Drain: in.Drain, Propagation: in.Propagation.String(), Min: in.Min.String()}
+	if in.Max != nil {
+		d.Inbound.Max = in.Max.String()
+	}
+	h := p.Health
+	d.Health = &healthDocument{TTL: h.TTL.String(), Never: h.Never, Siblings: h.Siblings}
+	if len(h.Siblings) > 0 {
+		d.Health.Interval = h.Interval.String()
+	}
+	if pr := h.Probe; pr != nil {
+		d.Health.Probe = &probeDocument{pr.Container, pr.Command, pr.Interval.String(), pr.Timeout.String(), pr.Retries, duration(pr.StartPeriod)}
+	}
+	if t := p.Tokens; p.Rows.Has(lifecycle.Token) {
+		d.Tokens = &tokensDocument{Service: t.Service, Agent: t.Agent, Wait: t.Wait.String(), Login: t.Login}
+		if t.Renews() {
+			d.Tokens.Refresh = t.Refresh.String()
+		}
+	}
+	return nil
+}
+
+// inDir marks a name in the state directory.
+func inDir(name string) string {
+	if strings.HasPrefix(name, "/") {
+		return name
+	}
+	return "DIR/" + name
+}
+
+func (a *App) document() *appDocument {
+	d := &appDocument{Argv: a.Argv, Dir: a.Dir, User: a.User, StopSignal: "the one that came", To: "group", Restart: a.Restart.document(), Without: a.Env.Remove}
+	if a.StopSignal != 0 {
+		d.StopSignal = config.Signal(a.StopSignal).String()
+	}
+	if a.Leader {
+		d.To = "leader"
+	}
+	if a.StopTimeout != nil {
+		d.StopTimeout = a.StopTimeout.String()
+	}
+	for _, v := range a.Env.Set {
+		if d.Env == nil {
+			d.Env = map[string]string{}
+		}
+		d.Env[v.Name] = v.Value
+		if !v.From.IsZero() {
+			d.Env[v.Name] = v.From.String()
+		}
+	}
+	return d
+}
+
+func (r Restart) document() restartDocument {
+	if r.Policy == "never" {
+		return restartDocument{Policy: r.Policy}
+	}
+	return restartDocument{r.Policy, r.Max, r.Window.String(), r.Backoff.String(), r.MaxBackoff.String()}
+}
+
+// String says when the app counts as up.
+func (r Ready) String() string {
+	switch {
+	case r.TCP != "":
+		return "tcp " + r.TCP
+	case r.HTTP != "":
+		return "http " + r.HTTP
+	case len(r.Exec) > 0:
+		return "exec " + strings.Join(r.Exec, " ")
+	case r.FD > 0:
+		return fmt.Sprintf("newline on descriptor %d", r.FD)
+	}
+	return "started"
+}
+
+func duration(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return d.String()
+}
+
+// Text is the plan for a person to read.
+func (p *Plan) Text() string {
+	var b strings.Builder
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(&b, "%-9s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	if p.Kind.HasMesh() {
+		r := p.Service
+		line("service", "%s (%s), sidecar %s on %s", r.ServiceID(), r.Name, r.ProxyID(), p.Envoy.Listen)
+		line("agent", "%s, xDS %s", p.Agent.HTTP, p.Agent.GRPC)
+		if p.Agent.External == "" {
+			line("", "%s", strings.Join(consulagent.Argv(p.Agent.Command, inDir(AgentDocument)), " "))
+		}
+		line("envoy", "%s", strings.Join(p.Envoy.Config(p.Envoy.Command, inDir).Argv(), " "))
+		for _, check := range checks(p.Health.Checks) {
+			line("check", "%s, by %s", check.ID, check.From)
+		}
+	}
+	if p.App != nil {
+		line("app", "%s", strings.Join(p.App.Argv, " "))
+	}
+	if p.App != nil || p.Kind == Mesh {
+		line("ready", "%s", p.Ready)
+	}
+	for _, s := range p.Secrets {
+		line("secret", "%s: %s", s.Path, s.Ref)
+	}
+	line("budget", "%s", p.Stop)
+	b.WriteString("\n" + p.Rows.Text())
+	return b.String()
+}
