@@ -25,6 +25,7 @@ const (
 
 const (
 	callLimit  = 10 * time.Second       // of one call; Consul's servers ask AWS twice meanwhile
+	lastCall   = time.Second            // what the last call, at the end of a wait, has at least
 	firstPause = 250 * time.Millisecond // doubles to lastPause
 	lastPause  = 5 * time.Second
 	lookPause  = 100 * time.Millisecond // between looks at a token that is not replicated yet
@@ -86,12 +87,14 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Waiting == nil {
 		cfg.Waiting = func(_, _, _ string) {}
 	}
+	need(len(cfg.CAPEM) == 0 || strings.HasPrefix(cfg.Server, "https://"),
+		fmt.Sprintf("a CA certificate is given, but the Consul server's address %q is not https, so nobody would check it: write https://HOST:PORT", cfg.Server))
 	c, transport, err := consul(cfg)
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return nil, err
 	}
 	plain := newTransport()
-	return &Client{cfg: cfg, consul: c, aws: &http.Client{Transport: plain, Timeout: callLimit},
+	return &Client{cfg: cfg, consul: c, aws: httpClient(plain),
 		close: func() { transport.CloseIdleConnections(); plain.CloseIdleConnections() }}, nil
 }
 
@@ -105,11 +108,18 @@ func consul(cfg Config) (*api.Client, *http.Transport, error) {
 		return nil, nil, fmt.Errorf("iam login: the CA certificate: %w", err)
 	}
 	transport.TLSClientConfig = tls
-	c, err := api.NewClient(&api.Config{Address: cfg.Server, HttpClient: &http.Client{Transport: transport, Timeout: callLimit}})
+	c, err := api.NewClient(&api.Config{Address: cfg.Server, HttpClient: httpClient(transport)})
 	if err != nil {
 		return nil, nil, fmt.Errorf("iam login: the Consul server's address: %w", err)
 	}
 	return c, transport, nil
+}
+
+// httpClient follows no redirect: net/http would send X-Consul-Token and the
+// proof to wherever the answer points.
+func httpClient(t *http.Transport) *http.Client {
+	return &http.Client{Transport: t, Timeout: callLimit,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
 func newTransport() *http.Transport {
@@ -125,12 +135,14 @@ func newTransport() *http.Transport {
 
 // Login logs in and returns once the token can be read at the server, which
 // may be later: a follower learns of it, and of "ACL not found" remembers for
-// 30 s what it said too early. Each attempt is signed afresh. It goes on until
-// ctx ends; the error then holds the last answer.
-func (c *Client) Login(ctx context.Context) (Token, error) {
+// 30 s what it said too early. Each attempt is signed afresh. It tries for wait,
+// the last time at its end, or until ctx ends; the error then holds the last
+// answer, and the token if one was made.
+func (c *Client) Login(ctx context.Context, wait time.Duration) (Token, error) {
 	defer c.cfg.Waiting("", "", "")
 	var t *api.ACLToken
-	err := c.until(ctx, "login with the task's IAM role", firstPause, func(ctx context.Context) (hint string, err error) {
+	end := time.Now().Add(wait)
+	err := c.until(ctx, end, "login with the task's IAM role", firstPause, func(ctx context.Context) (hint string, err error) {
 		t, hint, err = c.attempt(ctx)
 		return hint, err
 	})
@@ -138,7 +150,7 @@ func (c *Client) Login(ctx context.Context) (Token, error) {
 		return Token{}, err
 	}
 	token := Token{AccessorID: t.AccessorID, SecretID: secret.String(t.SecretID)}
-	err = c.until(ctx, "the new token to be replicated", lookPause, func(ctx context.Context) (string, error) {
+	err = c.until(ctx, end, "the new token to be replicated", lookPause, func(ctx context.Context) (string, error) {
 		q := c.query(token.SecretID)
 		q.AllowStale = true
 		_, _, err := c.consul.ACL().TokenReadSelf(q.WithContext(ctx))
@@ -176,10 +188,11 @@ func (c *Client) attempt(ctx context.Context) (t *api.ACLToken, hint string, err
 	return t, hintFor(err, c.cfg), clean(err)
 }
 
-// Logout destroys the token; one that is gone is fine. It tries until ctx ends.
-func (c *Client) Logout(ctx context.Context, t Token) error {
+// Logout destroys the token; one that is gone is fine. It tries for wait, or
+// until ctx ends.
+func (c *Client) Logout(ctx context.Context, t Token, wait time.Duration) error {
 	defer c.cfg.Waiting("", "", "")
-	return c.until(ctx, "logout", firstPause, func(ctx context.Context) (string, error) {
+	return c.until(ctx, time.Now().Add(wait), "logout", firstPause, func(ctx context.Context) (string, error) {
 		write := &api.WriteOptions{Token: t.SecretID.Reveal(), Datacenter: c.cfg.Datacenter}
 		_, err := c.consul.ACL().Logout(write.WithContext(ctx))
 		if notFound(err) {
@@ -193,11 +206,12 @@ func (c *Client) query(token secret.String) *api.QueryOptions {
 	return &api.QueryOptions{Token: token.Reveal(), Datacenter: c.cfg.Datacenter}
 }
 
-// until repeats do until it succeeds or ctx ends.
-func (c *Client) until(ctx context.Context, what string, wait time.Duration, do func(context.Context) (hint string, err error)) error {
+// until repeats do until it succeeds, ctx ends, or it has failed at end or later.
+func (c *Client) until(ctx context.Context, end time.Time, what string, pause time.Duration, do func(context.Context) (hint string, err error)) error {
+	began := time.Now()
 	var last error
 	for {
-		one, cancel := context.WithTimeout(ctx, callLimit)
+		one, cancel := context.WithTimeout(ctx, min(callLimit, max(lastCall, time.Until(end))))
 		hint, err := do(one)
 		cancel()
 		if err == nil {
@@ -206,17 +220,22 @@ func (c *Client) until(ctx context.Context, what string, wait time.Duration, do 
 		if last == nil || ctx.Err() == nil {
 			last = err // an error of ctx's end would hide the reason
 		}
-		if ctx.Err() == nil {
-			c.cfg.Waiting(what, last.Error(), hint)
+		left := time.Until(end)
+		switch {
+		case ctx.Err() != nil:
+			return fmt.Errorf("%s: %w", what, errors.Join(last, context.Cause(ctx)))
+		case left <= 0:
+			return fmt.Errorf("%s: %w (tried for %s)", what, last, time.Since(began).Round(time.Millisecond))
 		}
-		timer := time.NewTimer(wait)
+		c.cfg.Waiting(what, last.Error(), hint)
+		timer := time.NewTimer(min(pause, left))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
 			return fmt.Errorf("%s: %w", what, errors.Join(last, context.Cause(ctx)))
 		case <-timer.C:
 		}
-		wait = min(2*wait, lastPause)
+		pause = min(2*pause, lastPause)
 	}
 }
 

@@ -23,7 +23,7 @@ func TestLoginProvesTheRole(t *testing.T) {
 			c, cfg := start(t)
 			cfg.Entity = entity
 			cfg.Meta = map[string]string{"team": "shop", "consul.hashicorp.com/task-id": "forged"}
-			got, err := client(t, cfg).Login(within(t, 20*time.Second))
+			got, err := client(t, cfg).Login(t.Context(), 20*time.Second)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -64,9 +64,9 @@ func TestLoginRequestsOnEnterprise(t *testing.T) {
 	c, cfg := start(t)
 	cfg.Partition = "eu"
 	cl := client(t, cfg)
-	token, err := cl.Login(within(t, 20*time.Second))
+	token, err := cl.Login(t.Context(), 20*time.Second)
 	if err == nil {
-		err = cl.Logout(within(t, 20*time.Second), token)
+		err = cl.Logout(t.Context(), token, 20*time.Second)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +80,7 @@ func TestLoginRequestsOnEnterprise(t *testing.T) {
 func TestServerIDIsSignedInBothRequests(t *testing.T) {
 	c, cfg := start(t)
 	cfg.ServerID = "consul.example.com"
-	if _, err := client(t, cfg).Login(within(t, 20*time.Second)); err != nil {
+	if _, err := client(t, cfg).Login(t.Context(), 20*time.Second); err != nil {
 		t.Fatal(err)
 	}
 	var p struct {
@@ -121,7 +121,7 @@ func TestLoginTriesAgainWithAFreshProof(t *testing.T) {
 	})
 	var waits []string
 	cfg.Waiting = func(what, last, hint string) { waits = append(waits, what+"|"+last+"|"+hint) }
-	if _, err := client(t, cfg).Login(within(t, 20*time.Second)); err != nil {
+	if _, err := client(t, cfg).Login(t.Context(), 20*time.Second); err != nil {
 		t.Fatal(err)
 	}
 	if len(c.seen) != 2 || signed != 2 {
@@ -135,7 +135,7 @@ func TestLoginTriesAgainWithAFreshProof(t *testing.T) {
 func TestLoginWaitsForReplication(t *testing.T) {
 	c, cfg := start(t)
 	c.selfMisses = 3
-	if _, err := client(t, cfg).Login(within(t, 20*time.Second)); err != nil {
+	if _, err := client(t, cfg).Login(t.Context(), 20*time.Second); err != nil {
 		t.Fatal(err)
 	}
 	if c.selfMisses != 0 || !c.stale {
@@ -166,10 +166,9 @@ func TestLoginGivesUpWithTheReason(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			con, cfg := start(t)
 			c.change(con, &cfg)
-			ctx := within(t, 700*time.Millisecond) // two attempts or more
-			_, err := client(t, cfg).Login(ctx)
-			if err == nil || !strings.Contains(err.Error(), c.says) || !errors.Is(err, context.DeadlineExceeded) {
-				t.Fatalf("got %v, want %q and the deadline", err, c.says)
+			_, err := client(t, cfg).Login(t.Context(), 700*time.Millisecond) // two attempts or more
+			if err == nil || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "deadline") {
+				t.Fatalf("got %v, want %q", err, c.says)
 			}
 			for _, never := range []string{secretID, "not-a-secret", "session-token", "iam_request"} {
 				if strings.Contains(err.Error(), never) {
@@ -183,19 +182,19 @@ func TestLoginGivesUpWithTheReason(t *testing.T) {
 func TestLogout(t *testing.T) {
 	c, cfg := start(t)
 	cl := client(t, cfg)
-	token, err := cl.Login(within(t, 20*time.Second))
+	token, err := cl.Login(t.Context(), 20*time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.logoutMisses, c.logoutAnswer = 1, "no leader"
-	if err := cl.Logout(within(t, 20*time.Second), token); err != nil || !c.loggedOut {
+	if err := cl.Logout(t.Context(), token, 20*time.Second); err != nil || !c.loggedOut {
 		t.Fatalf("logged out %v: %v", c.loggedOut, err)
 	}
-	if err := cl.Logout(within(t, 20*time.Second), token); err != nil {
+	if err := cl.Logout(t.Context(), token, 20*time.Second); err != nil {
 		t.Errorf("a token that is gone: %v", err)
 	}
 	c.logoutMisses = 1 << 20
-	if err := cl.Logout(within(t, 300*time.Millisecond), token); err == nil || !strings.Contains(err.Error(), "no leader") {
+	if err := cl.Logout(t.Context(), token, 300*time.Millisecond); err == nil || !strings.Contains(err.Error(), "no leader") {
 		t.Errorf("a server without leader: %v", err)
 	}
 }

@@ -42,9 +42,7 @@ func loginClient(cfg *config.Config, ca, method string, waiting func(what, lastE
 // logIn logs in within limit. A token that was made, but cannot be used, is
 // destroyed again.
 func logIn(ctx context.Context, client *iam.Client, limit time.Duration, log hclog.Logger) (iam.Token, error) {
-	within, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	token, err := client.Login(within)
+	token, err := client.Login(ctx, limit)
 	if err == nil {
 		return token, nil
 	}
@@ -56,9 +54,9 @@ func logIn(ctx context.Context, client *iam.Client, limit time.Duration, log hcl
 
 // logOut destroys a token of a login, within logoutMost.
 func logOut(ctx context.Context, client *iam.Client, token iam.Token, log hclog.Logger) {
-	ctx, cancel := context.WithTimeout(ctx, logoutMost)
+	ctx, cancel := context.WithTimeout(ctx, logoutMost) // the last call as well
 	defer cancel()
-	if err := client.Logout(ctx, token); err != nil {
+	if err := client.Logout(ctx, token, logoutMost); err != nil {
 		log.Warn("a token is not logged out", "accessor", token.AccessorID, "error", err)
 	}
 }
