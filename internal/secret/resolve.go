@@ -19,6 +19,7 @@ const (
 	Stubborn = 3 * time.Second
 
 	callLimit  = 5 * time.Second // of one question, the task's credentials included
+	lastCall   = time.Second     // what the last question, at the end of a wait, has at least
 	look       = time.Second     // between two looks at a secret that is not filled yet
 	firstPause = 200 * time.Millisecond
 	lastPause  = 5 * time.Second
@@ -52,7 +53,7 @@ type Store interface {
 type Config struct {
 	Env   func(name string) (string, bool) // of env: references; nil: there is none
 	Store Store                            // of ARNs; nil: they are refused
-	Wait  time.Duration                    // longest wait for a value, through outages as well
+	Wait  time.Duration                    // longest wait for a value, through outages as well; the last question is at its end
 
 	// Waiting is told, at each change, what is waited for, and "" at the end. It
 	// may be nil, and is never called from two goroutines at once.
@@ -96,7 +97,7 @@ func All(ctx context.Context, cfg Config, refs ...Ref) (map[Ref]String, error) {
 // Once asks for a value that was there before, a single time. The error names the
 // reference and holds no secret.
 func Once(ctx context.Context, cfg Config, ref Ref) (String, error) {
-	s, err := cfg.ask(ctx, ref)
+	s, err := cfg.ask(ctx, ref, callLimit)
 	if err != nil {
 		return "", fmt.Errorf("secret %s: %w", ref, err)
 	}
@@ -122,7 +123,7 @@ func (c Config) one(ctx context.Context, ref Ref, w *waits) (String, error) {
 	var refused time.Time // since when; zero: not now
 	pause := firstPause
 	for {
-		s, err := c.ask(ctx, ref)
+		s, err := c.ask(ctx, ref, min(callLimit, max(lastCall, c.Wait-time.Since(began))))
 		if err == nil {
 			w.set(ref, nil)
 			return s, nil
@@ -147,7 +148,7 @@ func (c Config) one(ctx context.Context, ref Ref, w *waits) (String, error) {
 		default:
 			refused = time.Time{}
 		}
-		if pause > left {
+		if left <= 0 {
 			if !denied {
 				err = fmt.Errorf("%w, after %s", err, time.Since(began).Round(time.Millisecond))
 			}
@@ -156,14 +157,14 @@ func (c Config) one(ctx context.Context, ref Ref, w *waits) (String, error) {
 		select {
 		case <-ctx.Done():
 			return "", context.Cause(ctx)
-		case <-time.After(pause):
+		case <-time.After(min(pause, left)):
 		}
 		pause = min(2*pause, lastPause)
 	}
 }
 
-// ask asks once.
-func (c Config) ask(ctx context.Context, ref Ref) (String, error) {
+// ask asks once, a store for at most limit.
+func (c Config) ask(ctx context.Context, ref Ref, limit time.Duration) (String, error) {
 	switch ref.Kind {
 	case Env:
 		if c.Env != nil {
@@ -182,7 +183,7 @@ func (c Config) ask(ctx context.Context, ref Ref) (String, error) {
 		if c.Store == nil {
 			return "", &Refused{Reason: "there is no access to AWS here"}
 		}
-		ctx, cancel := context.WithTimeout(ctx, callLimit)
+		ctx, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
 		s, err := c.Store.Get(ctx, ref)
 		if err != nil {

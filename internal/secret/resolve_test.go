@@ -80,9 +80,10 @@ func TestAllTimes(t *testing.T) {
 		"not JSON":           {content(9*time.Second, "later", filled), "t0k", nil, 9 * time.Second, 10 * time.Second},
 		"no version":         {until(time.Minute, ErrNotYet, filled), "t0k", nil, time.Minute, 61 * time.Second},
 		"number":             {until(0, nil, `{"token":12}`), "12", nil, 0, 0},
-		"never filled":       {content(time.Hour, "{}", ""), "", []string{sm + ":token", "it is empty", "after"}, wait - 2*time.Second, wait},
+		"never filled":       {content(time.Hour, "{}", ""), "", []string{sm + ":token", "it is empty", "after"}, wait, wait},
+		"filled at the end":  {content(wait, "{}", filled), "t0k", nil, wait, wait},
 		"outage":             {until(30*time.Second, errOutage, filled), "t0k", nil, 30 * time.Second, 35 * time.Second},
-		"outage without end": {until(time.Hour, errOutage, ""), "", []string{sm + ":token", "connection refused"}, wait - lastPause, wait},
+		"outage without end": {until(time.Hour, errOutage, ""), "", []string{sm + ":token", "connection refused"}, wait, wait},
 		"denied a moment":    {until(2*time.Second, denied, filled), "t0k", nil, 2 * time.Second, 3 * time.Second},
 		"denied twice, a moment each": {func(since time.Duration) (String, error) {
 			switch {
@@ -93,7 +94,7 @@ func TestAllTimes(t *testing.T) {
 			}
 			return filled, nil
 		}, "t0k", nil, 22 * time.Second, 24 * time.Second},
-		"denied": {until(time.Hour, denied, ""), "", []string{sm + ":token", "AccessDenied", "secretsmanager:GetSecretValue"}, time.Second, Stubborn},
+		"denied": {until(time.Hour, denied, ""), "", []string{sm + ":token", "AccessDenied", "secretsmanager:GetSecretValue"}, Stubborn, Stubborn},
 		"denied after a long wait": {func(since time.Duration) (String, error) {
 			if since < 20*time.Second {
 				return "{}", nil
@@ -120,6 +121,45 @@ func TestAllTimes(t *testing.T) {
 					if err != nil && !strings.Contains(err.Error(), text) {
 						t.Errorf("error %q: want %q in it", err, text)
 					}
+				}
+			})
+		})
+	}
+}
+
+// A wait shorter than the pauses is waited for all the same, with a last look at its end;
+// a refusal does not use up a long one, nor outlast a short one.
+func TestShortWaits(t *testing.T) {
+	for name, c := range map[string]struct {
+		wait, good time.Duration
+		early      error
+		took       time.Duration
+	}{
+		"filled within":          {time.Second, 900 * time.Millisecond, ErrNotYet, time.Second},
+		"filled at the end":      {1500 * time.Millisecond, 1500 * time.Millisecond, ErrNotYet, 1500 * time.Millisecond},
+		"never filled":           {time.Second, time.Hour, ErrNotYet, time.Second},
+		"outage until the end":   {300 * time.Millisecond, 300 * time.Millisecond, errOutage, 300 * time.Millisecond},
+		"allowed at the end":     {time.Hour, Stubborn, denied, Stubborn},
+		"refused longer":         {time.Hour, time.Hour, denied, Stubborn},
+		"refused, short wait":    {time.Second, time.Hour, denied, time.Second},
+		"a store that hangs":     {time.Second, time.Hour, nil, time.Second},
+		"a store that hangs, 0s": {0, time.Hour, nil, time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStore(func(ctx context.Context, _ Ref, since time.Duration) (String, error) {
+					switch {
+					case since >= c.good:
+						return "v", nil
+					case c.early == nil:
+						<-ctx.Done()
+						return "", ctx.Err()
+					}
+					return "", c.early
+				})
+				_, err := All(t.Context(), Config{Store: s, Wait: c.wait}, ref(t, sm))
+				if took := time.Since(s.began); took != c.took || (err == nil) != (c.good <= c.took) {
+					t.Errorf("%v after %s, want %s", err, took, c.took)
 				}
 			})
 		})
