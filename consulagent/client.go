@@ -20,6 +20,9 @@ type ClientConfig struct {
 	Node    string        // the agent's node name; "" is asked of the agent once something is registered
 
 	Registration Registration
+	// TokenWait is the longest wait for a token that the servers do not know yet, with a last
+	// look at its end; 0 is 2 minutes.
+	TokenWait time.Duration
 	// AccessorMeta is the key of service meta under which the service says which ACL token
 	// it was registered with, by accessor ID; "" is not at all.
 	AccessorMeta string
@@ -41,6 +44,9 @@ func NewClient(cfg ClientConfig) *Client {
 	}
 	if cfg.Timeout == 0 {
 		cfg.Timeout = callLimit
+	}
+	if cfg.TokenWait == 0 {
+		cfg.TokenWait = 2 * time.Minute
 	}
 	if cfg.Waiting == nil {
 		cfg.Waiting = func(string, string, string) {}

@@ -22,6 +22,8 @@ const (
 
 const (
 	firstRetry, lastRetry = 20 * time.Millisecond, time.Second
+	// registerLimit ends a registration that the agent keeps failing, once the token is known.
+	registerLimit = time.Minute
 	// inFlight is how long a registration that is cut is waited for; the agent takes 10 ms.
 	inFlight = 300 * time.Millisecond
 	// deregisterTries: a registration that was cut may still arrive after the first one.
@@ -31,10 +33,10 @@ const (
 )
 
 // Register registers the service, then its sidecar: critical, or in maintenance mode when
-// the checks are native. It waits, until ctx is done, for a token that is not known yet and
-// for an agent or servers that fail; a refusal is returned at once. It may be repeated: the
-// agent keeps the statuses of checks that it has. The service says by AccessorMeta which
-// token it was registered with.
+// the checks are native. It waits for TokenWait for a token that is not known yet, then for a
+// minute for an agent or servers that fail, and for either no longer than ctx; a refusal is
+// returned at once. It may be repeated: the agent keeps the statuses of checks that it has.
+// The service says by AccessorMeta which token it was registered with.
 func (c *Client) Register(ctx context.Context) error {
 	return c.register(ctx, c.cfg.Token(), c.cfg.Registration.Native())
 }
@@ -47,17 +49,19 @@ func (c *Client) Renew(ctx context.Context, token string) error {
 
 func (c *Client) register(ctx context.Context, token string, hold bool) error {
 	defer c.cfg.Waiting("", "", "")
-	accessor, err := c.awaitToken(ctx, token)
+	known := time.Now().Add(c.cfg.TokenWait)
+	accessor, err := c.awaitToken(ctx, known, token)
 	if err != nil {
 		return fmt.Errorf("register: %w", err)
 	}
+	ends := deadlines{token: known, other: time.Now().Add(registerLimit)}
 	r := c.cfg.Registration
 	service := r.Service()
 	if key := c.cfg.AccessorMeta; key != "" && accessor != "" {
 		service.Meta[key] = accessor
 	}
 	for _, s := range []*api.AgentServiceRegistration{service, r.Sidecar()} {
-		if err := c.retry(ctx, "the agent to register "+s.ID, func() error {
+		if err := c.retry(ctx, ends, "the agent to register "+s.ID, func() error {
 			ctx, cancel := outlive(ctx)
 			defer cancel()
 			_, err := c.conn.do(ctx, call{method: http.MethodPut, path: "/v1/agent/service/register", token: token, query: c.scope(), body: s})
@@ -68,7 +72,7 @@ func (c *Client) register(ctx context.Context, token string, hold bool) error {
 		if !hold {
 			continue
 		}
-		if err := c.retry(ctx, "maintenance mode of "+s.ID, func() error {
+		if err := c.retry(ctx, ends, "maintenance mode of "+s.ID, func() error {
 			return c.Maintenance(ctx, s.ID, true, maintenanceReason)
 		}); err != nil {
 			return fmt.Errorf("maintenance mode of %s: %w", s.ID, err)
@@ -96,11 +100,11 @@ func outlive(ctx context.Context) (context.Context, context.CancelFunc) {
 // awaitToken reads the token itself until the servers know it, and returns its accessor ID.
 // An agent that is made to look for it too early remembers for 30 s that there is none; this
 // call makes it not look.
-func (c *Client) awaitToken(ctx context.Context, token string) (accessor string, err error) {
+func (c *Client) awaitToken(ctx context.Context, end time.Time, token string) (accessor string, err error) {
 	if token == "" {
 		return "", nil
 	}
-	err = c.retry(ctx, "the ACL token", func() error {
+	err = c.retry(ctx, deadlines{end, end}, "the ACL token", func() error {
 		accessor, err = c.Accessor(ctx, token)
 		return err
 	})
@@ -118,8 +122,21 @@ func (c *Client) Accessor(ctx context.Context, token string) (string, error) {
 	return self.AccessorID, err
 }
 
-// retry repeats try until it succeeds, is refused, or ctx is done.
-func (c *Client) retry(ctx context.Context, what string, try func() error) error {
+// deadlines end the tries of something that fails because a token is not known, or for any
+// other reason.
+type deadlines struct{ token, other time.Time }
+
+func (d deadlines) of(err error) time.Time {
+	if aclNotFound(err) {
+		return d.token
+	}
+	return d.other
+}
+
+// retry repeats try until it succeeds, is refused, ctx is done, or it has failed at its
+// deadline or later: the last try is at the deadline.
+func (c *Client) retry(ctx context.Context, ends deadlines, what string, try func() error) error {
+	began := time.Now()
 	var last error // that an answer gave: it says more than a call that was cut
 	for pause := firstRetry; ; pause = min(2*pause, lastRetry) {
 		err := try()
@@ -133,9 +150,13 @@ func (c *Client) retry(ctx context.Context, what string, try func() error) error
 		if ctx.Err() != nil || refused(err) {
 			return explained
 		}
+		left := time.Until(ends.of(err))
+		if left <= 0 {
+			return fmt.Errorf("%w, after %s", explained, time.Since(began).Round(time.Millisecond))
+		}
 		last = explained
 		c.cfg.Waiting(what, explained.Error(), "the agent must be up and a server must lead; a new token takes a moment to reach all servers")
-		timer := time.NewTimer(pause)
+		timer := time.NewTimer(min(pause, left))
 		select {
 		case <-timer.C:
 		case <-ctx.Done():

@@ -44,7 +44,7 @@ func fileArg(flag string) object {
 }
 
 // fakeConsul is `consul agent`: it joins at once, or never with FAKE_CONSUL=alone; with
-// refuses it ends as for a bad setting.
+// refuses it ends as for a bad setting; with stranger it knows no token.
 func fakeConsul() {
 	if len(os.Args) > 1 && os.Args[1] == "version" {
 		fmt.Println("Consul v1.22.6")
@@ -104,6 +104,10 @@ func (c *fakeAgent) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "No known Consul servers", http.StatusInternalServerError)
 	case p == "/v1/status/leader":
 		fmt.Fprint(w, `"127.0.0.9:8300"`)
+	case p == "/v1/acl/token/self" && os.Getenv("FAKE_CONSUL") == "stranger":
+		http.Error(w, "ACL not found", http.StatusForbidden)
+	case p == "/v1/acl/token/self":
+		fmt.Fprint(w, `{"AccessorID":"a"}`)
 	case p == "/v1/agent/service/register":
 		c.services[body["ID"].(string)] = body
 		list, _ := body["Checks"].([]any)

@@ -75,7 +75,7 @@ func (a *agentLogin) Run(ctx context.Context, ready func(), stop <-chan struct{}
 	l := a.cfg.ACL.Login
 	client, err := loginClient(a.cfg, a.into.of(l.CACert), l.AgentMethod, a.waiting)
 	if err != nil {
-		return &giveUp{exitSecret, fmt.Errorf("acl.login: %w", err)}
+		return &giveUp{exitRegister, fmt.Errorf("acl.login: %w", err)}
 	}
 	defer client.Close()
 	login, cancel := context.WithCancel(ctx)
@@ -87,7 +87,7 @@ func (a *agentLogin) Run(ctx context.Context, ready func(), stop <-chan struct{}
 	case err != nil && login.Err() != nil:
 		return nil
 	case err != nil:
-		return &giveUp{exitSecret, err}
+		return &giveUp{exitRegister, err}
 	}
 	defer logOut(ctx, client, token, a.log)
 	a.into.set(func() { a.into.agentLogin = token })

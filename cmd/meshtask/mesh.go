@@ -112,7 +112,7 @@ func (t *task) wireMesh() error {
 		node = ""
 	}
 	m.client = consulagent.NewClient(consulagent.ClientConfig{Address: plan.AgentHTTP(t.cfg), Node: node, Token: t.serviceToken,
-		Registration: m.reg, AccessorMeta: acl.MetaAccessor, Waiting: t.waits.of(string(lifecycle.MeshInit))})
+		TokenWait: t.cfg.ACL.Wait.Duration, Registration: m.reg, AccessorMeta: acl.MetaAccessor, Waiting: t.waits.of(string(lifecycle.MeshInit))})
 	file, err := t.bootstrapFile()
 	if err != nil {
 		return err

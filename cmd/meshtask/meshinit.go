@@ -14,9 +14,8 @@ import (
 	"meshtask/internal/journal"
 )
 
-// registerLimit ends a registration that the agent keeps failing; a token that
-// is not known yet heals within Consul's 30 s.
-const registerLimit = time.Minute
+// bootstrapLimit bounds the making of Envoy's bootstrap once the registration stands.
+const bootstrapLimit = time.Minute
 
 // meshInit is the unit that lives while the registration stands: it registers
 // service and sidecar, writes Envoy's bootstrap, and deregisters.
@@ -47,14 +46,16 @@ func (u *meshInit) Run(ctx context.Context, ready func(), stop <-chan struct{}) 
 
 // up registers and writes; a stop cuts it.
 func (u *meshInit) up(ctx context.Context, stop <-chan struct{}) error {
-	ctx, cancel := context.WithTimeout(ctx, registerLimit)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	release := onClose(stop, cancel)
 	defer release()
 	err := u.client.Register(ctx)
 	if err == nil {
 		u.note(journal.Step, "registered")
-		err = u.bootstrap().Write(ctx)
+		within, done := context.WithTimeout(ctx, bootstrapLimit)
+		err = u.bootstrap().Write(within)
+		done()
 	}
 	if stopped(stop) {
 		return nil // asked to end before it was done

@@ -103,12 +103,12 @@ func (u *tokenUnit) resolve(ctx context.Context) (*iam.Client, error) {
 	login := u.cfg.ACL.Login
 	client, err := loginClient(u.cfg, u.into.of(login.CACert), login.Method, u.waiting)
 	if err != nil {
-		return nil, fmt.Errorf("acl.login: %w", err)
+		return nil, &giveUp{exitRegister, fmt.Errorf("acl.login: %w", err)}
 	}
 	token, err := logIn(ctx, client, u.cfg.ACL.Wait.Duration, u.log)
 	if err != nil {
 		client.Close()
-		return nil, err
+		return nil, &giveUp{exitRegister, err}
 	}
 	u.into.set(func() { u.into.login = token })
 	return client, nil
