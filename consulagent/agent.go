@@ -182,7 +182,7 @@ func (a *Agent) start() (*life, error) {
 	l.client = NewClient(ClientConfig{Address: cfg.http(), Token: token, Node: cfg.NodeName,
 		Timeout: leaveCall, Registration: Registration{Partition: cfg.Partition}})
 	l.child, err = a.c.Start.Start(supervisor.Spec{Name: "consul-agent",
-		Argv: Argv(a.c.Path, a.c.File), Env: a.c.Env, Lines: l.lines.line})
+		Argv: Argv(a.c.Path, a.c.File), Env: a.c.Env, NoCore: true, Lines: l.lines.line})
 	if err != nil {
 		return nil, err
 	}

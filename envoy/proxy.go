@@ -91,7 +91,7 @@ func (p *Proxy) Run(ctx context.Context, ready func(), stop <-chan struct{}) err
 		return err
 	}
 	child, err := p.c.Start.Start(supervisor.Spec{
-		Name: "envoy", Argv: p.c.Argv(), Env: p.c.Env, MaxFiles: true, Lines: p.line,
+		Name: "envoy", Argv: p.c.Argv(), Env: p.c.Env, MaxFiles: true, NoCore: true, Lines: p.line,
 	})
 	if err != nil {
 		return err

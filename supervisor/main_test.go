@@ -107,4 +107,6 @@ var plays = map[string]func(){
 	"terminal":     playTerminal,
 	"parent":       playParent,
 	"closedreader": playClosedReader,
+	"secretive":    playSecretive,
+	"tracer":       playTracer,
 }

@@ -34,10 +34,14 @@ type Spec struct {
 	ExtraFiles []*os.File
 	// MaxFiles raises the soft limit of open files to the hard one.
 	MaxFiles bool
+	// NoCore limits the core files of a child that holds secrets to 0, for good.
+	NoCore bool
 	// Foreground gives the child's group the terminal on Stdin while the child lives,
 	// when there is one and it is ours to give.
 	Foreground bool
 }
+
+var errClosed = errors.New("the supervisor is closed")
 
 // Start starts a process in a process group of its own, with an empty signal mask, default
 // dispositions and the limits that we were started with. It is killed should we die. The
@@ -55,7 +59,7 @@ func (s *Supervisor) Start(spec Spec) (*Child, error) {
 		return nil, startError(&spec, err)
 	}
 	if !s.onThread(func() { err = s.fork(&spec, c) }) {
-		err = errors.New("the supervisor is closed")
+		err = errClosed
 	}
 	out.started(err == nil)
 	if err != nil {
@@ -82,8 +86,9 @@ func (s *Supervisor) fork(spec *Spec, c *Child) error {
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	back := s.lendIgnored()
+	back, coresBack := s.lendIgnored(), s.lendCores()
 	pid, err := syscall.ForkExec(spec.Path, spec.Argv, attr)
+	coresBack()
 	back()
 	if tty != nil { // also when the exec failed: the group got the terminal before it
 		c.tty = tty
@@ -95,11 +100,7 @@ func (s *Supervisor) fork(spec *Spec, c *Child) error {
 	}
 	c.pid = pid
 	s.own[pid] = c
-	if spec.MaxFiles {
-		if err := raiseFiles(pid); err != nil {
-			s.log.Warn("cannot raise the limit of open files", "name", spec.Name, "pid", pid, "error", err)
-		}
-	}
+	s.limits(spec, pid)
 	return nil
 }
 
@@ -117,6 +118,20 @@ func (s *Supervisor) files(spec *Spec, c *Child) []uintptr {
 		}
 	}
 	return fds
+}
+
+// limits sets those of a child that differ from ours.
+func (s *Supervisor) limits(spec *Spec, pid int) {
+	if spec.MaxFiles {
+		if err := raiseFiles(pid); err != nil {
+			s.log.Warn("cannot raise the limit of open files", "name", spec.Name, "pid", pid, "error", err)
+		}
+	}
+	if spec.NoCore {
+		if err := noCores(pid); err != nil {
+			s.log.Warn("a crash may write its secrets to a core file", "name", spec.Name, "pid", pid, "error", err)
+		}
+	}
 }
 
 func raiseFiles(pid int) error {

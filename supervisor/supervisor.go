@@ -35,6 +35,7 @@ type Supervisor struct {
 
 	mu    sync.Mutex // held from fork to registration, and around each reap
 	own   map[int]*Child
+	cores *unix.Rlimit  // of core files, for children; nil: ours is theirs
 	swept chan struct{} // closed and replaced whenever a sweep has reaped something
 }
 

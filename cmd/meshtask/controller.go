@@ -22,6 +22,7 @@ import (
 	"meshtask/internal/awsapi"
 	"meshtask/internal/config"
 	"meshtask/internal/ecs"
+	"meshtask/supervisor"
 )
 
 // controllerFlags are the flags of acl-controller, by CONTRACT §5.
@@ -64,6 +65,9 @@ type controller struct {
 func runController(w *world, c call) int {
 	if len(c.rest) > 0 || c.hasDash {
 		return w.fail(exitUsage, "acl-controller: it takes flags only")
+	}
+	if err := supervisor.CloseMemory(); err != nil { // it holds a management token
+		return w.fail(exitInternal, "%v", err)
 	}
 	k, err := newController(w, c)
 	if err != nil {

@@ -48,6 +48,11 @@ func (t *task) play(path string) (lifecycle.Outcome, error) {
 	}
 	defer sup.Close()
 	t.sup = sup
+	if t.cfg.Mode.Mesh() { // it holds tokens, and so do its agent and its Envoy
+		if err := sup.Harden(); err != nil {
+			return lifecycle.Outcome{}, &giveUp{exitInternal, err}
+		}
+	}
 	if err := t.identify(); err != nil {
 		return lifecycle.Outcome{}, err
 	}

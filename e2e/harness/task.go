@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -21,6 +22,7 @@ type TaskConfig struct {
 	CMD    []string       // the app, after --
 	Env    []string       // added to a clean environment
 	Dir    string         // state directory; "" is a new one
+	User   uint32         // and group, for a test that runs as root; 0 is ours
 }
 
 // Task is one running meshtask.
@@ -97,7 +99,11 @@ func StartTask(t T, cfg TaskConfig) *Task {
 		argv = append(append(argv, "--"), cfg.CMD...)
 	}
 	path := filepath.Dir(Consul(t)) + ":" + filepath.Dir(Envoy(t)) + ":" + os.Getenv("PATH")
-	return &Task{Dir: cfg.Dir, Process: Start(t, cfg.Name, argv, environment(append([]string{"PATH=" + path}, cfg.Env...)...))}
+	attr := &syscall.SysProcAttr{}
+	if cfg.User != 0 {
+		attr.Credential = &syscall.Credential{Uid: cfg.User, Gid: cfg.User}
+	}
+	return &Task{Dir: cfg.Dir, Process: start(t, cfg.Name, argv, environment(append([]string{"PATH=" + path}, cfg.Env...)...), attr)}
 }
 
 // WriteConfig writes a config document and returns its file.
