@@ -104,6 +104,7 @@ func directions() []direction {
 		{dir: "internal/dev", bars: append(above("makes what ECS would give, and starts none of it"), noProcess)},
 		{dir: "internal/cgroup", only: []string{"golang.org/x/sys/"}},
 		{dir: "internal/spell", only: []string{}},
+		{dir: "internal/servicename", only: []string{}},
 		{dir: "internal/plan", bars: []bar{noProcess, {"meshtask/internal/journal", "what will run, not what ran"}, {"meshtask/internal/admin", "it asks nobody"}}},
 		{dir: "internal/taskdef", bars: []bar{noProcess, {"meshtask/internal/journal", "bytes to bytes"}, {"meshtask/internal/admin", "bytes to bytes"}}},
 		{dir: "internal/secret", bars: append(above("a reader of references, nothing else"), noProcess)},

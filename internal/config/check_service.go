@@ -1,6 +1,10 @@
 package config
 
-import "maps"
+import (
+	"maps"
+
+	"meshtask/internal/servicename"
+)
 
 // ownMeta says whether a key of a registration is not the user's.
 func ownMeta(key string) bool { return key == "task-id" || key == "task-arn" || key == "source" }
@@ -15,6 +19,9 @@ const (
 func (v checker) service() {
 	s := &v.c.Service
 	v.match("service.name", s.Name, name, nameForm)
+	if err := servicename.Check(s.Name); s.Name != "" && name(s.Name) && err != nil {
+		v.odd("service.name", "%q %v; the ACL controller does not serve it", s.Name, err)
+	}
 	if v.given["service.port"] {
 		v.port("service.port", s.Port)
 	}

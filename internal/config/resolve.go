@@ -4,9 +4,9 @@ import (
 	"net"
 	"slices"
 	"strconv"
-	"strings"
 
 	"meshtask/internal/ecs"
+	"meshtask/internal/servicename"
 )
 
 // adminPort is where the sibling layout's lease is by default.
@@ -31,7 +31,7 @@ func (c *Config) Resolve(id ecs.Identity) error {
 		}
 	}
 	if c.Service.Name == "" {
-		c.Service.Name = strings.ToLower(t.Family)
+		c.Service.Name = servicename.Default(t.Family)
 	}
 	c.unloop()
 	c.place()

@@ -9,6 +9,7 @@ import (
 
 	"meshtask/internal/ecs"
 	"meshtask/internal/plan"
+	"meshtask/internal/servicename"
 	"meshtask/lifecycle"
 )
 
@@ -34,11 +35,11 @@ func (c *conversion) tags() {
 	service, family := c.doc.sub("service"), c.def.str("family")
 	name := service.str("name")
 	if name == "" {
-		was := cmp.Or(c.tag(tagService), strings.ToLower(family))
+		was := cmp.Or(c.tag(tagService), servicename.Default(family))
 		if c.tag(tagService) == "" && len(c.parts) > 0 && !c.doc.obj("acl").has("login") {
 			was = family // v0.3 and v0.4 registered the family as it is
 		}
-		if name = was; was != strings.ToLower(family) {
+		if name = was; was != servicename.Default(family) {
 			service.insert("name", "port", was)
 			c.say(Note, "service.name", "%s, as it was registered: meshtask's default is the family in lower case", was)
 		}
@@ -74,8 +75,8 @@ func (c *conversion) seal() error {
 	}
 	for _, f := range odd {
 		level := Note
-		if strings.HasPrefix(f.Path, "acl") {
-			level = Todo // ACLs without a token
+		if strings.HasPrefix(f.Path, "acl") || f.Path == "service.name" {
+			level = Todo // ACLs without a token, or a service that gets none
 		}
 		c.say(level, configName+"."+f.Path, "%s", f.Text)
 	}
