@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -22,18 +24,39 @@ const finishWithin = 4 * time.Second
 type outcome struct {
 	chain Chain
 	creds Creds // that the secret holds now, when the chain wrote it
+	made  made  // policies that it made
 	err   error
+}
+
+// made are the IDs of the policies that a plan has made so far, by name.
+type made map[string]string
+
+// link gives the links to these policies their IDs.
+func (m made) link(links []Link) ([]Link, error) {
+	links = slices.Clone(links)
+	for i, l := range links {
+		if l.ID == "" {
+			links[i].ID = m[l.Name]
+		}
+		if links[i].ID == "" {
+			return nil, fmt.Errorf("policy %s was not made", l.Name)
+		}
+	}
+	return links, nil
 }
 
 // apply carries out a plan. Chains that have not begun when ctx ends do not;
 // those that have, finish.
 func (c *Controller) apply(ctx context.Context, p Plan) []outcome {
 	var out []outcome
+	shared := made{}
 	for _, ch := range p.Common {
 		if ctx.Err() != nil {
 			return out
 		}
-		out = append(out, c.carryOut(ctx, ch))
+		o := c.carryOut(ctx, ch, nil)
+		maps.Copy(shared, o.made)
+		out = append(out, o)
 	}
 	work := make(chan Chain)
 	var mu sync.Mutex
@@ -41,7 +64,7 @@ func (c *Controller) apply(ctx context.Context, p Plan) []outcome {
 	for range min(workers, len(p.Chains)) {
 		wg.Go(func() {
 			for ch := range work {
-				o := c.carryOut(ctx, ch)
+				o := c.carryOut(ctx, ch, shared)
 				mu.Lock()
 				out = append(out, o)
 				mu.Unlock()
@@ -61,18 +84,20 @@ func (c *Controller) apply(ctx context.Context, p Plan) []outcome {
 	return out
 }
 
-// carryOut carries out one chain.
-func (c *Controller) carryOut(ctx context.Context, ch Chain) outcome {
+// carryOut carries out one chain; shared are the policies that the plan has made
+// before.
+func (c *Controller) carryOut(ctx context.Context, ch Chain, shared made) outcome {
 	ctx, release := finishing(ctx)
 	defer release()
-	o := outcome{chain: ch}
+	o := outcome{chain: ch, made: made{}}
+	maps.Copy(o.made, shared)
 	for i, op := range ch.Ops {
 		if i > 0 && ch.Ops[i-1].Kind == CreateSecret {
 			if op.Replaces, o.err = c.created(ctx, op.Secret); o.err != nil {
 				return o
 			}
 		}
-		if o.err = c.do(ctx, op, &o.creds); o.err != nil {
+		if o.err = c.do(ctx, op, &o); o.err != nil {
 			o.err = fmt.Errorf("%s: %w", op, o.err)
 			return o
 		}
@@ -106,9 +131,9 @@ func finishing(ctx context.Context) (context.Context, func()) {
 	return on, func() { stop(); cancel(nil) }
 }
 
-// do carries out one operation. creds are the IDs that the chain has written
-// into the secret; the token that follows gets them.
-func (c *Controller) do(ctx context.Context, op Op, creds *Creds) error {
+// do carries out one operation of a chain. What it made goes into so: the IDs that
+// it wrote into the secret, which the token that follows gets, and policies.
+func (c *Controller) do(ctx context.Context, op Op, so *outcome) error {
 	switch op.Kind {
 	case CreateNamespace:
 		return c.call(ctx, "consul:CreateNamespace", func(ctx context.Context) error { return c.consul.CreateNamespace(ctx, op.Name) })
@@ -121,17 +146,24 @@ func (c *Controller) do(ctx context.Context, op Op, creds *Creds) error {
 		}
 		err := c.putSecret(ctx, op, fill)
 		if err == nil {
-			*creds = fill
+			so.creds = fill
 		}
 		return err
 	case ClearSecret:
 		return c.putSecret(ctx, op, Creds{})
 	case CreatePolicy:
-		return c.call(ctx, "consul:CreatePolicy", func(ctx context.Context) error { return c.consul.CreatePolicy(ctx, op.Policy) })
+		return c.call(ctx, "consul:CreatePolicy", func(ctx context.Context) (err error) {
+			so.made[op.Policy.Name], err = c.consul.CreatePolicy(ctx, op.Policy)
+			return err
+		})
 	case PutToken:
 		t := op.Token
 		if t.AccessorID == "" {
-			t.AccessorID, t.SecretID = creds.AccessorID, creds.SecretID
+			t.AccessorID, t.SecretID = so.creds.AccessorID, so.creds.SecretID
+		}
+		var err error
+		if t.Policies, err = so.made.link(t.Policies); err != nil {
+			return err
 		}
 		return c.call(ctx, "consul:PutToken", func(ctx context.Context) error { return c.consul.PutToken(ctx, t) })
 	case DeleteToken:
@@ -154,8 +186,11 @@ func (c *Controller) putSecret(ctx context.Context, op Op, content Creds) error 
 		_, err := c.secrets.PutSecret(ctx, op.Secret, content.json(), replaces)
 		return err
 	})
-	if errors.Is(err, ErrConflict) {
+	switch {
+	case errors.Is(err, ErrConflict):
 		c.conflict(key)
+	case err == nil:
+		c.settled(key)
 	}
 	return err
 }
@@ -181,4 +216,11 @@ func (c *Controller) conflict(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.conflicts[key]++
+}
+
+// settled forgets the conflicts over a version that has been replaced.
+func (c *Controller) settled(key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.conflicts, key)
 }

@@ -19,6 +19,7 @@ type Config struct {
 	Cluster       string        // name or ARN, as task metadata gives it; it is written into descriptions. Required
 	SecretPrefix  string        // of the secrets' names. Required
 	ClientSecret  string        // ARN or name of the client agents' secret; empty: their token is not looked after
+	Reserved      []string      // more secrets that no service may have: ARNs, names, or names without the prefix
 	Partition     string        // Consul Enterprise partition; empty: partitions are off
 	Interval      time.Duration // from the start of a sweep to the next; default 10s
 	DeletionGrace time.Duration // how long a service without tasks keeps its token; default 2m, negative: none
@@ -77,8 +78,9 @@ type Tokens interface {
 // Policies is Consul's ACL policies, without their rules when listed.
 type Policies interface {
 	Policies(ctx context.Context) ([]Policy, error)
-	// CreatePolicy creates; a policy of that name that exists is fine.
-	CreatePolicy(ctx context.Context, p Policy) error
+	// CreatePolicy creates and gives the ID. ErrConflict: a policy of that name
+	// exists, in whatever case.
+	CreatePolicy(ctx context.Context, p Policy) (id string, err error)
 	// DeletePolicy deletes; a policy that is gone is fine.
 	DeletePolicy(ctx context.Context, id string) error
 }
@@ -91,8 +93,8 @@ type Rules interface {
 // Namespaces is Consul Enterprise's namespaces of the partition.
 type Namespaces interface {
 	Namespaces(ctx context.Context) ([]string, error)
-	// CreateNamespace creates one whose tokens may read across namespaces; one
-	// that exists is fine.
+	// CreateNamespace creates one whose tokens may read across namespaces.
+	// ErrConflict: it exists.
 	CreateNamespace(ctx context.Context, name string) error
 }
 
@@ -144,15 +146,36 @@ func (c Config) resolved() (Config, error) {
 	return c, errors.Join(errs...)
 }
 
-// clientSecretName is the name of the client agents' secret; ARNs end in the
-// name, a dash and six characters of AWS's own.
-func (c Config) clientSecretName() string {
-	_, name, ok := strings.Cut(c.ClientSecret, ":secret:")
-	if !ok {
-		return c.ClientSecret
+// installation are the secrets beside those of services that deploy/ gives names
+// to, without the prefix.
+func installation() []string {
+	return []string{"consul-client-token", "gossip-key", "ca-cert", "bootstrap-token"}
+}
+
+// reserved are the names of secrets that no service may have.
+func (c Config) reserved() []string {
+	var names []string
+	for _, r := range append(installation(), c.Reserved...) {
+		names = append(names, c.SecretPrefix+"-"+r)
 	}
+	for _, given := range append([]string{c.ClientSecret}, c.Reserved...) {
+		names = append(names, secretNames(given)...)
+	}
+	return names
+}
+
+// secretNames are the names that a secret may have that is given by name or ARN.
+// An ARN ends in the name, a dash and six characters of AWS's own; without these it
+// is an ARN as well, so that both readings count.
+func secretNames(given string) []string {
+	_, name, isARN := strings.Cut(given, ":secret:")
+	if !isARN {
+		return []string{given}
+	}
+	name, _, _ = strings.Cut(name, ":") // a reference to a key of it
+	names := []string{name}
 	if i := len(name) - 7; i > 0 && name[i] == '-' {
-		return name[:i]
+		names = append(names, name[:i])
 	}
-	return name
+	return names
 }

@@ -39,7 +39,7 @@ func New(cfg Config, tasks Tasks, secrets Secrets, consul Consul, lock Lock) (*C
 		return nil, fmt.Errorf("acl-controller: %w", err)
 	}
 	return &Controller{cfg: cfg, log: cfg.Log, tasks: tasks, secrets: secrets, consul: consul, lock: lock,
-		naming: Naming{Prefix: cfg.SecretPrefix, Cluster: newCluster(cfg.Cluster), Partition: cfg.Partition},
+		naming: Naming{Prefix: cfg.SecretPrefix, Cluster: newCluster(cfg.Cluster), Partition: cfg.Partition, Reserved: cfg.reserved()},
 		stats:  newCounters(), say: newVoice(cfg.Log), conflicts: map[string]int{},
 		ecsLimit:   newLimiter(cfg.Rates.ECS, cfg.Rates.ECSBurst),
 		readLimit:  newLimiter(cfg.Rates.Read, int(cfg.Rates.Read)+1),

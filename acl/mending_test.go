@@ -81,7 +81,7 @@ func TestClientToken(t *testing.T) {
 			t.Helper()
 			have := m.creds(t, name)
 			tok := m.tokens[have.AccessorID]
-			if tok.SecretID != have.SecretID || !slices.Equal(tok.Policies, []string{"pre-consul-client-policy"}) || len(m.tokens) != 2 {
+			if tok.SecretID != have.SecretID || !slices.Equal(tok.Policies, linkTo("pre-consul-client-policy")) || len(m.tokens) != 2 {
 				t.Fatalf("%s: secret and token differ, or there are %d tokens", when, len(m.tokens))
 			}
 			return have
@@ -132,7 +132,7 @@ func TestBadInput(t *testing.T) {
 		work(t, c, 30*time.Minute)
 		log := strings.ReplaceAll(out.String(), `\"`, `"`)
 		for _, want := range []string{
-			`is not "true"`, `service "a.b" makes no name of a Consul policy`, `secret pre-missing does not exist: create it`,
+			`is not "true"`, `service name "a.b" must have 1–64 lower-case letters`, `secret pre-missing does not exist: create it`,
 			"secret pre-text: its content is not a JSON object", "needs secretsmanager:GetSecretValue on pre-denied",
 			"secret pre-extra holds other keys", "secret pre-thief names token 11111111-1111-4111-8111-111111111111, which is not",
 		} {
@@ -162,8 +162,9 @@ func TestEditedPolicyIsNamedOnceAndLeftAlone(t *testing.T) {
 		m := newModel()
 		m.setSecret("pre-web", "{}")
 		m.run("web")
+		const described = "Policy for web service\nconsul.hashicorp.com/cluster: prod"
 		const rules = `service "web" { policy = "write" } key_prefix "" { policy = "read" }`
-		m.policies["web-service"] = Policy{ID: "web-service", Name: "web-service", Description: "Policy for web service\nconsul.hashicorp.com/cluster: prod", Rules: rules}
+		m.policies["web-service"] = Policy{ID: policyID("web-service"), Name: "web-service", Description: described, Rules: rules}
 		var out bytes.Buffer
 		c := m.controller(t, func(c *Config) { c.Log = hclog.New(&hclog.LoggerOptions{Output: &out, Level: hclog.Warn}) })
 		work(t, c, time.Hour)
@@ -177,12 +178,14 @@ func TestEditedPolicyIsNamedOnceAndLeftAlone(t *testing.T) {
 			t.Errorf("an unchanged policy was read %d times", m.calls["PolicyRules"])
 		}
 		out.Reset()
-		m.policies["web-service"] = Policy{ID: "web-service", Name: "web-service", Rules: c.naming.serviceRules(web)}
+		m.policies["web-service"] = Policy{ID: policyID("web-service"), Name: "web-service", Description: described, Rules: c.naming.serviceRules(web)}
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		wg.Go(func() { _ = c.Run(ctx) })
 		after(time.Minute)
-		m.locked(func() { m.policies["web-service"] = Policy{ID: "web-service", Name: "web-service", Rules: "x"} })
+		m.locked(func() {
+			m.policies["web-service"] = Policy{ID: policyID("web-service"), Name: "web-service", Description: described, Rules: "x"}
+		})
 		after(time.Hour)
 		cancel()
 		wg.Wait()

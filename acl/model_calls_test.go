@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"meshtask/internal/secret"
@@ -100,18 +101,24 @@ func (m *model) Tokens(ctx context.Context) (tokens []Token, err error) {
 
 func (m *model) PutToken(ctx context.Context, t Token) error {
 	return m.do(ctx, "PutToken", func() error {
-		for _, p := range t.Policies {
-			if _, ok := m.policies[p]; !ok {
-				return fmt.Errorf("no such ACL policy with name %q", p)
+		t.Policies = slices.Clone(t.Policies)
+		for i, l := range t.Policies {
+			if l.ID == "" {
+				return fmt.Errorf("policy %s is linked by its name", l.Name)
 			}
+			p, ok := m.policyByID(l.ID)
+			if !ok {
+				return fmt.Errorf("no such ACL policy with ID %q", l.ID)
+			}
+			t.Policies[i].Name = p.Name
 		}
 		if have, ok := m.tokens[t.AccessorID]; ok {
 			if t.SecretID != "" && have.SecretID != t.SecretID {
 				return ErrConflict
 			}
-			for _, p := range t.Policies {
-				if !slices.Contains(have.Policies, p) {
-					have.Policies = append(have.Policies, p)
+			for _, l := range t.Policies {
+				if !slices.Contains(have.Policies, l) {
+					have.Policies = append(have.Policies, l)
 				}
 			}
 			m.tokens[t.AccessorID] = have
@@ -125,7 +132,7 @@ func (m *model) PutToken(ctx context.Context, t Token) error {
 		if t.AccessorID == "" || t.SecretID == "" {
 			return errors.New("a token without IDs")
 		}
-		t.Created, t.Policies = time.Now(), slices.Clone(t.Policies)
+		t.Created = time.Now()
 		m.tokens[t.AccessorID] = t
 		return nil
 	})
@@ -148,29 +155,58 @@ func (m *model) Policies(ctx context.Context) (policies []Policy, err error) {
 }
 
 func (m *model) PolicyRules(ctx context.Context, id string) (rules string, err error) {
-	err = m.do(ctx, "PolicyRules", func() error { rules = m.policies[id].Rules; return nil })
+	err = m.do(ctx, "PolicyRules", func() error {
+		p, _ := m.policyByID(id)
+		rules = p.Rules
+		return nil
+	})
 	return rules, err
 }
 
-func (m *model) CreatePolicy(ctx context.Context, p Policy) error {
-	return m.do(ctx, "CreatePolicy", func() error {
-		if _, ok := m.policies[p.Name]; !ok {
-			p.ID = p.Name
-			m.policies[p.Name] = p
+func (m *model) policyByID(id string) (Policy, bool) {
+	for _, p := range m.policies {
+		if p.ID == id {
+			return p, true
 		}
+	}
+	return Policy{}, false
+}
+
+// CreatePolicy ignores case in the name, as Consul does.
+func (m *model) CreatePolicy(ctx context.Context, p Policy) (id string, err error) {
+	err = m.do(ctx, "CreatePolicy", func() error {
+		for name := range m.policies {
+			if strings.EqualFold(name, p.Name) {
+				return fmt.Errorf("policy %s %w", p.Name, ErrConflict)
+			}
+		}
+		p.ID = policyID(p.Name)
+		id, m.policies[p.Name] = p.ID, p
 		return nil
 	})
+	return id, err
+}
+
+func policyID(name string) string { return "id-of-" + name }
+
+// linkTo is the link to a policy that the model made.
+func linkTo(names ...string) (links []Link) {
+	for _, name := range names {
+		links = append(links, Link{ID: policyID(name), Name: name})
+	}
+	return links
 }
 
 func (m *model) DeletePolicy(ctx context.Context, id string) error {
-	return m.do(ctx, "DeletePolicy", func() error { m.dropPolicy(id); return nil })
+	return m.do(ctx, "DeletePolicy", func() error { p, _ := m.policyByID(id); m.dropPolicy(p.Name); return nil })
 }
 
 // dropPolicy deletes a policy and, as Consul does, the links to it.
-func (m *model) dropPolicy(id string) {
-	delete(m.policies, id)
+func (m *model) dropPolicy(name string) {
+	id := m.policies[name].ID
+	delete(m.policies, name)
 	for a, t := range m.tokens {
-		t.Policies = slices.DeleteFunc(slices.Clone(t.Policies), func(p string) bool { return p == id })
+		t.Policies = slices.DeleteFunc(slices.Clone(t.Policies), func(l Link) bool { return l.ID == id })
 		m.tokens[a] = t
 	}
 }
@@ -185,9 +221,10 @@ func (m *model) CreateNamespace(ctx context.Context, name string) error {
 		if _, ok := m.policies[crossNamespacePolicy]; !ok {
 			return errors.New("the namespace's default policy does not exist")
 		}
-		if !slices.Contains(m.spaces, name) {
-			m.spaces = append(m.spaces, name)
+		if slices.Contains(m.spaces, name) {
+			return fmt.Errorf("namespace %s %w", name, ErrConflict)
 		}
+		m.spaces = append(m.spaces, name)
 		return nil
 	})
 }

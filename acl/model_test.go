@@ -19,18 +19,19 @@ import (
 // asked before each call with its name and number; what it returns fails the
 // call before it has an effect, or after it when it is errLostAnswer.
 type model struct {
-	mu       sync.Mutex
-	gate     func(call string, n int) error
-	calls    map[string]int
-	n        int
-	tasks    map[string]TaskInfo // running
-	secrets  map[string]*modelSecret
-	tokens   map[string]Token // by accessor
-	policies map[string]Policy
-	spaces   []string
-	reports  map[Service][]Report
-	denied   map[string]bool // secrets that cannot be read
-	serial   int
+	mu         sync.Mutex
+	gate       func(call string, n int) error
+	calls      map[string]int
+	n          int
+	tasks      map[string]TaskInfo // running
+	secrets    map[string]*modelSecret
+	tokens     map[string]Token // by accessor
+	policies   map[string]Policy
+	spaces     []string
+	partitions []string
+	reports    map[Service][]Report
+	denied     map[string]bool // secrets that cannot be read
+	serial     int
 }
 
 type modelSecret struct {
@@ -42,7 +43,7 @@ var errLostAnswer = errors.New("the answer was lost")
 
 func newModel() *model {
 	return &model{calls: map[string]int{}, tasks: map[string]TaskInfo{}, secrets: map[string]*modelSecret{}, tokens: map[string]Token{},
-		policies: map[string]Policy{}, spaces: []string{"default"}, reports: map[Service][]Report{}, denied: map[string]bool{}}
+		policies: map[string]Policy{}, spaces: []string{"default"}, partitions: []string{"default", "p"}, reports: map[Service][]Report{}, denied: map[string]bool{}}
 }
 
 // do makes a call: f under the lock, unless the gate is shut.
@@ -170,7 +171,7 @@ func (m *model) check(n Naming) error {
 	live := map[Service]bool{}
 	m.mu.Lock()
 	for _, info := range m.tasks {
-		if k := classify(info, n, ""); k.skip == "" {
+		if k := classify(info, n); k.skip == "" {
 			live[k.service] = true
 		}
 	}
@@ -192,7 +193,7 @@ func (m *model) check(n Naming) error {
 			errs = append(errs, fmt.Errorf("%s: secret is not the token", s))
 		}
 		for _, p := range n.links(s) {
-			if !slices.Contains(t.Policies, p) {
+			if !slices.Contains(t.Policies, linkTo(p)[0]) {
 				errs = append(errs, fmt.Errorf("%s: token lacks policy %s", s, p))
 			}
 		}

@@ -2,7 +2,10 @@ package acl
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"meshtask/internal/servicename"
 )
 
 // Tags of a mesh task.
@@ -29,12 +32,8 @@ const (
 	defaultName               = "default"
 )
 
-// isPolicyName says whether Consul takes s as a policy's name.
-func isPolicyName(s string) bool {
-	return s != "" && len(s) <= 128 && !strings.ContainsFunc(s, func(c rune) bool {
-		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '_' && c != '-'
-	})
-}
+// fold is the form in which Consul compares the names of policies.
+func fold(name string) string { return strings.ToLower(name) }
 
 // Service names one service of the mesh. Namespace and Partition are both empty
 // without partitions, and both set with them.
@@ -54,7 +53,26 @@ func (s Service) String() string {
 type Naming struct {
 	Prefix    string // of secrets
 	Cluster   Cluster
-	Partition string // ours; empty: partitions are off
+	Partition string   // ours; empty: partitions are off
+	Reserved  []string // names of secrets that no service may have
+}
+
+// refuses says why a service of that name is never served; "": it is. Tags are
+// written by whoever may run a task, so nothing of a name is taken on trust.
+func (n Naming) refuses(s Service) string {
+	if err := servicename.Check(s.Name); err != nil {
+		return fmt.Sprintf("service name %q %v", s.Name, err)
+	}
+	if n.Partition != "" {
+		if err := servicename.Chars(s.Namespace); err != nil {
+			return fmt.Sprintf("namespace %q %v", s.Namespace, err)
+		}
+	}
+	own := fold(n.secret(s))
+	if slices.ContainsFunc(n.Reserved, func(r string) bool { return fold(r) == own }) {
+		return fmt.Sprintf("service %q would have the secret %q, which is the installation's own", s.Name, n.secret(s))
+	}
+	return ""
 }
 
 // secret is the name of a service's secret.
@@ -93,35 +111,57 @@ func (n Naming) description(what string, s Service) string {
 	return text
 }
 
-// owner reads a description of ours: what is "Token" or "Policy". Every line is
-// compared whole, so that cluster dev never owns what is dev-2's, and a text
-// with anything else in it belongs to somebody else.
-func (n Naming) owner(what, text string) (Service, bool) {
+// described is what a description of ours says.
+type described struct{ name, cluster, partition, namespace string }
+
+// parseDescription reads a description of ours: what is "Token" or "Policy". Every
+// line is taken whole, and a text with anything else in it belongs to somebody else.
+func (n Naming) parseDescription(what, text string) (d described, ok bool) {
 	lines := strings.Split(text, "\n")
 	name, ok := strings.CutPrefix(lines[0], what+" for ")
 	if !ok {
-		return Service{}, false
+		return d, false
 	}
-	name, ok = strings.CutSuffix(name, " service")
-	if !ok || name == "" || len(lines) < 2 {
-		return Service{}, false
+	if d.name, ok = strings.CutSuffix(name, " service"); !ok || d.name == "" || len(lines) < 2 {
+		return d, false
 	}
-	cluster, ok := strings.CutPrefix(lines[1], lineCluster)
-	if !ok || !n.Cluster.Is(cluster) {
-		return Service{}, false
+	if d.cluster, ok = strings.CutPrefix(lines[1], lineCluster); !ok || d.cluster == "" {
+		return d, false
 	}
 	if n.Partition == "" {
-		return Service{Name: name}, len(lines) == 2
+		return d, len(lines) == 2
 	}
 	if len(lines) != 4 {
+		return d, false
+	}
+	var named bool
+	d.partition, ok = strings.CutPrefix(lines[2], linePartition)
+	d.namespace, named = strings.CutPrefix(lines[3], lineNamespace)
+	return d, ok && named && d.partition == n.Partition && d.namespace != ""
+}
+
+// owner is the service of this cluster that a description is for. Clusters are
+// compared whole, so that cluster dev never owns what is dev-2's.
+func (n Naming) owner(what, text string) (Service, bool) {
+	d, ok := n.parseDescription(what, text)
+	if !ok || !n.Cluster.Is(d.cluster) {
 		return Service{}, false
 	}
-	partition, ok1 := strings.CutPrefix(lines[2], linePartition)
-	namespace, ok2 := strings.CutPrefix(lines[3], lineNamespace)
-	if !ok1 || !ok2 || partition != n.Partition || namespace == "" {
-		return Service{}, false
-	}
-	return Service{Name: name, Namespace: namespace, Partition: partition}, true
+	return Service{Name: d.name, Namespace: d.namespace, Partition: d.partition}, true
+}
+
+// policyOwner is the service of this cluster that a policy is for: its name and
+// its description say so.
+func (n Naming) policyOwner(p Policy) (Service, bool) {
+	s, ok := n.owner("Policy", p.Description)
+	return s, ok && fold(p.Name) == fold(n.policy(s))
+}
+
+// describes says whether a policy's description is ours for this very service, in
+// whichever cluster: clusters with one Consul share the policy.
+func (n Naming) describes(s Service, text string) bool {
+	d, ok := n.parseDescription("Policy", text)
+	return ok && s == Service{Name: d.name, Namespace: d.namespace, Partition: d.partition}
 }
 
 // clientRules are the rules of the agents' policy.

@@ -99,7 +99,8 @@ func TestOwner(t *testing.T) {
 
 func TestClassify(t *testing.T) {
 	const def = "arn:aws:ecs:us-east-1:1:task-definition/fam:7"
-	open, ent := Naming{Prefix: "pre"}, Naming{Prefix: "pre", Partition: "p"}
+	reserved := Config{SecretPrefix: "pre", ClientSecret: "pre-agents"}.reserved()
+	open, ent := Naming{Prefix: "pre", Reserved: reserved}, Naming{Prefix: "pre", Partition: "p", Reserved: reserved}
 	tags := func(kv ...string) map[string]string {
 		m := map[string]string{tagMesh: "true"}
 		for i := 0; i < len(kv); i += 2 {
@@ -120,15 +121,26 @@ func TestClassify(t *testing.T) {
 		{"mesh False", open, TaskInfo{Definition: def, Tags: tags(tagMesh, "True")}, Service{}, "propagate"},
 		{"bad ARN", open, TaskInfo{Definition: "fam", Tags: tags()}, Service{}, "no family"},
 		{"ARN without revision", open, TaskInfo{Definition: "arn:aws:ecs:us-east-1:1:task-definition/fam", Tags: tags()}, Service{}, "no family"},
-		{"quotes", open, TaskInfo{Tags: tags(tagService, `x" { policy = "write" }`)}, Service{}, "makes no name"},
-		{"client secret", open, TaskInfo{Tags: tags(tagService, "consul-client-token")}, Service{}, "would share the secret"},
+		{"quotes", open, TaskInfo{Tags: tags(tagService, `x" { policy = "write" }`)}, Service{}, "must have 1–64"},
+		{"client secret", open, TaskInfo{Tags: tags(tagService, "agents")}, Service{}, "is the installation's own"},
+		{"client secret by its usual name", open, TaskInfo{Tags: tags(tagService, "consul-client-token")}, Service{}, "is the installation's own"},
+		{"gossip key", open, TaskInfo{Tags: tags(tagService, "gossip-key")}, Service{}, "is the installation's own"},
+		{"CA", open, TaskInfo{Tags: tags(tagService, "ca-cert")}, Service{}, "is the installation's own"},
+		{"bootstrap token", open, TaskInfo{Tags: tags(tagService, "bootstrap-token")}, Service{}, "is the installation's own"},
+		{"bootstrap token by the family", open, TaskInfo{Definition: "arn:aws:ecs:us-east-1:1:task-definition/Bootstrap-Token:1", Tags: tags()}, Service{}, "is the installation's own"},
+		{"client secret by three parts", Naming{Prefix: "pre", Partition: "token", Reserved: reserved},
+			TaskInfo{Tags: tags(tagService, "consul", tagPartition, "token", tagNamespace, "client")}, Service{}, "is the installation's own"},
+		{"capitals", open, TaskInfo{Tags: tags(tagService, "WEB")}, Service{}, "has capital letters"},
+		{"family with capitals", open, TaskInfo{Definition: "arn:aws:ecs:us-east-1:1:task-definition/CMS-Prod:7", Tags: tags()}, Service{Name: "cms-prod"}, ""},
+		{"a proxy's", open, TaskInfo{Tags: tags(tagService, "web-sidecar-proxy")}, Service{}, "ends in"},
+		{"namespace with capitals", ent, TaskInfo{Tags: tags(tagService, "web", tagPartition, "p", tagNamespace, "N")}, Service{}, "has capital letters"},
 		{"both tags", ent, TaskInfo{Tags: tags(tagService, "web", tagPartition, "p", tagNamespace, "n")}, Service{"web", "n", "p"}, ""},
 		{"neither", ent, TaskInfo{Tags: tags(tagService, "web")}, Service{}, `partition "default" is not ours`},
 		{"partition alone", ent, TaskInfo{Tags: tags(tagService, "web", tagPartition, "p")}, Service{}, "both or neither"},
 		{"namespace alone", ent, TaskInfo{Tags: tags(tagService, "web", tagNamespace, "n")}, Service{}, "both or neither"},
 		{"tags without partitions", open, TaskInfo{Tags: tags(tagService, "web", tagPartition, "p")}, Service{Name: "web"}, ""},
 	} {
-		got := classify(tt.info, tt.n, "pre-consul-client-token")
+		got := classify(tt.info, tt.n)
 		if got.service != tt.want || (got.skip == "") != (tt.skip == "") || !strings.Contains(got.skip, tt.skip) {
 			t.Errorf("%s: %v, skip %q", tt.name, got.service, got.skip)
 		}

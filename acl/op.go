@@ -51,15 +51,23 @@ func (o Op) String() string {
 		return "create policy " + o.Policy.Name
 	case PutToken:
 		if o.Token.AccessorID == "" {
-			return fmt.Sprintf("create token with the IDs of the secret, policies %v", o.Token.Policies)
+			return fmt.Sprintf("create token with the IDs of the secret, policies %v", linkNames(o.Token.Policies))
 		}
-		return fmt.Sprintf("put token %s with policies %v", o.Token.AccessorID, o.Token.Policies)
+		return fmt.Sprintf("put token %s with policies %v", o.Token.AccessorID, linkNames(o.Token.Policies))
 	case DeleteToken:
 		return "delete token " + o.Token.AccessorID
 	case DeletePolicy:
 		return "delete policy " + o.Policy.Name
 	}
 	return "unknown operation"
+}
+
+func linkNames(links []Link) []string {
+	var names []string
+	for _, l := range links {
+		names = append(names, l.Name)
+	}
+	return names
 }
 
 // object is what the operation was done to; made are the IDs that the chain has

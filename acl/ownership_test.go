@@ -90,8 +90,8 @@ func TestTakesOver(t *testing.T) {
 				if version == "v0.2 on EC2" {
 					old.Description, old.Identities = "Token for web service\nconsul.hashicorp.com/cluster: prod", []string{"web"}
 				} else {
-					old.Description, old.Policies = "Token for web service\nconsul.hashicorp.com/cluster: "+modelCluster, []string{"web-service"}
-					m.policies["web-service"] = Policy{ID: "web-service", Name: "web-service", Description: "Policy for web service\nconsul.hashicorp.com/cluster: " + modelCluster,
+					old.Description, old.Policies = "Token for web service\nconsul.hashicorp.com/cluster: "+modelCluster, linkTo("web-service")
+					m.policies["web-service"] = Policy{ID: policyID("web-service"), Name: "web-service", Description: "Policy for web service\nconsul.hashicorp.com/cluster: " + modelCluster,
 						Rules: "service \"web\" {\n  policy = \"write\"\n}\nservice \"web-sidecar-proxy\" {\n  policy = \"write\"\n}\nservice_prefix \"\" {\n  policy = \"read\"\n}\nnode_prefix \"\" {\n  policy = \"read\"\n}"}
 				}
 				m.tokens[have.AccessorID] = old
@@ -129,7 +129,7 @@ func TestPartitions(t *testing.T) {
 		}
 		want := "Token for web service\nconsul.hashicorp.com/cluster: " + modelCluster + "\nconsul.hashicorp.com/partition: p\nconsul.hashicorp.com/namespace: n1"
 		for _, tok := range m.tokens {
-			if tok.Description != want || !slices.Equal(tok.Policies, []string{"web-n1-service", "cross-namespace-read"}) {
+			if tok.Description != want || !slices.Equal(tok.Policies, linkTo("web-n1-service", "cross-namespace-read")) {
 				t.Errorf("token %q with policies %v", tok.Description, tok.Policies)
 			}
 		}

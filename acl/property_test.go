@@ -22,7 +22,7 @@ func (m *model) see(t testing.TB, n Naming) World {
 	defer func() { m.gate = gate }()
 	w := World{Naming: n, Now: time.Now(), MakeSecrets: true, Live: map[Service][]string{}, Ended: map[Service]bool{}, Secrets: map[Service]Secret{}, Reports: map[Service][]Report{}}
 	for _, arn := range slices.Sorted(maps.Keys(m.tasks)) {
-		if k := classify(m.tasks[arn], n, ""); k.skip == "" {
+		if k := classify(m.tasks[arn], n); k.skip == "" {
 			w.Live[k.service] = append(w.Live[k.service], arn)
 		}
 	}
@@ -148,9 +148,7 @@ func converge(t *testing.T, seed uint64, partition string, tags []string) error 
 			}
 			return nil
 		}
-		for _, ch := range append(plan.Common, plan.Chains...) { // one by one: the seed decides
-			c.carryOut(t.Context(), ch)
-		}
+		c.oneByOne(t, plan)
 		m.gate = nil
 	}
 	for range 4 {
@@ -159,9 +157,9 @@ func converge(t *testing.T, seed uint64, partition string, tags []string) error 
 		if plan.Empty() {
 			break
 		}
-		for _, ch := range append(plan.Common, plan.Chains...) {
-			if o := c.carryOut(t.Context(), ch); o.err != nil && !errors.Is(o.err, ErrConflict) {
-				return fmt.Errorf("%s: %w", ch.For, o.err)
+		for _, o := range c.oneByOne(t, plan) {
+			if o.err != nil && !errors.Is(o.err, ErrConflict) {
+				return fmt.Errorf("%s: %w", o.chain.For, o.err)
 			}
 		}
 		m.reportAll(t, c.naming)
@@ -180,6 +178,20 @@ func converge(t *testing.T, seed uint64, partition string, tags []string) error 
 		}
 	}
 	return m.checkButFindings(t, c.naming)
+}
+
+// oneByOne is apply without concurrency, so that the seed decides.
+func (c *Controller) oneByOne(t *testing.T, plan Plan) (out []outcome) {
+	shared := made{}
+	for _, ch := range plan.Common {
+		o := c.carryOut(t.Context(), ch, nil)
+		maps.Copy(shared, o.made)
+		out = append(out, o)
+	}
+	for _, ch := range plan.Chains {
+		out = append(out, c.carryOut(t.Context(), ch, shared))
+	}
+	return out
 }
 
 // checkButFindings is check for the services of which nothing is found wrong:

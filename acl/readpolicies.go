@@ -3,6 +3,7 @@ package acl
 import (
 	"context"
 	"fmt"
+	"maps"
 )
 
 // readPolicies lists policies and namespaces, and reads the rules of those
@@ -24,26 +25,39 @@ func (c *Controller) readPolicies(ctx context.Context, st *state, w *World, a at
 			return fmt.Errorf("list the namespaces: %w", err)
 		}
 	}
-	compare := map[string]bool{}
-	for s := range a.audited {
-		compare[w.Naming.policy(s)] = true
-	}
-	if a.client {
-		compare[w.Naming.clientPolicy()] = true
-	}
+	compare := c.compared(st, w, a)
 	if st.auditor {
-		compare[crossNamespacePolicy] = w.Naming.Partition != ""
 		st.leftover = map[Service]bool{}
 	}
+	exist := map[string]bool{}
 	for i, p := range w.Policies {
-		if s, ok := w.Naming.owner("Policy", p.Description); ok && st.auditor {
+		exist[p.ID] = true
+		if s, ok := w.Naming.policyOwner(p); ok && st.auditor {
 			st.leftover[s] = true
 		}
-		if compare[p.Name] {
+		if needed, ok := compare[fold(p.Name)]; ok && needed(p) {
 			w.Policies[i].Rules = c.rules(ctx, st, p)
 		}
 	}
+	maps.DeleteFunc(st.rules, func(id string, _ Policy) bool { return !exist[id] })
 	return nil
+}
+
+// compared are the policies, by folded name, whose rules are read: those that an
+// audit compares, and those whose description does not say that they are ours.
+func (c *Controller) compared(st *state, w *World, a attention) map[string]func(Policy) bool {
+	always := func(Policy) bool { return true }
+	compare := map[string]func(Policy) bool{}
+	for s := range a.services {
+		compare[fold(w.Naming.policy(s))] = func(p Policy) bool { return a.audited[s] || !w.Naming.describes(s, p.Description) }
+	}
+	if a.client {
+		compare[fold(w.Naming.clientPolicy())] = always
+	}
+	if w.Naming.Partition != "" {
+		compare[crossNamespacePolicy] = func(p Policy) bool { return st.auditor || p.Description != crossNamespaceDescription }
+	}
+	return compare
 }
 
 // rules are a policy's rules, or "" when they cannot be read; that is no reason

@@ -14,7 +14,7 @@ import (
 // been carried out it has nothing more to say.
 func Reconcile(w World) Plan {
 	v := newView(w)
-	v.common()
+	v.shared()
 	v.client()
 	for _, s := range sorted(v.Live) {
 		if sec, ok := v.Secrets[s]; ok {
@@ -50,54 +50,25 @@ func (v *view) find(subject, reason string, failure bool) {
 	v.plan.Findings = append(v.plan.Findings, Finding{Subject: subject, Reason: reason, Failure: failure})
 }
 
-// common makes what several services share: Enterprise's namespaces, which are
-// never deleted, and the policy for reading across them.
-func (v *view) common() {
-	if v.Naming.Partition == "" || len(v.Live) == 0 {
-		return
-	}
-	if ops := v.policy(crossNamespacePolicy, crossNamespaceDescription, v.Naming.crossNamespaceRules()); len(ops) > 0 {
-		v.plan.Common = append(v.plan.Common, Chain{For: "partition " + v.Naming.Partition, Ops: ops})
-	}
-	made := map[string]bool{}
-	for _, s := range sorted(v.Live) {
-		if !slices.Contains(v.Namespaces, s.Namespace) && !made[s.Namespace] {
-			made[s.Namespace] = true
-			v.plan.Common = append(v.plan.Common, Chain{For: "namespace " + s.Namespace, Ops: []Op{{Kind: CreateNamespace, Name: s.Namespace}}})
-		}
-	}
-}
-
-// policy makes sure that a policy exists. One that does is never changed, only
-// named when it is not what we would have written.
-func (v *view) policy(name, description, rules string) []Op {
-	p, ok := v.policies[name]
-	if !ok {
-		return []Op{{Kind: CreatePolicy, Policy: Policy{Name: name, Description: description, Rules: rules}}}
-	}
-	if p.Rules != "" && !sameRules(p.Rules, rules) {
-		v.find(policySubject(name), "its rules were edited by hand; it is used as it is", false)
-	}
-	return nil
-}
-
-// policySubject is the subject of findings on a policy.
-func policySubject(name string) string { return "policy " + name }
-
 // client looks after the token of the Consul client agents. Its description
 // names no cluster, so only the secret says which token it is.
 func (v *view) client() {
 	if v.Client == nil {
 		return
 	}
-	subject := clientSubject
-	ops, creds, ok := v.secret(subject, *v.Client, v.clientHeir())
+	subject, name := clientSubject, v.Naming.clientPolicy()
+	policy, ok := v.policy(subject, Policy{Name: name, Description: clientPolicyDescription, Rules: v.Naming.clientRules()},
+		func(text string) bool { return text == clientPolicyDescription })
 	if !ok {
 		return
 	}
-	name := v.Naming.clientPolicy()
-	ops = append(ops, v.policy(name, clientPolicyDescription, v.Naming.clientRules())...)
-	want := Token{AccessorID: creds.AccessorID, SecretID: creds.SecretID, Description: clientTokenDescription, Policies: []string{name}}
+	link := Link{ID: v.policies[fold(name)].ID, Name: name}
+	ops, creds, ok := v.secret(subject, *v.Client, v.clientHeir(link))
+	if !ok {
+		return
+	}
+	want := Token{AccessorID: creds.AccessorID, SecretID: creds.SecretID, Description: clientTokenDescription, Policies: []Link{link}}
+	ops = append(ops, policy...)
 	have, exists := v.byAccessor[creds.AccessorID]
 	switch {
 	case !exists || creds.zero():
@@ -105,7 +76,7 @@ func (v *view) client() {
 	case have.Description != clientTokenDescription:
 		v.find(subject, fmt.Sprintf("secret %s names token %s, which is not a client token", v.Client.Name, creds.AccessorID), true)
 		return
-	case !slices.Contains(have.Policies, name):
+	case !slices.ContainsFunc(have.Policies, func(l Link) bool { return l.ID == link.ID && link.ID != "" }):
 		ops = append(ops, Op{Kind: PutToken, Token: want})
 	}
 	v.chain(subject, Service{}, ops)
@@ -113,9 +84,12 @@ func (v *view) client() {
 
 // clientHeir is the token to refill an emptied client secret with: the only one
 // that has our client policy.
-func (v *view) clientHeir() *Token {
+func (v *view) clientHeir(policy Link) *Token {
+	if policy.ID == "" {
+		return nil
+	}
 	var heir *Token
-	for _, a := range v.users[v.Naming.clientPolicy()] {
+	for _, a := range v.users[policy.ID] {
 		if t := v.byAccessor[a]; t.Description == clientTokenDescription {
 			if heir != nil {
 				return nil
@@ -173,8 +147,21 @@ func (v *view) match(c Creds) (Token, bool) {
 // live looks after a service that has tasks.
 func (v *view) live(s Service, sec Secret) {
 	subject, own := s.String(), v.own[s]
+	if other, ok := v.doubles[s]; ok {
+		v.find(subject, fmt.Sprintf("its policy %s or its secret %s is that of service %s as well: rename one of the two", v.Naming.policy(s), v.Naming.secret(s), other), true)
+		return
+	}
+	if v.common != "" {
+		v.find(subject, "no token: "+v.common, true)
+		return
+	}
 	if t, ok := v.match(sec.Creds); ok && !slices.ContainsFunc(own, func(o Token) bool { return o.AccessorID == t.AccessorID }) {
 		v.find(subject, fmt.Sprintf("secret %s names token %s, which is not a token of this service and cluster", sec.Name, t.AccessorID), true)
+		return
+	}
+	policy, ok := v.policy(subject, Policy{Name: v.Naming.policy(s), Description: v.Naming.description("Policy", s), Rules: v.Naming.serviceRules(s)},
+		func(text string) bool { return v.Naming.describes(s, text) })
+	if !ok {
 		return
 	}
 	var heir *Token
@@ -185,10 +172,10 @@ func (v *view) live(s Service, sec Secret) {
 	if !ok {
 		return
 	}
-	ops = append(ops, v.policy(v.Naming.policy(s), v.Naming.description("Policy", s), v.Naming.serviceRules(s))...)
+	ops = append(ops, policy...)
 	current, exists := v.byAccessor[creds.AccessorID]
 	put := Op{Kind: PutToken, Token: Token{AccessorID: creds.AccessorID, SecretID: creds.SecretID,
-		Description: v.Naming.description("Token", s), Policies: v.Naming.links(s)}}
+		Description: v.Naming.description("Token", s), Policies: v.links(s)}}
 	switch {
 	case creds.zero() || !exists:
 		ops = append(ops, put)
@@ -264,7 +251,7 @@ func (v *view) ended(s Service, sec Secret) {
 		ops = append(ops, Op{Kind: DeleteToken, Token: Token{AccessorID: t.AccessorID}})
 	}
 	for _, p := range v.ownPolicy[s] {
-		if !slices.ContainsFunc(v.users[p.Name], func(a string) bool { return !mine[a] }) {
+		if !slices.ContainsFunc(v.users[p.ID], func(a string) bool { return !mine[a] }) {
 			ops = append(ops, Op{Kind: DeletePolicy, Policy: Policy{ID: p.ID, Name: p.Name}})
 		}
 	}

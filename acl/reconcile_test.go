@@ -15,9 +15,9 @@ func TestReconcile(t *testing.T) {
 	now := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
 	a, b := Creds{"aaaa", "secret-a"}, Creds{"bbbb", "secret-b"}
 	token := func(c Creds, age time.Duration) Token {
-		return Token{AccessorID: c.AccessorID, SecretID: c.SecretID, Description: text, Policies: []string{"web-service"}, Created: now.Add(-age)}
+		return Token{AccessorID: c.AccessorID, SecretID: c.SecretID, Description: text, Policies: []Link{{ID: "p", Name: "web-service"}}, Created: now.Add(-age)}
 	}
-	foreign := Token{AccessorID: b.AccessorID, SecretID: b.SecretID, Description: "mine", Policies: []string{"web-service"}}
+	foreign := Token{AccessorID: b.AccessorID, SecretID: b.SecretID, Description: "mine", Policies: []Link{{ID: "p", Name: "web-service"}}}
 	policy := []Policy{{ID: "p", Name: "web-service", Description: policyText}}
 	const arn = "arn:aws:ecs:us-east-1:1:task/prod/t1"
 	live := func(sec Secret, p []Policy, tokens ...Token) World {
@@ -51,7 +51,7 @@ func TestReconcile(t *testing.T) {
 		{"more than ours, filled", live(Secret{Creds: a, Extra: true}, policy, token(a, 0)), "", ""},
 		{"names a foreign token", live(Secret{Creds: b}, policy, foreign), "", "not a token of this service"},
 		{"not read", World{Live: map[Service][]string{web: {arn}}}, "", ""},
-		{"rules edited", live(Secret{Creds: a}, []Policy{{ID: "p", Name: "web-service", Rules: "x"}}, token(a, 0)), "", "edited by hand"},
+		{"rules edited", live(Secret{Creds: a}, []Policy{{ID: "p", Name: "web-service", Description: policyText, Rules: "x"}}, token(a, 0)), "", "edited by hand"},
 		{"not old enough", with(live(Secret{Creds: a}, policy, token(a, time.Hour)), rotate), "", ""},
 		{"old", with(live(Secret{Creds: a}, policy, token(a, 24*time.Hour)), rotate), fill + "; " + create, ""},
 		{"rotating, nobody was asked", live(Secret{Creds: b}, policy, token(a, 2), token(b, 1)), "", ""},

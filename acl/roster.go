@@ -70,7 +70,7 @@ func (c *Controller) describe(ctx context.Context, r *roster, arns []string) err
 		return err
 	})
 	for _, info := range infos {
-		t := classify(info, c.naming, c.cfg.clientSecretName())
+		t := classify(info, c.naming)
 		r.tasks[info.ARN] = t
 		if t.skip != "" {
 			c.say.skipped(info.ARN, t.skip)

@@ -1,6 +1,7 @@
 package acl
 
 import (
+	"maps"
 	"slices"
 	"time"
 )
@@ -45,6 +46,12 @@ func (st *state) failed(subject string, now time.Time, interval time.Duration) {
 }
 
 func (st *state) succeeded(subject string) { delete(st.retry, subject) }
+
+// forget keeps only what is known of these services and subjects.
+func (st *state) forget(services map[Service]bool, subjects map[string]bool) {
+	maps.DeleteFunc(st.accessors, func(s Service, _ string) bool { return !services[s] })
+	maps.DeleteFunc(st.retry, func(subject string, _ attempt) bool { return !subjects[subject] })
+}
 
 // waits says whether it is too early for another look at a subject.
 func (st *state) waits(subject string, now time.Time) bool {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"sync"
 	"time"
 )
@@ -27,7 +28,6 @@ func (c *Controller) sweep(ctx context.Context, st *state) error {
 	if listed != nil {
 		listed = fmt.Errorf("list the tasks: %w", listed)
 	}
-	c.say.forget(st.roster.tasks)
 	w := World{Naming: c.naming, Now: time.Now(), RotateAfter: c.cfg.RotateAfter, MakeSecrets: c.cfg.CreateSecrets, Live: st.roster.live}
 	err := c.call(ctx, "consul:ListTokens", func(ctx context.Context) (err error) {
 		w.Tokens, err = c.consul.Tokens(ctx)
@@ -46,7 +46,9 @@ func (c *Controller) sweep(ctx context.Context, st *state) error {
 	if listed == nil {
 		w.Ended = st.absences.observe(w.Now, c.cfg.DeletionGrace, having(v, st.leftover), w.Live)
 		v.Ended = w.Ended
+		c.forget(st, v)
 	}
+	c.nameUnserved(v)
 	c.gauge(st, v)
 	a := st.pick(v, w.Now, c.batch())
 	if a.none() {
@@ -59,7 +61,7 @@ func (c *Controller) sweep(ctx context.Context, st *state) error {
 	return errors.Join(listed, err)
 }
 
-// having are the services that have something of ours.
+// having are the services that have something of ours, and may.
 func having(v *view, leftover map[Service]bool) map[Service]bool {
 	have := map[Service]bool{}
 	for s := range v.own {
@@ -68,7 +70,43 @@ func having(v *view, leftover map[Service]bool) map[Service]bool {
 	for s := range leftover {
 		have[s] = true
 	}
+	maps.DeleteFunc(have, func(s Service, _ bool) bool { return v.Naming.refuses(s) != "" })
 	return have
+}
+
+// nameUnserved names the tokens that an earlier controller made for services
+// whose name is not served. They are left alone: tasks may use them.
+func (c *Controller) nameUnserved(v *view) {
+	for s, own := range v.own {
+		if why := v.Naming.refuses(s); why != "" {
+			reason := fmt.Sprintf("token %s is left alone: %s; delete it in Consul when no task uses it", own[0].AccessorID, why)
+			c.say.found(s.String(), []Finding{{Subject: s.String(), Reason: reason}})
+		}
+	}
+}
+
+// forget drops what is remembered of tasks, services and policies that are no
+// more: neither their retries nor their findings outlive them.
+func (c *Controller) forget(st *state, v *view) {
+	services := map[Service]bool{}
+	for _, t := range st.roster.tasks { // for a while also those that a list left out
+		if t.skip == "" {
+			services[t.service] = true
+		}
+	}
+	for s := range v.own {
+		services[s] = true
+	}
+	for s := range st.leftover {
+		services[s] = true
+	}
+	subjects := map[string]bool{clientSubject: true, policySubject(c.naming.clientPolicy()): true,
+		policySubject(crossNamespacePolicy): true, partitionSubject(c.naming.Partition): true}
+	for s := range services {
+		subjects[s.String()], subjects[policySubject(c.naming.policy(s))], subjects[namespaceSubject(s.Namespace)] = true, true, true
+	}
+	st.forget(services, subjects)
+	c.say.forget(st.roster.tasks, subjects)
 }
 
 // batch is how many services an audit looks at within one sweep: so many that
@@ -87,6 +125,7 @@ func (c *Controller) gauge(st *state, v *view) {
 	}
 	c.stats.update(func(s *Stats) {
 		s.Tasks, s.Skipped, s.Services, s.Tokens = st.roster.count, st.roster.skipped(), len(v.Live), own
+		s.Findings = c.say.open()
 	})
 }
 

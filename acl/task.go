@@ -3,6 +3,8 @@ package acl
 import (
 	"fmt"
 	"strings"
+
+	"meshtask/internal/servicename"
 )
 
 // TaskInfo is what ECS says of a task.
@@ -21,7 +23,7 @@ type task struct {
 }
 
 // classify decides whether a task is ours, and for which service.
-func classify(t TaskInfo, n Naming, clientSecret string) task {
+func classify(t TaskInfo, n Naming) task {
 	if t.Tags[tagMesh] != "true" {
 		return task{skip: fmt.Sprintf("tag %s is not \"true\" (does the ECS service propagate the tags of its task definition?)", tagMesh)}
 	}
@@ -31,7 +33,7 @@ func classify(t TaskInfo, n Naming, clientSecret string) task {
 		if !ok {
 			return task{skip: fmt.Sprintf("no tag %s, and no family in task definition %q", tagService, t.Definition)}
 		}
-		s.Name = family
+		s.Name = servicename.Default(family)
 	}
 	if n.Partition != "" {
 		s.Partition, s.Namespace = t.Tags[tagPartition], t.Tags[tagNamespace]
@@ -47,11 +49,8 @@ func classify(t TaskInfo, n Naming, clientSecret string) task {
 			return task{skip: fmt.Sprintf("partition %q is not ours (%q)", s.Partition, n.Partition)}
 		}
 	}
-	if !isPolicyName(n.policy(s)) {
-		return task{skip: fmt.Sprintf("service %q makes no name of a Consul policy: at most 128 letters, digits, - and _", s.Name)}
-	}
-	if n.secret(s) == clientSecret {
-		return task{skip: fmt.Sprintf("service %q would share the secret %q of the client agents", s.Name, clientSecret)}
+	if why := n.refuses(s); why != "" {
+		return task{skip: why}
 	}
 	return task{service: s}
 }

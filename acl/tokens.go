@@ -56,7 +56,7 @@ func (c consulACL) Tokens(ctx context.Context) ([]Token, error) {
 			t.SecretID = secret.String(e.SecretID)
 		}
 		for _, p := range e.Policies {
-			t.Policies = append(t.Policies, p.Name)
+			t.Policies = append(t.Policies, Link{ID: p.ID, Name: p.Name})
 		}
 		for _, s := range e.ServiceIdentities {
 			t.Identities = append(t.Identities, s.ServiceName)
@@ -70,7 +70,7 @@ func (c consulACL) PutToken(ctx context.Context, t Token) error {
 	create := &api.ACLToken{AccessorID: t.AccessorID, SecretID: t.SecretID.Reveal(), Description: t.Description,
 		Partition: c.partition, Namespace: c.namespace()}
 	for _, p := range t.Policies {
-		create.Policies = append(create.Policies, &api.ACLLink{Name: p})
+		create.Policies = append(create.Policies, &api.ACLLink{ID: p.ID})
 	}
 	_, _, err := c.api.ACL().TokenCreate(create, c.write(ctx))
 	if err == nil {
@@ -88,8 +88,8 @@ func (c consulACL) PutToken(ctx context.Context, t Token) error {
 	}
 	changed := false
 	for _, p := range t.Policies {
-		if !slices.ContainsFunc(have.Policies, func(l *api.ACLLink) bool { return l.Name == p }) {
-			have.Policies, changed = append(have.Policies, &api.ACLLink{Name: p}), true
+		if !slices.ContainsFunc(have.Policies, func(l *api.ACLLink) bool { return l.ID == p.ID }) {
+			have.Policies, changed = append(have.Policies, &api.ACLLink{ID: p.ID}), true
 		}
 	}
 	if changed {
@@ -126,13 +126,22 @@ func (c consulACL) PolicyRules(ctx context.Context, id string) (string, error) {
 	return p.Rules, nil
 }
 
-func (c consulACL) CreatePolicy(ctx context.Context, p Policy) error {
-	_, _, err := c.api.ACL().PolicyCreate(&api.ACLPolicy{Name: p.Name, Description: p.Description, Rules: p.Rules,
+func (c consulACL) CreatePolicy(ctx context.Context, p Policy) (string, error) {
+	made, _, err := c.api.ACL().PolicyCreate(&api.ACLPolicy{Name: p.Name, Description: p.Description, Rules: p.Rules,
 		Partition: c.partition, Namespace: c.namespace()}, c.write(ctx))
-	if err != nil && strings.Contains(err.Error(), "already exists") {
-		return nil
+	if err != nil {
+		return "", consulError(taken(err, "policy "+p.Name), "acl:write")
 	}
-	return consulError(err, "acl:write")
+	return made.ID, nil
+}
+
+// taken is ErrConflict for Consul's answer that something of that name exists:
+// whose it is, the next look tells.
+func taken(err error, what string) error {
+	if strings.Contains(err.Error(), "already exists") {
+		return fmt.Errorf("%s exists already: it %w", what, ErrConflict)
+	}
+	return err
 }
 
 func (c consulACL) DeletePolicy(ctx context.Context, id string) error {
@@ -162,10 +171,10 @@ func (c consulACL) CreateNamespace(ctx context.Context, name string) error {
 	q.Namespace = ""
 	_, _, err := c.api.Namespaces().Create(&api.Namespace{Name: name, Partition: c.partition,
 		ACLs: &api.NamespaceACLConfig{PolicyDefaults: []api.ACLLink{{Name: crossNamespacePolicy}}}}, q)
-	if err != nil && strings.Contains(err.Error(), "already exists") {
-		return nil
+	if err != nil {
+		return consulError(taken(err, "namespace "+name), "operator:write")
 	}
-	return consulError(err, "operator:write")
+	return nil
 }
 
 // Reports reads them from the meta of the service's instances.

@@ -1,6 +1,7 @@
 package acl
 
 import (
+	"maps"
 	"sync"
 
 	"github.com/hashicorp/go-hclog"
@@ -30,16 +31,13 @@ func (v *voice) skipped(arn, reason string) {
 	v.log.Info("task skipped", "task", arn, "reason", reason)
 }
 
-// forget drops the tasks that keep does not hold, so that memory is bounded by
-// the tasks that there are.
-func (v *voice) forget(keep map[string]task) {
+// forget keeps only these tasks and subjects, so that memory is bounded by what
+// there is, and what is gone is no longer counted.
+func (v *voice) forget(tasks map[string]task, subjects map[string]bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for arn := range v.tasks {
-		if _, ok := keep[arn]; !ok {
-			delete(v.tasks, arn)
-		}
-	}
+	maps.DeleteFunc(v.tasks, func(arn, _ string) bool { _, ok := tasks[arn]; return !ok })
+	maps.DeleteFunc(v.spoken, func(subject string, _ map[string]bool) bool { return !subjects[subject] })
 }
 
 // found names those of a subject's findings that were not there when it was

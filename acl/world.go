@@ -13,10 +13,14 @@ type Token struct {
 	AccessorID  string
 	SecretID    secret.String // empty: Consul does not show it to us
 	Description string
-	Policies    []string // names of the policies linked
+	Policies    []Link
 	Identities  []string // services of its service identities
 	Created     time.Time
 }
+
+// Link is a token's link to a policy. An ID that is empty is that of the policy of
+// this name that was made just before.
+type Link struct{ ID, Name string }
 
 // Policy is a Consul ACL policy. Rules are empty where they were not read.
 type Policy struct {
@@ -53,9 +57,11 @@ type view struct {
 	own        map[Service][]Token // our tokens by service, oldest first
 	byAccessor map[string]Token
 	bySecret   map[secret.String]Token
-	policies   map[string]Policy // by name
+	policies   map[string]Policy // by folded name
 	ownPolicy  map[Service][]Policy
-	users      map[string][]string // accessors by the name of a policy
+	users      map[string][]string // accessors by the ID of a policy
+	doubles    map[Service]Service // services that are refused: another has one of their names
+	common     string              // why no service gets a token; empty: nothing
 	plan       Plan
 }
 
@@ -68,7 +74,7 @@ func newView(w World) *view {
 			v.bySecret[t.SecretID] = t
 		}
 		for _, p := range t.Policies {
-			v.users[p] = append(v.users[p], t.AccessorID)
+			v.users[p.ID] = append(v.users[p.ID], t.AccessorID)
 		}
 		if s, ok := w.Naming.owner("Token", t.Description); ok {
 			v.own[s] = append(v.own[s], t)
@@ -80,23 +86,36 @@ func newView(w World) *view {
 		})
 	}
 	for _, p := range w.Policies {
-		v.policies[p.Name] = p
-		if s, ok := w.Naming.owner("Policy", p.Description); ok {
+		v.policies[fold(p.Name)] = p
+		if s, ok := w.Naming.policyOwner(p); ok {
 			v.ownPolicy[s] = append(v.ownPolicy[s], p)
 		}
 	}
+	v.doubles = v.findDoubles()
 	return v
 }
 
+// links are the policies of a service's token, with the IDs of those that exist.
+func (v *view) links(s Service) []Link {
+	var links []Link
+	for _, name := range v.Naming.links(s) {
+		links = append(links, Link{ID: v.policies[fold(name)].ID, Name: name})
+	}
+	return links
+}
+
 // lacks are the policies that a service's token should have and does not. A
-// service identity, as v0.2 made it, stands for the service's own policy.
-func (v *view) lacks(t Token, s Service) []string {
-	var missing []string
-	for _, p := range v.Naming.links(s) {
-		if slices.Contains(t.Policies, p) || p == v.Naming.policy(s) && slices.Contains(t.Identities, s.Name) {
-			continue
+// service identity, as v0.2 made it, stands for the service's own policy. Where
+// the policies were not read, names have to do.
+func (v *view) lacks(t Token, s Service) []Link {
+	var missing []Link
+	for _, want := range v.links(s) {
+		linked := slices.ContainsFunc(t.Policies, func(l Link) bool {
+			return want.ID == l.ID || want.ID == "" && fold(want.Name) == fold(l.Name)
+		})
+		if !linked && (want.Name != v.Naming.policy(s) || !slices.Contains(t.Identities, s.Name)) {
+			missing = append(missing, want)
 		}
-		missing = append(missing, p)
 	}
 	return missing
 }

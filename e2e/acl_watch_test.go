@@ -19,6 +19,7 @@ import (
 
 // consulTap is a proxy in front of a Consul server that counts the calls.
 type consulTap struct {
+	http.Handler
 	URL string
 
 	mu    sync.Mutex
@@ -29,12 +30,13 @@ func newConsulTap(t testing.TB, addr string) *consulTap {
 	t.Helper()
 	k := &consulTap{calls: map[string]int{}}
 	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: addr})
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	k.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		k.mu.Lock()
 		k.calls[r.Method+" "+r.URL.Path]++
 		k.mu.Unlock()
 		proxy.ServeHTTP(w, r)
-	}))
+	})
+	server := httptest.NewServer(k)
 	t.Cleanup(server.Close)
 	k.URL = server.URL
 	return k

@@ -30,6 +30,7 @@ func controllerFlags(fs *flag.FlagSet) {
 	fs.String("cluster", "", "name or ARN of the ECS cluster (own task's)")
 	fs.String("consul-client-secret-arn", "", "secret of the Consul client agents' token")
 	fs.String("secret-name-prefix", "", "prefix of the secrets' names, required")
+	fs.String("reserved", "", "more secrets, separated by commas, that no service may have")
 	fs.Bool("partitions-enabled", false, "Consul Enterprise: partitions and namespaces")
 	fs.String("partition", "", "the partition to work for (default)")
 	fs.String("interval", "", "from one sweep to the next (10s)")
@@ -129,7 +130,7 @@ func newController(w *world, c call) (*controller, error) {
 	k.cfg = acl.Config{
 		Cluster: c.set["cluster"], SecretPrefix: c.set["secret-name-prefix"], ClientSecret: c.set["consul-client-secret-arn"],
 		Interval: duration("interval"), DeletionGrace: duration("deletion-grace"), AuditInterval: duration("audit-interval"),
-		RotateAfter: duration("rotate-after"), CreateSecrets: c.on("create-secrets"),
+		RotateAfter: duration("rotate-after"), Reserved: words(c.set["reserved"]), CreateSecrets: c.on("create-secrets"),
 		Once: c.on("once") || dry, DryRun: dry, Out: w.stdout, Log: k.log,
 	}
 	if k.cfg.SecretPrefix == "" {

@@ -20,7 +20,7 @@ ROLES = {
     "migrate-task": MESH_TASK,
     "migrate-execution": MESH_EXECUTION,
     "migrate-schedule": ("scheduler-role", {"RunTheJob", "GiveTheTaskItsTags", "GiveTheTaskItsRoles"}),
-    "shop-consul-acl-controller-task": ("controller-role", {"SeeTheTasksOfTheCluster", "ReadAndFillSecrets"}),
+    "shop-consul-acl-controller-task": ("controller-role", {"SeeTheTasksOfTheCluster", "ReadAndFillSecrets", "LeaveTheInstallationsOwnSecrets"}),
     "shop-consul-acl-controller-execution": ("execution-role", MESH_EXECUTION[1] | {"GiveTheControllerItsSecrets"}),
 }
 

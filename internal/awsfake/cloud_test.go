@@ -166,7 +166,19 @@ func TestParametersAndPolicies(t *testing.T) {
 	if _, err := get("/other/key"); code(err) != "AccessDeniedException" {
 		t.Errorf("not allowed: %v", err)
 	}
-	if _, err := ParsePolicy([]byte(`{"Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}`)); err == nil {
+	deny, err := ParsePolicy([]byte(`{"Statement":[{"Effect":"Deny","Action":"ssm:*","Resource":"arn:aws:ssm:*:*:parameter/shop/key"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	deny.Statement = append(deny.Statement, p.Statement...)
+	c.Enforce(deny)
+	if _, err := get("/shop/key"); code(err) != "AccessDeniedException" {
+		t.Errorf("denied and allowed: %v", err)
+	}
+	if len(deny.Actions()) != 1 {
+		t.Errorf("allowed are %v", deny.Actions())
+	}
+	if _, err := ParsePolicy([]byte(`{"Statement":[{"Effect":"Audit","Action":"*","Resource":"*"}]}`)); err == nil {
 		t.Error("a policy that would not be enforced is taken")
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Policy is an IAM identity policy: what of it the files in deploy/ use. Allow
-// statements with Action and Resource, each a string or a list, with wildcards.
+// Policy is an IAM identity policy: what of it the files in deploy/ use. Allow and
+// Deny statements with Action and Resource, each a string or a list, with wildcards.
 type Policy struct {
 	Version   string
 	Statement []Statement
@@ -43,26 +43,32 @@ func ParsePolicy(doc []byte) (*Policy, error) {
 		return nil, fmt.Errorf("policy document: %w", err)
 	}
 	for _, s := range p.Statement {
-		if s.Effect != "Allow" || len(s.Action) == 0 || len(s.Resource) == 0 {
-			return nil, fmt.Errorf("statement %q: only Allow with Action and Resource is known", s.Sid)
+		if s.Effect != "Allow" && s.Effect != "Deny" || len(s.Action) == 0 || len(s.Resource) == 0 {
+			return nil, fmt.Errorf("statement %q: only Allow and Deny with Action and Resource are known", s.Sid)
 		}
 	}
 	return &p, nil
 }
 
-// Allows says whether the policy allows an action on a resource. Conditions are
-// taken as met.
+// Allows says whether the policy allows an action on a resource, and does not deny
+// it. Conditions are taken as met.
 func (p *Policy) Allows(action, resource string) bool {
+	return p.says("Allow", action, resource) && !p.says("Deny", action, resource)
+}
+
+func (p *Policy) says(effect, action, resource string) bool {
 	return slices.ContainsFunc(p.Statement, func(s Statement) bool {
-		return matches(s.Action, action) && (resource == "*" && slices.Contains(s.Resource, "*") || resource != "*" && matches(s.Resource, resource))
+		return s.Effect == effect && matches(s.Action, action) && (resource == "*" && slices.Contains(s.Resource, "*") || resource != "*" && matches(s.Resource, resource))
 	})
 }
 
-// Actions are all actions that it names.
+// Actions are all actions that it allows.
 func (p *Policy) Actions() []string {
 	var all []string
 	for _, s := range p.Statement {
-		all = append(all, s.Action...)
+		if s.Effect == "Allow" {
+			all = append(all, s.Action...)
+		}
 	}
 	slices.Sort(all)
 	return slices.Compact(all)

@@ -32,8 +32,12 @@ run "one_without_tls" {
     error_message = "Without a CA there is no secret for it."
   }
   assert {
-    condition     = [for s in jsondecode(local.task_policy).Statement : s.Resource] == ["*", "arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:mesh-*"]
+    condition     = [for s in jsondecode(local.task_policy).Statement : s.Resource if s.Effect == "Allow"] == ["*", "arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:mesh-*"]
     error_message = "The policy is not this installation's."
+  }
+  assert {
+    condition     = [for s in jsondecode(local.task_policy).Statement : s.Resource[4] if s.Effect == "Deny"] == ["arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:mesh-gossip-key"]
+    error_message = "The installation's own secrets are not denied."
   }
   assert {
     condition     = jsondecode(local.execution_policy).Statement[1].Resource == ["arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:b-AbCdEf"]
