@@ -59,6 +59,14 @@ func (w *world) flag(c call, name string) string {
 	return cmp.Or(c.set[name], w.getenv(config.Variable(name)))
 }
 
+// source is what gave a flag's value, as messages name it: the flag or its variable.
+func (w *world) source(c call, name string) string {
+	if c.set[name] == "" && w.getenv(config.Variable(name)) != "" {
+		return config.Variable(name)
+	}
+	return "--" + name
+}
+
 // run is the whole program.
 func (w *world) run() int {
 	if len(w.args) == 0 {

@@ -42,7 +42,7 @@ func commands() []command {
 			run: runPlan, flags: func(fs *flag.FlagSet) { runFlags(fs); fs.Bool("json", false, "as JSON") }},
 		{name: "taskdef", args: "convert FILE|render [flags]", does: "make a task definition of consul-ecs or a plain one into one for meshtask, or make a new one",
 			run: runTaskdef, flags: taskdefFlags},
-		{name: "config", args: "check|schema|docs [--config FILE]", does: "check a configuration, print its JSON Schema or its field table",
+		{name: "config", args: "check|schema|docs [--config FILE] [-- CMD ARG…]", does: "check a configuration, print its JSON Schema or its field table",
 			run: runConfig, flags: configFlags},
 		{name: "version", args: "[--check]", does: "print the version; with --check those of consul and envoy, and whether they fit",
 			run: runVersion, flags: func(fs *flag.FlagSet) { fs.Bool("check", false, "look at consul and envoy as well") }},

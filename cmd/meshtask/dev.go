@@ -118,7 +118,7 @@ func (d *devRun) given() (dev.Document, error) {
 	if name := d.flag("config"); name != "" {
 		var err error
 		if text, err = os.ReadFile(name); err != nil {
-			return dev.Document{}, err
+			return dev.Document{}, fmt.Errorf("%s: %w", d.w.source(d.c, "config"), err)
 		}
 	}
 	doc, err := dev.Read(text)
@@ -128,7 +128,7 @@ func (d *devRun) given() (dev.Document, error) {
 	port := 0
 	if text := d.flag("port"); text != "" {
 		if port, err = strconv.Atoi(text); err != nil || port < 1 || port > 65535 {
-			return doc, fmt.Errorf("--port: want a number from 1 to 65535, got %q", text)
+			return doc, fmt.Errorf("%s: must be a number from 1 to 65535, got %q", d.w.source(d.c, "port"), text)
 		}
 		host, asked := doc.AppAddress(), port
 		if port, d.port, err = dev.AppPort(host, asked); err != nil {

@@ -26,7 +26,7 @@ func loginClient(cfg *config.Config, ca, method string, waiting func(what, lastE
 	}
 	c, err := iam.Environment(iam.Config{
 		Server: l.Server, CAPEM: []byte(ca), Method: method, Datacenter: l.Datacenter,
-		Partition: cmp.Or(cfg.Service.Partition, cfg.ConsulAgent.Partition),
+		Partition: cmp.Or(l.Partition, cfg.Service.Partition, cfg.ConsulAgent.Partition),
 		TaskID:    cfg.Task.ID, Cluster: cluster, Meta: l.Meta, Region: l.Region,
 		STSEndpoint: l.STSEndpoint, ServerID: l.ServerIDHeaderValue, Entity: l.IncludeEntity, Waiting: waiting,
 	})

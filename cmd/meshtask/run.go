@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"net"
 	"os"
 	"time"
 
@@ -45,9 +46,13 @@ func runApp(w *world, c call) int {
 	}
 	defer t.out.Close(flushLimit)
 	t.meshAddr = cmp.Or(w.flag(c, "mesh"), defaultMesh)
-	wait, err := time.ParseDuration(cmp.Or(w.flag(c, "wait"), "5m"))
+	if host, port, err := net.SplitHostPort(t.meshAddr); err != nil || host == "" || port == "" {
+		return w.fail(exitConfig, "%s: must be HOST:PORT, got %q", w.source(c, "mesh"), t.meshAddr)
+	}
+	text := cmp.Or(w.flag(c, "wait"), "5m")
+	wait, err := time.ParseDuration(text)
 	if err != nil || wait < 0 {
-		return w.fail(exitConfig, "--wait: want a duration such as 5m, got %q", c.set["wait"])
+		return w.fail(exitConfig, "%s: must be a duration such as 5m, got %q", w.source(c, "wait"), text)
 	}
 	t.meshWait = wait
 	return t.live()
@@ -79,7 +84,7 @@ func (w *world) config(mode config.Mode, c call) (*config.Config, []config.Findi
 	if s.Name != "" {
 		text, err := os.ReadFile(s.Name)
 		if err != nil {
-			return nil, nil, fmt.Errorf("--config (or MESHTASK_CONFIG): %w", err)
+			return nil, nil, fmt.Errorf("%s: %w", w.source(c, "config"), err)
 		}
 		s.File = text
 	}

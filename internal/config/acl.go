@@ -18,6 +18,7 @@ type Login struct {
 	Method              string            `json:"method,omitempty"`
 	AgentMethod         string            `json:"agentMethod,omitempty"` // empty: the agent has AgentToken, or none
 	Datacenter          string            `json:"datacenter,omitempty"`
+	Partition           string            `json:"partition,omitempty"` // Enterprise; empty: service.partition, else consulAgent.partition
 	Meta                map[string]string `json:"meta,omitempty"`
 	Server              string            `json:"server,omitempty"` // URL or HOST:PORT of a Consul server's HTTP API
 	CACert              secret.Ref        `json:"caCert,omitzero"`  // of that server; default: consulAgent.caCert

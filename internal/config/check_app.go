@@ -57,6 +57,9 @@ func (v checker) ready() {
 			v.loop(at, r.Exec)
 		case "fd":
 			v.between(at, r.FD, 3, 1023, "")
+			if v.c.Mode == Run && len(v.c.App.Command) == 0 {
+				v.wrong(at, "needs a command, after -- or as app.command, which inherits descriptor %d: set tcp, http or exec for an app in another container", r.FD)
+			}
 		}
 	}
 	v.positive("app.ready.timeout", r.Timeout)

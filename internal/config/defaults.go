@@ -43,6 +43,9 @@ func preset() *Config {
 
 // fill sets the defaults that depend on what was given, and on the mode.
 func (c *Config) fill(r *report, env func(string) string) {
+	if c.ConsulECS && c.Service.Port == 0 {
+		delete(r.given, "service.port") // consul-ecs's Terraform writes 0 for outbound_only
+	}
 	if c.Mode == NoMesh && !r.given["log.level"] {
 		c.Log.Level = "warn"
 	}

@@ -97,36 +97,55 @@ func (c *Config) asConsulClient(from func(path string, to *secret.Ref, variable 
 	}
 }
 
-// flags takes the flags of "consul login" that consul-ecs v0.5 let users add.
+// flags takes the flags of "consul login" that consul-ecs v0.5 let users add:
+// those that Consul 1.12 to 1.22 has, by what becomes of them.
 func (d *document) flags(list []string, r *report) {
 	l := d.ACL.Login
 	into := map[string]*string{
 		"aws-region": &l.Region, "aws-sts-endpoint": &l.STSEndpoint, "aws-server-id-header-value": &l.ServerIDHeaderValue,
+		"partition": &l.Partition, "datacenter": &l.Datacenter, "method": &l.Method, "http-addr": &l.Server, "tls-server-name": &d.ConsulAgent.TLSServerName,
 	}
+	switches := []string{"aws-include-entity", "aws-auto-bearer-token", "stale"}
 	for i := 0; i < len(list); i++ {
 		at := index("consulLogin.extraLoginFlags", i)
 		name, value, ok := strings.Cut(strings.TrimLeft(list[i], "-"), "=")
-		if name == "aws-include-entity" {
-			l.IncludeEntity = value != "false"
-			r.given["acl.login.includeEntity"] = true
+		switch {
+		case !strings.HasPrefix(list[i], "-"):
+			r.wrong(at, "must be a flag of consul login, got %q", list[i])
 			continue
-		}
-		if !slices.Contains([]string{"aws-region", "aws-sts-endpoint", "aws-server-id-header-value", "meta"}, name) {
-			r.wrong(at, "login flag -%s is not supported: give acl.login", name)
+		case ok || slices.Contains(switches, name):
+		case i+1 == len(list):
+			r.wrong(at, "login flag -%s needs a value", name)
 			continue
-		}
-		if !ok && i+1 < len(list) {
+		default:
 			i++
 			value = list[i]
 		}
-		if p := into[name]; p != nil {
+		p := into[name]
+		switch {
+		case p != nil:
 			*p = value
-			continue
+			r.given["consulAgent.tlsServerName"] = r.given["consulAgent.tlsServerName"] || name == "tls-server-name"
+		case name == "aws-include-entity":
+			l.IncludeEntity = value != "false"
+			r.given["acl.login.includeEntity"] = true
+		case name == "ca-file":
+			l.CACert = secret.Ref{Kind: secret.File, Path: value}
+		case name == "meta":
+			l.meta(value)
+		case name == "namespace" && value == "default", name == "type" && value == "aws-iam", slices.Contains(switches, name):
+			// as meshtask does anyway
+		default:
+			r.wrong(at, "login flag -%s is not supported: set acl.login instead of consulLogin", name)
 		}
-		if l.Meta == nil {
-			l.Meta = map[string]string{}
-		}
-		k, v, _ := strings.Cut(value, "=")
-		l.Meta[k] = v
 	}
+}
+
+// meta adds one KEY=VALUE.
+func (l *Login) meta(pair string) {
+	if l.Meta == nil {
+		l.Meta = map[string]string{}
+	}
+	k, v, _ := strings.Cut(pair, "=")
+	l.Meta[k] = v
 }

@@ -74,13 +74,15 @@ func TestConsulECSFaults(t *testing.T) {
 		want []string
 	}{
 		"gateway":        {`{"bootstrapDir":"/consul","gateway":{"kind":"mesh-gateway"}}`, []string{"gateway: mesh gateways are not supported"}},
-		"empty dir":      {`{"bootstrapDir":"","service":{"port":0}}`, []string{"service.port: must be 1–65535", "bootstrapDir: must not be empty"}},
+		"empty dir":      {`{"bootstrapDir":"","service":{"port":-1}}`, []string{"service.port: must be 1–65535", "bootstrapDir: must not be empty"}},
 		"level":          {`{"logLevel":"LOUD"}`, []string{`logLevel: must be one of trace, debug, info, warn, error, got "loud"`}},
 		"both levels":    {`{"logLevel":"INFO","log":{"level":"info"}}`, []string{"logLevel: give log.level or logLevel, not both"}},
 		"both logins":    {`{"consulLogin":{"enabled":true},"consulHTTPAddr":"a:1","acl":{"login":{"server":"b:1"}}}`, []string{"consulLogin: give acl.login or consulLogin, not both"}},
 		"no address":     {`{"consulLogin":{"enabled":true}}`, []string{"consulHTTPAddr: required"}},
 		"bad values":     {`{"consulLogin":{"enabled":true,"stsEndpoint":"x"},"consulHTTPAddr":"https://"}`, []string{"consulHTTPAddr: must be an http or https URL", "consulLogin.stsEndpoint: must be"}},
-		"other flags":    {`{"consulLogin":{"enabled":true,"extraLoginFlags":["-token-sink-file","/x"]},"consulHTTPAddr":"a:1"}`, []string{"consulLogin.extraLoginFlags[0]: login flag -token-sink-file is not supported", "consulLogin.extraLoginFlags[1]"}},
+		"other flags":    {`{"consulLogin":{"enabled":true,"extraLoginFlags":["-token-sink-file","/x","-namespace","ns1","-type=jwt"]},"consulHTTPAddr":"a:1"}`, []string{"consulLogin.extraLoginFlags[0]: login flag -token-sink-file is not supported", "consulLogin.extraLoginFlags[2]: login flag -namespace is not supported", "consulLogin.extraLoginFlags[4]: login flag -type"}},
+		"no value":       {`{"consulLogin":{"enabled":true,"extraLoginFlags":["-partition"]},"consulHTTPAddr":"a:1"}`, []string{"consulLogin.extraLoginFlags[0]: login flag -partition needs a value"}},
+		"no flag":        {`{"consulLogin":{"enabled":true,"extraLoginFlags":["p1"]},"consulHTTPAddr":"a:1"}`, []string{`consulLogin.extraLoginFlags[0]: must be a flag of consul login, got "p1"`}},
 		"upstream nulls": {`{"proxy":{"upstreams":[{"destinationName":null,"localBindPort":null}]}}`, []string{"destinationName: required", "localBindPort: required"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -118,6 +120,11 @@ func TestConsulECSLogin(t *testing.T) {
 			with(func(l *Login) {
 				l.Region, l.ServerIDHeaderValue, l.STSEndpoint, l.IncludeEntity = "eu-west-1", "x", "https://s", false
 				l.Meta = map[string]string{"a": "b=c", "d": ""}
+			})},
+		{`"enabled":true,"extraLoginFlags":["-partition","p1"]`, with(func(l *Login) { l.Partition = "p1" })},
+		{`"enabled":true,"extraLoginFlags":["--partition=p1","-aws-auto-bearer-token","-datacenter","dc2","-type","aws-iam","-namespace=default","-ca-file","/ca","-http-addr=https://b:1","-method","m"]`,
+			with(func(l *Login) {
+				l.Partition, l.Datacenter, l.Server, l.Method, l.CACert = "p1", "dc2", "https://b:1", "m", secret.Ref{Kind: secret.File, Path: "/ca"}
 			})},
 	} {
 		if d := cmp.Diff(c.want, login(c.members)); d != "" {
@@ -180,4 +187,15 @@ func TestConsulECSSyncsUs(t *testing.T) {
 	if !slices.Equal(c.HealthSyncContainers, []string{"worker"}) || c.Health.Container != "main" {
 		t.Errorf("synced %v, own %s", c.HealthSyncContainers, c.Health.Container)
 	}
+}
+
+// Terraform's outbound_only of consul-ecs writes port 0.
+func TestConsulECSPortZero(t *testing.T) {
+	doc := `{"bootstrapDir":"/consul","service":{"name":"web","port":0},"proxy":{}}`
+	c, warnings, err := consulECS(doc, join1)
+	if err != nil || len(warnings) > 0 || c.Service.Port != 0 {
+		t.Errorf("%+v %v %v", c, warnings, err)
+	}
+	_, _, err = Load(Sources{File: []byte(doc), Flags: join1})
+	told(t, findings(t, err), "service.port: must be 1–65535, got 0")
 }

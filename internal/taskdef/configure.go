@@ -137,6 +137,10 @@ func (c *conversion) legacy(text string) error {
 	}
 	c.unknown(old, "service", odd)
 	c.unknown(old, "proxy", odd)
+	if s := old.obj("service"); s.has("port") && s.num("port") == 0 {
+		s.del("port")
+		c.say(Note, legacyName+".service.port", "0 dropped: outbound_only, so nothing is routed to the service")
+	}
 	for _, key := range []string{"service", "proxy", "healthSyncContainers"} {
 		if old.has(key) {
 			c.doc.set(key, old.m[key])

@@ -70,6 +70,16 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// Terraform's outbound_only of consul-ecs writes port 0, which is none.
+func TestOutboundOnly(t *testing.T) {
+	in := `{"family":"job","networkMode":"awsvpc","containerDefinitions":[{"name":"web","image":"web:1","command":["/web"]},
+		{"name":"consul-ecs-mesh-init","command":["mesh-init"],"environment":[{"name":"CONSUL_ECS_CONFIG_JSON","value":"{\"bootstrapDir\":\"/consul\",\"service\":{\"name\":\"web\",\"port\":0}}"}]}]}`
+	r, err := Convert([]byte(in), Options{RetryJoin: []string{"10.0.0.1"}})
+	if err != nil || strings.Contains(string(r.New), "port") {
+		t.Fatalf("%v\n%+v", err, r)
+	}
+}
+
 // Nothing of the old definition may be missing from both the new one and the
 // findings: every container, every field, with a value that cannot be a default.
 func TestNothingGoesInSilence(t *testing.T) {
