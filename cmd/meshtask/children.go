@@ -2,6 +2,8 @@ package main
 
 import (
 	"github.com/hashicorp/go-hclog"
+
+	"meshtask/internal/printable"
 )
 
 // childOutput prints a child's lines from level on, each with its name.
@@ -22,6 +24,6 @@ func (t *task) childOutput(name string, from hclog.Level) func(stream int, level
 			log.Log(level, line)
 			return
 		}
-		t.out.Line(prefix, []byte(line))
+		t.out.Line(prefix, []byte(printable.Text(line)))
 	}
 }

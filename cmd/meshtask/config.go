@@ -2,9 +2,9 @@ package main
 
 import (
 	"errors"
-	"fmt"
 
 	"meshtask/internal/config"
+	"meshtask/internal/printable"
 )
 
 // runConfig is `meshtask config check|schema|docs`.
@@ -20,13 +20,12 @@ func runConfig(w *world, c call) int {
 	case "check":
 		cfg, warnings, err := w.config(config.Run, c)
 		for _, warn := range warnings {
-			fmt.Fprintf(w.stderr, "meshtask: warning: %s\n", warn)
+			w.warn("warning: %s", warn)
 		}
 		if err != nil {
 			return w.fail(exitConfig, "%v", err)
 		}
-		fmt.Fprintf(w.stdout, "ok: %s\n", sourceName(cfg))
-		return 0
+		return w.print([]byte("ok: " + sourceName(cfg) + "\n"))
 	}
 	return w.fail(exitUsage, "config: unknown word %q%s", c.rest[0], nearest(c.rest[0], []string{"check", "schema", "docs"}))
 }
@@ -38,9 +37,10 @@ func sourceName(cfg *config.Config) string {
 	return cfg.Source
 }
 
-// print writes text to standard output; a closed reader is an internal error.
+// print writes text to standard output, safe for a terminal: some of it may be
+// somebody else's. JSON keeps its meaning. A closed reader is an internal error.
 func (w *world) print(text []byte) int {
-	if _, err := w.stdout.Write(text); err != nil {
+	if _, err := w.stdout.WriteString(printable.Text(string(text))); err != nil {
 		return w.fail(exitInternal, "cannot write: %v", errors.Unwrap(err))
 	}
 	return 0

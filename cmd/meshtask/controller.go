@@ -22,6 +22,7 @@ import (
 	"meshtask/internal/awsapi"
 	"meshtask/internal/config"
 	"meshtask/internal/ecs"
+	"meshtask/internal/printable"
 	"meshtask/supervisor"
 )
 
@@ -131,7 +132,7 @@ func newController(w *world, c call) (*controller, error) {
 		Cluster: c.set["cluster"], SecretPrefix: c.set["secret-name-prefix"], ClientSecret: c.set["consul-client-secret-arn"],
 		Interval: duration("interval"), DeletionGrace: duration("deletion-grace"), AuditInterval: duration("audit-interval"),
 		RotateAfter: duration("rotate-after"), Reserved: words(c.set["reserved"]), CreateSecrets: c.on("create-secrets"),
-		Once: c.on("once") || dry, DryRun: dry, Out: w.stdout, Log: k.log,
+		Once: c.on("once") || dry, DryRun: dry, Out: printable.Writer(w.stdout), Log: k.log,
 	}
 	if k.cfg.SecretPrefix == "" {
 		errs = append(errs, errors.New("--secret-name-prefix: give the prefix of the secrets' names"))

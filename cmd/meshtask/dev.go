@@ -17,6 +17,7 @@ import (
 
 	"meshtask/internal/dev"
 	"meshtask/internal/plan"
+	"meshtask/internal/printable"
 	"meshtask/supervisor"
 )
 
@@ -77,7 +78,9 @@ func (d *devRun) close() {
 func (d *devRun) flag(name string) string { return d.w.flag(d.c, name) }
 
 // passed says why something that was asked for is somewhere else.
-func (d *devRun) passed(why string) { fmt.Fprintf(d.w.stderr, "meshtask dev: %s\n", why) }
+func (d *devRun) passed(why string) {
+	fmt.Fprintf(d.w.stderr, "meshtask dev: %s\n", printable.Text(why))
+}
 
 // choose picks name, address, port and server, and writes what is missing of
 // the configuration into the state directory.

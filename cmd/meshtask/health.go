@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"path/filepath"
 	"time"
 
 	"meshtask/internal/admin"
+	"meshtask/internal/printable"
 )
 
 // askLimit bounds what the asking commands take, all tried directories
@@ -28,14 +28,12 @@ func runHealth(w *world, c call) int {
 		case err == nil && ok:
 			return 0
 		case err == nil:
-			fmt.Fprintf(w.stderr, "meshtask: unhealthy: %s\n", why)
-			return 1
+			return w.fail(1, "unhealthy: %s", printable.Line(why))
 		case first == nil:
 			first = err
 		}
 	}
-	fmt.Fprintf(w.stderr, "meshtask: unhealthy: no running task answers: %v\n", first)
-	return 1
+	return w.fail(1, "unhealthy: no running task answers: %v", first)
 }
 
 // dirs are the state directories in which a running task may be found.

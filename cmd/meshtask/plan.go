@@ -18,7 +18,7 @@ func runPlan(w *world, c call) int {
 		return w.fail(exitConfig, "%v", err)
 	}
 	for _, warn := range warnings {
-		fmt.Fprintf(w.stderr, "meshtask: warning: %s\n", warn)
+		w.warn("warning: %s", warn)
 	}
 	if err := cfg.Resolve(ecs.Local()); err != nil {
 		return w.fail(exitConfig, "%v", err)

@@ -110,12 +110,12 @@ func lasted(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: lasted TIMELINE MS")
 	}
-	entries, err := journal.Read(strings.NewReader(ts.ReadFile(args[0])))
+	record, err := journal.Read(strings.NewReader(ts.ReadFile(args[0])))
 	ts.Check(err)
 	most, err := strconv.ParseFloat(args[1], 64)
 	ts.Check(err)
 	var began, ended float64
-	for _, e := range entries {
+	for _, e := range record.Entries {
 		switch e.Event {
 		case journal.Shutdown:
 			began = e.Ms

@@ -4,13 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"meshtask/internal/admin"
 	"meshtask/internal/journal"
+	"meshtask/internal/printable"
 )
 
 // runStatus is `meshtask status`: the live state of every unit.
@@ -47,15 +50,17 @@ func (w *world) status(c call) ([]byte, error) {
 }
 
 func (s status) text() string {
+	safe := printable.Line // a line each, whatever the task says
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %s %s   task %s   %s\n", s.Service, s.State, s.Uptime, s.Task, s.Budget)
+	fmt.Fprintf(&b, "%s  %s %s   task %s   %s\n", safe(s.Service), safe(s.State), safe(s.Uptime), safe(s.Task), safe(s.Budget))
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, u := range s.Units {
-		fmt.Fprintf(t, " %s\t%s %s\t%s\t%s\n", u.Unit, u.State, age(u.Since), pid(u), u.Last)
+		fmt.Fprintf(t, " %s\t%s %s\t%s\t%s\n", safe(u.Unit), safe(u.State), age(u.Since), pid(u), safe(u.Last))
 	}
 	_ = t.Flush() // into memory
-	for unit, w := range s.Waiting {
-		fmt.Fprintf(&b, " %s waits %s for %s: %s %s\n", unit, age(w.Since), w.What, w.Err, w.Hint)
+	for _, unit := range slices.Sorted(maps.Keys(s.Waiting)) {
+		w := s.Waiting[unit]
+		fmt.Fprintf(&b, " %s waits %s for %s: %s %s\n", safe(unit), age(w.Since), safe(w.What), safe(w.Err), safe(w.Hint))
 	}
 	return b.String()
 }

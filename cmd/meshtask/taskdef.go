@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"meshtask/internal/printable"
 	"meshtask/internal/taskdef"
 )
 
@@ -78,7 +79,7 @@ func runTaskdef(w *world, c call) int {
 		return w.fail(exitConfig, "taskdef %s: %v", word, err)
 	}
 	for _, f := range r.Findings {
-		fmt.Fprintf(w.stderr, "%s\n", f)
+		fmt.Fprintln(w.stderr, printable.Line(f.String()))
 	}
 	if c.on("diff") {
 		return w.print(r.Diff(name))

@@ -3,9 +3,11 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"meshtask/internal/journal"
 )
@@ -16,9 +18,13 @@ func runTimeline(w *world, c call) int {
 	if len(c.rest) > 1 {
 		return w.fail(exitUsage, "timeline: want at most one file, or -")
 	}
-	entries, _, err := w.recorded(c)
+	record, _, err := w.recorded(c)
 	if err != nil {
 		return w.fail(1, "timeline: %v", err)
+	}
+	entries, note := record.Entries, record.Note()
+	if note != "" && (c.set["svg"] != "" || c.on("json")) {
+		w.warn("timeline: %s", note)
 	}
 	if file := c.set["svg"]; file != "" {
 		if err := os.WriteFile(file, []byte(journal.SVG(entries)), 0o644); err != nil {
@@ -33,15 +39,19 @@ func runTimeline(w *world, c call) int {
 		}
 		return w.print(append(text, '\n'))
 	}
-	return w.print([]byte(journal.Text(entries)))
+	out := journal.Text(entries)
+	if note != "" {
+		out += note + "\n"
+	}
+	return w.print([]byte(out))
 }
 
 // recorded reads the named file, standard input for -, or the first state
 // directory that has a timeline. held: that directory is a live task's.
-func (w *world) recorded(c call) (entries []journal.Entry, held bool, err error) {
+func (w *world) recorded(c call) (record journal.Record, held bool, err error) {
 	if len(c.rest) == 1 && c.rest[0] == "-" {
-		entries, err = timelineOf(w.stdin)
-		return entries, false, err
+		record, err = timelineOf(w.stdin)
+		return record, false, err
 	}
 	var files []string
 	if len(c.rest) == 1 {
@@ -61,16 +71,19 @@ func (w *world) recorded(c call) (entries []journal.Entry, held bool, err error)
 			continue
 		}
 		defer f.Close()
-		entries, err := timelineOf(f)
-		return entries, len(c.rest) == 0 && isHeld(filepath.Dir(name)), err
+		record, err := timelineOf(f)
+		return record, len(c.rest) == 0 && isHeld(filepath.Dir(name)), err
 	}
-	return nil, false, first
+	return journal.Record{}, false, first
 }
 
-func timelineOf(r io.Reader) ([]journal.Entry, error) {
-	entries, err := journal.Read(r)
-	if err == nil && len(entries) == 0 {
+func timelineOf(r io.Reader) (journal.Record, error) {
+	record, err := journal.Read(r)
+	if err == nil && len(record.Entries) == 0 {
 		err = errors.New("no line of a task is in it, of its timeline or its log")
+		if note := record.Note(); note != "" {
+			err = fmt.Errorf("%w; %s", err, strings.TrimSuffix(note, "."))
+		}
 	}
-	return entries, err
+	return record, err
 }

@@ -42,8 +42,8 @@ func (w *world) facts(c call) (why.Facts, error) {
 			silent = err.Error()
 		}
 	}
-	entries, held, err := w.recorded(c)
-	f := why.Facts{Entries: entries, Silent: silent, At: time.Now()}
+	record, held, err := w.recorded(c)
+	f := why.Facts{Entries: record.Entries, Note: record.Note(), Silent: silent, At: time.Now()}
 	if held { // it answers no sooner than it knows who it is
 		f.State = "STARTING"
 	}

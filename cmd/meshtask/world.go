@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"meshtask/internal/config"
+	"meshtask/internal/printable"
 )
 
 // world is all that a run gets from outside: nothing else in the program reads
@@ -45,8 +46,13 @@ func (w *world) getenv(name string) string {
 
 // fail prints one line on standard error and returns code.
 func (w *world) fail(code int, format string, args ...any) int {
-	fmt.Fprintf(w.stderr, "meshtask: "+format+"\n", args...)
+	w.warn(format, args...)
 	return code
+}
+
+// warn prints one line on standard error. Its words may be somebody else's.
+func (w *world) warn(format string, args ...any) {
+	fmt.Fprintf(w.stderr, "meshtask: %s\n", printable.Text(fmt.Sprintf(format, args...)))
 }
 
 // logger writes our own lines to out.
@@ -54,7 +60,7 @@ func (w *world) logger(cfg config.Log, out io.Writer) hclog.Logger {
 	return hclog.New(&hclog.LoggerOptions{
 		Name:       "meshtask",
 		Level:      hclog.LevelFromString(cfg.Level),
-		Output:     out,
+		Output:     printable.Writer(out), // messages are not escaped, nor C1 and bidirectional controls in JSON
 		JSONFormat: cfg.Format == "json",
 		TimeFormat: "2006-01-02T15:04:05.000Z07:00",
 	})

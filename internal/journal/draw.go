@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"meshtask/internal/printable"
 )
 
 // span is one unit's life, in ms since the process began; -1 is never.
@@ -17,20 +19,22 @@ type span struct {
 
 // spans folds a timeline into lives, in the order of their starts.
 func spans(entries []Entry) (lives []*span, marks []Entry, end float64) {
+	known := map[string]*span{}
 	find := func(unit string) *span {
-		for _, s := range lives {
-			if s.unit == unit {
-				return s
-			}
+		s, ok := known[unit]
+		if !ok {
+			s = &span{unit: printable.Line(unit), start: -1, ready: -1, stop: -1, ended: -1}
+			known[unit] = s
+			lives = append(lives, s)
 		}
-		s := &span{unit: unit, start: -1, ready: -1, stop: -1, ended: -1}
-		lives = append(lives, s)
 		return s
 	}
 	for _, e := range entries {
+		e.Ms = min(max(0, e.Ms), longestLife)
 		end = max(end, e.Ms)
 		if e.Unit == Task {
 			if e.Event == Mark {
+				e.Mark = printable.Line(e.Mark)
 				marks = append(marks, e)
 			}
 			continue
@@ -46,6 +50,7 @@ func spans(entries []Entry) (lives []*span, marks []Entry, end float64) {
 		case Ended:
 			s.ended = e.Ms
 		case Step, Restart, Killed:
+			e.Detail = printable.Line(e.Detail)
 			s.steps = append(s.steps, e)
 		}
 	}
@@ -140,7 +145,7 @@ func SVG(entries []Entry) string {
 	}
 	for _, m := range marks {
 		fmt.Fprintf(&b, `<line x1="%.1f" y1="22" x2="%.1f" y2="%.1f" stroke="#555555" stroke-dasharray="2,3"/><text x="%.1f" y="16">%s %s</text>`+"\n",
-			x(m.Ms), x(m.Ms), height-26, x(m.Ms), html.EscapeString(m.Way), html.EscapeString(m.Mark))
+			x(m.Ms), x(m.Ms), height-26, x(m.Ms), html.EscapeString(printable.Line(m.Way)), html.EscapeString(m.Mark))
 	}
 	fmt.Fprintf(&b, `<text x="4" y="%.1f">%.0f ms in all, %.0f ms of the middle left out</text>`+"\n</svg>\n", height-8, end, cut)
 	return b.String()
@@ -151,9 +156,9 @@ func edges(entries []Entry, end float64) (up, down float64) {
 	down = end
 	for _, e := range entries {
 		if e.Event == Shutdown {
-			return up, e.Ms
+			return up, min(max(0, e.Ms), longestLife)
 		}
-		up = e.Ms
+		up = min(max(0, e.Ms), longestLife)
 	}
 	return up, down
 }

@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -43,38 +42,4 @@ func (f *File) Close() error {
 		f.err = err
 	}
 	return f.err
-}
-
-// longest is the longest line that is looked at; an app may print longer ones.
-const longest = 1 << 20
-
-// Read reads a life back: from timeline.jsonl, from a log that has such lines among others,
-// or from the task's own log lines. Other lines are skipped.
-func Read(r io.Reader) ([]Entry, error) {
-	var timeline []Entry
-	log := newLogReader()
-	lines := bufio.NewReaderSize(r, longest)
-	for {
-		line, cut, err := lines.ReadLine()
-		for cut && err == nil { // too long to be ours
-			line = nil
-			_, cut, err = lines.ReadLine()
-		}
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return timeline, fmt.Errorf("cannot read the record: %w", err)
-		}
-		var e Entry
-		if json.Unmarshal(line, &e) == nil && e.Event != "" && e.Unit != "" {
-			timeline = append(timeline, e)
-		} else {
-			log.line(string(line))
-		}
-	}
-	if len(timeline) > 0 {
-		return timeline, nil
-	}
-	return log.entries(), nil
 }

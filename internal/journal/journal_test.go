@@ -43,12 +43,12 @@ func TestTheSummaryIsAFoldOfTheTimeline(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	entries, err := Read(bytes.NewReader(append([]byte("a line of somebody else\n{}\n"), text...)))
+	record, err := Read(bytes.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
 	back := NewSummary()
-	for _, e := range entries {
+	for _, e := range record.Entries {
 		back.Add(e)
 	}
 	if diff := cmp.Diff(live, back); diff != "" {

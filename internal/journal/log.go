@@ -2,7 +2,7 @@ package journal
 
 import (
 	"encoding/json"
-	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,97 +17,58 @@ const (
 // logReader turns a task's own log lines, text or JSON, back into the entries that they
 // were made of. What a log level left out is not there.
 type logReader struct {
-	text  *regexp.Regexp
-	out   []Entry
-	way   string
-	begin time.Time // of the process, by the first line that tells
-	ended bool      // an exit with its reason is in out
-	open  func(more string)
+	out      []Entry
+	way      string
+	begin    time.Time // of the process, by the first line that tells
+	exit     int       // where in out an exit with its reason is, plus 1
+	doubtful int       // lines that contradict what is used
 }
 
-func newLogReader() *logReader {
-	return &logReader{way: Up, text: regexp.MustCompile(`(\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:\d\d)) \[(\w+)\]\s+meshtask: (.*)`)}
-}
-
-// line takes one line of the log; most are not ours.
-func (l *logReader) line(line string) {
-	if more, ok := strings.CutPrefix(line, "  "); ok && l.open != nil {
-		l.open(more)
-		return
-	}
-	l.open = nil
-	if m := l.text.FindStringSubmatch(line); m != nil {
-		at, err := time.Parse(time.RFC3339Nano, m[1])
-		if err != nil {
-			return
+// line takes one line of the log; many say nothing of the record.
+func (l *logReader) line(line ownLine) {
+	if line.message == logSummary {
+		text := []byte(line.rest)
+		if line.data != nil {
+			text, _ = json.Marshal(line.data) // it was one
 		}
-		message, rest, _ := strings.Cut(m[3], ": ")
-		if message == logSummary {
-			l.summary(at, []byte(rest))
-			return
-		}
-		data := parsePairs(rest)
-		if l.add(at, message, data) {
-			l.continued(data)
-		}
+		l.summary(line.at, text)
 		return
 	}
-	if text, ok := strings.CutPrefix(line, "meshtask: "); ok {
-		l.failed(text)
-		return
-	}
-	if i := strings.IndexByte(line, '{'); i >= 0 {
-		l.object([]byte(line[i:]))
-	}
-}
-
-// object takes a line of the log in JSON.
-func (l *logReader) object(line []byte) {
-	var data map[string]any
-	if json.Unmarshal(line, &data) != nil || data["@module"] != "meshtask" {
-		return
-	}
-	text, _ := data["@timestamp"].(string)
-	message, _ := data["@message"].(string)
-	at, err := time.Parse(time.RFC3339Nano, text)
-	if err != nil {
-		return
-	}
-	if message == logSummary {
-		l.summary(at, line)
-		return
+	data := line.data
+	if data == nil {
+		data = parsePairs(line.rest)
 	}
 	for key := range data {
 		if strings.HasPrefix(key, "@") {
 			delete(data, key)
 		}
 	}
-	l.add(at, message, data)
-}
-
-// failed is a run that ended before its record began: one line, or a list below it.
-func (l *logReader) failed(text string) {
-	l.out = append(l.out, Entry{Way: Up, Unit: Task, Event: Exit, Detail: text})
-	e := &l.out[len(l.out)-1]
-	l.open = func(more string) { e.Detail += "\n" + more }
+	if l.add(line.at, line.message, data) {
+		l.continued(data, line.more)
+	}
 }
 
 // continued has a value of several lines: "  key=", then each line after "  | ".
-func (l *logReader) continued(data map[string]any) {
-	e, key := &l.out[len(l.out)-1], ""
-	l.open = func(more string) {
-		if name, ok := strings.CutSuffix(more, "="); ok && !strings.HasPrefix(more, "| ") {
-			key = name
-			return
-		}
-		text := strings.TrimPrefix(more, "| ")
+func (l *logReader) continued(data map[string]any, lines []string) {
+	e := &l.out[len(l.out)-1]
+	key, value := "", []string{}
+	end := func() {
+		text := strings.Join(value, "\n")
 		if key == "error" || key == "how" || key == "reason" {
 			e.Detail = strings.TrimPrefix(e.Detail+"\n"+text, "\n")
-		} else if data != nil && key != "" {
-			old, _ := data[key].(string)
-			data[key] = strings.TrimPrefix(old+"\n"+text, "\n")
+		} else if key != "" {
+			data[key] = text
 		}
 	}
+	for _, line := range lines {
+		if name, ok := strings.CutSuffix(line, "="); ok && !strings.HasPrefix(line, "| ") {
+			end()
+			key, value = name, nil
+			continue
+		}
+		value = append(value, strings.TrimPrefix(line, "| "))
+	}
+	end()
 }
 
 // add makes the entry of one line, if it is one of the record.
@@ -128,10 +89,13 @@ func (l *logReader) add(at time.Time, message string, data map[string]any) bool 
 	case Shutdown:
 		e.Detail, l.way = take("cause"), Down
 	case logEnds:
-		e.Event, e.Detail, l.ended = Exit, take("error"), true
+		e.Event, e.Detail = Exit, take("error")
 		data["code"] = data["exit"]
+		l.drop() // of two ends the last one is ours: nobody writes after it
 	case Waiting:
-		e.Unit, e.Detail = take("unit"), take("for")
+		if e.Unit, e.Detail = take("unit"), take("for"); e.Unit == "" {
+			return false
+		}
 	default:
 		mark := take("mark")
 		if e.Unit = take("unit"); e.Unit == "" || mark == "" {
@@ -154,16 +118,33 @@ func (l *logReader) add(at time.Time, message string, data map[string]any) bool 
 		e.Way = l.way
 	}
 	l.out = append(l.out, e)
+	if e.Event == Exit {
+		l.exit = len(l.out)
+	}
 	return true
+}
+
+// drop takes an exit back that a later line contradicts.
+func (l *logReader) drop() {
+	if l.exit > 0 {
+		l.out = slices.Delete(l.out, l.exit-1, l.exit)
+		l.exit = 0
+		l.doubtful++
+	}
 }
 
 // summary is the last line: it has the code where no line before it did.
 func (l *logReader) summary(at time.Time, text []byte) {
 	s := NewSummary()
-	if json.Unmarshal(text, s) != nil || l.ended {
+	if json.Unmarshal(text, s) != nil {
 		return
 	}
+	if l.exit > 0 && int(l.out[l.exit-1].Int("code")) == s.Exit {
+		return
+	}
+	l.drop()
 	l.out = append(l.out, Entry{At: at, Way: l.way, Unit: Task, Event: Exit, Detail: s.Reason, Data: map[string]any{"code": s.Exit}})
+	l.exit = len(l.out)
 }
 
 // entries are all, with their time since the process began.
@@ -175,7 +156,7 @@ func (l *logReader) entries() []Entry {
 			l.begin = e.At
 		}
 		if !e.At.IsZero() {
-			e.Ms = max(0, ms(e.At.Sub(l.begin)))
+			e.Ms = min(max(0, ms(e.At.Sub(l.begin))), longestLife)
 		}
 	}
 	return l.out

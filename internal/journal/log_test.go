@@ -49,10 +49,11 @@ func TestALogIsReadBack(t *testing.T) {
 		{Way: Down, Unit: Task, Event: Exit, Detail: "restart budget spent", Data: map[string]any{"code": 206.0, "exit": 206.0, "unit": "envoy"}},
 	}
 	for _, json := range []bool{false, true} {
-		got, err := Read(strings.NewReader(told(json)))
+		record, err := Read(strings.NewReader(told(json)))
 		if err != nil {
 			t.Fatal(err)
 		}
+		got := record.Entries
 		if got[1].Ms != 21.5 || got[0].Ms > 21.5 || got[len(got)-1].Ms < 21.5 {
 			t.Errorf("json %v: times %v, %v, %v", json, got[0].Ms, got[1].Ms, got[len(got)-1].Ms)
 		}
@@ -70,10 +71,11 @@ func TestALogIsReadBack(t *testing.T) {
 
 // A log leaves starts out; whoever was ready, or ended, is drawn all the same.
 func TestALogIsDrawn(t *testing.T) {
-	entries, err := Read(strings.NewReader(told(false)))
+	record, err := Read(strings.NewReader(told(false)))
 	if err != nil {
 		t.Fatal(err)
 	}
+	entries := record.Entries
 	text := Text(entries)
 	for _, want := range []string{"up    T0 0 ms", "envoy ", "start –", "joined 0"} {
 		if !strings.Contains(text, want) {
@@ -90,7 +92,8 @@ func TestTheSummaryTellsTheExit(t *testing.T) {
 	log := `2026-11-25T00:00:00.100Z [INFO]  meshtask: mark: reached="up T0" ms=20
 2026-11-25T00:00:02.100Z [INFO]  meshtask: summary: {"exit":3,"reason":"TERM"}
 `
-	got, err := Read(strings.NewReader(strings.ReplaceAll(log, "2026-11", "web/app/0815 2026-11"))) // as a log router has it
+	record, err := Read(strings.NewReader(strings.ReplaceAll(log, "2026-11", "web/app/0815 2026-11"))) // as a log router has it
+	got := record.Entries
 	if err != nil || len(got) != 2 {
 		t.Fatalf("%v, %v", got, err)
 	}
@@ -101,7 +104,8 @@ func TestTheSummaryTellsTheExit(t *testing.T) {
 
 // What ended before its record began is one line, or a list below it.
 func TestAFailureBeforeTheRecordIsReadBack(t *testing.T) {
-	got, err := Read(strings.NewReader("meshtask: bad configuration in web.json:\n  service.port: must be 1–65535\n  x: unknown key\nanother line\n  not of it\n"))
+	record, err := Read(strings.NewReader("meshtask: bad configuration in web.json:\n  service.port: must be 1–65535\n  x: unknown key\nanother line\n  not of it\n"))
+	got := record.Entries
 	if err != nil || len(got) != 1 {
 		t.Fatalf("%v, %v", got, err)
 	}
@@ -112,15 +116,15 @@ func TestAFailureBeforeTheRecordIsReadBack(t *testing.T) {
 
 // An app may print what it likes, also beside our lines.
 func TestForeignLinesDoNotMatter(t *testing.T) {
-	long := strings.Repeat("x", longest+100)
+	long := strings.Repeat("x", longestLine+100)
 	log := long + "\n{\n{\"@module\":\"meshtask\"}\n{\"unit\":1,\"event\":2}\n2026-11-25T00:00:00Z [INFO]  meshtask: \n" +
 		"2026-11-25T00:00:00Z [INFO]  meshtask: mark: reached ms=x =\n" + told(false)
-	got, err := Read(strings.NewReader(log))
+	record, err := Read(strings.NewReader(log))
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := NewSummary()
-	for _, e := range got {
+	for _, e := range record.Entries {
 		s.Add(e) // and nothing in it may break a reader
 	}
 	if s.Exit != 206 || s.Marks[Up]["T0"] == 0 {

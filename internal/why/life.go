@@ -27,6 +27,7 @@ type life struct {
 	down     bool    // the stop began
 	downMs   float64 // when
 	order    []string
+	seen     map[string]bool // what is in order
 	ready    map[string]bool
 	restarts []journal.Entry
 	killed   []journal.Entry
@@ -37,7 +38,7 @@ type life struct {
 
 // fold reads the record.
 func fold(f Facts) *life {
-	l := &life{Facts: f, ready: map[string]bool{}, waited: map[string]journal.Entry{}}
+	l := &life{Facts: f, seen: map[string]bool{}, ready: map[string]bool{}, waited: map[string]journal.Entry{}}
 	for _, e := range f.Entries {
 		l.last = max(l.last, e.Ms)
 		l.add(e)
@@ -57,7 +58,8 @@ func fold(f Facts) *life {
 }
 
 func (l *life) add(e journal.Entry) {
-	if e.Unit != journal.Task && !slices.Contains(l.order, e.Unit) {
+	if e.Unit != journal.Task && !l.seen[e.Unit] {
+		l.seen[e.Unit] = true
 		l.order = append(l.order, e.Unit)
 	}
 	switch e.Event {
@@ -218,13 +220,15 @@ func (l *life) memory() []symptom {
 // the unit's own word, which says more, are one.
 func (l *life) kills(unit string) []symptom {
 	var all []symptom
+	known := map[string]int{}
 	for _, e := range l.killed {
 		if unit != "" && e.Unit != unit {
 			continue
 		}
 		s := symptom{kind: killed, unit: e.Unit, text: strings.TrimSpace(e.Text("process") + " " + e.Text("when")), ms: e.Ms}
-		i := slices.IndexFunc(all, func(o symptom) bool { return o.unit == e.Unit })
-		if i < 0 {
+		i, twice := known[e.Unit]
+		if !twice {
+			known[e.Unit] = len(all)
 			all = append(all, s)
 		} else if s.text != "" {
 			all[i].text = s.text

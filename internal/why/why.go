@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"meshtask/internal/journal"
+	"meshtask/internal/printable"
 )
 
 // Facts are what is known of one life.
@@ -21,6 +22,7 @@ type Facts struct {
 	Entries []journal.Entry // its record, oldest first
 	State   string          // STARTING, RUNNING or STOPPING; "" when the task is gone
 	Silent  string          // why a task that is there does not answer; "" when it does, or is gone
+	Note    string          // what to know of the record itself; "" nothing
 	At      time.Time       // when State and Waits were so
 	Waits   map[string]Wait // by unit: who waits at that moment; nil: it did not say
 }
@@ -42,16 +44,20 @@ type Answer struct {
 	Unit  string  `json:"unit,omitempty"` // whom it is about
 	Exit  *int    `json:"exit,omitempty"` // of a task that has ended, when it is known
 	Ms    float64 `json:"ms"`             // when it was seen, since the process began
+	Note  string  `json:"note,omitempty"` // what to know of the record itself
 }
 
 // String is the answer as a person reads it.
 func (a Answer) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n%s\n", a.State, a.Cause)
+	fmt.Fprintf(&b, "%s\n%s\n", printable.Line(a.State), printable.Line(a.Cause))
 	if a.Fix != "" {
-		fmt.Fprintf(&b, "Fix: %s\n", a.Fix)
+		fmt.Fprintf(&b, "Fix: %s\n", printable.Line(a.Fix))
 	}
 	fmt.Fprintf(&b, "(rule %s; seen at %.1f s)\n", a.Rule, a.Ms/1000)
+	if a.Note != "" {
+		fmt.Fprintf(&b, "Note: %s\n", printable.Line(a.Note))
+	}
 	return b.String()
 }
 
@@ -62,7 +68,7 @@ func Explain(f Facts) Answer {
 	for _, s := range l.symptoms() {
 		for _, r := range table() {
 			if found, ok := r.match(s); ok {
-				a := Answer{State: l.sentence(s), Cause: r.expand(r.cause, s, found), Fix: r.expand(r.fix, s, found), Rule: r.name, Unit: s.unit, Ms: s.ms}
+				a := Answer{State: l.sentence(s), Cause: r.expand(r.cause, s, found), Fix: r.expand(r.fix, s, found), Rule: r.name, Unit: s.unit, Ms: s.ms, Note: f.Note}
 				if l.exited {
 					a.Exit = &l.code
 				}
@@ -70,7 +76,7 @@ func Explain(f Facts) Answer {
 			}
 		}
 	}
-	return Answer{State: l.sentence(symptom{}), Cause: "Nothing in the record speaks of a failure or a wait.", Rule: "nothing", Ms: l.last}
+	return Answer{State: l.sentence(symptom{}), Cause: "Nothing in the record speaks of a failure or a wait.", Rule: "nothing", Ms: l.last, Note: f.Note}
 }
 
 // kind is what sort of thing a symptom is.

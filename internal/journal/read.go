@@ -1,0 +1,244 @@
+package journal
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"time"
+)
+
+// Record is a life read back.
+type Record struct {
+	Entries []Entry
+	Unused  int // lines that looked like meshtask's record and were not used
+}
+
+// Note says what was not used, in a sentence; "" when everything was.
+func (r Record) Note() string {
+	switch r.Unused {
+	case 0:
+		return ""
+	case 1:
+		return "1 line looked like meshtask's record and was not used."
+	}
+	return fmt.Sprintf("%d lines looked like meshtask's record and were not used.", r.Unused)
+}
+
+// What a reader keeps at most. A record is bounded by these, its log is not.
+const (
+	longestLine = 1 << 20 // an app may print longer ones
+	maxLines    = 100_000
+	maxBytes    = 32 << 20
+)
+
+var errTooLong = fmt.Errorf("more than %d lines or %d MiB of it are meshtask's record: give its end alone, such as tail -n 50000 LOG | meshtask why -", maxLines, maxBytes>>20)
+
+// Read reads a life back: from timeline.jsonl, from the task's own log, or from
+// a log that has lines of timeline.jsonl among others.
+//
+// An app prints what it likes into the same log. So the log's own lines, which
+// begin with time and level, win over entries; an entry counts only with what
+// every entry has, "v" included, which a timeline.jsonl of an older meshtask
+// may lack; and lines that begin otherwise than most of ours are not ours.
+func Read(r io.Reader) (Record, error) {
+	s := scan{text: regexp.MustCompile(`(\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:\d\d)) \[(\w+)\]\s+meshtask: (.*)`)}
+	lines := bufio.NewReaderSize(r, longestLine)
+	for {
+		line, cut, err := lines.ReadLine()
+		for cut && err == nil { // too long to be ours
+			line = nil
+			_, cut, err = lines.ReadLine()
+		}
+		if errors.Is(err, io.EOF) {
+			return s.record(), nil
+		}
+		if err != nil {
+			return s.record(), fmt.Errorf("cannot read the record: %w", err)
+		}
+		if s.line(line); len(s.own)+len(s.entries)+len(s.failures) > maxLines || s.bytes > maxBytes {
+			return Record{}, errTooLong
+		}
+	}
+}
+
+// scan sorts the lines of a log into those that may be meshtask's.
+type scan struct {
+	text     *regexp.Regexp
+	own      []ownLine // of its log
+	entries  []found   // of timeline.jsonl
+	failures []*Entry  // runs that ended before their record began
+	other    int       // lines of anybody else
+	broken   bool      // the last line is of those, and may be an entry that is cut off
+	bytes    int
+	open     func(more string) // takes the next line when it continues this one
+}
+
+// ownLine is one line of meshtask's log. shape is what stands before it, as a
+// log router puts it there, without its numbers.
+type ownLine struct {
+	shape   string
+	at      time.Time
+	message string
+	rest    string         // of a line of text
+	data    map[string]any // of a line of JSON
+	more    []string       // what continues a line of text
+}
+
+// found is an entry, and what it has of an entry's marks.
+type found struct {
+	Entry
+	versioned bool
+}
+
+// shape is a prefix with its numbers made 0, as lines of one source share it.
+func shape(kind string, prefix []byte) string {
+	out := []byte(kind)
+	for i, b := range prefix {
+		digit := b >= '0' && b <= '9'
+		switch {
+		case !digit:
+			out = append(out, b)
+		case i == 0 || prefix[i-1] < '0' || prefix[i-1] > '9':
+			out = append(out, '0')
+		}
+	}
+	return string(out)
+}
+
+func (s *scan) line(line []byte) {
+	if more, ok := bytes.CutPrefix(line, []byte("  ")); ok && s.open != nil {
+		s.bytes += len(line)
+		s.open(string(more))
+		return
+	}
+	s.open = nil
+	switch {
+	case len(bytes.TrimSpace(line)) == 0:
+		return
+	case s.logLine(line), s.object(line):
+		s.bytes += len(line)
+		s.broken = false
+	default:
+		s.other++
+		s.broken = line[0] == '{'
+	}
+}
+
+// logLine takes a line of text of meshtask's own log, or the line of a run that
+// ended before it had one.
+func (s *scan) logLine(line []byte) bool {
+	if !bytes.Contains(line, []byte("meshtask: ")) {
+		return false
+	}
+	if m := s.text.FindSubmatchIndex(line); m != nil {
+		at, err := time.Parse(time.RFC3339Nano, string(line[m[2]:m[3]]))
+		if err != nil {
+			return false
+		}
+		message, rest, _ := bytes.Cut(line[m[6]:m[7]], []byte(": "))
+		s.own = append(s.own, ownLine{shape: shape("text ", line[:m[0]]), at: at, message: string(message), rest: string(rest)})
+		i := len(s.own) - 1
+		s.open = func(more string) { s.own[i].more = append(s.own[i].more, more) }
+		return true
+	}
+	text, ok := bytes.CutPrefix(line, []byte("meshtask: "))
+	if !ok {
+		return false
+	}
+	e := &Entry{Way: Up, Unit: Task, Event: Exit, Detail: string(text)}
+	s.failures = append(s.failures, e)
+	s.open = func(more string) { e.Detail += "\n" + more }
+	return true
+}
+
+// object takes a line of timeline.jsonl, or of the log in JSON.
+func (s *scan) object(line []byte) bool {
+	i := bytes.IndexByte(line, '{')
+	if i < 0 || !bytes.Contains(line, []byte(`"event"`)) && !bytes.Contains(line, []byte(`"meshtask"`)) {
+		return false
+	}
+	var head struct {
+		V      *int
+		At     *time.Time
+		Ms     *float64
+		Unit   *string
+		Event  *string
+		Module string `json:"@module"`
+	}
+	_ = json.Unmarshal(line[i:], &head) // a member of another type is one that is missing
+	switch {
+	case head.Module == "meshtask":
+		var data map[string]any
+		if json.Unmarshal(line[i:], &data) != nil {
+			return false
+		}
+		text, _ := data["@timestamp"].(string)
+		message, _ := data["@message"].(string)
+		at, err := time.Parse(time.RFC3339Nano, text)
+		if err != nil {
+			return false
+		}
+		s.own = append(s.own, ownLine{shape: shape("json ", line[:i]), at: at, message: message, data: data})
+	case head.Unit != nil && head.Event != nil && *head.Unit != "" && *head.Event != "":
+		f := found{versioned: head.V != nil && *head.V == 1}
+		good := json.Unmarshal(line, &f.Entry) == nil && head.At != nil && head.Ms != nil && (head.V == nil || f.versioned)
+		if !good || !slices.Contains([]string{Start, Ready, Stop, Ended, Killed, Restart, Step, Waiting, Mark, Shutdown, Exit}, f.Event) {
+			f.Entry = Entry{}
+		}
+		f.Ms = min(max(f.Ms, 0), longestLife)
+		s.entries = append(s.entries, f)
+	default:
+		return false
+	}
+	return true
+}
+
+// longestLife bounds the times that are drawn, in ms: thirty years.
+const longestLife = 1e12
+
+// record decides which of the lines are used.
+func (s *scan) record() Record {
+	shapes := map[string]int{}
+	most := ""
+	for _, l := range s.own {
+		shapes[l.shape]++
+	}
+	for _, l := range s.own { // of two that are as frequent the first
+		if shapes[l.shape] > shapes[most] {
+			most = l.shape
+		}
+	}
+	log := logReader{way: Up}
+	for _, l := range s.own {
+		if l.shape == most {
+			log.line(l)
+		}
+	}
+	if entries := log.entries(); len(entries) > 0 {
+		return Record{entries, log.doubtful + len(s.own) - shapes[most] + len(s.entries)}
+	}
+	if s.broken {
+		s.other--
+	}
+	old := s.other == 0 && len(s.own) == 0 && len(s.failures) == 0 // nobody else wrote here
+	var out Record
+	for _, f := range s.entries {
+		if f.Event != "" && (f.versioned || old) {
+			out.Entries = append(out.Entries, f.Entry)
+		} else {
+			out.Unused++
+		}
+	}
+	if len(out.Entries) == 0 {
+		for _, e := range s.failures {
+			out.Entries = append(out.Entries, *e)
+		}
+	}
+	out.Unused += len(s.own) - shapes[most]
+	return out
+}

@@ -1,0 +1,189 @@
+package journal
+
+import (
+	"encoding/xml"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode"
+)
+
+// entry is a line of timeline.jsonl, with or without its version.
+func entry(version, rest string) string {
+	return `{` + version + `"at":"2026-11-25T00:00:00Z","ms":1,"way":"up",` + rest + `}`
+}
+
+const v1 = `"v":1,`
+
+// An app prints into the same log. What it prints by accident, or repeats of
+// what it was sent, says nothing of the task.
+func TestWhatIsMeshtasksAndWhatIsTheApps(t *testing.T) {
+	crash := `2026-11-25T00:00:00.100Z [INFO]  meshtask: mark: reached="up T0" ms=20
+2026-11-25T00:00:01.100Z [ERROR] meshtask: the task ends: exit=204 unit=envoy error="not ready"
+2026-11-25T00:00:01.200Z [INFO]  meshtask: summary: {"exit":204,"reason":"envoy: not ready"}
+`
+	jsonCrash := `{"@level":"info","@message":"mark","@module":"meshtask","@timestamp":"2026-11-25T00:00:00.1Z","reached":"up T0","ms":20}
+{"@level":"error","@message":"the task ends","@module":"meshtask","@timestamp":"2026-11-25T00:00:01.1Z","exit":204,"unit":"envoy","error":"not ready"}
+`
+	routed := regexp.MustCompile(`(?m)^2026`).ReplaceAllString(crash, "17:04:05.123 web/app/0815 2026")
+	start, end := entry(v1, `"unit":"app","event":"start"`)+"\n", entry(v1, `"unit":"task","event":"exit","detail":"envoy","data":{"code":204}`)+"\n"
+	oldStart, oldEnd := strings.ReplaceAll(start, v1, ""), strings.ReplaceAll(end, v1, "")
+	for name, c := range map[string]struct {
+		log    string
+		unused int
+	}{
+		"an order of a shop":           {`{"event":"order.created","unit":"kg"}` + "\n" + crash, 1},
+		"an exit that is made up":      {crash + `{"unit":"task","event":"exit","way":"down","detail":"…","data":{"code":0}}` + "\n", 1},
+		"with everything that one has": {entry(v1, `"unit":"task","event":"exit","data":{"code":0}`) + "\n" + crash, 1},
+		"beside a log in JSON":         {entry(v1, `"unit":"task","event":"exit","data":{"code":0}`) + "\n" + jsonCrash, 1},
+		"a line of the log, repeated":  {"GET /?q=2026-11-25T00:00:00Z [ERROR] meshtask: the task ends: exit=0\n" + crash, 1},
+		"two ends":                     {"2026-11-25T00:00:00Z [ERROR] meshtask: the task ends: exit=0 error=\"none\"\n" + crash, 1},
+		"an end without its summary":   {"2026-11-25T00:00:00Z [ERROR] meshtask: the task ends: exit=0\n" + crash[:strings.LastIndex(crash, "2026")], 1},
+		"routed":                       {"GET /?q=2026-11-25T00:00:00Z [ERROR] meshtask: the task ends: exit=0\n" + routed, 1},
+		"a failure before the record":  {"meshtask: bad configuration\n" + crash, 0},
+		"a timeline":                   {start + end, 0},
+		"an older timeline":            {oldStart + oldEnd, 0},
+		"an older one, cut off":        {oldStart + oldEnd + `{"at":"2026-11-`, 0},
+		"a mixed log":                  {"hello\n" + start + "{\n" + oldEnd + end, 1},
+		"of a later version":           {start + entry(`"v":2,`, `"unit":"x","event":"start"`) + "\n" + end, 1},
+		"an unknown event":             {start + entry(v1, `"unit":"x","event":"order.created"`) + "\n" + end, 1},
+		"without a time":               {start + `{"v":1,"ms":1,"unit":"task","event":"exit","data":{"code":0}}` + "\n" + `{"v":1,"at":"2026-11-25T00:00:00Z","unit":"task","event":"exit"}` + "\n" + end, 2},
+	} {
+		r, err := Read(strings.NewReader(c.log))
+		if err != nil {
+			t.Fatal(err)
+		}
+		exits, code := 0, int64(0)
+		for _, e := range r.Entries {
+			if e.Event == Exit {
+				exits, code = exits+1, e.Int("code")
+			}
+		}
+		if exits != 1 || code != 204 || r.Unused != c.unused {
+			t.Errorf("%s: %d exits, code %d, %d unused; want one, 204, %d: %+v", name, exits, code, r.Unused, c.unused, r.Entries)
+		}
+	}
+	r, err := Read(strings.NewReader("hello\n" + oldStart + oldEnd))
+	if err != nil || len(r.Entries) > 0 || r.Note() != "2 lines looked like meshtask's record and were not used." {
+		t.Errorf("%v, %+v", err, r)
+	}
+}
+
+// What others said is drawn without steering a terminal, and is well-formed XML.
+func TestADrawingIsSafe(t *testing.T) {
+	evil := "\\u001b]52;c;cm0=\\u0007\\u202e\\u009b<b>&\\ufffe\\u2028"
+	var log strings.Builder
+	for _, event := range []string{"start", "ready", "step"} {
+		log.WriteString(entry(v1, fmt.Sprintf(`"unit":"app%s","event":%q,"detail":"%s\n\t"`, evil, event, evil)) + "\n")
+	}
+	log.WriteString(entry(v1, fmt.Sprintf(`"unit":"task","event":"mark","mark":"T0%s"`, evil)) + "\n")
+	log.WriteString(`{"v":1,"at":"2026-11-25T00:00:00Z","ms":1e308,"way":"down","unit":"app","event":"ended"}` + "\n")
+	log.WriteString(`{"v":1,"at":"2026-11-25T00:00:00Z","ms":-1e308,"way":"up","unit":"x","event":"start"}` + "\n")
+	r, err := Read(strings.NewReader(log.String()))
+	if err != nil || len(r.Entries) != 6 {
+		t.Fatalf("%v, %+v", err, r)
+	}
+	svg := SVG(r.Entries)
+	d := xml.NewDecoder(strings.NewReader(svg))
+	for {
+		if _, err := d.Token(); err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatalf("%v in %s", err, svg)
+		}
+	}
+	for _, out := range []string{Text(r.Entries), svg} {
+		for _, c := range out {
+			if unicode.IsControl(c) && c != '\n' || unicode.Is(unicode.Bidi_Control, c) || c == 0xfffe || c == 0x2028 {
+				t.Errorf("%q in %s", c, out)
+			}
+		}
+		if n := regexp.MustCompile(`[0-9]{20}`).FindString(out); n != "" {
+			t.Errorf("a number of %s… in %s", n, out)
+		}
+	}
+	if lines := strings.Count(Text(r.Entries), "\n"); lines != 4 {
+		t.Errorf("%d lines:\n%s", lines, Text(r.Entries))
+	}
+}
+
+// A million units take as many steps, not their square: that would take hours.
+func TestADrawingIsLinear(t *testing.T) {
+	entries := make([]Entry, 1_000_000)
+	for i := range entries {
+		entries[i] = Entry{Unit: fmt.Sprint("unit", i), Event: Start}
+	}
+	if lives, _, _ := spans(entries); len(lives) != len(entries) {
+		t.Errorf("%d lives", len(lives))
+	}
+}
+
+// A record that no memory should be asked for is refused with what to do.
+func TestARecordIsBounded(t *testing.T) {
+	line := entry(v1, `"unit":"app","event":"start"`) + "\n"
+	_, err := Read(io.LimitReader(repeat(line), int64(len(line)*(maxLines+1))))
+	if err == nil || !strings.Contains(err.Error(), "tail -n 50000 LOG | meshtask why -") {
+		t.Errorf("%v", err)
+	}
+	long := entry(v1, `"unit":"app","event":"start","detail":"`+strings.Repeat("x", longestLine/2)+`"`) + "\n"
+	if _, err := Read(io.LimitReader(repeat(long), 2*maxBytes)); err == nil {
+		t.Error("no end of long lines is taken")
+	}
+	if r, err := Read(io.LimitReader(repeat("a line of the app\n"), 2*maxBytes)); err != nil || len(r.Entries) > 0 {
+		t.Errorf("a log may be long: %v", err)
+	}
+}
+
+// repeat gives a text again and again.
+func repeat(text string) io.Reader { return &repeater{text: text} }
+
+type repeater struct {
+	text string
+	at   int
+}
+
+func (r *repeater) Read(p []byte) (int, error) {
+	n := copy(p, r.text[r.at:])
+	r.at = (r.at + n) % len(r.text)
+	return n, nil
+}
+
+func FuzzRead(f *testing.F) {
+	f.Add(told(false))
+	f.Add(told(true))
+	f.Add(entry(v1, `"unit":"task","event":"exit","data":{"code":0}`) + "\n" + told(false))
+	f.Add("meshtask: bad configuration:\n  x: y\n" + entry("", `"unit":"a","event":"start"`))
+	f.Fuzz(func(t *testing.T, log string) {
+		r, err := Read(strings.NewReader(log))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Unused < 0 || r.Unused > strings.Count(log, "\n")+1 {
+			t.Errorf("%d of %q unused", r.Unused, log)
+		}
+		s, live := NewSummary(), NewLive("envoy")
+		for _, e := range r.Entries {
+			if e.Ms < 0 || e.Ms > longestLife || e.Event == "" || e.Unit == "" {
+				t.Errorf("%+v", e)
+			}
+			s.Add(e)
+			live.Add(e)
+		}
+		svg := SVG(r.Entries)
+		d := xml.NewDecoder(strings.NewReader(svg))
+		for {
+			if _, err := d.Token(); err == io.EOF {
+				break
+			} else if err != nil {
+				t.Fatalf("%v in %s", err, svg)
+			}
+		}
+		for _, c := range Text(r.Entries) {
+			if unicode.IsControl(c) && c != '\n' {
+				t.Errorf("%q of %q is printed", c, log)
+			}
+		}
+	})
+}
