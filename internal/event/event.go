@@ -75,6 +75,8 @@ type (
 		Max    int           `json:"max"`
 		After  time.Duration `json:"-"`
 	}
+	// Serving: this life of the process is ready. The unit's Ready comes once; this at each life.
+	Serving struct{}
 	// Hung: the process runs, but has not answered for a while; the unit counts as down.
 	Hung struct {
 		Err string `json:"error,omitempty"`
@@ -210,6 +212,7 @@ func (e Stop) words() (string, string) {
 
 func (Exec) words() (string, string)           { return step, "exec" }
 func (Exit) words() (string, string)           { return step, "exit" }
+func (Serving) words() (string, string)        { return step, "serving" }
 func (Hung) words() (string, string)           { return step, "hung" }
 func (Answers) words() (string, string)        { return step, "answers" }
 func (OutOfMemory) words() (string, string)    { return step, "oom" }

@@ -16,6 +16,12 @@ func Words(e Event) (name, detail string, data []byte) {
 	return name, detail, data
 }
 
+// Step is the name of a step such as "joined"; false for an event that is none.
+func Step(e Event) (name string, ok bool) {
+	kind, detail := e.words()
+	return detail, kind == step
+}
+
 // Parse is the event of these words, as Words made them. The mark of a Mark is not among
 // them; it stands beside the event in the record.
 func Parse(name, detail string, data []byte) (Event, error) {
@@ -54,6 +60,8 @@ func parseStep(detail string, data []byte) (Event, error) {
 		return read[Exec](data, nil)
 	case "exit":
 		return read[Exit](data, nil)
+	case "serving":
+		return Serving{}, nil
 	case "hung":
 		return read[Hung](data, nil)
 	case "answers":
