@@ -3,11 +3,12 @@ package main
 import (
 	"cmp"
 	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"meshtask/internal/config"
 	"meshtask/internal/spell"
@@ -29,11 +30,14 @@ const (
 	exitMetadata = 211
 )
 
-// command is one word after meshtask.
+// command is one word after meshtask. The flags are checked with the configuration, so that
+// everything wrong is reported at once; cobra has the line, the help and the completions.
 type command struct {
 	name, args, does string
+	example          string
+	words            []string // second words, such as check of config
 	run              func(w *world, c call) int
-	flags            func(*flag.FlagSet) // nil: none
+	flags            func(*pflag.FlagSet) // nil: none
 }
 
 // call is one parsed command line.
@@ -69,88 +73,105 @@ func (w *world) source(c call, name string) string {
 
 // run is the whole program.
 func (w *world) run() int {
+	code := 0
+	root := w.root(&code)
 	if len(w.args) == 0 {
-		usage(w.stderr)
+		root.SetOut(w.stderr)
+		_ = root.Help()
 		return exitUsage
 	}
-	name := w.args[0]
-	switch name {
-	case "help", "-h", "-help", "--help":
-		usage(w.stdout)
-		return 0
-	case "-version", "--version":
-		name = "version"
+	root.SetArgs(slices.Clone(w.args))
+	ran, err := root.ExecuteC()
+	if err == nil {
+		return code
 	}
-	table := commands()
-	i := slices.IndexFunc(table, func(c command) bool { return c.name == name })
-	if i < 0 {
-		return w.fail(exitUsage, "unknown command %q%s", name, nearest(name, names(table)))
-	}
-	c, err := table[i].parse(w.args[1:])
-	if errors.Is(err, flag.ErrHelp) {
-		table[i].help(w.stdout)
-		return 0
-	}
-	if err != nil {
-		return w.fail(exitUsage, "%s: %v", name, err)
-	}
-	return table[i].run(w, c)
+	return w.mistaken(ran, err)
 }
 
-func (c command) flagSet() *flag.FlagSet {
-	fs := flag.NewFlagSet(c.name, flag.ContinueOnError)
-	fs.SetOutput(io.Discard)
+// root is the command line. code gets the exit code of the command that runs.
+func (w *world) root(code *int) *cobra.Command {
+	root := &cobra.Command{
+		Use: "meshtask", Short: "the single entrypoint of an ECS task in a Consul service mesh", Version: version,
+		SilenceErrors: true, SilenceUsage: true, Args: cobra.ArbitraryArgs, TraverseChildren: true,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return &unknownWord{args[0]}
+			}
+			return nil
+		},
+	}
+	root.SetIn(w.stdin)
+	root.SetOut(w.stdout)
+	root.SetErr(w.stderr)
+	root.SetHelpTemplate(helpTemplate)
+	root.SetUsageTemplate(usageTemplate)
+	root.SetVersionTemplate("")
+	root.Flags().BoolP("version", "v", false, "print the version")
+	root.CompletionOptions.HiddenDefaultCmd = true
+	for _, c := range commands() {
+		root.AddCommand(w.command(c, code))
+	}
+	root.AddCommand(manual(root))
+	root.SetVersionTemplate(w.versionLine())
+	return root
+}
+
+// command makes one command, and those of its second words.
+func (w *world) command(c command, code *int) *cobra.Command {
+	made := &cobra.Command{Use: strings.TrimSpace(c.name + " " + c.args), Short: c.does, Example: c.example, Args: cobra.ArbitraryArgs,
+		DisableFlagsInUseLine: true, ValidArgs: c.words,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			*code = c.run(w, parsed(cmd, args))
+			return nil
+		}}
 	if c.flags != nil {
-		c.flags(fs)
+		c.flags(made.Flags())
 	}
-	return fs
+	made.Flags().SortFlags = false
+	return made
 }
 
-// parse splits at -- and reads the flags before it.
-func (c command) parse(args []string) (call, error) {
-	out := call{set: map[string]string{}}
-	if i := slices.Index(args, "--"); i >= 0 {
-		out.cmd, out.hasDash, args = args[i+1:], true, args[:i]
+// parsed is what cobra has read.
+func parsed(cmd *cobra.Command, args []string) call {
+	c := call{set: map[string]string{}, rest: args}
+	if at := cmd.ArgsLenAtDash(); at >= 0 {
+		c.rest, c.cmd, c.hasDash = args[:at], args[at:], true
 	}
-	fs := c.flagSet()
-	for { // flags may follow arguments: config check --config FILE
-		if err := fs.Parse(args); err != nil {
-			return out, c.explain(fs, err)
+	cmd.Flags().Visit(func(f *pflag.Flag) { c.set[f.Name] = f.Value.String() })
+	return c
+}
+
+// unknownWord is a first word that is no command.
+type unknownWord struct{ word string }
+
+func (u *unknownWord) Error() string { return fmt.Sprintf("unknown command %q", u.word) }
+
+// mistaken is one line for a line that was not understood, with the nearest name. A bad
+// value is a matter of the configuration, and so is its exit code.
+func (w *world) mistaken(cmd *cobra.Command, err error) int {
+	if word, ok := errors.AsType[*unknownWord](err); ok {
+		var known []string
+		for _, c := range cmd.Root().Commands() {
+			known = append(known, c.Name())
 		}
-		if args = fs.Args(); len(args) == 0 {
-			break
+		return w.fail(exitUsage, "unknown command %q%s", word.word, nearest(word.word, known))
+	}
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		name := "--" + unknown.GetSpecifiedName()
+		if unknown.GetSpecifiedShortnames() != "" {
+			name = "-" + unknown.GetSpecifiedName()
 		}
-		out.rest, args = append(out.rest, args[0]), args[1:]
+		var known []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, "--"+f.Name) })
+		return w.fail(exitUsage, "%s: unknown flag %s%s", cmd.Name(), name, nearest("--"+unknown.GetSpecifiedName(), known))
 	}
-	fs.Visit(func(f *flag.Flag) { out.set[f.Name] = f.Value.String() })
-	return out, nil
-}
-
-// explain turns the flag package's error into one line with the nearest name.
-func (c command) explain(fs *flag.FlagSet, err error) error {
-	if errors.Is(err, flag.ErrHelp) {
-		return err
+	if bad, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		return w.fail(exitConfig, "%s: --%s: must be true or false, got %q", cmd.Name(), bad.GetFlag().Name, bad.GetValue())
 	}
-	name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
-	if !ok {
-		return err
+	if missing, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
+		return w.fail(exitUsage, "%s: --%s: a value is needed: --%s VALUE", cmd.Name(), missing.GetSpecifiedName(), missing.GetSpecifiedName())
 	}
-	var known []string
-	fs.VisitAll(func(f *flag.Flag) { known = append(known, "--"+f.Name) })
-	return fmt.Errorf("unknown flag --%s%s", strings.TrimLeft(name, "-"), nearest("--"+strings.TrimLeft(name, "-"), known))
-}
-
-func (c command) help(out io.Writer) {
-	fmt.Fprintf(out, "meshtask %s %s\n  %s\n", c.name, c.args, c.does)
-	c.flagSet().VisitAll(func(f *flag.Flag) { fmt.Fprintf(out, "  --%-15s %s\n", f.Name, f.Usage) })
-}
-
-func names(table []command) []string {
-	var out []string
-	for _, c := range table {
-		out = append(out, c.name)
-	}
-	return out
+	return w.fail(exitUsage, "%s: %v", cmd.Name(), err)
 }
 
 // nearest suggests what a word was probably meant to be.
@@ -160,3 +181,29 @@ func nearest(word string, known []string) string {
 	}
 	return ""
 }
+
+const usageTemplate = `{{if .HasAvailableSubCommands}}usage: meshtask COMMAND [flags]
+{{range .Commands}}{{if .IsAvailableCommand}}
+  {{rpad .Name 15}} {{.Short}}{{end}}{{end}}
+{{else}}usage: meshtask {{.Use}}
+{{end}}`
+
+const helpTemplate = `{{if .HasAvailableSubCommands}}meshtask is the single entrypoint of an ECS task in a Consul service mesh.
+
+usage: meshtask COMMAND [flags] [-- CMD ARG…]
+{{range .Commands}}{{if .IsAvailableCommand}}
+  {{rpad .Name 15}} {{.Short}}{{end}}{{end}}
+
+meshtask help COMMAND says more of one. Begin with: meshtask dev -- CMD
+
+exit codes: the app's own, 128+n when signal n ended it; 126 CMD not executable, 127 not found;
+  2 usage, 200 config, 201 secret, 202 Consul missing or not joined, 203 registration or ACL,
+  204 Envoy missing or not ready, 205 app never ready, 206 restart budget spent, 207 version,
+  208 hook, 209 run time limit, 210 internal or state directory, 211 task metadata endpoint
+{{else}}meshtask {{.Use}}
+  {{.Short}}
+{{if .HasAvailableLocalFlags}}
+{{.LocalFlags.FlagUsages}}{{end}}{{if .HasExample}}
+for example:
+{{.Example}}
+{{end}}{{end}}`

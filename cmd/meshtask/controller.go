@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
+	"github.com/spf13/pflag"
 	"net"
 	"net/http"
 	"slices"
@@ -27,7 +27,7 @@ import (
 )
 
 // controllerFlags are the flags of acl-controller, by CONTRACT §5.
-func controllerFlags(fs *flag.FlagSet) {
+func controllerFlags(fs *pflag.FlagSet) {
 	fs.String("cluster", "", "name or ARN of the ECS cluster (own task's)")
 	fs.String("consul-client-secret-arn", "", "secret of the Consul client agents' token")
 	fs.String("secret-name-prefix", "", "prefix of the secrets' names, required")

@@ -2,8 +2,8 @@ package main
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
+	"github.com/spf13/pflag"
 	"io"
 	"os"
 	"strconv"
@@ -13,7 +13,7 @@ import (
 	"meshtask/internal/taskdef"
 )
 
-func taskdefFlags(fs *flag.FlagSet) {
+func taskdefFlags(fs *pflag.FlagSet) {
 	for _, f := range [][2]string{
 		{"layout", "single or siblings (single for one app)"},
 		{"app", "names of the app containers, separated by commas (found)"},

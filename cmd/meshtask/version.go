@@ -9,8 +9,8 @@ import (
 // version is set by the linker (-X main.version=…); a plain go build says devel.
 var version = "devel"
 
-// runVersion is `meshtask version`.
-func runVersion(w *world, c call) int {
+// versionLine is what `meshtask version` prints of itself.
+func (w *world) versionLine() string {
 	revision := ""
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
@@ -19,7 +19,12 @@ func runVersion(w *world, c call) int {
 			}
 		}
 	}
-	fmt.Fprintf(w.stdout, "meshtask %s%s %s %s/%s\n", version, revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return fmt.Sprintf("meshtask %s%s %s %s/%s\n", version, revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
+// runVersion is `meshtask version`.
+func runVersion(w *world, c call) int {
+	fmt.Fprint(w.stdout, w.versionLine())
 	if !c.on("check") {
 		return 0
 	}
