@@ -108,6 +108,7 @@ func directions() []direction {
 		{dir: "internal/printable", only: []string{}},
 		{dir: "internal/plan", bars: []bar{noProcess, {"meshtask/internal/journal", "what will run, not what ran"}, {"meshtask/internal/admin", "it asks nobody"}}},
 		{dir: "internal/taskdef", bars: []bar{noProcess, {"meshtask/internal/journal", "bytes to bytes"}, {"meshtask/internal/admin", "bytes to bytes"}}},
+		{dir: "internal/awssdk", bars: append(above("settings and errors of the SDK, nothing else"), noProcess)},
 		{dir: "internal/secret", bars: append(above("a reader of references, nothing else"), noProcess)},
 	}
 }
@@ -171,12 +172,9 @@ func homes() []home {
 	for _, name := range []string{"DefaultClient", "DefaultTransport", "Get", "Head", "Post", "PostForm", "ListenAndServe"} {
 		out = append(out, home{"net/http", name, nil, "every client has its own transport and a time limit"})
 	}
-	for i := range out {
-		if out[i].name == "LookupEnv" { // in the place of the AWS SDK's settings, which are found there
-			out[i].homes = append(slices.Clone(cmd), "internal/awsapi")
-		}
-	}
 	return append(out,
+		home{"github.com/aws/aws-sdk-go-v2/config", "", []string{"internal/awssdk"}, "it reads AWS_ variables of the process's environment itself, as whoever sets them expects: in one place"},
+		home{"meshtask/internal/testbed/awsfake", "", nil, "it is for tests, of this module and of e2e"},
 		home{"os/signal", "", cmd, "one relay in main owns the signals; others are given a channel"},
 		home{"os/exec", "", nil, "children are started by supervisor alone, or the reaper may take their status"},
 		home{"os", "StartProcess", nil, "children are started by supervisor alone"},

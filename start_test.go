@@ -10,10 +10,15 @@ import (
 	"testing"
 )
 
-// maxInit is what all packages together may allocate before main. Go runs it for
-// every command, so `run --no-mesh` pays for what only the mesh needs. It was
-// 3.5 MB with the AWS SDK's generated clients, and is 0.09 MB without.
-const maxInit = 192 << 10
+// maxInit is what all packages together may allocate before main, and maxPackage what
+// one of them may. Go runs it for every command, so `run --no-mesh` pays for what only
+// the mesh needs. It is 0.67 MB, of which the rules for endpoints of seven services of
+// AWS have 0.56 MB, at most 0.09 MB each. The next generation of the SDK's clients has
+// tables of schemas as well: 3.4 MB, 1 MB and more in one package.
+const (
+	maxInit    = 800 << 10
+	maxPackage = 128 << 10
+)
 
 // The bytes are counted, not the time, which depends on the machine.
 func TestStartIsLean(t *testing.T) {
@@ -40,14 +45,14 @@ func TestStartIsLean(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%q: %v", lines.Text(), err)
 		}
-		if total, packages = total+n, packages+1; n > maxInit/4 {
-			t.Errorf("%s allocates %d bytes before main", f[1], n)
+		if total, packages = total+n, packages+1; n > maxPackage {
+			t.Errorf("%s allocates %d bytes before main, the limit is %d", f[1], n, maxPackage)
 		}
 	}
 	if packages < 20 {
 		t.Fatalf("only %d packages in the trace:\n%s", packages, trace.String())
 	}
 	if total > maxInit {
-		t.Errorf("all packages allocate %d bytes before main, the limit is %d: see docs/adr/0006-small-aws-client.md", total, maxInit)
+		t.Errorf("all packages allocate %d bytes before main, the limit is %d: see docs/adr/0016-the-sdks-clients.md", total, maxInit)
 	}
 }

@@ -3,13 +3,13 @@ package acl
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"meshtask/internal/awsapi"
+	"meshtask/internal/awssdk"
 	"meshtask/internal/secret"
 )
 
@@ -20,14 +20,14 @@ const (
 )
 
 // smSecrets is Secrets by AWS.
-type smSecrets struct{ api *awsapi.SecretsManager }
+type smSecrets struct{ api *secretsmanager.Client }
 
 // NewSecrets makes the real Secrets.
-func NewSecrets(cfg aws.Config) Secrets { return smSecrets{awsapi.NewSecretsManager(cfg)} }
+func NewSecrets(cfg aws.Config) Secrets { return smSecrets{secretsmanager.NewFromConfig(cfg)} }
 
 func (s smSecrets) GetSecret(ctx context.Context, name string) (secret.String, string, error) {
-	out, err := s.api.GetSecretValue(ctx, awsapi.GetSecretValueInput{SecretID: name})
-	if missing, ok := errors.AsType[*awsapi.Error](err); ok && missing.Code == noSecret {
+	out, err := s.api.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &name})
+	if missing, ok := awssdk.Refused(err); ok && missing.Code == noSecret {
 		// The same error tells that the secret has no value yet, in its text only.
 		if strings.Contains(missing.Message, "secret value") {
 			return "", "", nil
@@ -38,26 +38,26 @@ func (s smSecrets) GetSecret(ctx context.Context, name string) (secret.String, s
 		return "", "", awsError(err, "secretsmanager:GetSecretValue on "+name)
 	}
 	if out.SecretString == nil {
-		return secret.String(out.SecretBinary), out.VersionID, nil
+		return secret.String(out.SecretBinary), aws.ToString(out.VersionId), nil
 	}
-	return secret.String(*out.SecretString), out.VersionID, nil
+	return secret.String(*out.SecretString), aws.ToString(out.VersionId), nil
 }
 
 // PutSecret names the new version after the one that it replaces. Secrets
 // Manager refuses to give one name to two contents, so of two writers that have
 // read the same version only one gets through, and a repeated call is harmless.
 func (s smSecrets) PutSecret(ctx context.Context, name string, content secret.String, replaces string) (string, error) {
-	out, err := s.api.UpdateSecret(ctx, awsapi.UpdateSecretInput{SecretID: name,
-		SecretString: content.Reveal(), ClientRequestToken: successor(name, replaces)})
+	out, err := s.api.UpdateSecret(ctx, &secretsmanager.UpdateSecretInput{SecretId: &name,
+		SecretString: aws.String(content.Reveal()), ClientRequestToken: aws.String(successor(name, replaces))})
 	switch {
-	case awsapi.Is(err, exists):
+	case awssdk.Is(err, exists):
 		return "", fmt.Errorf("secret %s %w", name, ErrConflict)
-	case awsapi.Is(err, noSecret):
+	case awssdk.Is(err, noSecret):
 		return "", fmt.Errorf("secret %s %w", name, ErrMissing)
 	case err != nil:
 		return "", awsError(err, "secretsmanager:UpdateSecret on "+name)
 	}
-	return out.VersionID, nil
+	return aws.ToString(out.VersionId), nil
 }
 
 // successor is the ID of the version that follows a version.
@@ -67,10 +67,10 @@ func successor(name, version string) string {
 }
 
 func (s smSecrets) CreateSecret(ctx context.Context, name string) error {
-	err := s.api.CreateSecret(ctx, awsapi.CreateSecretInput{Name: name, SecretString: emptySecret, ClientRequestToken: newUUID(),
-		Description: "Consul ACL token of an ECS service, kept by meshtask acl-controller"})
+	_, err := s.api.CreateSecret(ctx, &secretsmanager.CreateSecretInput{Name: &name, SecretString: aws.String(emptySecret), ClientRequestToken: aws.String(newUUID()),
+		Description: aws.String("Consul ACL token of an ECS service, kept by meshtask acl-controller")})
 	switch {
-	case awsapi.Is(err, exists):
+	case awssdk.Is(err, exists):
 		return nil
 	case err != nil:
 		return awsError(err, "secretsmanager:CreateSecret on "+name)

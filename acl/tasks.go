@@ -2,46 +2,51 @@ package acl
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
-	"meshtask/internal/awsapi"
+	"meshtask/internal/awssdk"
 )
 
 // ecsTasks is Tasks by AWS.
-type ecsTasks struct{ api *awsapi.ECS }
+type ecsTasks struct{ api *ecs.Client }
 
 // NewTasks makes the real Tasks. Calls are not retried by the client: the
 // controller does it, so that every one counts against its limit.
 func NewTasks(cfg aws.Config) Tasks {
 	cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
-	return ecsTasks{awsapi.NewECS(cfg)}
+	return ecsTasks{ecs.NewFromConfig(cfg)}
 }
 
 func (t ecsTasks) ListTasks(ctx context.Context, cluster, page string) ([]string, string, error) {
-	out, err := t.api.ListTasks(ctx, awsapi.ListTasksInput{Cluster: cluster, DesiredStatus: "RUNNING", MaxResults: 100, NextToken: page})
+	in := &ecs.ListTasksInput{Cluster: &cluster, DesiredStatus: types.DesiredStatusRunning, MaxResults: aws.Int32(100)}
+	if page != "" {
+		in.NextToken = &page
+	}
+	out, err := t.api.ListTasks(ctx, in)
 	if err != nil {
 		return nil, "", awsError(err, "ecs:ListTasks on *")
 	}
-	return out.TaskARNs, out.NextToken, nil
+	return out.TaskArns, aws.ToString(out.NextToken), nil
 }
 
 func (t ecsTasks) DescribeTasks(ctx context.Context, cluster string, arns []string) ([]TaskInfo, error) {
 	if len(arns) == 0 { // ECS refuses it
 		return nil, nil
 	}
-	out, err := t.api.DescribeTasks(ctx, awsapi.DescribeTasksInput{Cluster: cluster, Tasks: arns, Include: []string{"TAGS"}})
+	out, err := t.api.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &cluster, Tasks: arns, Include: []types.TaskField{types.TaskFieldTags}})
 	if err != nil {
 		return nil, awsError(err, "ecs:DescribeTasks on *")
 	}
 	infos := make([]TaskInfo, 0, len(out.Tasks))
 	for _, t := range out.Tasks {
-		info := TaskInfo{ARN: t.TaskARN, Definition: t.DefinitionARN, Tags: make(map[string]string, len(t.Tags))}
+		info := TaskInfo{ARN: aws.ToString(t.TaskArn), Definition: aws.ToString(t.TaskDefinitionArn), Tags: make(map[string]string, len(t.Tags))}
 		for _, tag := range t.Tags {
-			info.Tags[tag.Key] = tag.Value
+			info.Tags[aws.ToString(tag.Key)] = aws.ToString(tag.Value)
 		}
 		infos = append(infos, info)
 	}
@@ -51,11 +56,11 @@ func (t ecsTasks) DescribeTasks(ctx context.Context, cluster string, arns []stri
 // awsError turns the answers that the controller acts on into its own errors;
 // needs is the action and resource that a refusal lacks.
 func awsError(err error, needs string) error {
-	refused, answered := errors.AsType[*awsapi.Error](err)
+	refused, answered := awssdk.Refused(err)
 	switch {
-	case answered && refused.Throttled():
+	case answered && refused.Throttled:
 		return fmt.Errorf("%w by AWS: %s", ErrThrottled, needs)
-	case !answered || refused.ServerFault():
+	case !answered || refused.ServerFault:
 		return fmt.Errorf("%w: %w", ErrUnsure, err)
 	case slices.Contains([]string{"AccessDeniedException", "AccessDenied", "UnauthorizedOperation"}, refused.Code):
 		return &Denied{By: "AWS", Needs: needs, Reason: refused.Message}

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"meshtask/internal/awsfake"
+	"meshtask/internal/testbed/awsfake"
 )
 
 // wired is a controller whose AWS is played over the wire, and whose Consul is

@@ -16,13 +16,14 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/google/go-cmp/cmp"
 
-	"meshtask/internal/awsapi"
-	"meshtask/internal/awsfake"
+	"meshtask/internal/testbed/awsfake"
 )
 
-// operations are an API's calls, by the methods of our client of it.
+// operations are an API's calls, by the methods of the SDK's client of it.
 func operations(client any) map[string]bool {
 	out := map[string]bool{}
 	for m := range reflect.TypeOf(client).Methods() {
@@ -32,13 +33,13 @@ func operations(client any) map[string]bool {
 }
 
 // called lists the actions that the Go files of a folder call: those whose input
-// of awsapi they name, and those of the query APIs whose forms they write.
+// they name, and those of the query APIs whose forms they write.
 func called(t *testing.T, dir string) []string {
 	t.Helper()
 	services := map[string]map[string]bool{
-		"ecs":            operations(&awsapi.ECS{}),
-		"secretsmanager": operations(&awsapi.SecretsManager{}),
-		"ssm":            operations(&awsapi.SSM{}),
+		"ecs":            operations(&ecs.Client{}),
+		"secretsmanager": operations(&secretsmanager.Client{}),
+		"ssm":            operations(&ssm.Client{}),
 	}
 	query := regexp.MustCompile(`Action=(\w+)`)
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
@@ -57,11 +58,9 @@ func called(t *testing.T, dir string) []string {
 		ast.Inspect(file, func(n ast.Node) bool {
 			switch n := n.(type) {
 			case *ast.SelectorExpr:
-				if pkg, ok := n.X.(*ast.Ident); ok && pkg.Name == "awsapi" {
-					for service, ops := range services {
-						if op, ok := strings.CutSuffix(n.Sel.Name, "Input"); ok && ops[op] {
-							found[service+":"+op] = true
-						}
+				if pkg, ok := n.X.(*ast.Ident); ok {
+					if op, ok := strings.CutSuffix(n.Sel.Name, "Input"); ok && services[pkg.Name][op] {
+						found[pkg.Name+":"+op] = true
 					}
 				}
 			case *ast.BasicLit:

@@ -15,10 +15,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"meshtask/consulagent"
-	"meshtask/internal/awsfake"
 	"meshtask/internal/config"
 	"meshtask/internal/plan"
 	"meshtask/internal/taskdef"
+	"meshtask/internal/testbed/awsfake"
 
 	metadata "meshtask/internal/ecs"
 )

@@ -13,7 +13,7 @@ import (
 	"github.com/hashicorp/consul/api"
 
 	"meshtask/e2e/harness"
-	"meshtask/internal/awsfake"
+	"meshtask/internal/testbed/awsfake"
 )
 
 // aclBed is a real Consul server with ACLs, a fake cloud that enforces the IAM

@@ -13,7 +13,7 @@ import (
 	"github.com/hashicorp/consul/api"
 
 	"meshtask/e2e/harness"
-	"meshtask/internal/awsfake"
+	"meshtask/internal/testbed/awsfake"
 )
 
 const (

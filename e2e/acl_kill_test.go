@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"meshtask/e2e/harness"
-	"meshtask/internal/awsfake"
+	"meshtask/internal/testbed/awsfake"
 )
 
 // killer counts the calls of a controller, to AWS and to Consul, and kills it

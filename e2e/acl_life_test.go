@@ -6,9 +6,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
 	"meshtask/e2e/harness"
-	"meshtask/internal/awsapi"
-	"meshtask/internal/awsfake"
+	"meshtask/internal/testbed/awsfake"
 )
 
 // The life of tokens with a real Consul server, which the tests share; each has
@@ -173,9 +175,9 @@ func lateAWS(t *testing.T, b *aclBed) {
 	}
 	// Its {} is shown first: a secret that looks as if it had no value yet would be
 	// written twice, with one content.
-	api := awsapi.NewSecretsManager(b.cloud.Config())
+	api := secretsmanager.NewFromConfig(b.cloud.Config())
 	harness.Eventually(t, time.Minute, "the secret is shown", func() error {
-		_, err := api.GetSecretValue(t.Context(), awsapi.GetSecretValueInput{SecretID: secret})
+		_, err := api.GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{SecretId: aws.String(secret)})
 		return err
 	})
 	lists := 0

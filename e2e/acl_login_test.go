@@ -12,7 +12,7 @@ import (
 
 	"meshtask/acl/iam"
 	"meshtask/e2e/harness"
-	"meshtask/internal/awsfake"
+	"meshtask/internal/testbed/awsfake"
 )
 
 const (

@@ -10,7 +10,7 @@ import (
 	"github.com/hashicorp/consul/api"
 
 	"meshtask/e2e/harness"
-	"meshtask/internal/awsfake"
+	"meshtask/internal/testbed/awsfake"
 )
 
 // Whoever may tag a task may name services. No name gets what is another's: not by

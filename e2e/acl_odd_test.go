@@ -9,7 +9,7 @@ import (
 	"github.com/hashicorp/consul/api"
 
 	"meshtask/e2e/harness"
-	"meshtask/internal/awsfake"
+	"meshtask/internal/testbed/awsfake"
 )
 
 func names(links []*api.ACLLink) (out []string) {

@@ -16,7 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"meshtask/acl/iam"
-	"meshtask/internal/awsfake"
+	"meshtask/internal/testbed/awsfake"
 )
 
 const (

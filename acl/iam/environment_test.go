@@ -19,7 +19,7 @@ func TestEnvironment(t *testing.T) {
 		{iam.Config{}, iam.Config{Region: "eu-west-1", STSEndpoint: "http://sts:1", IAMEndpoint: "http://all:1"}},
 		{iam.Config{Region: "us-east-1", STSEndpoint: "https://a"}, iam.Config{Region: "us-east-1", STSEndpoint: "https://a", IAMEndpoint: "http://all:1"}},
 	} {
-		got, err := iam.Environment(c.given)
+		got, err := iam.Environment(t.Context(), c.given)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -32,7 +32,7 @@ func TestEnvironment(t *testing.T) {
 		}
 	}
 	mine := aws.CredentialsProvider(aws.AnonymousCredentials{})
-	if got, err := iam.Environment(iam.Config{Credentials: mine}); err != nil || got.Credentials != mine {
+	if got, err := iam.Environment(t.Context(), iam.Config{Credentials: mine}); err != nil || got.Credentials != mine {
 		t.Errorf("the credentials given are replaced: %v", err)
 	}
 }

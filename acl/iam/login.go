@@ -81,6 +81,8 @@ func New(cfg Config) (*Client, error) {
 	need(cfg.Server != "", "the Consul server's address is missing")
 	need(cfg.Credentials != nil, "no AWS credentials")
 	need(cfg.Region != "", "the AWS Region is missing: set acl.login.region or AWS_REGION")
+	need(strings.Trim(cfg.Region, "abcdefghijklmnopqrstuvwxyz0123456789-") == "",
+		fmt.Sprintf("the AWS Region %q is none: write one such as eu-west-1 into acl.login.region or AWS_REGION", cfg.Region))
 	if cfg.Method == "" {
 		cfg.Method = "iam-ecs-service-token"
 	}
@@ -118,8 +120,23 @@ func consul(cfg Config) (*api.Client, *http.Transport, error) {
 // httpClient follows no redirect: net/http would send X-Consul-Token and the
 // proof to wherever the answer points.
 func httpClient(t *http.Transport) *http.Client {
-	return &http.Client{Transport: t, Timeout: callLimit,
+	return &http.Client{Transport: bounded{t}, Timeout: callLimit,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+// maxAnswer is what is read of an answer; real ones have 1 or 2 KiB.
+const maxAnswer = 64 << 10
+
+// bounded lets at most maxAnswer of an answer be read; a longer one is an error.
+type bounded struct{ transport http.RoundTripper }
+
+func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := b.transport.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	resp.Body = http.MaxBytesReader(nil, resp.Body, maxAnswer)
+	return resp, nil
 }
 
 func newTransport() *http.Transport {

@@ -206,4 +206,7 @@ func TestNewNamesAllThatIsMissing(t *testing.T) {
 			t.Errorf("%q is not in: %v", want, err)
 		}
 	}
+	if _, err := iam.New(iam.Config{Region: "evil.example/"}); err == nil || !strings.Contains(err.Error(), `"evil.example/"`) {
+		t.Errorf("a Region that is a host: %v", err)
+	}
 }

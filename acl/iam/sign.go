@@ -16,6 +16,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
 // Header names of Consul's own. Its servers look them up in canonical form, in
@@ -36,35 +37,40 @@ const (
 // endpoint is where a request goes and for which Region it is signed.
 type endpoint struct{ url, service, region string }
 
-// stsEndpoint is given, or the Region's own.
-func stsEndpoint(given, region string) endpoint {
+// stsEndpoint is given, or the Region's own, by the SDK's rules.
+func stsEndpoint(ctx context.Context, given, region string) (endpoint, error) {
 	if given == "" {
-		given = "https://sts." + region + "." + domain(region)
+		own, err := sts.NewDefaultEndpointResolverV2().ResolveEndpoint(ctx, sts.EndpointParameters{Region: &region})
+		if err != nil {
+			return endpoint{}, fmt.Errorf("endpoint of STS in %s: %w", region, err)
+		}
+		given = own.URI.String()
 	}
-	return endpoint{slash(given), "sts", region}
+	return endpoint{slash(given), "sts", region}, nil
 }
 
 // iamEndpoint is given, or the one of the Region's partition: IAM has one
-// endpoint in a partition, and signs for one Region of it.
+// endpoint in a partition, and signs for one Region of it. (The SDK's rules for
+// it are in a client that nothing else needs.)
 func iamEndpoint(given, region string) endpoint {
 	host, signs := "iam.amazonaws.com", "us-east-1"
-	switch {
-	case strings.HasPrefix(region, "cn-"):
-		host, signs = "iam.cn-north-1.amazonaws.com.cn", "cn-north-1"
-	case strings.HasPrefix(region, "us-gov-"):
-		host, signs = "iam.us-gov.amazonaws.com", "us-gov-west-1"
+	for _, p := range []struct{ regions, host, signs string }{
+		{"cn-", "iam.cn-north-1.amazonaws.com.cn", "cn-north-1"},
+		{"us-gov-", "iam.us-gov.amazonaws.com", "us-gov-west-1"},
+		{"us-iso-", "iam.us-iso-east-1.c2s.ic.gov", "us-iso-east-1"},
+		{"us-isob-", "iam.us-isob-east-1.sc2s.sgov.gov", "us-isob-east-1"},
+		{"us-isof-", "iam.us-isof-south-1.csp.hci.ic.gov", "us-isof-south-1"},
+		{"eu-isoe-", "iam.eu-isoe-west-1.cloud.adc-e.uk", "eu-isoe-west-1"},
+		{"eusc-", "iam.eusc-de-east-1.amazonaws.eu", "eusc-de-east-1"},
+	} {
+		if strings.HasPrefix(region, p.regions) {
+			host, signs = p.host, p.signs
+		}
 	}
 	if given == "" {
 		given = "https://" + host
 	}
 	return endpoint{slash(given), "iam", signs}
-}
-
-func domain(region string) string {
-	if strings.HasPrefix(region, "cn-") {
-		return "amazonaws.com.cn"
-	}
-	return "amazonaws.com"
 }
 
 // slash gives a URL without a path the root path, which is what is signed.
@@ -75,7 +81,8 @@ func slash(s string) string {
 	return s
 }
 
-// sign makes a signed POST that is good for some 15 minutes.
+// sign makes a signed POST that is good for some 15 minutes. It is not sent by us,
+// so no client of the SDK makes it.
 func sign(ctx context.Context, creds aws.Credentials, to endpoint, body string, header http.Header, now time.Time) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.url, bytes.NewReader([]byte(body)))
 	if err != nil {
@@ -88,6 +95,31 @@ func sign(ctx context.Context, creds aws.Credentials, to endpoint, body string, 
 		return nil, fmt.Errorf("sign %s request: %w", to.service, err)
 	}
 	return req, nil
+}
+
+// ownRole asks STS who we are: the name of the role whose credentials creds
+// are. Only the role's own name is in the answer, never its path.
+func ownRole(ctx context.Context, client aws.HTTPClient, creds aws.Credentials, c Config) (string, error) {
+	o := sts.Options{Region: c.Region, HTTPClient: client, Retryer: aws.NopRetryer{},
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return creds, nil })}
+	if c.STSEndpoint != "" {
+		o.BaseEndpoint = &c.STSEndpoint
+	}
+	answer, err := sts.New(o).GetCallerIdentity(ctx, nil)
+	if err != nil {
+		return "", fmt.Errorf("sts GetCallerIdentity: %w", err)
+	}
+	return roleOf(aws.ToString(answer.Arn))
+}
+
+// roleOf is the role in arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION.
+func roleOf(arn string) (string, error) {
+	_, rest, ok := strings.Cut(arn, ":assumed-role/")
+	role, session, ok2 := strings.Cut(rest, "/")
+	if !ok || !ok2 || role == "" || session == "" {
+		return "", fmt.Errorf("sts says that we are %q, which is not an assumed role: give the task a task role (taskRoleArn)", arn)
+	}
+	return role, nil
 }
 
 // bearer is the login's proof: the signed GetCallerIdentity request, and in its
@@ -112,7 +144,11 @@ func bearer(ctx context.Context, creds aws.Credentials, c Config, role string, n
 			header.Set(k, v)
 		}
 	}
-	req, err := sign(ctx, creds, stsEndpoint(c.STSEndpoint, c.Region), bodyCallerIdentity, header, now)
+	to, err := stsEndpoint(ctx, c.STSEndpoint, c.Region)
+	if err != nil {
+		return "", err
+	}
+	req, err := sign(ctx, creds, to, bodyCallerIdentity, header, now)
 	if err != nil {
 		return "", err
 	}

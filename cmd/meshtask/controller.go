@@ -19,7 +19,7 @@ import (
 	"github.com/oklog/run"
 
 	"meshtask/acl"
-	"meshtask/internal/awsapi"
+	"meshtask/internal/awssdk"
 	"meshtask/internal/config"
 	"meshtask/internal/ecs"
 	"meshtask/internal/printable"
@@ -216,7 +216,7 @@ func (k *controller) live(ctx context.Context, ready chan<- struct{}) error {
 		}
 		return err
 	}
-	cfg, err := k.aws()
+	cfg, err := k.aws(ctx)
 	if err != nil {
 		return err
 	}
@@ -262,10 +262,10 @@ func (k *controller) identify(ctx context.Context) error {
 
 // aws are the SDK's settings; a Region that they lack is the own task's, or that
 // of an ARN that was given.
-func (k *controller) aws() (aws.Config, error) {
-	cfg, err := awsapi.Load()
+func (k *controller) aws(ctx context.Context) (aws.Config, error) {
+	cfg, err := awssdk.Load(ctx)
 	if err != nil {
-		return cfg, &giveUp{exitConfig, fmt.Errorf("AWS settings: %w", err)}
+		return cfg, &giveUp{exitConfig, err}
 	}
 	for _, given := range []string{k.cfg.Cluster, k.cfg.ClientSecret} {
 		if arn, err := ecs.ParseARN(given); err == nil && strings.HasPrefix(given, "arn:") {

@@ -18,13 +18,13 @@ import (
 const logoutMost = time.Second
 
 // loginClient makes the client of acl.login for one of its auth methods.
-func loginClient(cfg *config.Config, ca, method string, waiting func(what, lastError, hint string)) (*iam.Client, error) {
+func loginClient(ctx context.Context, cfg *config.Config, ca, method string, waiting func(what, lastError, hint string)) (*iam.Client, error) {
 	l := cfg.ACL.Login
 	cluster, err := ecs.ClusterARN(cfg.Task.ARN, cfg.Task.Cluster)
 	if err != nil {
 		return nil, err
 	}
-	c, err := iam.Environment(iam.Config{
+	c, err := iam.Environment(ctx, iam.Config{
 		Server: l.Server, CAPEM: []byte(ca), Method: method, Datacenter: l.Datacenter,
 		Partition: cmp.Or(l.Partition, cfg.Service.Partition, cfg.ConsulAgent.Partition),
 		TaskID:    cfg.Task.ID, Cluster: cluster, Meta: l.Meta, Region: l.Region,
@@ -73,7 +73,7 @@ type agentLogin struct {
 
 func (a *agentLogin) Run(ctx context.Context, ready func(), stop <-chan struct{}) error {
 	l := a.cfg.ACL.Login
-	client, err := loginClient(a.cfg, a.into.of(l.CACert), l.AgentMethod, a.waiting)
+	client, err := loginClient(ctx, a.cfg, a.into.of(l.CACert), l.AgentMethod, a.waiting)
 	if err != nil {
 		return &giveUp{exitRegister, fmt.Errorf("acl.login: %w", err)}
 	}

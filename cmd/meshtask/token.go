@@ -101,7 +101,7 @@ func (u *tokenUnit) resolve(ctx context.Context) (*iam.Client, error) {
 		return nil, nil
 	}
 	login := u.cfg.ACL.Login
-	client, err := loginClient(u.cfg, u.into.of(login.CACert), login.Method, u.waiting)
+	client, err := loginClient(ctx, u.cfg, u.into.of(login.CACert), login.Method, u.waiting)
 	if err != nil {
 		return nil, &giveUp{exitRegister, fmt.Errorf("acl.login: %w", err)}
 	}

@@ -15,7 +15,8 @@ import (
 )
 
 // world is all that a run gets from outside: nothing else in the program reads
-// the process's environment, streams or signals.
+// the process's environment, streams or signals, but the AWS SDK its AWS_
+// variables (internal/awssdk).
 type world struct {
 	begin   time.Time
 	args    []string

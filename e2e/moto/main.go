@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"meshtask/e2e/harness"
-	"meshtask/internal/awsfake"
+	"meshtask/internal/testbed/awsfake"
 )
 
 func main() {

@@ -1,16 +1,18 @@
 package main
 
 import (
-	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"meshtask/e2e/harness"
-	"meshtask/internal/awsapi"
+	"meshtask/internal/awssdk"
 )
 
 // side is one of the two AWSs: how the world of a test is made in it. All the
@@ -47,7 +49,7 @@ func (p *player) say(step, text string) { p.out = append(p.out, answer{step, tex
 // failure is what meshtask looks at in an error: the code, and whether a missing
 // secret is one without a value.
 func failure(err error) string {
-	refused, ok := errors.AsType[*awsapi.Error](err)
+	refused, ok := awssdk.Refused(err)
 	switch {
 	case err == nil:
 		return "fine"
@@ -60,62 +62,64 @@ func failure(err error) string {
 }
 
 func (p *player) secrets() {
-	ctx, api := p.t.Context(), awsapi.NewSecretsManager(p.side.config())
-	get := func(step string, in awsapi.GetSecretValueInput) {
-		out, err := api.GetSecretValue(ctx, in)
+	ctx, api := p.t.Context(), secretsmanager.NewFromConfig(p.side.config())
+	get := func(step string, in secretsmanager.GetSecretValueInput) {
+		out, err := api.GetSecretValue(ctx, &in)
 		if err != nil {
 			p.say(step, failure(err))
 			return
 		}
-		p.say(step, fmt.Sprintf("%s, version %.4s", aws.ToString(out.SecretString), out.VersionID))
+		p.say(step, fmt.Sprintf("%s, version %.4s", aws.ToString(out.SecretString), aws.ToString(out.VersionId)))
 	}
 	put := func(step, name, version, content string) {
-		out, err := api.UpdateSecret(ctx, awsapi.UpdateSecretInput{SecretID: name, SecretString: content, ClientRequestToken: version})
+		out, err := api.UpdateSecret(ctx, &secretsmanager.UpdateSecretInput{SecretId: &name, SecretString: &content, ClientRequestToken: &version})
 		if err != nil {
 			p.say(step, failure(err))
 			return
 		}
-		p.say(step, fmt.Sprintf("version %.4s", out.VersionID))
+		p.say(step, fmt.Sprintf("version %.4s", aws.ToString(out.VersionId)))
 	}
 	v1, v2 := strings.Repeat("1", 36), strings.Repeat("2", 36)
-	get("a secret that does not exist", awsapi.GetSecretValueInput{SecretID: "none"})
+	get("a secret that does not exist", secretsmanager.GetSecretValueInput{SecretId: aws.String("none")})
 	put("write one that does not exist", "none", v1, "{}")
 	arn := p.side.secret("shop-web", "")
-	get("one without a value", awsapi.GetSecretValueInput{SecretID: "shop-web"})
+	get("one without a value", secretsmanager.GetSecretValueInput{SecretId: aws.String("shop-web")})
 	put("its first value", "shop-web", v1, "{}")
 	put("the same write again", "shop-web", v1, "{}")
 	put("other content for that version", "shop-web", v1, `{"a":1}`)
-	get("read by name", awsapi.GetSecretValueInput{SecretID: "shop-web"})
+	get("read by name", secretsmanager.GetSecretValueInput{SecretId: aws.String("shop-web")})
 	put("a second version", "shop-web", v2, `{"token":"t"}`)
-	get("read by ARN", awsapi.GetSecretValueInput{SecretID: arn})
-	get("read by ARN without its last six characters", awsapi.GetSecretValueInput{SecretID: arn[:len(arn)-7]})
-	get("the version before", awsapi.GetSecretValueInput{SecretID: "shop-web", VersionStage: "AWSPREVIOUS"})
-	get("the current version by its stage", awsapi.GetSecretValueInput{SecretID: "shop-web", VersionStage: "AWSCURRENT"})
-	get("a version by its ID", awsapi.GetSecretValueInput{SecretID: "shop-web", VersionID: v1})
-	_, err := api.GetSecretValue(ctx, awsapi.GetSecretValueInput{SecretID: "shop-web", VersionStage: "MINE"})
-	p.say("a stage that nobody has", fmt.Sprint(awsapi.Is(err, "ResourceNotFoundException")))
+	get("read by ARN", secretsmanager.GetSecretValueInput{SecretId: aws.String(arn)})
+	get("read by ARN without its last six characters", secretsmanager.GetSecretValueInput{SecretId: aws.String(arn[:len(arn)-7])})
+	get("the version before", secretsmanager.GetSecretValueInput{SecretId: aws.String("shop-web"), VersionStage: aws.String("AWSPREVIOUS")})
+	get("the current version by its stage", secretsmanager.GetSecretValueInput{SecretId: aws.String("shop-web"), VersionStage: aws.String("AWSCURRENT")})
+	get("a version by its ID", secretsmanager.GetSecretValueInput{SecretId: aws.String("shop-web"), VersionId: &v1})
+	_, err := api.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: aws.String("shop-web"), VersionStage: aws.String("MINE")})
+	p.say("a stage that nobody has", fmt.Sprint(awssdk.Is(err, "ResourceNotFoundException")))
 	create := func(version string) error {
-		return api.CreateSecret(ctx, awsapi.CreateSecretInput{Name: "shop-new", SecretString: "{}", ClientRequestToken: version, Description: "d"})
+		_, err := api.CreateSecret(ctx, &secretsmanager.CreateSecretInput{Name: aws.String("shop-new"), SecretString: aws.String("{}"),
+			ClientRequestToken: &version, Description: aws.String("d")})
+		return err
 	}
 	p.say("create one", failure(create(v1)))
 	p.say("the same call again", failure(create(v1)))
 	p.say("create another of that name", failure(create(v2)))
-	get("what was created", awsapi.GetSecretValueInput{SecretID: "shop-new"})
+	get("what was created", secretsmanager.GetSecretValueInput{SecretId: aws.String("shop-new")})
 	p.side.schedule("shop-new")
-	get("one that is to be deleted", awsapi.GetSecretValueInput{SecretID: "shop-new"})
+	get("one that is to be deleted", secretsmanager.GetSecretValueInput{SecretId: aws.String("shop-new")})
 }
 
 func (p *player) parameters() {
-	ctx, api := p.t.Context(), awsapi.NewSSM(p.side.config())
+	ctx, api := p.t.Context(), ssm.NewFromConfig(p.side.config())
 	get := func(step, name string, decrypt bool) {
-		out, err := api.GetParameter(ctx, awsapi.GetParameterInput{Name: name, WithDecryption: decrypt})
+		out, err := api.GetParameter(ctx, &ssm.GetParameterInput{Name: &name, WithDecryption: &decrypt})
 		switch {
 		case err != nil:
 			p.say(step, failure(err))
 		case decrypt:
-			p.say(step, out.Parameter.Value)
+			p.say(step, aws.ToString(out.Parameter.Value))
 		default:
-			p.say(step, fmt.Sprint("shown: ", out.Parameter.Value == "v"))
+			p.say(step, fmt.Sprint("shown: ", aws.ToString(out.Parameter.Value) == "v"))
 		}
 	}
 	get("a parameter that does not exist", "/none", true)
@@ -126,16 +130,17 @@ func (p *player) parameters() {
 }
 
 func (p *player) tasks() {
-	ctx, api := p.t.Context(), awsapi.NewECS(p.side.config())
+	ctx, api := p.t.Context(), ecs.NewFromConfig(p.side.config())
 	list := func(step, cluster string, show func([]string) string) {
 		var all []string
-		for page, more := "", true; more; more = page != "" {
-			out, err := api.ListTasks(ctx, awsapi.ListTasksInput{Cluster: cluster, DesiredStatus: "RUNNING", MaxResults: 100, NextToken: page})
+		pages := ecs.NewListTasksPaginator(api, &ecs.ListTasksInput{Cluster: &cluster, DesiredStatus: types.DesiredStatusRunning, MaxResults: aws.Int32(100)})
+		for pages.HasMorePages() {
+			out, err := pages.NextPage(ctx)
 			if err != nil {
 				p.say(step, failure(err))
 				return
 			}
-			all, page = append(all, out.TaskARNs...), out.NextToken
+			all = append(all, out.TaskArns...)
 		}
 		p.say(step, show(all))
 	}
@@ -151,24 +156,27 @@ func (p *player) tasks() {
 	list("form of a task's ARN", "dev", func(all []string) string {
 		return arns[0][:strings.LastIndexByte(arns[0], '/')+1] + fmt.Sprint(slices.Contains(all, arns[0]))
 	})
-	describe := func(step string, in awsapi.DescribeTasksInput) {
-		in.Cluster = "dev"
-		out, err := api.DescribeTasks(ctx, in)
+	describe := func(step string, in ecs.DescribeTasksInput) {
+		in.Cluster = aws.String("dev")
+		out, err := api.DescribeTasks(ctx, &in)
 		if err != nil {
 			p.say(step, failure(err))
 			return
 		}
 		var lines []string
 		for _, t := range out.Tasks {
-			slices.SortFunc(t.Tags, func(a, b awsapi.Tag) int { return cmp.Compare(a.Key, b.Key) })
-			lines = append(lines, fmt.Sprint(t.TaskARN == arns[0] || t.TaskARN == arns[1], " ", t.DefinitionARN, " ", t.Tags))
+			arn, tags := aws.ToString(t.TaskArn), map[string]string{}
+			for _, tag := range t.Tags {
+				tags[aws.ToString(tag.Key)] = aws.ToString(tag.Value)
+			}
+			lines = append(lines, fmt.Sprint(arn == arns[0] || arn == arns[1], " ", aws.ToString(t.TaskDefinitionArn), " ", tags))
 		}
 		p.say(step, strings.Join(lines, "; "))
 	}
-	describe("two tasks with their tags", awsapi.DescribeTasksInput{Tasks: arns[:2], Include: []string{"TAGS"}})
-	describe("without asking for tags", awsapi.DescribeTasksInput{Tasks: arns[:1]})
-	describe("none", awsapi.DescribeTasksInput{Tasks: []string{}})
-	describe("one that is not there", awsapi.DescribeTasksInput{Tasks: []string{arns[0][:len(arns[0])-3] + "zzz"}})
+	describe("two tasks with their tags", ecs.DescribeTasksInput{Tasks: arns[:2], Include: []types.TaskField{types.TaskFieldTags}})
+	describe("without asking for tags", ecs.DescribeTasksInput{Tasks: arns[:1]})
+	describe("none", ecs.DescribeTasksInput{Tasks: []string{}})
+	describe("one that is not there", ecs.DescribeTasksInput{Tasks: []string{arns[0][:len(arns[0])-3] + "zzz"}})
 	p.side.stop("dev", arns[0])
 	list("after one was stopped", "dev", count)
 }

@@ -6,14 +6,15 @@ package awsstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
-	"meshtask/internal/awsapi"
+	"meshtask/internal/awssdk"
 	"meshtask/internal/secret"
 )
 
@@ -29,10 +30,9 @@ const (
 // use and must not be copied.
 type Store struct {
 	mu         sync.Mutex
-	loaded     bool
-	base       aws.Config
-	secrets    map[string]*awsapi.SecretsManager // by region
-	parameters map[string]*awsapi.SSM
+	base       *aws.Config                       // nil: not loaded yet
+	secrets    map[string]*secretsmanager.Client // by region
+	parameters map[string]*ssm.Client
 }
 
 var _ secret.Store = (*Store)(nil)
@@ -49,11 +49,18 @@ func (s *Store) Get(ctx context.Context, ref secret.Ref) (secret.String, error) 
 }
 
 func (s *Store) secret(ctx context.Context, ref secret.Ref) (secret.String, error) {
-	c, err := s.secretsClient(ref.Region)
+	c, err := inRegion(ctx, s, &s.secrets, ref.Region, func(cfg aws.Config) *secretsmanager.Client { return secretsmanager.NewFromConfig(cfg) })
 	if err != nil {
 		return "", err
 	}
-	out, err := c.GetSecretValue(ctx, awsapi.GetSecretValueInput{SecretID: ref.ARN, VersionID: ref.Version, VersionStage: ref.Stage})
+	in := &secretsmanager.GetSecretValueInput{SecretId: &ref.ARN}
+	if ref.Version != "" {
+		in.VersionId = &ref.Version
+	}
+	if ref.Stage != "" {
+		in.VersionStage = &ref.Stage
+	}
+	out, err := c.GetSecretValue(ctx, in)
 	if err != nil {
 		return "", classify(err, getSecret)
 	}
@@ -64,71 +71,41 @@ func (s *Store) secret(ctx context.Context, ref secret.Ref) (secret.String, erro
 }
 
 func (s *Store) parameter(ctx context.Context, ref secret.Ref) (secret.String, error) {
-	c, err := s.parametersClient(ref.Region)
+	c, err := inRegion(ctx, s, &s.parameters, ref.Region, func(cfg aws.Config) *ssm.Client { return ssm.NewFromConfig(cfg) })
 	if err != nil {
 		return "", err
 	}
-	out, err := c.GetParameter(ctx, awsapi.GetParameterInput{Name: ref.ARN, WithDecryption: true})
+	out, err := c.GetParameter(ctx, &ssm.GetParameterInput{Name: &ref.ARN, WithDecryption: aws.Bool(true)})
 	if err != nil {
 		return "", classify(err, getParameter)
 	}
-	if out.Parameter == nil {
+	if out.Parameter == nil || out.Parameter.Value == nil {
 		return "", secret.ErrNotYet
 	}
-	return secret.String(out.Parameter.Value), nil
+	return secret.String(*out.Parameter.Value), nil
 }
 
-// load finds the SDK's settings, once. s.mu is held.
-func (s *Store) load() error {
-	if s.loaded {
-		return nil
-	}
-	base, err := awsapi.Load()
-	if err != nil {
-		return fmt.Errorf("load the settings of the AWS SDK: %v", err)
-	}
-	base.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
-	s.base, s.loaded = base, true
-	return nil
-}
-
-// in is the settings for one region.
-func (s *Store) in(region string) aws.Config {
-	cfg := s.base.Copy()
-	cfg.Region = region
-	return cfg
-}
-
-func (s *Store) secretsClient(region string) (*awsapi.SecretsManager, error) {
+// inRegion is the store's client of a service in a region, made at the first need.
+func inRegion[C any](ctx context.Context, s *Store, clients *map[string]*C, region string, create func(aws.Config) *C) (*C, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.load(); err != nil {
-		return nil, err
-	}
-	c := s.secrets[region]
-	if c == nil {
-		if s.secrets == nil {
-			s.secrets = map[string]*awsapi.SecretsManager{}
+	if s.base == nil {
+		base, err := awssdk.Load(ctx)
+		if err != nil {
+			return nil, err
 		}
-		c = awsapi.NewSecretsManager(s.in(region))
-		s.secrets[region] = c
+		base.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
+		s.base = &base
 	}
-	return c, nil
-}
-
-func (s *Store) parametersClient(region string) (*awsapi.SSM, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.load(); err != nil {
-		return nil, err
-	}
-	c := s.parameters[region]
+	c := (*clients)[region]
 	if c == nil {
-		if s.parameters == nil {
-			s.parameters = map[string]*awsapi.SSM{}
+		if *clients == nil {
+			*clients = map[string]*C{}
 		}
-		c = awsapi.NewSSM(s.in(region))
-		s.parameters[region] = c
+		cfg := s.base.Copy()
+		cfg.Region = region
+		c = create(cfg)
+		(*clients)[region] = c
 	}
 	return c, nil
 }
@@ -136,15 +113,15 @@ func (s *Store) parametersClient(region string) (*awsapi.SSM, error) {
 // classify says what an error of AWS means: a secret without a value, a
 // refusal with the action that is missing, or an outage.
 func classify(err error, action string) error {
-	api, ok := errors.AsType[*awsapi.Error](err)
+	refusal, ok := awssdk.Refused(err)
 	if !ok {
 		return err
 	}
-	code, text := api.Code, api.Message
+	code, text := refusal.Code, refusal.Message
 	if code == "ResourceNotFoundException" && strings.Contains(text, "staging label") {
 		return fmt.Errorf("it has no value: %w", secret.ErrNotYet)
 	}
-	if outage(api) {
+	if outage(refusal) {
 		return err
 	}
 	if strings.Contains(code, "KMS") || strings.Contains(text, "KMS") || strings.Contains(text, decrypt) || code == "DecryptionFailure" || code == "InvalidKeyId" {
@@ -154,10 +131,10 @@ func classify(err error, action string) error {
 }
 
 // outage says whether trying again is worth more than a few seconds.
-func outage(err *awsapi.Error) bool {
-	switch err.Code {
+func outage(r awssdk.Refusal) bool {
+	switch r.Code {
 	case "ExpiredToken", "ExpiredTokenException", "RequestExpired", "ServiceUnavailable":
 		return true
 	}
-	return err.Throttled() || err.ServerFault() || err.Status == 429
+	return r.Throttled || r.ServerFault
 }

@@ -4,5 +4,6 @@
 // that the real SDK is what is tested, and it has AWS's bad manners: pages,
 // quotas, throttling, lists that lag behind, tags that go when a task stops.
 //
-// It knows nothing of meshtask, and only tests import it.
+// It knows nothing of meshtask, and is no part of it: tests of acl and deploy in
+// this module and those of e2e import it, and a test forbids the product to.
 package awsfake

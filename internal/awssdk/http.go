@@ -1,0 +1,56 @@
+package awssdk
+
+import (
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+)
+
+const (
+	// attemptLimit bounds one attempt, from its connection to the end of its answer.
+	attemptLimit = 30 * time.Second
+	// dialLimit bounds a connection; the SDK's own is 30 s.
+	dialLimit = 5 * time.Second
+	// maxAnswer is far above the longest answer of AWS: 100 tasks with their tags.
+	maxAnswer = 16 << 20
+)
+
+var errRedirect = errors.New("the endpoint of AWS answers with a redirect, which is not followed: it may carry a secret")
+
+// httpClient is the SDK's own, which alone takes AWS_CA_BUNDLE, except that it
+// follows no redirect. The SDK follows 307 and 308 with the body, and offers no
+// switch; its transport asks Proxy for every request, redirected ones included, but
+// for those that HTTP/2 sends on a connection that it has.
+func httpClient() *awshttp.BuildableClient {
+	return awshttp.NewBuildableClient().
+		WithTimeout(attemptLimit).
+		WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialLimit }).
+		WithTransportOptions(func(t *http.Transport) {
+			t.ForceAttemptHTTP2 = false
+			t.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
+			t.Proxy = func(r *http.Request) (*url.URL, error) {
+				if r.Response != nil {
+					return nil, errRedirect
+				}
+				return http.ProxyFromEnvironment(r)
+			}
+		})
+}
+
+// bounded lets at most maxAnswer of an answer be read; a longer one is an error.
+type bounded struct{ client aws.HTTPClient }
+
+func (b bounded) Do(r *http.Request) (*http.Response, error) {
+	resp, err := b.client.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	resp.Body = http.MaxBytesReader(nil, resp.Body, maxAnswer)
+	return resp, nil
+}
