@@ -135,6 +135,8 @@ func finishing(ctx context.Context) (context.Context, func()) {
 // it wrote into the secret, which the token that follows gets, and policies.
 func (c *Controller) do(ctx context.Context, op Op, so *outcome) error {
 	switch op.Kind {
+	case CreatePartition:
+		return c.call(ctx, "consul:CreatePartition", func(ctx context.Context) error { return c.consul.CreatePartition(ctx, op.Name) })
 	case CreateNamespace:
 		return c.call(ctx, "consul:CreateNamespace", func(ctx context.Context) error { return c.consul.CreateNamespace(ctx, op.Name) })
 	case CreateSecret:

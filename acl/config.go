@@ -31,6 +31,11 @@ type Config struct {
 	Out           io.Writer     // of DryRun; required with it
 	Log           hclog.Logger  // required
 
+	// Waiting is told what the controller waits for, the last error and what to do
+	// about it, and with an empty what that it waits no longer. It must not block.
+	// nil: nobody wants to know.
+	Waiting func(what, lastError, hint string)
+
 	Rates Rates
 }
 
@@ -98,6 +103,13 @@ type Namespaces interface {
 	CreateNamespace(ctx context.Context, name string) error
 }
 
+// Partitions is Consul Enterprise's partitions.
+type Partitions interface {
+	Partitions(ctx context.Context) ([]string, error)
+	// CreatePartition creates one. ErrConflict: it exists.
+	CreatePartition(ctx context.Context, name string) error
+}
+
 // Reports says which tokens the instances of a service use.
 type Reports interface {
 	Reports(ctx context.Context, s Service) ([]Report, error)
@@ -108,6 +120,7 @@ type Consul interface {
 	Tokens
 	Policies
 	Rules
+	Partitions
 	Namespaces
 	Reports
 }
@@ -144,6 +157,14 @@ func (c Config) resolved() (Config, error) {
 	need(c.Log != nil, "a logger is required")
 	need(!c.DryRun || c.Out != nil, "a dry run needs somewhere to write to")
 	return c, errors.Join(errs...)
+}
+
+// waiting is Waiting, and never nil.
+func (c Config) waiting() func(what, lastError, hint string) {
+	if c.Waiting == nil {
+		return func(string, string, string) {}
+	}
+	return c.Waiting
 }
 
 // installation are the secrets beside those of services that deploy/ gives names

@@ -21,6 +21,7 @@ type Controller struct {
 	consul  Consul
 	lock    Lock
 
+	waiting    func(what, lastError, hint string)
 	stats      *counters
 	say        *voice
 	ecsLimit   *limiter
@@ -39,8 +40,8 @@ func New(cfg Config, tasks Tasks, secrets Secrets, consul Consul, lock Lock) (*C
 		return nil, fmt.Errorf("acl-controller: %w", err)
 	}
 	return &Controller{cfg: cfg, log: cfg.Log, tasks: tasks, secrets: secrets, consul: consul, lock: lock,
-		naming: Naming{Prefix: cfg.SecretPrefix, Cluster: newCluster(cfg.Cluster), Partition: cfg.Partition, Reserved: cfg.reserved()},
-		stats:  newCounters(), say: newVoice(cfg.Log), conflicts: map[string]int{},
+		naming:  Naming{Prefix: cfg.SecretPrefix, Cluster: newCluster(cfg.Cluster), Partition: cfg.Partition, Reserved: cfg.reserved()},
+		waiting: cfg.waiting(), stats: newCounters(), say: newVoice(cfg.Log), conflicts: map[string]int{},
 		ecsLimit:   newLimiter(cfg.Rates.ECS, cfg.Rates.ECSBurst),
 		readLimit:  newLimiter(cfg.Rates.Read, int(cfg.Rates.Read)+1),
 		writeLimit: newLimiter(cfg.Rates.Write, int(cfg.Rates.Write)+1)}, nil
@@ -62,9 +63,10 @@ func (c *Controller) Run(ctx context.Context) error {
 
 // lead is Run while no other controller works.
 func (c *Controller) lead(ctx context.Context) error {
-	c.stats.update(func(s *Stats) { s.Leading = true })
+	c.stats.update(func(s *Stats) { s.Leading, s.LeadingSince = true, time.Now() })
 	defer c.stats.update(func(s *Stats) { s.Leading = false })
-	c.log.Info("acl controller working", "cluster", c.cfg.Cluster, "interval", c.cfg.Interval, "partition", c.cfg.Partition)
+	c.waiting("ECS and Consul", "", consulHint+"; "+ecsHint) // until both have answered
+	defer c.waiting("", "", "")
 	st := newState()
 	for failures := 0; ; {
 		began := time.Now()
@@ -84,6 +86,9 @@ func (c *Controller) lead(ctx context.Context) error {
 		if c.cfg.Once {
 			return err
 		}
+		if err == nil || errors.Is(err, errPartial) {
+			c.waiting("", "", "")
+		}
 		next := max(c.cfg.Interval-time.Since(began), c.cfg.Interval/10)
 		switch {
 		case errors.Is(err, errPartial):
@@ -92,6 +97,7 @@ func (c *Controller) lead(ctx context.Context) error {
 		case err != nil:
 			next = backoff(failures)
 			failures++
+			c.waitFor(err)
 			c.log.Warn("sweep failed, trying again", "failures", failures, "in", next, "error", err)
 		default:
 			failures = 0
@@ -99,5 +105,14 @@ func (c *Controller) lead(ctx context.Context) error {
 		if pause(ctx, next) != nil {
 			return nil
 		}
+	}
+}
+
+// answered notes that ECS and Consul do what is asked of them.
+func (c *Controller) answered(st *state) {
+	if !st.working {
+		st.working = true
+		c.waiting("", "", "")
+		c.log.Info("acl controller working", "cluster", c.cfg.Cluster, "interval", c.cfg.Interval, "partition", c.cfg.Partition)
 	}
 }

@@ -175,6 +175,8 @@ func TestOneMissingSweepDeletesNothing(t *testing.T) {
 	})
 }
 
+// TestStartWaits has ECS away for 30 s, and Consul refuse for a minute: it is said
+// for whom, since when, the last error and what to do, and "working" only then.
 func TestStartWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newModel()
@@ -191,18 +193,94 @@ func TestStartWaits(t *testing.T) {
 			return nil
 		}
 		var out bytes.Buffer
-		c := m.controller(t, func(c *Config) { c.Log = hclog.New(&hclog.LoggerOptions{Output: &out, Level: hclog.Info}) })
-		work(t, c, 80*time.Second)
+		type wait struct{ what, err, hint string }
+		var now wait
+		c := m.controller(t, func(c *Config) {
+			c.Log = hclog.New(&hclog.LoggerOptions{Output: &out, Level: hclog.Info})
+			c.Waiting = func(what, lastError, hint string) { now = wait{what, lastError, hint} }
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { _ = c.Run(ctx) })
+		at := func(d time.Duration, what string, parts ...string) {
+			t.Helper()
+			after(d - time.Since(start))
+			all := now.err + " | " + now.hint
+			for _, p := range parts {
+				if !strings.Contains(all, p) {
+					t.Errorf("after %v it does not say %q: %s", d, p, all)
+				}
+			}
+			if now.what != what {
+				t.Errorf("after %v it waits for %q, want %q", d, now.what, what)
+			}
+			if working := strings.Contains(out.String(), "acl controller working"); working != (what == "") {
+				t.Errorf("after %v it says that it works: %v", d, working)
+			}
+			if ok, text := c.Health(time.Now()); strings.HasPrefix(text, "working") != (what == "") || !ok {
+				t.Errorf("after %v its health is %v, %q", d, ok, text)
+			}
+		}
+		at(5*time.Second, "ECS and Consul", "list the tasks: no route", "needs acl:read", "Check AWS_REGION", "Grant acl:read for CONSUL_HTTP_TOKEN")
+		at(50*time.Second, "Consul", "needs acl:read for CONSUL_HTTP_TOKEN", "Grant acl:read")
+		at(80*time.Second, "")
 		if err := m.check(c.naming); err != nil {
 			t.Error(err)
-		}
-		if !strings.Contains(out.String(), "needs acl:read for CONSUL_HTTP_TOKEN") {
-			t.Errorf("the missing privilege is not named:\n%s", out.String())
 		}
 		if n := m.calls["Tokens"]; n > 25 {
 			t.Errorf("%d tries in a minute: no back-off", n)
 		}
+		m.gate = func(string, int) error { return errors.New("gone again") }
+		at2 := time.Since(start)
+		after(20 * time.Second)
+		if now.what != "ECS and Consul" {
+			t.Errorf("%v later it waits for %q", time.Since(start)-at2, now.what)
+		}
+		if ok, text := c.Health(time.Now().Add(time.Minute)); ok || !strings.Contains(text, "no good sweep") {
+			t.Errorf("its health is %v, %q", ok, text)
+		}
+		cancel()
+		wg.Wait()
+		if now.what != "" {
+			t.Error("it waits after its end")
+		}
 	})
+}
+
+// TestHealthAfterALongStandby: who stood by for hours is not to blame for them.
+func TestHealthAfterALongStandby(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newModel()
+		c := m.controller(t)
+		c.lock = lateLock(3 * time.Hour)
+		m.gate = func(string, int) error { return errors.New("no route") }
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { _ = c.Run(ctx) })
+		after(time.Hour)
+		if ok, text := c.Health(time.Now()); !ok || text != "standing by" {
+			t.Errorf("standing by: %v, %q", ok, text)
+		}
+		after(2*time.Hour + time.Second)
+		if ok, text := c.Health(time.Now()); !ok {
+			t.Errorf("just taken over: %q", text)
+		}
+		after(2 * time.Minute)
+		if ok, _ := c.Health(time.Now()); ok {
+			t.Error("two minutes without a sweep are well")
+		}
+		cancel()
+		wg.Wait()
+	})
+}
+
+type lateLock time.Duration
+
+func (l lateLock) Hold(ctx context.Context, lead func(context.Context) error) error {
+	if pause(ctx, time.Duration(l)) != nil {
+		return nil
+	}
+	return lead(ctx)
 }
 
 // TestStopFinishesTheChain asks the controller to stop during each call of a

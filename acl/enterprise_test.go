@@ -83,6 +83,10 @@ func (e *enterprise) answer(method, path string, body map[string]any) any {
 			list = append(list, short)
 		}
 		return list
+	case path == "/v1/partitions":
+		return []map[string]any{{"Name": "default"}}
+	case path == "/v1/partition":
+		return body
 	case path == "/v1/namespaces":
 		return e.spaces
 	case path == "/v1/namespace":

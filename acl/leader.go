@@ -18,26 +18,31 @@ const sessionTTL = 10 * time.Second
 
 // consulLock is a Lock by a Consul session and a key.
 type consulLock struct {
-	api *api.Client
-	key string
-	log hclog.Logger
+	api     *api.Client
+	key     string
+	log     hclog.Logger
+	waiting func(what, lastError, hint string)
 }
 
 // NewLock makes a Lock for the controllers of one cluster and partition. The
 // client's token needs session:write, and key:write on the key, which is
 // meshtask/acl-controller/CLUSTER[/PARTITION].
-func NewLock(client *api.Client, cluster, partition string, log hclog.Logger) Lock {
-	key := "meshtask/acl-controller/" + newCluster(cluster).Name()
-	if partition != "" {
-		key += "/" + partition
+func NewLock(client *api.Client, cfg Config) Lock {
+	key := "meshtask/acl-controller/" + newCluster(cfg.Cluster).Name()
+	if cfg.Partition != "" {
+		key += "/" + cfg.Partition
 	}
-	return &consulLock{client, key, log}
+	return &consulLock{client, key, cfg.Log, cfg.waiting()}
 }
 
 // Hold is Lock's. A session is made only when the key is free, so that a
 // controller that waits holds nothing that could expire.
 func (l *consulLock) Hold(ctx context.Context, lead func(context.Context) error) error {
+	defer l.waiting("", "", "")
 	for failures := 0; ctx.Err() == nil; {
+		if failures == 0 {
+			l.waiting("Consul (the leader lock)", "", consulHint)
+		}
 		err := l.free(ctx)
 		if err == nil {
 			var led bool
@@ -52,6 +57,7 @@ func (l *consulLock) Hold(ctx context.Context, lead func(context.Context) error)
 			failures = 0
 			continue
 		}
+		l.waiting("Consul (the leader lock)", err.Error(), consulHint)
 		l.log.Warn("no leader lock, trying again", "key", l.key, "in", backoff(failures), "error", err)
 		if pause(ctx, backoff(failures)) != nil {
 			return nil
@@ -70,6 +76,7 @@ func (l *consulLock) free(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("watch the lock: %w", consulError(err, "key:read on "+l.key))
 		}
+		l.waiting("", "", "")
 		if pair == nil || pair.Session == "" {
 			return nil
 		}

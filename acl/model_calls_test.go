@@ -229,6 +229,21 @@ func (m *model) CreateNamespace(ctx context.Context, name string) error {
 	})
 }
 
+func (m *model) Partitions(ctx context.Context) (names []string, err error) {
+	err = m.do(ctx, "Partitions", func() error { names = slices.Clone(m.partitions); return nil })
+	return names, err
+}
+
+func (m *model) CreatePartition(ctx context.Context, name string) error {
+	return m.do(ctx, "CreatePartition", func() error {
+		if slices.Contains(m.partitions, name) {
+			return fmt.Errorf("partition %s %w", name, ErrConflict)
+		}
+		m.partitions = append(m.partitions, name)
+		return nil
+	})
+}
+
 func (m *model) Reports(ctx context.Context, s Service) (reports []Report, err error) {
 	err = m.do(ctx, "Reports", func() error { reports = slices.Clone(m.reports[s]); return nil })
 	return reports, err

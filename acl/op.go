@@ -7,9 +7,10 @@ type Kind int
 
 // The operations. Each may be repeated: done already, it changes nothing.
 const (
-	CreateNamespace Kind = iota
-	CreateSecret         // an empty one
-	FillSecret           // with Creds; without: with IDs made now
+	CreatePartition Kind = iota
+	CreateNamespace
+	CreateSecret // an empty one
+	FillSecret   // with Creds; without: with IDs made now
 	ClearSecret
 	CreatePolicy
 	PutToken // create it with the IDs of the chain's secret, or give it the policies it lacks
@@ -19,7 +20,7 @@ const (
 
 // String is the kind in words.
 func (k Kind) String() string {
-	return [...]string{"create namespace", "create secret", "fill secret", "clear secret", "create policy", "put token", "delete token", "delete policy"}[k]
+	return [...]string{"create partition", "create namespace", "create secret", "fill secret", "clear secret", "create policy", "put token", "delete token", "delete policy"}[k]
 }
 
 // Op is one write. Which fields hold, its Kind says.
@@ -30,14 +31,14 @@ type Op struct {
 	Creds    Creds
 	Policy   Policy
 	Token    Token
-	Name     string // of a namespace
+	Name     string // of a partition or namespace
 }
 
 // String names what it does to what, without any secret ID.
 func (o Op) String() string {
 	switch o.Kind {
-	case CreateNamespace:
-		return "create namespace " + o.Name
+	case CreatePartition, CreateNamespace:
+		return o.Kind.String() + " " + o.Name
 	case CreateSecret:
 		return "create secret " + o.Secret
 	case FillSecret:
@@ -74,7 +75,7 @@ func linkNames(links []Link) []string {
 // made.
 func (o Op) object(made Creds) string {
 	switch o.Kind {
-	case CreateNamespace:
+	case CreatePartition, CreateNamespace:
 		return o.Name
 	case CreateSecret, FillSecret, ClearSecret:
 		return o.Secret

@@ -153,3 +153,41 @@ func TestConfigIsRefusedAtOnce(t *testing.T) {
 		t.Error("no text")
 	}
 }
+
+// TestMissingPartitionIsMade makes the partition first, once; a dry run only says so.
+func TestMissingPartitionIsMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newModel()
+		m.partitions = []string{"default"}
+		m.setSecret("pre-web-n1-p", "{}")
+		m.run("web", tagPartition, "p", tagNamespace, "n1")
+		m.gate = func(call string, _ int) error {
+			if !slices.Contains(m.partitions, "p") && slices.Contains([]string{"Tokens", "Policies", "Namespaces", "PutToken"}, call) {
+				return fmt.Errorf("%s in a partition that does not exist", call)
+			}
+			return nil
+		}
+		var out bytes.Buffer
+		dry := m.controller(t, func(c *Config) { c.Partition, c.DryRun, c.Once, c.Out = "p", true, true, &out })
+		if err := dry.Run(t.Context()); err == nil || !strings.Contains(err.Error(), `partition "p" does not exist`) {
+			t.Errorf("a dry run: %v", err)
+		}
+		if out.String() != "partition p: create partition p\n" || m.calls["CreatePartition"] != 0 {
+			t.Errorf("a dry run printed %q, and made %d", out.String(), m.calls["CreatePartition"])
+		}
+		c := m.controller(t, func(c *Config) { c.Partition = "p" })
+		work(t, c, time.Hour)
+		if err := m.check(c.naming); err != nil {
+			t.Error(err)
+		}
+		if m.calls["CreatePartition"] != 1 || m.calls["Partitions"] != 2 {
+			t.Errorf("calls: %v", m.calls)
+		}
+		open := m.controller(t, func(c *Config) { c.Partition = "default" })
+		before := m.calls["Partitions"]
+		work(t, open, time.Minute)
+		if m.calls["Partitions"] != before {
+			t.Error("the default partition was looked for")
+		}
+	})
+}

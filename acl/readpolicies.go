@@ -2,8 +2,11 @@ package acl
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 )
 
 // readPolicies lists policies and namespaces, and reads the rules of those
@@ -14,7 +17,7 @@ func (c *Controller) readPolicies(ctx context.Context, st *state, w *World, a at
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("list the policies: %w", err)
+		return &lookError{"Consul", "list the policies", err}
 	}
 	if w.Naming.Partition != "" {
 		err = c.call(ctx, "consul:ListNamespaces", func(ctx context.Context) (err error) {
@@ -22,7 +25,7 @@ func (c *Controller) readPolicies(ctx context.Context, st *state, w *World, a at
 			return err
 		})
 		if err != nil {
-			return fmt.Errorf("list the namespaces: %w", err)
+			return &lookError{"Consul", "list the namespaces", err}
 		}
 	}
 	compare := c.compared(st, w, a)
@@ -40,6 +43,34 @@ func (c *Controller) readPolicies(ctx context.Context, st *state, w *World, a at
 		}
 	}
 	maps.DeleteFunc(st.rules, func(id string, _ Policy) bool { return !exist[id] })
+	return nil
+}
+
+// ensurePartition makes our partition where it is missing, as consul-ecs did: no
+// other call can be answered without it. The default one always exists.
+func (c *Controller) ensurePartition(ctx context.Context, st *state) error {
+	name := c.cfg.Partition
+	if name == "" || name == defaultName || st.partitioned {
+		return nil
+	}
+	var have []string
+	err := c.call(ctx, "consul:ListPartitions", func(ctx context.Context) (err error) {
+		have, err = c.consul.Partitions(ctx)
+		return err
+	})
+	if err != nil {
+		return &lookError{"Consul", "list the partitions", err}
+	}
+	if !slices.ContainsFunc(have, func(p string) bool { return strings.EqualFold(p, name) }) {
+		ch := Chain{For: partitionSubject(name), Ops: []Op{{Kind: CreatePartition, Name: name}}}
+		if c.cfg.DryRun {
+			return errors.Join(c.print(Plan{Common: []Chain{ch}}), fmt.Errorf("partition %q does not exist, so that nothing in it can be looked at", name))
+		}
+		if o := c.carryOut(ctx, ch, nil); o.err != nil {
+			return &lookError{"Consul", "create the partition", o.err}
+		}
+	}
+	st.partitioned = true
 	return nil
 }
 

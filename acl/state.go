@@ -9,6 +9,9 @@ import (
 // state is what a controller remembers from sweep to sweep while it leads. It
 // is a cache: a controller that starts without it does the same, after a grace.
 type state struct {
+	working     bool // ECS and Consul have answered
+	partitioned bool // our partition exists
+
 	roster    roster
 	absences  absences
 	accessors map[Service]string // in each service's secret, when last read

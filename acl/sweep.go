@@ -26,15 +26,22 @@ func (c *Controller) sweep(ctx context.Context, st *state) error {
 	}
 	listed := c.list(ctx, &st.roster)
 	if listed != nil {
-		listed = fmt.Errorf("list the tasks: %w", listed)
+		listed = &lookError{"ECS", "list the tasks", listed}
 	}
 	w := World{Naming: c.naming, Now: time.Now(), RotateAfter: c.cfg.RotateAfter, MakeSecrets: c.cfg.CreateSecrets, Live: st.roster.live}
+	if err := c.ensurePartition(ctx, st); err != nil {
+		return errors.Join(listed, err)
+	}
 	err := c.call(ctx, "consul:ListTokens", func(ctx context.Context) (err error) {
 		w.Tokens, err = c.consul.Tokens(ctx)
 		return err
 	})
 	if err != nil {
-		return errors.Join(listed, fmt.Errorf("list the tokens: %w", err))
+		st.partitioned = false // it may be why
+		return errors.Join(listed, &lookError{"Consul", "list the tokens", err})
+	}
+	if listed == nil {
+		c.answered(st)
 	}
 	if auditing && listed == nil {
 		st.begin(w.Now, c.cfg.AuditInterval)

@@ -152,6 +152,26 @@ func (c consulACL) DeletePolicy(ctx context.Context, id string) error {
 	return consulError(err, "acl:write")
 }
 
+func (c consulACL) Partitions(ctx context.Context) ([]string, error) {
+	list, _, err := c.api.Partitions().List(ctx, (&api.QueryOptions{RequireConsistent: true}).WithContext(ctx))
+	if err != nil {
+		return nil, consulError(err, "operator:read")
+	}
+	names := make([]string, 0, len(list))
+	for _, p := range list {
+		names = append(names, p.Name)
+	}
+	return names, nil
+}
+
+func (c consulACL) CreatePartition(ctx context.Context, name string) error {
+	_, _, err := c.api.Partitions().Create(ctx, &api.Partition{Name: name}, (&api.WriteOptions{}).WithContext(ctx))
+	if err != nil {
+		return consulError(taken(err, "partition "+name), "operator:write")
+	}
+	return nil
+}
+
 func (c consulACL) Namespaces(ctx context.Context) ([]string, error) {
 	q := c.query(ctx)
 	q.Namespace = "" // namespaces are in none

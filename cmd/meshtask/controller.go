@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"github.com/spf13/pflag"
 	"net"
-	"net/http"
 	"slices"
 	"strings"
 	"syscall"
@@ -140,12 +139,16 @@ func newController(w *world, c call) (*controller, error) {
 	switch given := c.set["partition"]; {
 	case c.on("partitions-enabled"):
 		k.cfg.Partition = cmp.Or(given, "default")
-	case given != "": // consul-ecs ignored it, and so do installations of it
-		k.log.Warn("--partition has no effect without --partitions-enabled", "partition", given)
+	case given != "":
+		errs = append(errs, fmt.Errorf("--partition: %q needs --partitions-enabled (Consul Enterprise): give both, or neither", given))
 	}
+	var warning string
 	var err error
-	if k.consul, err = w.consulClient(); err != nil {
+	if k.consul, warning, err = w.consulServer().Client(); err != nil {
 		errs = append(errs, err)
+	}
+	if warning != "" {
+		k.log.Warn(warning)
 	}
 	if k.cfg.Cluster == "" && w.getenv("ECS_CONTAINER_METADATA_URI_V4") == "" {
 		errs = append(errs, errors.New("--cluster: required outside of an ECS task (ECS_CONTAINER_METADATA_URI_V4 is not set)"))
@@ -153,33 +156,10 @@ func newController(w *world, c call) (*controller, error) {
 	return k, errors.Join(errs...)
 }
 
-// consulLimit is above the longest blocking query of the leader lock (a minute
-// and Consul's 16th of it); every other call has a shorter limit of its own.
-const consulLimit = 90 * time.Second
-
-// consulClient is a client of the Consul server that the environment names.
-func (w *world) consulClient() (*api.Client, error) {
-	transport := &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
-		TLSHandshakeTimeout: 5 * time.Second,
-		MaxIdleConnsPerHost: 10,
-		IdleConnTimeout:     time.Minute,
-	}
-	addr := w.getenv("CONSUL_HTTP_ADDR")
-	if addr == "" {
-		return nil, errors.New("CONSUL_HTTP_ADDR: give the address of a Consul server, such as https://consul.example.com:8501")
-	}
-	tls, err := api.SetupTLSConfig(&api.TLSConfig{CAPem: []byte(w.getenv("CONSUL_CACERT_PEM"))})
-	if err != nil {
-		return nil, errors.New("CONSUL_CACERT_PEM: not a PEM certificate")
-	}
-	transport.TLSClientConfig = tls
-	c, err := api.NewClient(&api.Config{Address: addr, Token: w.getenv("CONSUL_HTTP_TOKEN"),
-		HttpClient: &http.Client{Transport: transport, Timeout: consulLimit}})
-	if err != nil {
-		return nil, fmt.Errorf("CONSUL_HTTP_ADDR: %w", err)
-	}
-	return c, nil
+// consulServer is the Consul server that the environment names.
+func (w *world) consulServer() acl.Server {
+	return acl.Server{Address: w.getenv("CONSUL_HTTP_ADDR"), Token: w.getenv("CONSUL_HTTP_TOKEN"),
+		CAPEM: w.getenv("CONSUL_CACERT_PEM"), TLSServerName: w.getenv("CONSUL_TLS_SERVER_NAME")}
 }
 
 // group runs the controller beside the signal relay and the HTTP server. Only
@@ -220,9 +200,12 @@ func (k *controller) live(ctx context.Context, ready chan<- struct{}) error {
 	if err != nil {
 		return err
 	}
+	waits := newWaits(k.log)
+	defer waits.end()
+	k.cfg.Waiting = waits.of("acl-controller")
 	var lock acl.Lock
 	if k.ha && !k.cfg.DryRun {
-		lock = acl.NewLock(k.consul, k.cfg.Cluster, k.cfg.Partition, k.log)
+		lock = acl.NewLock(k.consul, k.cfg)
 	}
 	k.unit, err = acl.New(k.cfg, acl.NewTasks(cfg), acl.NewSecrets(cfg), acl.NewConsul(k.consul, k.cfg.Partition), lock)
 	if err != nil {

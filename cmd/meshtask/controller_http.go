@@ -15,52 +15,34 @@ import (
 // server answers /metrics and /health. Until ready is closed there is no
 // controller to ask.
 func (k *controller) server(ready <-chan struct{}) *http.Server {
-	stats := func() (acl.Stats, bool) {
+	unit := func() *acl.Controller {
 		select {
 		case <-ready:
-			return k.unit.Stats(), true
+			return k.unit
 		default:
-			return acl.Stats{}, false
+			return nil
 		}
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
-		s, _ := stats()
+		var s acl.Stats
+		if u := unit(); u != nil {
+			s = u.Stats()
+		}
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 		_, _ = w.Write(controllerMetrics(s)) // the caller has gone
 	})
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
-		s, ok := stats()
-		why := "starting"
-		if ok {
-			ok, why = k.healthy(s, time.Now())
+		ok, what := false, "starting"
+		if u := unit(); u != nil {
+			ok, what = u.Health(time.Now())
 		}
 		if !ok {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
-		fmt.Fprintln(w, why)
+		fmt.Fprintln(w, what)
 	})
 	return &http.Server{Handler: mux, ReadHeaderTimeout: 2 * time.Second}
-}
-
-// staleAfter is how many intervals without one good sweep are too many.
-const staleAfter = 6
-
-// healthy says whether the controller does its work: it stands by, or its last
-// good sweep is not long ago.
-func (k *controller) healthy(s acl.Stats, now time.Time) (bool, string) {
-	if !s.Leading {
-		return true, "standing by"
-	}
-	since := s.LastSuccess
-	if since.IsZero() {
-		since = k.w.begin
-	}
-	limit := max(time.Minute, staleAfter*k.cfg.Interval)
-	if age := now.Sub(since); age > limit {
-		return false, fmt.Sprintf("no good sweep for %v", age.Round(time.Second))
-	}
-	return true, "working"
 }
 
 // controllerMetrics is the state in Prometheus' text format, written by hand for
