@@ -2,6 +2,7 @@ package acl
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -183,6 +184,17 @@ func TestMissingPartitionIsMade(t *testing.T) {
 		if m.calls["CreatePartition"] != 1 || m.calls["Partitions"] != 2 {
 			t.Errorf("calls: %v", m.calls)
 		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		go func() { _ = c.Run(ctx) }()
+		after(time.Minute)
+		m.locked(func() { m.partitions = []string{"default"} })
+		after(time.Minute)
+		if m.calls["CreatePartition"] != 2 {
+			t.Error("a partition that went while the controller works was not made again")
+		}
+		cancel()
+		synctest.Wait()
 		open := m.controller(t, func(c *Config) { c.Partition = "default" })
 		before := m.calls["Partitions"]
 		work(t, open, time.Minute)
