@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"meshtask/e2e/harness"
-	"meshtask/internal/awsfake"
+	"meshtask/internal/testbed/awsfake"
 )
 
 // What would send the token in the clear, or work for nobody, is refused before
