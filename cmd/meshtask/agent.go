@@ -25,7 +25,7 @@ func (t *task) agentRunner(env []string) lifecycle.Runner {
 		return supervisor.Report(ext, t.joined, func() { m.agentUp.Store(false) })
 	}
 	agent := consulagent.New(consulagent.Config{
-		Path: m.consul, Agent: t.agentConfig, File: t.dir.file("consul.json"), Env: env, Token: t.serviceToken,
+		Path: m.consul, Agent: t.agentConfig, File: t.dir.Path("consul.json"), Env: env, Token: t.serviceToken,
 		JoinTimeout: c.JoinTimeout.Duration, GiveUp: giveUp, Start: t.sup, Output: t.childOutput("consul-agent", hclog.Trace),
 		Note: t.note(lifecycle.ConsulAgent), Waiting: waiting, Grace: t.grace(lifecycle.ConsulAgent), Log: t.log.Named("consul-agent"),
 		Hasty: t.cfg.Mode == config.Job,
@@ -65,7 +65,7 @@ func (t *task) agentConfig() (consulagent.AgentConfig, error) {
 	c, k := t.cfg.ConsulAgent, &t.tokens
 	p := c.Ports
 	a := consulagent.AgentConfig{
-		NodeName: c.NodeName, Datacenter: c.Datacenter, Partition: c.Partition, DataDir: t.dir.file("consul"),
+		NodeName: c.NodeName, Datacenter: c.Datacenter, Partition: c.Partition, DataDir: t.dir.Path("consul"),
 		BindAddress: c.BindAddress, ClientAddress: c.ClientAddr, RetryJoin: c.RetryJoin, LogLevel: c.LogLevel,
 		Ports: consulagent.Ports{HTTP: p.HTTP, HTTPS: p.HTTPS, GRPC: p.GRPC, GRPCTLS: p.GRPCTLS, SerfLAN: p.SerfLAN,
 			SerfWAN: p.SerfWAN, Server: p.Server, DNS: p.DNS},
@@ -75,7 +75,7 @@ func (t *task) agentConfig() (consulagent.AgentConfig, error) {
 		a.AdvertiseAddress = t.cfg.Task.Address
 	}
 	if !c.CACert.IsZero() {
-		a.CAFile, a.CACert, a.AutoEncrypt = t.dir.file("consul-ca.pem"), k.of(c.CACert), c.AutoEncrypt
+		a.CAFile, a.CACert, a.AutoEncrypt = t.dir.Path("consul-ca.pem"), k.of(c.CACert), c.AutoEncrypt
 	}
 	return a, nil
 }

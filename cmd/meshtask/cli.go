@@ -46,6 +46,7 @@ type call struct {
 	rest    []string          // arguments before --
 	cmd     []string          // what stands after --
 	hasDash bool
+	doc     []byte // the configuration, where it is not to be read from a file
 }
 
 func (c call) on(name string) bool { return c.set[name] == "true" }

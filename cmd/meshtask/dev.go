@@ -37,14 +37,14 @@ func runDev(w *world, c call) int {
 	d := &devRun{w: w, c: c}
 	defer d.close()
 	if err := d.choose(); err != nil {
-		return w.fail(exitConfig, "dev: %v", err)
+		return d.refuse(err)
 	}
 	srv := &http.Server{Handler: dev.Metadata(d.task), ReadHeaderTimeout: time.Second}
 	go srv.Serve(d.endpoint)
 	defer srv.Close()
 	w.env = plan.Merge(w.env, "ECS_CONTAINER_METADATA_URI_V4=http://"+d.endpoint.Addr().String()+"/v4/"+d.task.ID)
 
-	t, code := w.task("dev", c.mode(), c)
+	t, code := w.task("dev", d.c.mode(), d.c)
 	if t == nil {
 		return code
 	}
@@ -82,8 +82,7 @@ func (d *devRun) passed(why string) {
 	fmt.Fprintf(d.w.stderr, "meshtask dev: %s\n", printable.Text(why))
 }
 
-// choose picks name, address, port and server, and writes what is missing of
-// the configuration into the state directory.
+// choose picks name, address, port and server, and completes the configuration.
 func (d *devRun) choose() error {
 	doc, err := d.given()
 	if err != nil {
@@ -100,19 +99,28 @@ func (d *devRun) choose() error {
 	if err := d.findServer(); err != nil {
 		return err
 	}
-	text, err := doc.Complete(d.task)
-	if err != nil {
+	if d.c.doc, err = doc.Complete(d.task); err != nil {
 		return err
 	}
 	d.dir = d.flag("dir")
 	if d.dir == "" {
 		d.dir = filepath.Join(os.TempDir(), fmt.Sprintf("meshtask-dev-%d", os.Getuid()), d.task.Service+"-"+d.task.ID[:6])
 	}
-	if err := os.MkdirAll(d.dir, 0o700); err != nil {
-		return err
+	d.c.set["dir"], d.c.set["config"] = d.dir, filepath.Join(d.dir, configFile)
+	return nil
+}
+
+// configFile is for the user to read: we never read it back, as what is at its path then need
+// not be what we wrote.
+const configFile = "config.json"
+
+// refuse ends a run for which nothing could be chosen. A directory that nobody has named has
+// no record of an earlier life.
+func (d *devRun) refuse(err error) int {
+	if d.flag("dir") == "" {
+		return d.w.fail(exitConfig, "dev: %v", err)
 	}
-	d.c.set["dir"], d.c.set["config"] = d.dir, filepath.Join(d.dir, "config.json")
-	return os.WriteFile(d.c.set["config"], text, 0o600)
+	return d.w.refuse(d.c.mode(), d.c, exitConfig, "dev: %v", err)
 }
 
 // given is the configuration that there is, with the flags of dev in it.
@@ -195,10 +203,13 @@ func (d *devRun) print(t *task) {
 	}
 }
 
-// server starts the development server when that is ours to do, and waits until
+// server writes the configuration down, and starts the development server when that is ours to do, and waits until
 // this machine's has a leader. end ends it: when the task has ended, nothing
 // else of ours needs it.
 func (d *devRun) server(ctx context.Context, t *task) (end func(), err error) {
+	if err := t.dir.Write(configFile, d.c.doc); err != nil {
+		return nil, &giveUp{exitInternal, err}
+	}
 	if !d.local {
 		return func() {}, nil
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"meshtask/internal/config"
 	"meshtask/internal/journal"
 	"meshtask/internal/plan"
+	"meshtask/internal/statedir"
 	"meshtask/lifecycle"
 	"meshtask/supervisor"
 )
@@ -31,12 +31,12 @@ func (t *task) live() int {
 	defer t.cancel(nil)
 	t.waits = newWaits(t.log)
 	t.signalled()
-	path, err := t.prepare()
 	defer t.close()
-	var end lifecycle.Outcome
-	if err == nil {
-		end, err = t.play(path)
+	path, err := t.prepare()
+	if err != nil {
+		return t.refuse(err)
 	}
+	end, err := t.play(path)
 	return t.finish(end, err)
 }
 
@@ -96,9 +96,12 @@ func (t *task) clearAdopted() {
 	}
 }
 
-// prepare finds what must be there before anything starts: the command, and
-// where the run may write.
+// prepare begins the record, and finds what must be there before anything starts: the
+// command, and the programs of the mesh.
 func (t *task) prepare() (path string, err error) {
+	if err := t.begin(); err != nil {
+		return "", &giveUp{exitInternal, err}
+	}
 	if len(t.cfg.App.Command) > 0 {
 		name := t.cfg.App.Command[0]
 		if strings.Contains(name, "/") && !filepath.IsAbs(name) && t.cfg.App.Dir != "" {
@@ -117,32 +120,33 @@ func (t *task) prepare() (path string, err error) {
 			return "", &giveUp{exitConfig, fmt.Errorf("app.ready.exec: %w", err)}
 		}
 	}
-	if err := t.findParts(); err != nil {
-		return "", err
-	}
+	return path, t.findParts()
+}
+
+// begin takes the state directory, where the run has one, and begins the record: whatever
+// happens from here on, no earlier life's is left.
+func (t *task) begin() (err error) {
 	var names []string
+	marks := map[string]journal.Marks{}
 	for _, r := range plan.Rows(t.cfg) {
 		names = append(names, string(r.Unit))
+		marks[string(r.Unit)] = journal.Marks{Up: r.Start.String(), Down: r.Stop.String()}
 	}
 	t.alive = journal.NewLive(names...)
 	sinks := []func(journal.Entry){t.summary.Add, t.alive.Add, t.say}
 	if t.cfg.Mode.Mesh() || t.cfg.Dir != "" {
-		if t.dir, err = openStateDir(candidates(t.cfg.Dir, t.w.getenv("TMPDIR"))); err != nil {
-			return "", &giveUp{exitInternal, err}
+		passed := func(err error) { t.log.Warn("a state directory is passed over", "error", err) }
+		if t.dir, err = statedir.Open(statedir.Candidates(t.cfg.Dir, t.w.getenv("TMPDIR")), passed); err != nil {
+			return err
 		}
-		if t.file, err = journal.Create(t.dir.path); err != nil {
-			return "", &giveUp{exitInternal, err}
-		}
-		if err := os.Remove(t.dir.file("summary.json")); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return "", &giveUp{exitInternal, err}
+		if t.file, err = journal.Create(t.dir); err != nil {
+			return err
 		}
 		sinks = append(sinks, t.file.Write)
 	}
-	t.book = journal.New(t.w.begin, sinks...)
-	t.waits.note = func(unit, what string, kv ...any) {
-		t.book.Add(unit, t.label(lifecycle.Unit(unit)), journal.Waiting, what, kv...)
-	}
-	return path, nil
+	t.book = journal.New(t.w.begin, marks, sinks...)
+	t.waits.note = func(unit, what string, kv ...any) { t.book.Add(unit, journal.Waiting, what, kv...) }
+	return nil
 }
 
 // finish says how it ended, in the journal, the summary and the last log line.
@@ -156,9 +160,6 @@ func (t *task) finish(out lifecycle.Outcome, err error) int {
 		end.app = &supervisor.Exit{Name: string(lifecycle.App), Signal: syscall.SIGKILL} // as it will be, once it can
 	}
 	code := end.code()
-	if t.book == nil {
-		return t.w.fail(code, "%v", err)
-	}
 	_, gaveUp := errors.AsType[*giveUp](end.cause.Err)
 	_, unstarted := errors.AsType[*supervisor.StartError](end.cause.Err) // 126 and 127 alone would not tell why
 	if gaveUp || unstarted || out.Cause.Unit != "" && code >= exitConfig || err != nil && !isSignal(err) {
@@ -173,12 +174,11 @@ func (t *task) finish(out lifecycle.Outcome, err error) int {
 	if u := end.cause.Unit; u != "" {
 		kv = append(kv, "unit", string(u))
 	}
-	t.book.Add(journal.Task, "", journal.Exit, end.cause.String(), kv...)
-	if t.dir != nil {
-		if err := t.summary.Write(t.dir.path); err != nil {
-			t.log.Warn("cannot write the summary", "error", err)
-		}
+	t.book.Add(journal.Task, journal.Exit, end.cause.String(), kv...)
+	if code >= exitConfig && !t.reached.Load() { // it was refused
+		t.summary.Why = whyOf(t.book.Entries())
 	}
+	t.closeRecord()
 	switch {
 	case !t.log.IsInfo(): // do not make what nobody reads
 	case t.cfg.Log.Format == "json":
@@ -199,15 +199,20 @@ func (t *task) close() {
 	if t.appOut != nil {
 		t.appOut.Close(flushLimit)
 	}
-	if t.file != nil {
-		if err := t.file.Close(); err != nil {
-			t.log.Warn("the timeline is not complete", "error", err)
-		}
-	}
 	if t.dir != nil {
-		if err := t.dir.close(); err != nil {
+		if err := t.dir.Close(); err != nil {
 			t.log.Warn("cannot release the state directory", "error", err)
 		}
+	}
+}
+
+// closeRecord writes the summary and ends the timeline.
+func (t *task) closeRecord() {
+	if t.file == nil {
+		return
+	}
+	if err := t.file.Close(t.summary, flushLimit); err != nil {
+		t.log.Warn("the record is not complete", "error", err)
 	}
 }
 

@@ -143,7 +143,7 @@ func (t *task) envoyAdmin() string {
 	if a := t.cfg.Envoy.Admin; a != "" {
 		return a
 	}
-	return t.dir.file("envoy-admin.sock")
+	return t.dir.Path("envoy-admin.sock")
 }
 
 func (t *task) bootstrap(file string, env []string) envoy.Bootstrap {

@@ -83,14 +83,14 @@ func (u *meshInit) down(ctx context.Context) {
 func (t *task) bootstrapFile() (string, error) {
 	dir := t.cfg.BootstrapDir
 	if dir == "" {
-		return t.dir.file("envoy-bootstrap.json"), nil
+		return t.dir.Path("envoy-bootstrap.json"), nil
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		if !t.cfg.ConsulECS {
 			return "", &giveUp{exitInternal, fmt.Errorf("bootstrapDir: %w", err)}
 		}
 		t.log.Warn("bootstrapDir cannot be made, the state directory is used", "bootstrapDir", dir, "error", err)
-		return t.dir.file("envoy-bootstrap.json"), nil
+		return t.dir.Path("envoy-bootstrap.json"), nil
 	}
 	return filepath.Join(dir, "envoy-bootstrap.json"), nil
 }

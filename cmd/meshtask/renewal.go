@@ -114,7 +114,7 @@ func (t *task) tokenFile() string {
 	if a.Login != nil || a.ServiceToken.Fixed() || a.Refresh.Duration == 0 {
 		return ""
 	}
-	return t.dir.file("envoy-token.json")
+	return t.dir.Path("envoy-token.json")
 }
 
 // takeOver makes the token that was offered the service token of everything: of the

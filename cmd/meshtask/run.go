@@ -65,10 +65,10 @@ const defaultMesh = "127.0.0.1:9902"
 func (w *world) task(name string, mode config.Mode, c call) (*task, int) {
 	cfg, warnings, err := w.config(mode, c)
 	if err != nil {
-		return nil, w.fail(exitConfig, "%v", err)
+		return nil, w.refuse(mode, c, exitConfig, "%v", err)
 	}
 	if len(cfg.App.Command) == 0 && mode != config.Run {
-		return nil, w.fail(exitUsage, "%s: a command is needed: meshtask %s [flags] -- CMD ARG…", name, name)
+		return nil, w.refuse(mode, c, exitUsage, "%s: a command is needed: meshtask %s [flags] -- CMD ARG…", name, name)
 	}
 	out := supervisor.NewLineWriter(w.stderr)
 	t := &task{w: w, cfg: cfg, log: w.logger(cfg.Log, out), out: out, hurry: make(chan struct{}, 3), summary: journal.NewSummary()}
@@ -81,7 +81,7 @@ func (w *world) task(name string, mode config.Mode, c call) (*task, int) {
 // config reads the configuration from everywhere it may come from.
 func (w *world) config(mode config.Mode, c call) (*config.Config, []config.Finding, error) {
 	s := config.Sources{Mode: mode, Name: w.flag(c, "config"), Command: c.cmd, Flags: c.set, Env: w.lookup, AgentKeys: agentKeys()}
-	if s.Name != "" {
+	if s.File = c.doc; s.Name != "" && c.doc == nil {
 		text, err := os.ReadFile(s.Name)
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", w.source(c, "config"), err)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -36,17 +35,12 @@ func runStatus(w *world, c call) int {
 func (w *world) status(c call) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), askLimit)
 	defer cancel()
-	var first error
-	for _, dir := range w.dirs(c) {
-		text, err := admin.Status(ctx, filepath.Join(dir, "admin.sock"))
-		if err == nil {
-			return text, nil
-		}
-		if first == nil {
-			first = err
-		}
-	}
-	return nil, first
+	var text []byte
+	err := w.ask(c, func(dir string) (err error) {
+		text, err = admin.Status(ctx, dir)
+		return err
+	})
+	return text, err
 }
 
 func (s status) text() string {

@@ -16,6 +16,7 @@ import (
 	"meshtask/internal/cgroup"
 	"meshtask/internal/config"
 	"meshtask/internal/journal"
+	"meshtask/internal/statedir"
 	"meshtask/lifecycle"
 	"meshtask/supervisor"
 )
@@ -29,7 +30,7 @@ type task struct {
 	log    hclog.Logger
 	out    *supervisor.LineWriter // standard error, line by line
 	appOut *supervisor.LineWriter // standard output, when the app's lines are prefixed; else nil
-	dir    *stateDir              // nil with --no-mesh and no --dir
+	dir    *statedir.Dir          // nil with --no-mesh and no --dir
 
 	sup     *supervisor.Supervisor
 	rows    lifecycle.Timeline
@@ -87,7 +88,7 @@ func (t *task) conduct(tcp string) (lifecycle.Outcome, error) {
 	g.Add(func() error { t.relay.run(relayed); return nil }, func(error) { close(relayed) })
 
 	if t.dir != nil {
-		srv, err := admin.Listen(t.dir.file("admin.sock"), tcp, t, t.leases())
+		srv, err := admin.Listen(t.dir.Path(admin.Socket), tcp, t, t.leases())
 		if err != nil {
 			return out, &giveUp{exitInternal, err}
 		}
@@ -181,7 +182,7 @@ func (t *task) elapsed() time.Duration {
 func (t *task) note(u lifecycle.Unit) func(event, detail string, kv ...any) {
 	return func(event, detail string, kv ...any) {
 		exec, exit := event == journal.Step && detail == "exec", event == journal.Step && detail == "exit"
-		t.book.Add(string(u), t.label(u), event, detail, kv...)
+		t.book.Add(string(u), event, detail, kv...)
 		switch {
 		case exec && u == lifecycle.App:
 			t.reach(func(m *lifecycle.Marker) []lifecycle.Reached { return m.Executed() })
@@ -199,20 +200,8 @@ func (t *task) note(u lifecycle.Unit) func(event, detail string, kv ...any) {
 func (t *task) blame(u lifecycle.Unit) {
 	n := int64(cgroup.OOMKills(cgroup.Root{}))
 	if before := t.oomKills.Swap(n); n > before {
-		t.book.Add(string(u), t.label(u), journal.Step, "oom", "process", string(u), "kills", n-before)
+		t.book.Add(string(u), journal.Step, "oom", "process", string(u), "kills", n-before)
 	}
-}
-
-// label is the row's mark on the way that the task is on.
-func (t *task) label(u lifecycle.Unit) string {
-	for _, r := range t.rows {
-		if r.Unit == u && t.downAt.Load() != 0 {
-			return r.Stop.String()
-		} else if r.Unit == u {
-			return r.Start.String()
-		}
-	}
-	return ""
 }
 
 // observe journals what the machine was told and what it decided.
@@ -230,7 +219,7 @@ func (t *task) observe(e lifecycle.Event, actions []lifecycle.Action) {
 		case lifecycle.Shutdown:
 			t.stopping.Store(true)
 			t.downAt.Store(int64(max(1, time.Since(t.w.begin))))
-			t.book.Add(journal.Task, "", journal.Shutdown, a.Cause.String())
+			t.book.Add(journal.Task, journal.Shutdown, a.Cause.String())
 		case lifecycle.Stop:
 			t.add(a.Unit, journal.Stop, "")
 		case lifecycle.Kill:
@@ -245,17 +234,20 @@ func (t *task) observe(e lifecycle.Event, actions []lifecycle.Action) {
 }
 
 func (t *task) add(u lifecycle.Unit, event, detail string) {
-	t.book.Add(string(u), t.label(u), event, detail)
+	t.book.Add(string(u), event, detail)
 }
 
 func (t *task) reach(ask func(*lifecycle.Marker) []lifecycle.Reached) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, r := range ask(t.marker) {
-		if r == (lifecycle.Reached{Mark: lifecycle.T2}) {
+		way := journal.Up
+		if r.Down {
+			way = journal.Down
+		}
+		if t.book.Reach(way, r.Mark.String()) && r == (lifecycle.Reached{Mark: lifecycle.T2}) {
 			t.reached.Store(true)
 		}
-		t.book.Add(journal.Task, r.Mark.String(), journal.Mark, "")
 	}
 }
 

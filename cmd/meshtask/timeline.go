@@ -1,15 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"meshtask/internal/journal"
+	"meshtask/internal/statedir"
 )
 
 // runTimeline is `meshtask timeline [LOG]`: the measured T0–T4 of a task that
@@ -53,28 +54,27 @@ func (w *world) recorded(c call) (record journal.Record, held bool, err error) {
 		record, err = timelineOf(w.stdin)
 		return record, false, err
 	}
-	var files []string
 	if len(c.rest) == 1 {
-		files = c.rest
-	} else {
-		for _, dir := range w.dirs(c) {
-			files = append(files, filepath.Join(dir, "timeline.jsonl"))
-		}
-	}
-	var first error
-	for _, name := range files {
-		f, err := os.Open(name)
+		f, err := os.Open(c.rest[0])
 		if err != nil {
-			if first == nil {
-				first = err
-			}
-			continue
+			return record, false, err
 		}
 		defer f.Close()
-		record, err := timelineOf(f)
-		return record, len(c.rest) == 0 && isHeld(filepath.Dir(name)), err
+		record, err = timelineOf(f)
+		return record, false, err
 	}
-	return journal.Record{}, false, first
+	var readErr error
+	err = w.ask(c, func(dir string) error {
+		f, err := statedir.Read(dir, journal.TimelineFile)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		record, readErr = timelineOf(f)
+		held = statedir.Held(dir)
+		return nil
+	})
+	return record, held, cmp.Or(err, readErr)
 }
 
 func timelineOf(r io.Reader) (journal.Record, error) {

@@ -19,9 +19,10 @@ func (s *source) Up() bool               { return s.ok }
 func (s *source) Status() any            { return map[string]string{"service": "web"} }
 func (s *source) Metrics() []byte        { return []byte("meshtask_up 1\n") }
 
-func serve(t *testing.T, tcp string, src Source) (socket string, s *Server) {
+func serve(t *testing.T, tcp string, src Source) (dir string, s *Server) {
 	t.Helper()
-	socket = filepath.Join(t.TempDir(), "admin.sock")
+	dir = t.TempDir()
+	socket := filepath.Join(dir, Socket)
 	if err := os.WriteFile(socket, []byte("a stale file"), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -37,41 +38,41 @@ func serve(t *testing.T, tcp string, src Source) (socket string, s *Server) {
 			t.Errorf("serve: %v", err)
 		}
 	})
-	return socket, s
+	return dir, s
 }
 
 func TestHealthAnswersFromTheRunningTask(t *testing.T) {
 	src := &source{ok: true}
-	socket, _ := serve(t, "", src)
-	if ok, _, err := Health(t.Context(), socket); !ok || err != nil {
+	dir, _ := serve(t, "", src)
+	if ok, _, err := Health(t.Context(), dir); !ok || err != nil {
 		t.Errorf("healthy task: %v, %v", ok, err)
 	}
 	src.ok = false
-	if ok, why, err := Health(t.Context(), socket); ok || why != "envoy is down" || err != nil {
+	if ok, why, err := Health(t.Context(), dir); ok || why != "envoy is down" || err != nil {
 		t.Errorf("sick task: %v %q, %v", ok, why, err)
 	}
-	if st, err := os.Stat(socket); err != nil || st.Mode().Perm() != 0o600 {
+	if st, err := os.Stat(filepath.Join(dir, Socket)); err != nil || st.Mode().Perm() != 0o600 {
 		t.Errorf("socket mode %v, %v", st.Mode(), err)
 	}
-	b, err := Status(t.Context(), socket)
+	b, err := Status(t.Context(), dir)
 	if err != nil || !strings.Contains(string(b), `"service":"web"`) {
 		t.Errorf("%s, %v", b, err)
 	}
 }
 
 func TestADeadOrWedgedTaskIsAnError(t *testing.T) {
-	socket := filepath.Join(t.TempDir(), "admin.sock")
-	if _, _, err := Health(t.Context(), socket); err == nil {
+	dir := t.TempDir()
+	if _, _, err := Health(t.Context(), dir); err == nil {
 		t.Error("no socket, no error")
 	}
-	l, err := net.Listen("unix", socket) // accepts, never answers
+	l, err := net.Listen("unix", filepath.Join(dir, Socket)) // accepts, never answers
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, _, err := Health(ctx, socket); err == nil {
+	if _, _, err := Health(ctx, dir); err == nil {
 		t.Error("a wedged task has no error")
 	}
 }

@@ -11,23 +11,24 @@ import (
 // most is more than a status of a task ever needs.
 const most = 1 << 20
 
-// Health asks the task behind socket. The error says that it did not answer.
-func Health(ctx context.Context, socket string) (ok bool, why string, err error) {
-	code, body, err := get(ctx, socket, "/health")
+// Health asks the task in a state directory. The error says that it did not answer, or is not
+// to be believed (*statedir.StrangeError).
+func Health(ctx context.Context, dir string) (ok bool, why string, err error) {
+	code, body, err := get(ctx, dir, "/health")
 	return code == http.StatusOK, strings.TrimSpace(string(body)), err
 }
 
 // Status asks for the live state, as JSON.
-func Status(ctx context.Context, socket string) ([]byte, error) {
-	code, body, err := get(ctx, socket, "/status")
+func Status(ctx context.Context, dir string) ([]byte, error) {
+	code, body, err := get(ctx, dir, "/status")
 	if err == nil && code != http.StatusOK {
 		err = fmt.Errorf("the task answered %d: %s", code, strings.TrimSpace(string(body)))
 	}
 	return body, err
 }
 
-func get(ctx context.Context, socket, path string) (int, []byte, error) {
-	client, transport := dial(socket)
+func get(ctx context.Context, dir, path string) (int, []byte, error) {
+	client, transport := dial(dir)
 	defer transport.CloseIdleConnections()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://meshtask"+path, nil)
 	if err != nil {

@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"os"
 	"time"
+
+	"meshtask/internal/statedir"
 )
 
 // Source is the running task.
@@ -33,6 +35,9 @@ type Server struct {
 	listeners []net.Listener
 }
 
+// Socket is the name of the unix socket in a state directory.
+const Socket = "admin.sock"
+
 // Listen binds the unix socket (mode 0600, a stale file is replaced: the caller
 // holds the state directory) and, unless tcp is empty, HOST:PORT. more are
 // further paths; nil: none.
@@ -46,7 +51,7 @@ func Listen(socket, tcp string, src Source, more map[string]http.Handler) (*Serv
 		return nil, fmt.Errorf("cannot bind the admin socket: %w", err)
 	}
 	s.listeners = append(s.listeners, l)
-	if err := os.Chmod(socket, 0o600); err != nil {
+	if err := os.Chmod(socket, 0o600); err != nil { // it was closed to others by its directory, which is 0700, from its birth
 		s.Close()
 		return nil, fmt.Errorf("cannot close the admin socket to others: %w", err)
 	}
@@ -116,10 +121,10 @@ func answer(w http.ResponseWriter, ok bool, why string) {
 	fmt.Fprintln(w, why)
 }
 
-// dial returns a client of the task behind socket. One call, then close idle.
-func dial(socket string) (*http.Client, *http.Transport) {
+// dial returns a client of the task in dir. One call, then close idle.
+func dial(dir string) (*http.Client, *http.Transport) {
 	t := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+		return statedir.Dial(ctx, dir, Socket)
 	}}
 	return &http.Client{Transport: t}, t
 }

@@ -38,6 +38,7 @@ const (
 
 // Entry is one line of timeline.jsonl.
 type Entry struct {
+	V      int            `json:"v"` // of the record's format: 1
 	At     time.Time      `json:"at"`
 	Ms     float64        `json:"ms"` // since the process began
 	Way    string         `json:"way"`
@@ -70,10 +71,17 @@ func (e Entry) Text(key string) string {
 	return s
 }
 
+// version is the record's format.
+const version = 1
+
+// Marks are a unit's labels: the marks of its row on the way up and on the way down.
+type Marks struct{ Up, Down string }
+
 // Journal takes entries from any goroutine and hands them to its sinks one
 // after another, in one order for all.
 type Journal struct {
 	begin time.Time
+	marks map[string]Marks
 	sinks []func(Entry)
 
 	mu      sync.Mutex
@@ -85,21 +93,44 @@ type Journal struct {
 // months must not grow. What a summary needs beyond it is counted by Summary.
 const keep = 512
 
-// New returns a journal whose Ms count from begin. Sinks must not block and
-// must not call the journal.
-func New(begin time.Time, sinks ...func(Entry)) *Journal {
-	return &Journal{begin: begin, way: Up, sinks: sinks}
+// New returns a journal whose Ms count from begin. marks are the labels of the units that
+// have one. Sinks must not block and must not call the journal.
+func New(begin time.Time, marks map[string]Marks, sinks ...func(Entry)) *Journal {
+	return &Journal{begin: begin, marks: marks, way: Up, sinks: sinks}
 }
 
-// Add stamps an entry and records it. kv are pairs for Data.
-func (j *Journal) Add(unit, mark, event, detail string, kv ...any) {
+// Add stamps an entry and records it. Its way and mark are those of its place in the record:
+// a Shutdown and all that comes after it are on the way down. kv are pairs for Data.
+func (j *Journal) Add(unit, event, detail string, kv ...any) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if event == Shutdown {
 		j.way = Down
 	}
-	now := time.Now()
-	e := Entry{At: now, Ms: ms(now.Sub(j.begin)), Way: j.way, Mark: mark, Unit: unit, Event: event, Detail: detail, Data: pairs(kv)}
+	mark := j.marks[unit].Up
+	if j.way == Down {
+		mark = j.marks[unit].Down
+	}
+	j.record(Entry{Way: j.way, Mark: mark, Unit: unit, Event: event, Detail: detail, Data: pairs(kv)})
+}
+
+// Reach records that a mark of the task was reached on the way that the record is on. It is
+// false, and nothing is recorded, when that is not way: a mark of the way up is not reached
+// any more once the shutdown has begun.
+func (j *Journal) Reach(way, mark string) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if way != j.way {
+		return false
+	}
+	j.record(Entry{Way: way, Mark: mark, Unit: Task, Event: Mark})
+	return true
+}
+
+// record stamps e and hands it on. The caller has the lock.
+func (j *Journal) record(e Entry) {
+	e.V, e.At = version, time.Now()
+	e.Ms = ms(e.At.Sub(j.begin))
 	j.entries = append(j.entries, e)
 	if len(j.entries) > keep {
 		j.entries = append(j.entries[:0:0], j.entries[keep/4:]...)

@@ -3,8 +3,6 @@ package journal
 import (
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -22,6 +20,14 @@ type Summary struct {
 	PeakBytes    map[string]int64              `json:"peak_bytes"`
 	OOM          string                        `json:"oom"`
 	App          string                        `json:"app,omitempty"` // how the app ended
+	Why          *Why                          `json:"why,omitempty"` // of a start that was refused
+}
+
+// Why is the one cause of an end, and what mends it, as far as they are known.
+type Why struct {
+	Code  string `json:"code"`
+	Cause string `json:"cause"`
+	Fix   string `json:"fix"`
 }
 
 // Drain is what the drain of the inbound listeners came to.
@@ -92,25 +98,15 @@ func (s *Summary) step(e Entry) {
 	}
 }
 
-// Write writes dir/summary.json, mode 0600, at once or not at all.
-func (s *Summary) Write(dir string) error {
-	b, err := json.Marshal(s)
-	if err != nil {
-		return err
-	}
-	name := filepath.Join(dir, "summary.json")
-	if err := os.WriteFile(name+".new", append(b, '\n'), 0o600); err != nil {
-		return fmt.Errorf("cannot write the summary: %w", err)
-	}
-	return os.Rename(name+".new", name)
-}
-
 // Pairs is the summary as key and value pairs, for a log in JSON.
 func (s *Summary) Pairs() []any {
 	out := []any{"exit", s.Exit, "reason", s.Reason, "marks", s.Marks, "restarts", s.Restarts, "drain", s.Drain,
 		"deregistered", s.Deregistered, "left", s.Left, "killed", s.Killed, "peak_bytes", s.PeakBytes, "oom", s.OOM}
 	if s.App != "" {
 		out = append(out, "app", s.App)
+	}
+	if s.Why != nil {
+		out = append(out, "why", s.Why)
 	}
 	return out
 }
