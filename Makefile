@@ -4,6 +4,7 @@
 SHELL   := /bin/sh
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 SOAK    ?= 60s
+RELEASE ?= dist
 OUT     := .tools/e2e
 
 # -race needs a C compiler; without one the same tests run without it and say so.
@@ -18,19 +19,19 @@ endif
 # Programs built with -race sleep a second at their end otherwise.
 TEST := GORACE=atexit_sleep_ms=0 $(RACE) go test
 
-.PHONY: help tools build try test unit e2e lint demo bench soak test-image test-deploy test-moto check clean
+.PHONY: help tools build try test unit e2e lint demo bench soak test-image test-deploy test-moto licences release images-update vuln check clean
 
 help: ## print the targets
-	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
 
 tools: ## put consul and envoy into .tools/bin (PATH, else built and fetched; about 4 minutes once)
 	@tools/get.sh
 
 build: ## build ./meshtask, one static binary
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o meshtask ./cmd/meshtask
+	@VERSION='$(VERSION)' tools/build.sh meshtask
 
 try: tools ## put meshtask and a small app beside consul and envoy: what the pages under docs/ run
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o .tools/bin/meshtask ./cmd/meshtask
+	@VERSION='$(VERSION)' tools/build.sh .tools/bin/meshtask
 	CGO_ENABLED=0 go build -C e2e -o ../.tools/bin/app ./app
 
 test: unit e2e ## all tests: unit and scenarios, then the real parts
@@ -43,7 +44,7 @@ unit: ## unit, scenario and command-line tests
 e2e: tools ## tests with a real Consul, a real Envoy and a real app
 	$(TEST) -C e2e $(FLAGS) -shuffle=on -parallel 8 -timeout 10m ./...
 
-lint: ## gofmt, vet, go fix, staticcheck; both modules
+lint: ## gofmt, vet, go fix, staticcheck; NOTICE is not stale
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt these:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	go vet ./...
 	go vet -C e2e ./...
@@ -51,6 +52,7 @@ lint: ## gofmt, vet, go fix, staticcheck; both modules
 	@go fix -C e2e -diff ./... || { echo "run: go fix -C e2e ./..."; exit 1; }
 	go tool -modfile=tools/lint/go.mod staticcheck ./...
 	cd e2e && go tool -modfile=../tools/lint/go.mod staticcheck ./...
+	@go vet -C tools/licences . && go build -C tools/licences -o ../../$(OUT)/licences . && $(OUT)/licences -check
 
 demo: tools ## a Consul server and three tasks on loopback: up, intentions, a stop under load
 	@go build -C e2e -o ../$(OUT)/demo ./demo && exec $(OUT)/demo
@@ -72,7 +74,19 @@ test-moto: ## hold our fakes of AWS against moto (Python 3 with venv; installs i
 	@tools/moto.sh
 	@go build -C e2e -o ../$(OUT)/moto ./moto && exec $(OUT)/moto
 
+licences: ## write NOTICE and THIRD_PARTY_LICENSES.txt: what is linked, and under which licences
+	@go build -C tools/licences -o ../../$(OUT)/licences . && $(OUT)/licences
+
+release: ## both architectures, SBOMs, licences and checksums into RELEASE (dist)
+	@VERSION='$(VERSION)' tools/release.sh $(RELEASE)
+
+images-update: ## resolve the base images' tags to digests anew (needs a registry, and crane, skopeo or docker buildx)
+	@tools/images.sh
+
+vuln: ## scan what we ship with govulncheck, where its database can be reached
+	@tools/vuln.sh
+
 check: lint test ## what a change must pass
 
 clean: ## remove what was built, but not the real parts
-	rm -rf meshtask .demo $(OUT)
+	rm -rf meshtask .demo $(OUT) $(RELEASE)
