@@ -2,7 +2,7 @@
 // tests: it stands as PID 1 in new namespaces, makes the file tree, gives up all
 // privilege and becomes the command.
 //
-//	box [-root DIR [-writable]] [-bind SRC:DST[:ro]]… [-tmpfs DST]… [-user N] [-dir DIR] -- CMD ARG…
+//	box [-root DIR [-writable]] [-bind SRC:DST[:ro]]… [-tmpfs DST]… [-user N [-keep CAP]…] [-dir DIR] -- CMD ARG…
 //	box -net ADDR,… -- CMD ARG…
 //
 // Without -root the tree is the machine's, with a /proc of its own namespace. With
@@ -33,6 +33,7 @@ type box struct {
 	user      int
 	binds     list
 	tmpfs     list
+	keep      list
 	net       string
 	writable  bool
 }
@@ -45,6 +46,7 @@ func main() {
 	flag.Var(&b.binds, "bind", "SRC:DST[:ro], a file or folder of the machine")
 	flag.Var(&b.tmpfs, "tmpfs", "an empty folder in memory, the user's own")
 	flag.IntVar(&b.user, "user", -1, "user and group of the command")
+	flag.Var(&b.keep, "keep", "a capability that the user keeps, root alone; without: none")
 	flag.StringVar(&b.dir, "dir", "", "its working directory")
 	flag.StringVar(&b.net, "net", "", "addresses of the loopback")
 	flag.Parse()

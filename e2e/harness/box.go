@@ -21,6 +21,7 @@ type Box struct {
 	Binds []string // with Root: SRC:DST[:ro]
 	Tmpfs []string // with Root: folders in memory, the user's
 	User  int      // with Root: user and group, without any capability; 0: ours
+	Keep  []string // with Root and User 0, as root: stay root with these capabilities alone
 	Dir   string   // working directory
 
 	Writable bool // with Root: / can be written to
@@ -41,9 +42,12 @@ func StartBox(t T, name string, b Box, argv, env []string) *Process {
 	if b.Root != "" {
 		args = append(args, "-root", b.Root)
 	}
-	if b.User != 0 {
+	if b.User != 0 || len(b.Keep) > 0 {
 		user = b.User
 		args = append(args, "-user", strconv.Itoa(user))
+	}
+	for _, capability := range b.Keep {
+		args = append(args, "-keep", capability)
 	}
 	if b.Writable {
 		args = append(args, "-writable")

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -11,12 +12,16 @@ import (
 )
 
 // configuration is a task's, as ECS would hand it over; the rest is the metadata
-// endpoint's.
-func configuration(t harness.T, service string) string {
-	doc, err := json.Marshal(map[string]any{
+// endpoint's. app is its app.user.
+func configuration(t harness.T, service string, app ...string) string {
+	parts := map[string]any{
 		"service": map[string]any{"name": service, "port": 8080}, "consulAgent": map[string]any{"retryJoin": []string{server}},
 		"shutdown": map[string]any{"drain": map[string]any{"propagationWait": "200ms"}},
-	})
+	}
+	for _, user := range app {
+		parts["app"] = map[string]any{"user": user}
+	}
+	doc, err := json.Marshal(parts)
 	must(t, err)
 	return "MESHTASK_CONFIG_JSON=" + string(doc)
 }
@@ -40,13 +45,9 @@ func (r *report) single(consul *harness.Server, img *image) {
 	r.judge("example: up and passing at the servers, without a shell, from a read-only root", began, nil)
 	r.judge("example: every process has uid 12345 and no capability; the volume alone is writable", time.Now(), c.confined(4))
 	began = time.Now()
-	var err error
-	if code := c.health(r); code != 0 {
-		err = fmt.Errorf("exit code %d", code)
-	}
-	r.judge("example: its HEALTHCHECK, run in the container, says healthy", began, err)
+	r.judge("example: its HEALTHCHECK, run in the container, says healthy", began, c.healthy(r))
 	began = time.Now()
-	err = errors.Join(stop(r, map[*container]int{c: 0}), r.left(c))
+	err := errors.Join(stop(r, map[*container]int{c: 0}), r.left(c))
 	consul.Empty(r, limit)
 	r.judge("example: TERM, exit code 0, agent left, catalog empty", began, err)
 }
@@ -76,6 +77,26 @@ func (r *report) code(consul *harness.Server, img *image) {
 	r.judge("example: another CMD takes the place of its own, and its exit code is the container's", began, err)
 }
 
+// appUser: root in front with three capabilities, the app another user, who is kept
+// out of meshtask's environment, where the tokens come from, and of its files.
+func (r *report) appUser(consul *harness.Server, img *image) {
+	const what = "example-app-user: the app alone is app.user, and reads neither meshtask's environment nor its files"
+	if os.Geteuid() != 0 {
+		r.untested(what, "only root can become another user")
+		return
+	}
+	began := time.Now()
+	endpoint := harness.StartEndpoint(r, "users", "users", task, "main")
+	c := r.start("users", img, 0, []string{configuration(r, "users", "12345:12345"), "ECS_CONTAINER_METADATA_URI_V4=" + endpoint.URI})
+	c.Mark(r, soon, "up", "T2")
+	consul.Passing(r, soon, "users", 1)
+	r.judge(what, began, errors.Join(c.apart(r, 12345), c.healthy(r)))
+	began = time.Now()
+	err := errors.Join(stop(r, map[*container]int{c: 0}), r.left(c))
+	consul.Empty(r, limit)
+	r.judge("example-app-user: TERM, exit code 0, agent left, catalog empty", began, err)
+}
+
 // siblings: the mesh in one container, the app in another, the app first.
 func (r *report) siblings(consul *harness.Server, mesh, app *image) {
 	began := time.Now()
@@ -87,14 +108,10 @@ func (r *report) siblings(consul *harness.Server, mesh, app *image) {
 	m.Mark(r, soon, "up", "T2")
 	m.Await(r, soon, "", "app", "step", "lease")
 	consul.Passing(r, soon, "pair", 1)
-	err := errors.Join(m.confined(3), a.confined(2))
-	var code error
-	if c := m.health(r); c != 0 {
-		code = fmt.Errorf("meshtask-mesh: HEALTHCHECK exit code %d", c)
-	}
-	r.judge("meshtask-mesh, example-sibling: the app starts at T2, passing, confined, healthy", began, errors.Join(err, code))
+	r.judge("meshtask-mesh, example-sibling: the app starts at T2, passing, confined, healthy", began,
+		errors.Join(m.confined(3), a.confined(2), m.healthy(r)))
 	began = time.Now()
-	err = errors.Join(stop(r, map[*container]int{a: 0, m: 0}), r.left(m))
+	err := errors.Join(stop(r, map[*container]int{a: 0, m: 0}), r.left(m))
 	consul.Empty(r, limit)
 	r.judge("meshtask-mesh, example-sibling: TERM to both at once, 0 and 0, agent left, catalog empty", began, err)
 }

@@ -70,7 +70,7 @@ func (r *report) end() {
 
 // targets are the images that users get.
 func targets() []string {
-	return []string{"meshtask", "meshtask-mesh", "example", "example-sibling"}
+	return []string{"meshtask", "meshtask-mesh", "example", "example-sibling", "example-app-user"}
 }
 
 // build makes the images, compares builds, and starts the second half.
@@ -152,14 +152,20 @@ func size(t harness.T, tree string) string {
 // describes checks how the image says that it is to be run.
 func describes(target string, img *image) error {
 	want := map[string]image{
-		"meshtask":        {Entrypoint: []string{"/meshtask"}},
-		"meshtask-mesh":   {Entrypoint: []string{"meshtask", "run"}, User: "12345:12345", Health: []string{"meshtask", "health"}, Volumes: []string{"/run/meshtask"}},
-		"example":         {Entrypoint: []string{"meshtask", "run", "--"}, Cmd: []string{"/app/server", "--listen", "127.0.0.1:8080"}, User: "12345:12345", Health: []string{"meshtask", "health"}, Volumes: []string{"/run/meshtask"}},
-		"example-sibling": {Entrypoint: []string{"/meshtask", "app", "--"}, Cmd: []string{"/server", "--listen", "127.0.0.1:8080"}, User: "12345:12345"},
+		"meshtask":         {Entrypoint: []string{"/meshtask"}},
+		"meshtask-mesh":    {Entrypoint: []string{"meshtask", "run"}, User: "12345:12345", Health: []string{"meshtask", "health"}, Volumes: []string{"/run/meshtask"}},
+		"example":          {Entrypoint: []string{"meshtask", "run", "--"}, Cmd: []string{"/app/server", "--listen", "127.0.0.1:8080"}, User: "12345:12345", Health: []string{"meshtask", "health"}, Volumes: []string{"/run/meshtask"}},
+		"example-app-user": {Entrypoint: []string{"meshtask", "run", "--"}, Cmd: []string{"/app/server", "--listen", "127.0.0.1:8080"}, User: "0:0", Health: []string{"meshtask", "health"}, Volumes: []string{"/run/meshtask"}},
+		"example-sibling":  {Entrypoint: []string{"/meshtask", "app", "--"}, Cmd: []string{"/server", "--listen", "127.0.0.1:8080"}, User: "12345:12345"},
 	}[target]
 	got := image{Entrypoint: img.Entrypoint, Cmd: img.Cmd, User: img.User, Health: img.Health, Volumes: img.Volumes}
 	if a, b := fmt.Sprint(got), fmt.Sprint(want); a != b {
 		return fmt.Errorf("it is to be run as %s, want %s", a, b)
+	}
+	for _, name := range []string{"LICENSE", "NOTICE", "THIRD_PARTY_LICENSES.txt"} {
+		if info, err := os.Stat(filepath.Join(img.Tree, "usr/share/doc/meshtask", name)); err != nil || info.Size() == 0 {
+			return fmt.Errorf("it does not carry %s: %w", name, err)
+		}
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,6 +34,7 @@ func playAll(t harness.T, file string) {
 	consul := harness.StartServer(t, harness.ServerConfig{Address: server})
 	r.single(consul, images["example"])
 	r.code(consul, images["example"])
+	r.appUser(consul, images["example-app-user"])
 	r.siblings(consul, images["meshtask-mesh"], images["example-sibling"])
 	r.compose(images)
 	r.end()
@@ -59,6 +59,9 @@ func (r *report) start(name string, img *image, net int, env []string, cmd ...st
 		n, err := strconv.Atoi(user)
 		must(r, err)
 		c.user, box.User = n, n
+		if n == 0 { // what it needs to start the app as another user, and to end it
+			box.Keep = []string{"KILL", "SETGID", "SETUID"}
+		}
 	}
 	dir := ""
 	for _, v := range img.Volumes {
@@ -99,21 +102,12 @@ func (c *container) health(t harness.T) int {
 // confined checks every process of the container: its user, no capability, and
 // that only the volume and the engine's own places can be written to.
 func (c *container) confined(least int) error {
-	ns, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", c.PID))
+	pids, err := c.processes()
 	if err != nil {
 		return err
 	}
-	dirs, err := filepath.Glob("/proc/[0-9]*")
-	if err != nil {
-		return err
-	}
-	n := 0
-	for _, dir := range dirs {
-		if got, err := os.Readlink(dir + "/ns/pid"); err != nil || got != ns {
-			continue
-		}
-		n++
-		status, err := os.ReadFile(dir + "/status")
+	for _, pid := range pids {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 		if err != nil {
 			return err
 		}
@@ -126,8 +120,8 @@ func (c *container) confined(least int) error {
 			return fmt.Errorf("not user %d:\n%s", c.user, status)
 		}
 	}
-	if n < least {
-		return fmt.Errorf("%d processes, want %d or more", n, least)
+	if len(pids) < least {
+		return fmt.Errorf("%d processes, want %d or more", len(pids), least)
 	}
 	mounts, err := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", c.PID))
 	if err != nil {
