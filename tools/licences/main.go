@@ -212,8 +212,12 @@ MPL-2.0 included, is had unchanged by: go mod download MODULE@VERSION
 Made by make licences; do not edit.
 
 `)
+	width := 0
 	for _, m := range modules {
-		fmt.Fprintf(&b, "  %-62s %s\n", m, strings.Join(m.licences, ", "))
+		width = max(width, len(m.String()))
+	}
+	for _, m := range modules {
+		fmt.Fprintf(&b, "  %-*s  %s\n", width, m, strings.Join(m.licences, ", "))
 	}
 	for _, m := range modules {
 		for _, file := range m.notices {
