@@ -67,7 +67,8 @@ func connect(address string, limit time.Duration) *connection {
 	return &connection{
 		base:  "http://" + address,
 		limit: limit,
-		http: &http.Client{Transport: &http.Transport{
+		// No agent redirects; whoever answers in its place is not to get token and body sent on.
+		http: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Transport: &http.Transport{
 			DialContext:         (&net.Dialer{Timeout: limit}).DialContext,
 			MaxIdleConnsPerHost: 4, // health writes side by side
 			IdleConnTimeout:     time.Minute,

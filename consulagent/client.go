@@ -86,6 +86,16 @@ func (c *Client) Leader(ctx context.Context) (string, error) {
 	return leader, err
 }
 
+// Answers says whether the agent answers at all: the error is that of a call without an
+// answer. It asks for what needs neither a server nor a token.
+func (c *Client) Answers(ctx context.Context) error {
+	_, err := c.conn.do(ctx, call{method: http.MethodGet, path: "/"})
+	if _, answered := errors.AsType[*StatusError](err); answered {
+		return nil
+	}
+	return err
+}
+
 // Sidecar is the sidecar as the agent has it, its Proxy.Config merged with the central
 // defaults.
 func (c *Client) Sidecar(ctx context.Context) (*api.AgentService, error) {

@@ -20,9 +20,11 @@ func (t *task) agentRunner(env []string) lifecycle.Runner {
 	c, m := t.cfg.ConsulAgent, t.mesh
 	giveUp := func(err error) { t.cancel(&giveUp{exitConsul, err}) }
 	waiting := t.waits.of(string(lifecycle.ConsulAgent))
+	down := func() { m.agentHangs.Store(false); m.agentUp.Store(false) }
+	alive := t.liveness(lifecycle.ConsulAgent, m.client.Answers, &m.agentHangs, t.joined, down)
 	if c.External != "" {
 		ext := &consulagent.External{Client: m.client, Timeout: c.JoinTimeout.Duration, GiveUp: giveUp, Note: t.note(lifecycle.ConsulAgent), Waiting: waiting}
-		return supervisor.Report(ext, t.joined, func() { m.agentUp.Store(false) })
+		return supervisor.Report(supervisor.Watch(ext, alive), t.joined, down)
 	}
 	agent := consulagent.New(consulagent.Config{
 		Path: m.consul, Agent: t.agentConfig, File: t.dir.Path("consul.json"), Env: env, Token: t.serviceToken,
@@ -30,7 +32,7 @@ func (t *task) agentRunner(env []string) lifecycle.Runner {
 		Note: t.note(lifecycle.ConsulAgent), Waiting: waiting, Grace: t.grace(lifecycle.ConsulAgent), Log: t.log.Named("consul-agent"),
 		Hasty: t.cfg.Mode == config.Job,
 	})
-	kept := t.restarted(lifecycle.ConsulAgent, supervisor.Report(agent, t.joined, func() { m.agentUp.Store(false) }), c.Restart)
+	kept := t.restarted(lifecycle.ConsulAgent, supervisor.Report(supervisor.Watch(agent, alive), t.joined, down), c.Restart)
 	if l := t.cfg.ACL.Login; l != nil && l.AgentMethod != "" {
 		return &agentLogin{agent: kept, cfg: t.cfg, into: &t.tokens, waiting: waiting, log: t.log}
 	}
@@ -45,6 +47,7 @@ const renewLimit = time.Second
 func (t *task) joined() {
 	m := t.mesh
 	m.joinedAt.Store(time.Now().UnixNano())
+	m.agentHangs.Store(false)
 	m.agentUp.Store(true)
 	if m.agentLives.Add(1) == 1 {
 		return

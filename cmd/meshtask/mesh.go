@@ -19,6 +19,7 @@ import (
 	"meshtask/health"
 	"meshtask/internal/config"
 	"meshtask/internal/ecs"
+	"meshtask/internal/journal"
 	"meshtask/internal/lease"
 	"meshtask/internal/plan"
 	"meshtask/lifecycle"
@@ -33,12 +34,13 @@ type mesh struct {
 	client        *consulagent.Client
 	sync          *health.Syncer
 
-	agentUp, envoyUp atomic.Bool
-	agentLives       atomic.Int32
-	keeper           *lease.Keeper // nil when we run the app
-	listener         atomic.Bool   // the listener's check has been added
-	joinedAt         atomic.Int64
-	outOfCatalog     atomic.Bool // at the servers, since the stop began
+	agentUp, envoyUp       atomic.Bool
+	agentHangs, envoyHangs atomic.Bool // then it is not up either
+	agentLives             atomic.Int32
+	keeper                 *lease.Keeper // nil when we run the app
+	listener               atomic.Bool   // the listener's check has been added
+	joinedAt               atomic.Int64
+	outOfCatalog           atomic.Bool // at the servers, since the stop began
 }
 
 // findParts looks consul and envoy up, before anything starts.
@@ -169,9 +171,27 @@ func (t *task) envoyRunner(file string, env []string) lifecycle.Runner {
 		Start: t.sup, Output: t.childOutput("envoy", hclog.Trace), Note: t.note(lifecycle.Envoy), Waiting: t.waits.of(string(lifecycle.Envoy)),
 		Grace: t.grace(lifecycle.Envoy), Log: t.log.Named("envoy"), Token: t.serviceToken,
 	})
-	up := func() { t.mesh.envoyUp.Store(true); t.mesh.sync.EnvoyUp() }
-	down := func() { t.mesh.envoyUp.Store(false); t.mesh.sync.EnvoyDown() }
-	return t.restarted(lifecycle.Envoy, supervisor.Report(proxy, up, down), c.Restart)
+	up := func() { t.mesh.envoyHangs.Store(false); t.mesh.envoyUp.Store(true); t.mesh.sync.EnvoyUp() }
+	down := func() { t.mesh.envoyHangs.Store(false); t.mesh.envoyUp.Store(false); t.mesh.sync.EnvoyDown() }
+	admin := envoy.NewAdmin(t.envoyAdmin())
+	ask := func(ctx context.Context) error { _, err := admin.Ready(ctx); return err }
+	watched := supervisor.Watch(proxy, t.liveness(lifecycle.Envoy, ask, &t.mesh.envoyHangs, up, down))
+	return t.restarted(lifecycle.Envoy, supervisor.Report(watched, up, down), c.Restart)
+}
+
+// liveness has a child that hangs count as down, until it answers again or the stop begins.
+func (t *task) liveness(u lifecycle.Unit, ask func(context.Context) error, hangs *atomic.Bool, up, down func()) supervisor.Liveness {
+	note := t.note(u)
+	return supervisor.Liveness{Ask: ask, While: func() bool { return !t.stopping.Load() }, Changed: func(err error) {
+		if err != nil {
+			note(journal.Step, "hung", "error", err.Error())
+			down()
+			hangs.Store(true)
+			return
+		}
+		note(journal.Step, "answers")
+		up()
+	}}
 }
 
 // restarted decorates a child of the mesh: any end unasked is a crash.
@@ -198,6 +218,10 @@ func (t *task) meshApp() lifecycle.Runner {
 // health is what `meshtask health` answers of the mesh.
 func (m *mesh) health() (bool, string) {
 	switch app := m.sync.Snapshot().App; {
+	case m.agentHangs.Load():
+		return false, "the Consul agent hangs: its API does not answer"
+	case m.envoyHangs.Load():
+		return false, "Envoy hangs: its admin interface does not answer"
 	case !m.agentUp.Load():
 		return false, "the Consul agent is down"
 	case !m.envoyUp.Load():

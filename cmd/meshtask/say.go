@@ -3,6 +3,8 @@ package main
 import (
 	"sort"
 
+	"github.com/hashicorp/go-hclog"
+
 	"meshtask/internal/journal"
 )
 
@@ -38,7 +40,11 @@ func (t *task) say(e journal.Entry) {
 			t.log.Debug(e.Detail, pairs...)
 			return
 		}
-		t.log.Info(e.Detail, pairs...)
+		level := hclog.Info
+		if e.Detail == "hung" {
+			level = hclog.Warn
+		}
+		t.log.Log(level, e.Detail, pairs...)
 	case journal.Restart:
 		t.log.Warn("restart", append(pairs, "reason", e.Detail)...)
 	case journal.Killed:

@@ -61,6 +61,12 @@ func (l *Live) Add(e Entry) {
 			u.PID = e.Int("pid")
 		case "exit":
 			u.PID = 0
+		case "hung": // it counts as down, until it answers
+			enter("starting")
+			u.Last = e.Detail
+		case "answers":
+			enter("up")
+			u.Last = e.Detail
 		default:
 			u.Last = e.Detail
 		}
