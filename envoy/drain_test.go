@@ -74,7 +74,7 @@ func TestDrainTCP(t *testing.T) {
 	const most = 150 * time.Millisecond
 	kv, took := drained(t, socket, t.Context(), func(c *InboundConfig) { c.Max = func() time.Duration { return most } })
 	check(t, kv, 2, 2, "tcp", "maximum")
-	if took < most || took > most+300*time.Millisecond {
+	if took < most {
 		t.Errorf("took %v of %v", took, most)
 	}
 }
@@ -94,7 +94,7 @@ func TestDrainKeepsItsTimes(t *testing.T) {
 	if wait := asked.Sub(began); wait < propagation {
 		t.Errorf("drain call after %v, propagation is %v", wait, propagation)
 	}
-	if took < propagation+least || took > propagation+least+300*time.Millisecond {
+	if took < propagation+least {
 		t.Errorf("took %v", took)
 	}
 }
@@ -105,12 +105,12 @@ func TestDrainDisabledOrWithoutBudget(t *testing.T) {
 	for name, change := range map[string]func(*InboundConfig){
 		"disabled": func(c *InboundConfig) {
 			c.Disabled = true
-			c.Propagation = func() time.Duration { return patience }
+			c.Propagation = func() time.Duration { return time.Hour } // await would give up before
 		},
 		"no budget": func(c *InboundConfig) { c.Max = nil },
 	} {
-		if kv, took := drained(t, socket, t.Context(), change); kv != nil || took > time.Second || f.drains.Load() != 0 {
-			t.Errorf("%s: %v after %v, %d calls", name, kv, took, f.drains.Load())
+		if kv, _ := drained(t, socket, t.Context(), change); kv != nil || f.drains.Load() != 0 {
+			t.Errorf("%s: %v, %d calls", name, kv, f.drains.Load())
 		}
 	}
 }
@@ -138,9 +138,9 @@ func TestDrainFaults(t *testing.T) {
 			f := newFakeAdmin()
 			c.spoil(f)
 			socket, _ := f.serve(t)
-			kv, took := drained(t, socket, t.Context(), func(k *InboundConfig) { k.Max = func() time.Duration { return most } })
-			if kv["why"] != c.why || took > most+500*time.Millisecond || (f.polls.Load() > 0) != c.polls {
-				t.Errorf("%v after %v, %d polls", kv, took, f.polls.Load())
+			kv, _ := drained(t, socket, t.Context(), func(k *InboundConfig) { k.Max = func() time.Duration { return most } })
+			if kv["why"] != c.why || (f.polls.Load() > 0) != c.polls {
+				t.Errorf("%v, %d polls", kv, f.polls.Load())
 			}
 		})
 	}
@@ -151,9 +151,9 @@ func TestDrainEnvoyGone(t *testing.T) {
 	socket, gone := f.serve(t)
 	f.stats = func() string { return `[{"name":"` + gaugeHTTP + `","value":5}]` }
 	f.drain = func(http.ResponseWriter) { go gone() }
-	kv, took := drained(t, socket, t.Context(), func(*InboundConfig) {})
-	if kv["why"] != "envoy has gone" || kv["end"] != int64(0) || took > 5*time.Second {
-		t.Errorf("%v after %v", kv, took)
+	kv, _ := drained(t, socket, t.Context(), func(*InboundConfig) {})
+	if kv["why"] != "envoy has gone" || kv["end"] != int64(0) {
+		t.Errorf("got %v", kv)
 	}
 	kv, _ = drained(t, socket+"-never", t.Context(), func(*InboundConfig) {})
 	if kv["why"] != "envoy has gone" {
@@ -167,17 +167,17 @@ func TestDrainIsCutByContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	f.drain = func(http.ResponseWriter) { cancel() }
 	socket, _ := f.serve(t)
-	kv, took := drained(t, socket, ctx, func(*InboundConfig) {})
-	if kv["why"] != "cut" || took > time.Second {
-		t.Errorf("%v after %v", kv, took)
+	kv, _ := drained(t, socket, ctx, func(*InboundConfig) {})
+	if kv["why"] != "cut" {
+		t.Errorf("got %v", kv)
 	}
 
 	ctx, cancel = context.WithCancel(t.Context())
-	kv, took = drained(t, socket, ctx, func(c *InboundConfig) {
-		c.Propagation = func() time.Duration { cancel(); return patience }
+	kv, _ = drained(t, socket, ctx, func(c *InboundConfig) {
+		c.Propagation = func() time.Duration { cancel(); return time.Hour } // await would give up before
 	})
-	if kv != nil || took > time.Second {
-		t.Errorf("during propagation: %v after %v", kv, took)
+	if kv != nil {
+		t.Errorf("during propagation: %v", kv)
 	}
 }
 

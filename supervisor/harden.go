@@ -62,17 +62,29 @@ func limitCores(soft, hard uint64) error {
 	return nil
 }
 
-// lendCores gives us back, for the moment of a fork, the limit that children inherit. It is
-// not set on the child afterwards: one of another user would not let us.
-func (s *Supervisor) lendCores() (back func()) {
-	if s.cores == nil {
+// lendCores gives us, for the moment of a fork, the limit that the child is to inherit. It
+// could not be set on the child afterwards: one of another user would not let us, and one of
+// ours would run without it for a moment.
+func (s *Supervisor) lendCores(spec *Spec) (back func()) {
+	var ours unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_CORE, &ours); err != nil {
 		return func() {}
 	}
-	_ = limitCores(s.cores.Cur, s.cores.Max) // as it was before
-	return func() { _ = limitCores(0, s.cores.Max) }
+	lent := ours.Cur
+	switch {
+	case spec.NoCore:
+		lent = 0
+	case s.cores != nil:
+		lent = s.cores.Cur
+	}
+	if lent == ours.Cur {
+		return func() {}
+	}
+	_ = limitCores(lent, ours.Max) // up to the hard limit, all are allowed
+	return func() { _ = limitCores(ours.Cur, ours.Max) }
 }
 
-// noCores takes the right to write core files from a child of our own user, for good.
+// noCores keeps a child of our own user from raising its limit again.
 func noCores(pid int) error {
 	if err := unix.Prlimit(pid, unix.RLIMIT_CORE, &unix.Rlimit{}, nil); err != nil {
 		return fmt.Errorf("limit its core files to 0: %w", err)

@@ -71,6 +71,16 @@ func run(t *testing.T, s *Supervisor, spec Spec) *Child {
 	return c
 }
 
+func pipe(t *testing.T) (r, w *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close(); w.Close() })
+	return r, w
+}
+
 // patience is for what takes milliseconds on a quiet machine; builds of others may share it.
 const patience = 20 * time.Second
 
@@ -102,11 +112,10 @@ func eventually(t *testing.T, what string, ok func() bool) {
 }
 
 var plays = map[string]func(){
-	"state":        playState,
-	"background":   playBackground,
-	"terminal":     playTerminal,
-	"parent":       playParent,
-	"closedreader": playClosedReader,
-	"secretive":    playSecretive,
-	"tracer":       playTracer,
+	"state":      playState,
+	"background": playBackground,
+	"terminal":   playTerminal,
+	"parent":     playParent,
+	"secretive":  playSecretive,
+	"tracer":     playTracer,
 }

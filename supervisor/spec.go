@@ -86,7 +86,7 @@ func (s *Supervisor) fork(spec *Spec, c *Child) error {
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	back, coresBack := s.lendIgnored(), s.lendCores()
+	back, coresBack := s.lendIgnored(), s.lendCores(spec)
 	pid, err := syscall.ForkExec(spec.Path, spec.Argv, attr)
 	coresBack()
 	back()

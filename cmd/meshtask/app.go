@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"meshtask/internal/config"
+	"meshtask/internal/linewriter"
 	"meshtask/internal/plan"
 	"meshtask/lifecycle"
 	"meshtask/supervisor"
@@ -30,7 +31,7 @@ func (t *task) wireApp(path string) error {
 		spec.Stdout, spec.Stderr = nil, nil
 		stdout := t.out
 		if !sameFile(t.w.stdout, t.w.stderr) { // two writers would cut each other's long lines
-			t.appOut = supervisor.NewLineWriter(t.w.stdout)
+			t.appOut = linewriter.New(t.w.stdout)
 			stdout = t.appOut
 		}
 		spec.Lines = func(stream int, line []byte) {

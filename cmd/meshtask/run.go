@@ -9,7 +9,7 @@ import (
 
 	"meshtask/internal/config"
 	"meshtask/internal/journal"
-	"meshtask/supervisor"
+	"meshtask/internal/linewriter"
 )
 
 // flushLimit bounds how long a slow log reader may hold up the exit.
@@ -70,7 +70,7 @@ func (w *world) task(name string, mode config.Mode, c call) (*task, int) {
 	if len(cfg.App.Command) == 0 && mode != config.Run {
 		return nil, w.refuse(mode, c, exitUsage, "%s: a command is needed: meshtask %s [flags] -- CMD ARG…", name, name)
 	}
-	out := supervisor.NewLineWriter(w.stderr)
+	out := linewriter.New(w.stderr)
 	t := &task{w: w, cfg: cfg, log: w.logger(cfg.Log, out), out: out, hurry: make(chan struct{}, 3), summary: journal.NewSummary()}
 	for _, warn := range warnings {
 		t.log.Warn("configuration", "path", warn.Path, "warning", warn.Text)

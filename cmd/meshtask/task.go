@@ -16,6 +16,7 @@ import (
 	"meshtask/internal/cgroup"
 	"meshtask/internal/config"
 	"meshtask/internal/journal"
+	"meshtask/internal/linewriter"
 	"meshtask/internal/statedir"
 	"meshtask/lifecycle"
 	"meshtask/supervisor"
@@ -28,9 +29,9 @@ type task struct {
 	w      *world
 	cfg    *config.Config
 	log    hclog.Logger
-	out    *supervisor.LineWriter // standard error, line by line
-	appOut *supervisor.LineWriter // standard output, when the app's lines are prefixed; else nil
-	dir    *statedir.Dir          // nil with --no-mesh and no --dir
+	out    *linewriter.Writer // standard error, line by line
+	appOut *linewriter.Writer // standard output, when the app's lines are prefixed; else nil
+	dir    *statedir.Dir      // nil with --no-mesh and no --dir
 
 	sup     *supervisor.Supervisor
 	rows    lifecycle.Timeline

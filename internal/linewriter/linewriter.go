@@ -1,4 +1,6 @@
-package supervisor
+// Package linewriter carries the lines of many to one descriptor. It knows pipes, and
+// readers that are slow, stuck or gone; it does not know what a line says.
+package linewriter
 
 import (
 	"bytes"
@@ -15,10 +17,10 @@ import (
 // queueSize is how many bytes of lines wait for a slow reader.
 const queueSize = 256 << 10
 
-// LineWriter puts whole lines from many goroutines on one descriptor, each with a single
+// Writer puts whole lines from many goroutines on one descriptor, each with a single
 // write as long as the reader keeps up. A reader that is slow, stuck or gone costs lines,
 // which are counted, and never holds up the caller of Line or Write, nor Close.
-type LineWriter struct {
+type Writer struct {
 	fd      int
 	file    *os.File // keeps fd open
 	dropped atomic.Int64
@@ -32,34 +34,34 @@ type LineWriter struct {
 	ended  chan struct{} // closed when the writing goroutine has returned
 }
 
-// NewLineWriter writes to f, which stays the caller's and must stay open until Close.
-func NewLineWriter(f *os.File) *LineWriter {
-	w := &LineWriter{fd: int(f.Fd()), file: f, ended: make(chan struct{})}
+// New returns a Writer to f, which stays the caller's and must stay open until Close.
+func New(f *os.File) *Writer {
+	w := &Writer{fd: int(f.Fd()), file: f, ended: make(chan struct{})}
 	w.change = sync.NewCond(&w.mu)
 	return w
 }
 
 // Line writes prefix, line and a newline; "[envoy] " is a prefix. It drops the line when
 // the queue is full.
-func (w *LineWriter) Line(prefix string, line []byte) { w.add(prefix, line, false) }
+func (w *Writer) Line(prefix string, line []byte) { w.add(prefix, line, false) }
 
 // LineWait is Line for an application's own output: while the queue is full it waits, so
 // that the application is slowed down rather than cut. It waits no longer than until
 // Close.
-func (w *LineWriter) LineWait(prefix string, line []byte) { w.add(prefix, line, true) }
+func (w *Writer) LineWait(prefix string, line []byte) { w.add(prefix, line, true) }
 
 // Write takes whole lines, as loggers write them. It never fails: see Dropped.
-func (w *LineWriter) Write(p []byte) (int, error) {
+func (w *Writer) Write(p []byte) (int, error) {
 	w.add("", bytes.TrimSuffix(p, []byte("\n")), false)
 	return len(p), nil
 }
 
 // Dropped counts the lines that did not reach the descriptor.
-func (w *LineWriter) Dropped() int64 { return w.dropped.Load() }
+func (w *Writer) Dropped() int64 { return w.dropped.Load() }
 
 // Close writes what is queued, for at most limit, and ends the writing. Lines that come
 // later are dropped. When the reader is stuck, a write may go on after Close.
-func (w *LineWriter) Close(limit time.Duration) {
+func (w *Writer) Close(limit time.Duration) {
 	w.mu.Lock()
 	w.closed = true
 	begun := w.begun
@@ -76,7 +78,7 @@ func (w *LineWriter) Close(limit time.Duration) {
 	}
 }
 
-func (w *LineWriter) add(prefix string, line []byte, wait bool) {
+func (w *Writer) add(prefix string, line []byte, wait bool) {
 	size := len(prefix) + len(line) + 1
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -102,7 +104,7 @@ func (w *LineWriter) add(prefix string, line []byte, wait bool) {
 	w.change.Broadcast()
 }
 
-func (w *LineWriter) run() {
+func (w *Writer) run() {
 	defer close(w.ended)
 	var batch []byte
 	for {
@@ -125,7 +127,7 @@ func (w *LineWriter) run() {
 }
 
 // write does not use os.File, which kills the process when stdout or stderr is closed.
-func (w *LineWriter) write(lines []byte) {
+func (w *Writer) write(lines []byte) {
 	for len(lines) > 0 {
 		n, err := syscall.Write(w.fd, piece(lines))
 		switch {
@@ -153,7 +155,7 @@ func piece(lines []byte) []byte {
 }
 
 // writable waits until a descriptor that we were given as non-blocking takes more.
-func (w *LineWriter) writable() bool {
+func (w *Writer) writable() bool {
 	fds := []unix.PollFd{{Fd: int32(w.fd), Events: unix.POLLOUT}}
 	_, err := unix.Poll(fds, -1)
 	return err == nil || err == unix.EINTR
