@@ -9,7 +9,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -62,9 +61,7 @@ type Agent struct {
 const (
 	joinTimeout   = 120 * time.Second
 	graceDefault  = 2500 * time.Millisecond
-	retryInterval = time.Second           // between two joins
-	hurry         = 80 * time.Millisecond // for the end after a KILL when all is to end now
-	killWait      = time.Second
+	retryInterval = time.Second // between two joins
 )
 
 // JoinError says that an agent has not joined, or knows no leader, in time.
@@ -239,34 +236,18 @@ func (a *Agent) ended(l *life) error {
 
 // end sees that the process has ended, and everything that it has started.
 func (a *Agent) end(ctx context.Context, l *life) error {
-	limit := killWait
-	if ctx.Err() != nil {
-		limit = hurry
-	}
 	select {
 	case <-l.child.Done():
 	default:
 		a.c.Note("killed", "consul-agent", "pid", l.child.PID())
-		_ = l.child.SignalGroup(syscall.SIGKILL)
-		if !wait(l.child.Done(), limit) {
-			return &supervisor.StuckError{Name: "consul-agent", Process: fmt.Sprintf("pid %d", l.child.PID())}
+		if err := l.child.Kill(ctx); err != nil {
+			return err
 		}
 	}
 	exit := l.child.Exit()
 	l.child.Clear(0)
 	a.c.Note("step", "exit", "name", "consul-agent", "pid", exit.PID, "status", exit.Status(), "peak_bytes", exit.MaxRSS)
 	return nil
-}
-
-func wait(done <-chan struct{}, limit time.Duration) bool {
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
-	select {
-	case <-done:
-		return true
-	case <-timer.C:
-		return false
-	}
 }
 
 func stopping(ctx context.Context, stop <-chan struct{}) bool {

@@ -112,7 +112,7 @@ func (b Bootstrap) once(ctx context.Context, r Registered) ([]byte, error) {
 		return nil, err
 	}
 	spec := supervisor.Spec{Name: "consul connect envoy", Argv: argv, Env: b.Command.Env, NoCore: true}
-	out, err := output(ctx, b.Command.Start, spec, commandLimit)
+	out, err := b.Command.Start.Output(ctx, spec, commandLimit)
 	if err != nil {
 		return nil, err
 	}

@@ -25,6 +25,8 @@ func TestMain(m *testing.M) {
 	switch play := os.Getenv("FAKE"); {
 	case strings.HasPrefix(play, "consul"):
 		os.Exit(playConsul(play))
+	case play == "holder":
+		os.Exit(playHolder())
 	case play != "":
 		os.Exit(playEnvoy(play))
 	}

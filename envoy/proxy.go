@@ -46,7 +46,6 @@ const (
 	graceDefault = quitMost + termMost
 	quitMost     = 2 * time.Second // Envoy answers in 10 ms; a stuck one never does
 	termMost     = time.Second
-	killWait     = time.Second // a killed process takes milliseconds to go
 )
 
 // NewProxy sets the defaults.
@@ -82,6 +81,7 @@ func NewProxy(c Config) *Proxy {
 //   - before exec: the public listener's port is taken, or exec fails;
 //   - not ready within ReadyTimeout: the error says what is missing;
 //   - *VersionError: too old for Consul, or undeclared with StrictVersion;
+//   - *supervisor.StuckError: KILL did not end it;
 //   - Envoy ended unasked, with whatever code: 0 as well is a crash.
 func (p *Proxy) Run(ctx context.Context, ready func(), stop <-chan struct{}) error {
 	if err := portFree(p.c.Listen); err != nil {

@@ -6,13 +6,19 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sys/unix"
+
+	"meshtask/supervisor"
 )
 
 // life is one Run of a Proxy whose Envoy is the fake.
@@ -110,7 +116,10 @@ func TestProxyStopsByQuit(t *testing.T) {
 func TestProxyStopEscalates(t *testing.T) {
 	for play, killed := range map[string]bool{"ignores-quit": false, "deaf": true} {
 		t.Run(play, func(t *testing.T) {
-			const grace = 600 * time.Millisecond
+			grace := graceDefault // so that a slow machine's answer to TERM is in time
+			if killed {
+				grace = 600 * time.Millisecond
+			}
 			l := newLife(t, play, func(c *Config) { c.Grace = func() time.Duration { return grace } })
 			l.run(t)
 			await(t, "ready", l.ready)
@@ -150,6 +159,55 @@ func TestProxyStoppedProcessIsKilled(t *testing.T) {
 	if l.err != nil || !l.has("killed") {
 		t.Errorf("ended with %v, notes %v", l.err, l.notes)
 	}
+}
+
+// An Envoy that KILL does not end is named. A process that is traced, by one who never looks
+// at it, plays it: to us it is as one in uninterruptible sleep.
+func TestProxyNamesWhatKillDoesNotEnd(t *testing.T) {
+	pid := make(chan int, 1)
+	l := newLife(t, "deaf", func(c *Config) {
+		note := c.Note
+		c.Note = func(event, detail string, kv ...any) {
+			if detail == "exec" {
+				pid <- kv[1].(int)
+			}
+			note(event, detail, kv...)
+		}
+	})
+	l.run(t)
+	await(t, "ready", l.ready)
+	envoy := <-pid
+	holder := exec.Command("/proc/self/exe")
+	holder.Env = []string{"FAKE=holder", "PID=" + strconv.Itoa(envoy)}
+	in, _ := holder.StdinPipe()
+	out, _ := holder.StdoutPipe()
+	if err := holder.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if n, _ := out.Read(make([]byte, 8)); n == 0 {
+		t.Fatal("it is not traced")
+	}
+	l.cancel()
+	await(t, "end", l.done)
+	in.Close()
+	_ = holder.Wait()
+	stuck, ok := errors.AsType[*supervisor.StuckError](l.err)
+	if !ok || stuck.Name != "envoy" || !strings.Contains(stuck.Error(), fmt.Sprintf("(pid %d, state ", envoy)) {
+		t.Errorf("got %v", l.err)
+	}
+}
+
+// playHolder traces a process until its standard input ends.
+func playHolder() int {
+	runtime.LockOSThread()
+	pid, _ := strconv.Atoi(os.Getenv("PID"))
+	if _, _, errno := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_SEIZE, uintptr(pid), 0, 0, 0, 0); errno != 0 {
+		fmt.Fprintln(os.Stderr, "seize:", errno)
+		return 1
+	}
+	fmt.Println("holds")
+	_, _ = os.Stdin.Read(make([]byte, 1))
+	return 0
 }
 
 func TestProxyContextKillsAtOnce(t *testing.T) {

@@ -18,9 +18,8 @@ func (p *Proxy) finish(ctx context.Context, child *supervisor.Child, admin *Admi
 		p.quit(ctx, child, admin)
 	}
 	if !closed(child.Done()) {
-		_ = child.SignalGroup(syscall.SIGKILL)
-		if !within(killWait, child) {
-			return fmt.Errorf("envoy (pid %d) is still there %v after KILL: it is in an uninterruptible sleep", child.PID(), killWait)
+		if err := child.Kill(ctx); err != nil {
+			return err
 		}
 	}
 	child.Clear(0)
@@ -57,17 +56,6 @@ func (p *Proxy) quit(ctx context.Context, child *supervisor.Child, admin *Admin)
 	waitUntil(term, child)
 	if !closed(child.Done()) && ctx.Err() == nil {
 		p.c.Note("killed", "neither quitquitquit nor TERM ended it", "pid", child.PID(), "after", time.Since(began))
-	}
-}
-
-func within(limit time.Duration, child *supervisor.Child) bool {
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
-	select {
-	case <-child.Done():
-		return true
-	case <-timer.C:
-		return false
 	}
 }
 

@@ -59,7 +59,7 @@ func majorMinor(version string) (major, minor int, ok bool) {
 // Version runs `envoy --version`, for at most 5 seconds. A running Envoy is
 // cheaper to ask: Admin.Version.
 func Version(ctx context.Context, start Starter, path string, env []string) (string, error) {
-	out, err := output(ctx, start, supervisor.Spec{Name: "envoy", Argv: []string{path, "--version"}, Env: env}, 5*time.Second)
+	out, err := start.Output(ctx, supervisor.Spec{Name: "envoy", Argv: []string{path, "--version"}, Env: env}, 5*time.Second)
 	if err != nil {
 		return "", err
 	}

@@ -26,6 +26,10 @@ func (e *StuckError) Error() string {
 	return fmt.Sprintf("%s is still there after KILL: %s", e.Name, e.Process)
 }
 
+// Kill sends KILL to the group and waits until the process has ended: a second at most, and
+// 80 ms from when ctx is done. The error is a *StuckError.
+func (c *Child) Kill(ctx context.Context) error { return c.kill(ctx, killWait) }
+
 // kill sends KILL to the group and waits for the leader, at most limit, and only hurry from
 // when ctx is done.
 func (c *Child) kill(ctx context.Context, limit time.Duration) error {

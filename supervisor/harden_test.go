@@ -116,9 +116,8 @@ func playLine(s *Supervisor, spec Spec) string {
 // playTracer tries to trace its parent, for a moment.
 func playTracer() {
 	runtime.LockOSThread()
-	parent := os.Getppid()
-	if _, _, errno := syscall.RawSyscall6(syscall.SYS_PTRACE, unix.PTRACE_SEIZE, uintptr(parent), 0, 0, 0, 0); errno != 0 {
-		fmt.Println(errno)
+	if err := seize(os.Getppid()); err != nil {
+		fmt.Println(err)
 		return
 	}
 	fmt.Println("done") // our end lets it go

@@ -118,4 +118,5 @@ var plays = map[string]func(){
 	"parent":     playParent,
 	"secretive":  playSecretive,
 	"tracer":     playTracer,
+	"holder":     playHolder,
 }

@@ -21,6 +21,7 @@ const (
 // process and the end of its log are two events.
 type output struct {
 	lines       func(stream int, line []byte)
+	sinks       []sink // of stdout and stderr
 	read, write [2]*os.File
 	open        atomic.Int32  // streams that are still read
 	ended       chan struct{} // closed by the last of them
@@ -30,12 +31,25 @@ type output struct {
 	next int // where the next line of tail goes; the oldest one is there
 }
 
-// output makes the pipes when spec asks for lines.
+// sink takes what is read from a stream: it goes to space, which is never empty, and read
+// says how much came. flush ends it.
+type sink interface {
+	space() []byte
+	read(n int)
+	flush()
+}
+
+// output makes the pipes when spec asks for lines, or has sinks.
 func (c *Child) output(spec *Spec) (*output, error) {
-	if spec.Lines == nil {
+	if spec.Lines == nil && spec.sinks == nil {
 		return nil, nil
 	}
-	o := &output{lines: spec.Lines, ended: make(chan struct{})}
+	o := &output{lines: spec.Lines, sinks: spec.sinks, ended: make(chan struct{})}
+	if o.sinks == nil {
+		for _, stream := range []int{1, 2} {
+			o.sinks = append(o.sinks, &splitter{emit: func(line []byte) { o.line(stream, line) }})
+		}
+	}
 	for i := range o.read {
 		r, w, err := os.Pipe()
 		if err != nil {
@@ -66,23 +80,22 @@ func (o *output) started(ok bool) {
 	}
 	o.open.Store(int32(len(o.read)))
 	for i, r := range o.read {
-		go o.follow(i+1, r)
+		go o.follow(o.sinks[i], r)
 	}
 }
 
 // follow reads one stream until it ends, or until close has set its deadline.
-func (o *output) follow(stream int, r *os.File) {
+func (o *output) follow(l sink, r *os.File) {
 	defer func() {
 		if r.Close(); o.open.Add(-1) == 0 {
 			close(o.ended)
 		}
 	}()
-	l := splitter{emit: func(line []byte) { o.line(stream, line) }}
 	for {
 		n, err := r.Read(l.space())
 		l.read(n)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			o.drain(r, &l)
+			o.drain(r, l)
 		}
 		if err != nil {
 			l.flush()
@@ -92,7 +105,7 @@ func (o *output) follow(stream int, r *os.File) {
 }
 
 // drain passes on what is in the pipe now, once: whoever still writes must not hold us.
-func (o *output) drain(r *os.File, l *splitter) {
+func (o *output) drain(r *os.File, l sink) {
 	raw, err := r.SyscallConn()
 	if err != nil {
 		return

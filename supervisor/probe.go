@@ -109,28 +109,9 @@ func HTTP(url string) Probe {
 // Exec is ready when the command exits with 0. Each try is a process group of its own,
 // killed after 5 s or when the waiting ends.
 func Exec(sup *Supervisor, spec Spec) Probe {
-	spec.Lines = func(int, []byte) {} // for the tail
 	try := func(ctx context.Context) error {
-		c, err := sup.Start(spec)
-		if err != nil {
-			return err
-		}
-		select {
-		case <-c.Done():
-		case <-ctx.Done():
-			if err := c.kill(ctx, killWait); err != nil {
-				return err
-			}
-		}
-		c.Clear(0)
-		exit := c.Exit()
-		if exit.Status() == 0 {
-			return nil
-		}
-		if tail := c.Tail(); len(tail) > 0 {
-			return fmt.Errorf("%w: %s", &exit, tail[len(tail)-1])
-		}
-		return &exit
+		_, err := sup.Output(ctx, spec, tryLimit)
+		return err
 	}
 	return polled("exec "+strings.Join(spec.Argv, " "), "does this command exit with 0 by hand?", execFirst, execMost, try)
 }

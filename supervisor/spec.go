@@ -30,6 +30,7 @@ type Spec struct {
 	// but the last ending in a backslash. One call at a time; it must not block; line is
 	// valid only during the call.
 	Lines func(stream int, line []byte)
+	sinks []sink // what takes the raw streams, instead of Lines
 	// ExtraFiles are passed on from descriptor 3.
 	ExtraFiles []*os.File
 	// MaxFiles raises the soft limit of open files to the hard one.

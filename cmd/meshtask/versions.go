@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -29,11 +27,12 @@ func checkVersions(w *world) int {
 	if err != nil {
 		return w.fail(exitConsul, "%v", err)
 	}
-	text, err := firstOutput(ctx, sup, []string{consul, "version"}, w.env)
+	text, err := sup.Output(ctx, supervisor.Spec{Name: "consul version", Argv: []string{consul, "version"}, Env: w.env}, versionLimit)
 	if err != nil {
-		return w.fail(exitConsul, "consul version: %v", err)
+		return w.fail(exitConsul, "%v", err)
 	}
-	fmt.Fprintf(w.stdout, "%s (%s)\n", text, consul)
+	first, _, _ := strings.Cut(string(text), "\n")
+	fmt.Fprintf(w.stdout, "%s (%s)\n", first, consul)
 	path, err := supervisor.Look("envoy", w.getenv("PATH"))
 	if err != nil {
 		return w.fail(exitEnvoy, "%v", err)
@@ -52,25 +51,4 @@ func checkVersions(w *world) int {
 		return exitVersion
 	}
 	return 0
-}
-
-// firstOutput is the first line that a command prints on standard output.
-func firstOutput(ctx context.Context, sup *supervisor.Supervisor, argv, env []string) (string, error) {
-	var out bytes.Buffer
-	c, err := sup.Start(supervisor.Spec{Name: argv[0], Argv: argv, Env: env, Lines: func(stream int, line []byte) {
-		if stream == 1 {
-			out.Write(append(line, '\n'))
-		}
-	}})
-	if err != nil {
-		return "", err
-	}
-	select {
-	case <-c.Done():
-	case <-ctx.Done():
-		return "", errors.Join(ctx.Err(), c.SignalGroup(9))
-	}
-	c.Clear(0)
-	line, _, _ := strings.Cut(out.String(), "\n")
-	return line, nil
 }
