@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/consul/api"
@@ -35,6 +36,7 @@ type ClientConfig struct {
 type Client struct {
 	cfg  ClientConfig
 	conn *connection
+	sent atomic.Bool
 }
 
 // NewClient sets the defaults. It does not connect.

@@ -148,6 +148,44 @@ func TestRegisterWithATokenForNothing(t *testing.T) {
 	}
 }
 
+// What no agent can have needs no deregistration.
+func TestSentIsWhatTheAgentMayHave(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer any // nil is a good one
+		want   bool
+	}{
+		"taken":      {nil, true},
+		"forbidden":  {"403 Permission denied", false},
+		"unknown":    {"403 ACL not found", false},
+		"bad":        {http.StatusBadRequest, false},
+		"broken":     {"rpc error", true},
+		"unanswered": {time.Minute, true},
+	} {
+		f := newServers(t)
+		if c.answer != nil {
+			f.fail["/v1/agent/service/register"] = c.answer
+		}
+		client := newTestClient(t, f, func(cfg *ClientConfig) { cfg.Timeout = 200 * time.Millisecond })
+		if client.Sent() {
+			t.Errorf("%s: before anything was", name)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		_ = client.Register(ctx) // what became of it is asked
+		cancel()
+		if client.Sent() != c.want {
+			t.Errorf("%s: %v, want %v", name, client.Sent(), c.want)
+		}
+	}
+	f := newServers(t)
+	client := newTestClient(t, f, nil)
+	f.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if _ = client.Register(ctx); client.Sent() {
+		t.Error("an agent that is not there has taken it")
+	}
+}
+
 func TestDeregisterFaults(t *testing.T) {
 	for name, c := range map[string]struct {
 		path   string

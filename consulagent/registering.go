@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -65,6 +66,9 @@ func (c *Client) register(ctx context.Context, token string, hold bool) error {
 			ctx, cancel := outlive(ctx)
 			defer cancel()
 			_, err := c.conn.do(ctx, call{method: http.MethodPut, path: "/v1/agent/service/register", token: token, query: c.scope(), body: s})
+			if !unregistered(err) {
+				c.sent.Store(true)
+			}
 			return err
 		}); err != nil {
 			return fmt.Errorf("register %s: %w", s.ID, err)
@@ -79,6 +83,19 @@ func (c *Client) register(ctx context.Context, token string, hold bool) error {
 		}
 	}
 	return nil
+}
+
+// Sent says whether the agent may have something of ours: a registration has reached it and
+// was not refused, or it is not known what became of one.
+func (c *Client) Sent() bool { return c.sent.Load() }
+
+// unregistered: the agent has refused the call, or could not even be dialled.
+func unregistered(err error) bool {
+	if e, ok := errors.AsType[*StatusError](err); ok {
+		return e.Code < http.StatusInternalServerError
+	}
+	e, ok := errors.AsType[*net.OpError](err)
+	return ok && e.Op == "dial"
 }
 
 // outlive keeps a call going for a moment after ctx is done: the agent would carry it out

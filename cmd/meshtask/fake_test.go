@@ -108,6 +108,8 @@ func (c *fakeAgent) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "ACL not found", http.StatusForbidden)
 	case p == "/v1/acl/token/self":
 		fmt.Fprint(w, `{"AccessorID":"a"}`)
+	case p == "/v1/agent/service/register" && os.Getenv("FAKE_CONSUL") == "denies": // it registers nothing
+		http.Error(w, "Permission denied", http.StatusForbidden)
 	case p == "/v1/agent/service/register":
 		c.services[body["ID"].(string)] = body
 		list, _ := body["Checks"].([]any)

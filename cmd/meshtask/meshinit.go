@@ -68,6 +68,10 @@ func (u *meshInit) down(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
+	if !u.client.Sent() {
+		u.note(journal.Step, "deregistered", "result", string(consulagent.Skipped))
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, max(u.grace(), 100*time.Millisecond))
 	defer cancel()
 	result, err := u.client.Deregister(ctx)
