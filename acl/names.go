@@ -32,6 +32,9 @@ const (
 	defaultName               = "default"
 )
 
+// maxPolicyName is the longest name of a policy that Consul takes.
+const maxPolicyName = 128
+
 // fold is the form in which Consul compares the names of policies.
 func fold(name string) string { return strings.ToLower(name) }
 
@@ -67,6 +70,9 @@ func (n Naming) refuses(s Service) string {
 		if err := servicename.Chars(s.Namespace); err != nil {
 			return fmt.Sprintf("namespace %q %v", s.Namespace, err)
 		}
+	}
+	if policy := n.policy(s); len(policy) > maxPolicyName {
+		return fmt.Sprintf("service %q would have the policy %q, whose name is longer than %d characters", s.Name, policy, maxPolicyName)
 	}
 	own := fold(n.secret(s))
 	if slices.ContainsFunc(n.Reserved, func(r string) bool { return fold(r) == own }) {
