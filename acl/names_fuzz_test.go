@@ -54,7 +54,9 @@ func FuzzNames(f *testing.F) {
 			}
 		}
 		for _, made := range []string{n.policy(s), n.secret(s)} {
-			if strings.ContainsFunc(made, func(c rune) bool { return c > unicode.MaxASCII || !unicode.IsLower(c) && !unicode.IsDigit(c) && c != '-' && c != '_' }) || len(made) > 512 {
+			if strings.ContainsFunc(made, func(c rune) bool {
+				return c > unicode.MaxASCII || !unicode.IsLower(c) && !unicode.IsDigit(c) && c != '-' && c != '_'
+			}) || len(made) > 512 {
 				t.Errorf("%v makes the name %q", s, made)
 			}
 		}
