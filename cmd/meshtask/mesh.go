@@ -71,7 +71,7 @@ func (t *task) identify() error {
 	}
 	uri := t.w.getenv("ECS_CONTAINER_METADATA_URI_V4")
 	if t.cfg.Mode == config.Sibling && uri != "" {
-		id.Container = ownName(t.ctx, uri)
+		id.Container = lease.OwnName(t.ctx, uri)
 	}
 	if t.cfg.Mode.Mesh() && uri != "" {
 		c, err := ecs.New(uri)
@@ -217,6 +217,10 @@ func (t *task) meshApp() lifecycle.Runner {
 
 // health is what `meshtask health` answers of the mesh.
 func (m *mesh) health() (bool, string) {
+	var lost []string
+	if m.keeper != nil {
+		lost = m.keeper.Lost()
+	}
 	switch app := m.sync.Snapshot().App; {
 	case m.agentHangs.Load():
 		return false, "the Consul agent hangs: its API does not answer"
@@ -228,6 +232,8 @@ func (m *mesh) health() (bool, string) {
 		return false, "Envoy is down"
 	case m.keeper == nil && app.Status != health.Passing: // apps of other containers have a health of their own
 		return false, app.Output
+	case len(lost) > 0:
+		return false, "the lease of container " + strings.Join(lost, ", ") + " is lost"
 	}
 	return true, ""
 }

@@ -5,11 +5,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"math"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/hashicorp/go-hclog"
 )
 
 const (
@@ -24,14 +29,15 @@ const (
 // up, takes a lost lease again for as long as it lives, and when it is asked to
 // stop it hands the app's exit code over and lets the lease go.
 type Holder struct {
-	Addr string        // HOST:PORT of the mesh container's admin.listen
-	Name string        // of this container
-	Wait time.Duration // for the mesh to be up, from Run on; 0: no limit
+	Addr string                           // HOST:PORT of the mesh container's admin.listen
+	Name func(ctx context.Context) string // of this container; asked at each try
+	Wait time.Duration                    // for the mesh to be up, from Run on; 0: no limit
 
 	GiveUp  func(error)                                  // when Wait is over; the unit waits on
 	Stop    func(s syscall.Signal, within time.Duration) // the mesh wants the app to stop; once for each lease
 	Code    func() int                                   // of the app that has ended
 	Waiting func(what, lastError, hint string)
+	Log     hclog.Logger // nil: none
 
 	mu   sync.Mutex
 	held bool
@@ -59,7 +65,9 @@ func (h *Holder) Run(ctx context.Context, ready func(), stop <-chan struct{}) er
 		limit = t.C
 	}
 	up := sync.OnceFunc(func() { limit = nil; ready() })
+	defer h.Waiting("", "", "")
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		began := time.Now()
 		err := h.once(ctx, up, stop, limit)
 		switch {
 		case err == nil, ctx.Err() != nil:
@@ -68,6 +76,8 @@ func (h *Holder) Run(ctx context.Context, ready func(), stop <-chan struct{}) er
 			limit = nil
 			h.giveUp()
 			continue
+		case errors.Is(err, errLost) && time.Since(began) > lastPause:
+			pause = firstPause
 		}
 		h.Waiting(lease+" at "+h.Addr, err.Error(), hint)
 		t := time.NewTimer(pause)
@@ -90,85 +100,133 @@ func (h *Holder) giveUp() {
 	h.GiveUp(fmt.Errorf("%s at %s was not granted within %v", lease, h.Addr, h.Wait))
 }
 
-var errWait = errors.New("the wait for the mesh is over")
+var (
+	errWait = errors.New("the wait for the mesh is over")
+	errLost = errors.New("the lease is lost: the mesh container has ended it")
+)
 
-// once holds one lease until it is lost (an error), or let go (nil).
+// once holds one lease until it is lost or refused (an error), or let go (nil).
 func (h *Holder) once(ctx context.Context, up func(), stop <-chan struct{}, limit <-chan time.Time) error {
 	c, r, err := h.take(ctx)
 	if err != nil {
 		return err
 	}
-	defer c.Close()
-	h.Waiting(lease+" at "+h.Addr, "the mesh is not up yet", "see the log of the mesh container")
-	defer h.Waiting("", "", "")
-	h.hold(true)
-	defer h.hold(false)
-	said := make(chan message)
-	over := make(chan struct{})
-	defer close(over)
+	said, over := make(chan message), make(chan struct{})
 	go func() {
 		defer close(said)
-		for {
-			m, err := receive(r)
-			if err != nil {
-				return
-			}
+		listen(r, fromMesh, func(m message) bool {
 			select {
 			case said <- m:
+				return true
 			case <-over:
-				return
+				return false
 			}
+		})
+	}()
+	defer func() {
+		close(over)
+		_ = c.Close()
+		for range said { // until the reader has ended
 		}
 	}()
-	for {
+	h.Waiting(lease+" at "+h.Addr, "the mesh is not up yet", "see the log of the mesh container")
+	h.hold(true)
+	defer h.hold(false)
+	for stopped := false; ; {
 		select {
 		case m, ok := <-said:
 			switch {
 			case !ok:
-				return errors.New("the lease is lost: the mesh container has ended it")
-			case m.Say == "up":
+				return errLost
+			case m.Say == sayRefused:
+				return fmt.Errorf("the mesh container refuses the lease: %s", m.Why)
+			case m.Say == sayPing:
+				if err := send(c, message{Say: sayPong}); err != nil {
+					return errLost
+				}
+			case m.Say == sayUp:
 				h.Waiting("", "", "")
 				limit = nil
 				up()
-			case m.Say == "stop":
-				h.Stop(syscall.Signal(m.Signal), time.Duration(m.Millis)*time.Millisecond)
+			case m.Say == sayStop && !stopped:
+				stopped = true
+				h.Stop(h.stopSignal(m.Signal), time.Duration(m.Millis)*time.Millisecond)
 			}
 		case <-limit:
 			return errWait
 		case <-stop:
-			return send(c, message{Say: "ended", Code: h.Code()})
+			code := h.Code()
+			return send(c, message{Say: sayEnded, Code: &code})
 		case <-ctx.Done():
 			return nil
 		}
 	}
 }
 
+func fromMesh(say string) bool {
+	return say == sayUp || say == sayStop || say == sayPing || say == sayRefused
+}
+
+// stopSignal is what the app is stopped with. Whoever listens at the mesh's port
+// can ask for it, so only signals that mean "stop" or are the app's own are taken.
+func (h *Holder) stopSignal(n int) syscall.Signal {
+	const rtMin, rtMax = 34, 64
+	switch s := syscall.Signal(n); {
+	case n >= rtMin && n <= rtMax:
+		return s
+	case s == syscall.SIGTERM, s == syscall.SIGINT, s == syscall.SIGQUIT, s == syscall.SIGHUP,
+		s == syscall.SIGUSR1, s == syscall.SIGUSR2, s == syscall.SIGWINCH:
+		return s
+	}
+	if h.Log != nil {
+		h.Log.Warn("the mesh container asks for a stop with a signal that stops no app, TERM is sent",
+			"signal", n, "fix", "is it `meshtask run` that listens at "+h.Addr+"?")
+	}
+	return syscall.SIGTERM
+}
+
 // take dials, upgrades and says who we are.
 func (h *Holder) take(ctx context.Context) (net.Conn, *bufio.Reader, error) {
+	name := h.Name(ctx)
 	c, err := (&net.Dialer{Timeout: dialLimit}).DialContext(ctx, "tcp", h.Addr)
 	if err != nil {
 		return nil, nil, err
 	}
-	r := bufio.NewReader(c)
-	_ = c.SetDeadline(time.Now().Add(writeLimit))
-	req, err := http.NewRequest(http.MethodGet, "http://"+h.Addr+Path, nil)
-	if err == nil {
-		req.Header.Set("Connection", "Upgrade")
-		req.Header.Set("Upgrade", protocol)
-		err = req.Write(c)
-	}
-	if err == nil {
-		var resp *http.Response
-		if resp, err = http.ReadResponse(r, req); err == nil && resp.StatusCode != http.StatusSwitchingProtocols {
-			err = fmt.Errorf("%s answers %s: it grants no leases", h.Addr, resp.Status)
-		}
-	}
-	if err == nil {
-		err = send(c, message{Say: "hello", Name: h.Name})
+	limited := &io.LimitedReader{R: c, N: answerSize}
+	r := bufio.NewReaderSize(limited, lineLimit)
+	if err = h.greet(c, r, name); err == nil {
+		limited.N = math.MaxInt64
+		err = c.SetDeadline(time.Time{})
 	}
 	if err != nil {
 		_ = c.Close()
 		return nil, nil, err
 	}
-	return c, r, c.SetDeadline(time.Time{})
+	return c, r, nil
+}
+
+// answerSize is more than the answer to an upgrade has.
+const answerSize = 16 << 10
+
+func (h *Holder) greet(c net.Conn, r *bufio.Reader, name string) error {
+	_ = c.SetDeadline(time.Now().Add(writeLimit))
+	req, err := http.NewRequest(http.MethodGet, "http://localhost"+Path, nil) // whatever name the address has for us
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Connection", "Upgrade")
+	req.Header.Set("Upgrade", protocol)
+	if err := req.Write(c); err != nil {
+		return err
+	}
+	resp, err := http.ReadResponse(r, req)
+	switch {
+	case err != nil:
+		return err
+	case resp.StatusCode == http.StatusUpgradeRequired && strings.HasPrefix(resp.Header.Get("Upgrade"), "meshtask-lease/"):
+		return fmt.Errorf("%s speaks %q, not %s: use one version of meshtask in all containers", h.Addr, resp.Header.Get("Upgrade"), protocol)
+	case resp.StatusCode != http.StatusSwitchingProtocols:
+		return fmt.Errorf("%s answers %s: it grants no leases", h.Addr, resp.Status)
+	}
+	return send(c, message{Say: sayHello, Name: name})
 }

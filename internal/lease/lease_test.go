@@ -18,10 +18,12 @@ type rig struct {
 	ended  chan error
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t *testing.T) *rig { return newRigOf(t, nil) }
+
+func newRigOf(t *testing.T, task *Roster) *rig {
 	r := &rig{notes: make(chan string, 64), stop: make(chan struct{}), ended: make(chan error, 1)}
-	r.keeper = &Keeper{Signal: func() syscall.Signal { return syscall.SIGINT }, Grace: func() time.Duration { return 5 * time.Second },
-		Note: func(_, detail string, _ ...any) { r.notes <- detail }}
+	r.keeper = NewKeeper(KeeperConfig{Signal: func() syscall.Signal { return syscall.SIGINT }, Grace: func() time.Duration { return 5 * time.Second },
+		Note: func(_, detail string, _ ...any) { r.notes <- detail }, Task: task})
 	r.server = httptest.NewServer(r.keeper)
 	t.Cleanup(r.server.Close)
 	return r
@@ -41,7 +43,7 @@ type held struct {
 
 func (r *rig) hold(ctx context.Context, name string, code int, wait time.Duration) *held {
 	h := &held{make(chan struct{}, 1), make(chan syscall.Signal, 8), make(chan struct{}), make(chan error, 1), make(chan error, 1)}
-	holder := &Holder{Addr: strings.TrimPrefix(r.server.URL, "http://"), Name: name, Wait: wait, Code: func() int { return code },
+	holder := &Holder{Addr: strings.TrimPrefix(r.server.URL, "http://"), Name: func(context.Context) string { return name }, Wait: wait, Code: func() int { return code },
 		GiveUp: func(err error) { h.gave <- err }, Stop: func(s syscall.Signal, _ time.Duration) { h.told <- s }, Waiting: func(string, string, string) {}}
 	go func() { h.ended <- holder.Run(ctx, func() { h.ready <- struct{}{} }, h.stop) }()
 	return h
@@ -93,13 +95,13 @@ func TestTheAppStartsAtT2AndStopsWhenItIsTold(t *testing.T) {
 func TestALostLeaseIsTakenAgainAndEndsNothing(t *testing.T) {
 	r := newRig(t)
 	here := make(chan bool, 64)
-	r.keeper.Changed = func() { here <- r.keeper.Here() }
+	r.keeper.c.Changed = func() { here <- !r.keeper.Missing() }
 	r.up(t)
 	h := r.hold(t.Context(), "web", 0, 0)
 	get(t, "ready", h.ready)
 	get(t, "lease", r.notes)
 	r.keeper.mu.Lock()
-	_ = r.keeper.held["web"].Close()
+	_ = r.keeper.held["web"].conn.Close()
 	r.keeper.mu.Unlock()
 	for get(t, "loss", here) {
 	}
@@ -123,8 +125,8 @@ func TestALostLeaseIsTakenAgainAndEndsNothing(t *testing.T) {
 func TestTheLastAppThatEndsIsMissed(t *testing.T) {
 	r := newRig(t)
 	here := make(chan bool, 64)
-	r.keeper.Changed = func() { here <- r.keeper.Here() }
-	if !r.keeper.Here() {
+	r.keeper.c.Changed = func() { here <- !r.keeper.Missing() }
+	if r.keeper.Missing() {
 		t.Error("an app without a lease is missed")
 	}
 	r.up(t)
@@ -135,7 +137,7 @@ func TestTheLastAppThatEndsIsMissed(t *testing.T) {
 	get(t, "end of the first", first.ended)
 	for get(t, "step", r.notes) != "lease-ended" {
 	}
-	if !r.keeper.Here() {
+	if r.keeper.Missing() {
 		t.Error("missed while the second one lives")
 	}
 	close(second.stop)

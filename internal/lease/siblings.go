@@ -1,0 +1,180 @@
+package lease
+
+import (
+	"context"
+	"time"
+)
+
+// Probe asks whether the app's port answers; supervisor.Probe is one.
+type Probe interface {
+	// Await returns nil once it does. waiting is told of each failed try.
+	Await(ctx context.Context, waiting func(what, lastError, hint string)) error
+}
+
+// SiblingsConfig is what Siblings need.
+type SiblingsConfig struct {
+	KeeperConfig // but Changed, which is Siblings' own
+	// Probe, when set, decides whether the app is up. nil: the service has no port, and
+	// leases alone tell.
+	Probe    Probe
+	Up, Down func() // the app is there, or has gone; never two of a kind in a row
+	Waiting  func(what, lastError, hint string)
+}
+
+// Siblings is row app of a mesh container: the apps live in other containers and
+// hold leases, or are seen by their port alone.
+//
+// One lease that is lost says that an app may have gone, not that it has:
+// whoever reaches the port of the mesh container can take a lease and drop it.
+// So it makes Siblings ask the port, and the port's answer counts.
+type Siblings struct {
+	*Keeper
+	c       SiblingsConfig
+	changed chan struct{} // one pending hint for follow that the leases have changed
+	losses  chan struct{} // likewise for forgetLost
+}
+
+const (
+	// settle is how long after the loss of a lease the port is asked first: a wrapper that
+	// is killed loses its lease a moment before its app dies.
+	settle = 50 * time.Millisecond
+	// doubtPoll is how often it is asked as long as an app may be missing.
+	doubtPoll = 500 * time.Millisecond
+	// answerLimit is the time that an answer may take.
+	answerLimit = 2 * time.Second
+	// grace is how long a lost lease is remembered when the app is there without it.
+	grace = 30 * time.Second
+	// forgetRetry is how often it is asked afterwards whether the app is there.
+	forgetRetry = time.Second
+)
+
+// NewSiblings returns the unit; its Keeper serves the leases.
+func NewSiblings(c SiblingsConfig) *Siblings {
+	s := &Siblings{c: c, changed: make(chan struct{}, 1), losses: make(chan struct{}, 1)}
+	c.KeeperConfig.Changed = func() {
+		poke(s.changed)
+		poke(s.losses)
+	}
+	s.Keeper = NewKeeper(c.KeeperConfig)
+	return s
+}
+
+// Run keeps the leases, and follows the app until it is asked to stop.
+func (s *Siblings) Run(ctx context.Context, ready func(), stop <-chan struct{}) error {
+	following, cancel := context.WithCancel(ctx)
+	done := make(chan struct{}, 3)
+	go func() { s.follow(following); done <- struct{}{} }()
+	go func() { s.forgetLost(following); done <- struct{}{} }()
+	go func() { // nobody asks for the app once it is to stop
+		select {
+		case <-stop:
+			cancel()
+		case <-following.Done():
+		}
+		done <- struct{}{}
+	}()
+	err := s.Keeper.Run(ctx, ready, stop)
+	cancel()
+	for range 3 {
+		<-done
+	}
+	return err
+}
+
+// follow tells whether the app is there.
+func (s *Siblings) follow(ctx context.Context) {
+	for s.appears(ctx) {
+		s.c.Up()
+		if !s.disappears(ctx) {
+			return
+		}
+		s.c.Down()
+	}
+}
+
+// appears waits until the app is there; false: ctx is done, or nobody can tell.
+func (s *Siblings) appears(ctx context.Context) bool {
+	if s.c.Probe != nil {
+		return s.c.Probe.Await(ctx, s.c.Waiting) == nil
+	}
+	for s.Gone() {
+		select {
+		case <-s.changed:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return ctx.Err() == nil
+}
+
+// disappears waits until the app has gone; false: ctx is done. The port is asked
+// for as long as an app may be missing, for grace after the last sign of it.
+func (s *Siblings) disappears(ctx context.Context) bool {
+	var next, until time.Time // when the port is asked; zero: there is nothing to ask for
+	for {
+		var ask <-chan time.Time
+		if !next.IsZero() {
+			ask = time.After(max(time.Until(next), 0))
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-s.changed:
+			switch soon := time.Now().Add(settle); {
+			case s.c.Probe == nil && s.Gone():
+				return true
+			case s.c.Probe == nil || !s.Missing():
+				next = time.Time{}
+			default:
+				if next.IsZero() || soon.Before(next) {
+					next = soon
+				}
+				until = time.Now().Add(grace)
+			}
+		case <-ask:
+			if !s.answers(ctx) {
+				return ctx.Err() == nil
+			}
+			if next = (time.Time{}); time.Now().Before(until) {
+				next = time.Now().Add(doubtPoll)
+			}
+		}
+	}
+}
+
+// answers asks the port once.
+func (s *Siblings) answers(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
+	defer cancel()
+	return s.c.Probe.Await(ctx, func(_, lastError, _ string) {
+		if lastError != "" {
+			cancel() // one try is enough
+		}
+	}) == nil
+}
+
+// forgetLost forgets lost names after grace, when another lease is held or the
+// app's port answers: whoever held it is not missed.
+func (s *Siblings) forgetLost(ctx context.Context) {
+	for ctx.Err() == nil {
+		var due <-chan time.Time
+		if first, any := s.firstLost(); any {
+			due = time.After(max(time.Until(first.Add(grace)), 0))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.losses:
+			continue
+		case <-due:
+		}
+		if len(s.Held()) > 0 || s.c.Probe != nil && s.answers(ctx) {
+			s.forget(s.lostBefore(time.Now().Add(-grace)))
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(forgetRetry):
+		}
+	}
+}
