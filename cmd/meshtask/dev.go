@@ -9,13 +9,13 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
 	"time"
 
 	"meshtask/internal/dev"
+	"meshtask/internal/httplimit"
 	"meshtask/internal/plan"
 	"meshtask/internal/printable"
 	"meshtask/supervisor"
@@ -39,8 +39,8 @@ func runDev(w *world, c call) int {
 	if err := d.choose(); err != nil {
 		return d.refuse(err)
 	}
-	srv := &http.Server{Handler: dev.Metadata(d.task), ReadHeaderTimeout: time.Second}
-	go srv.Serve(d.endpoint)
+	srv := httplimit.Server(dev.Metadata(d.task))
+	go srv.Serve(httplimit.Limit(d.endpoint, httplimit.Connections()))
 	defer srv.Close()
 	w.env = plan.Merge(w.env, "ECS_CONTAINER_METADATA_URI_V4=http://"+d.endpoint.Addr().String()+"/v4/"+d.task.ID)
 

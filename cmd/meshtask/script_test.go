@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -42,6 +43,8 @@ func TestScripts(t *testing.T) {
 			"await":  await,
 			"awaits": awaits,
 			"lasted": lasted,
+			"crowd":  crowd,
+			"drop":   drop,
 		},
 	})
 }
@@ -69,6 +72,46 @@ func signalBackground(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("nothing runs in the background")
 	}
 	ts.Check(cmds[len(cmds)-1].Process.Signal(syscall.Signal(unix.SignalNum("SIG" + args[0]))))
+}
+
+// crowd is `crowd ADDR N`: connections that ask for a lease and say nothing more, until
+// the script ends.
+func crowd(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: crowd ADDR N")
+	}
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	for range n {
+		c := upgrade(ts, args[0])
+		ts.Defer(func() { _ = c.Close() })
+	}
+}
+
+// drop is `drop ADDR NAME`: a lease that is taken in this name, and lost.
+func drop(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: drop ADDR NAME")
+	}
+	c := upgrade(ts, args[0])
+	defer c.Close()
+	_, err := fmt.Fprintf(c, "{\"say\":\"hello\",\"name\":%q}\n", args[1])
+	ts.Check(err)
+	ts.Check(c.SetReadDeadline(time.Now().Add(patience)))
+	for said, buf := "", make([]byte, 4096); !strings.Contains(said, "say"); {
+		n, err := c.Read(buf)
+		ts.Check(err)
+		said += string(buf[:n])
+	}
+}
+
+// upgrade dials a mesh container and asks for a lease.
+func upgrade(ts *testscript.TestScript, addr string) net.Conn {
+	c, err := net.Dial("tcp", addr)
+	ts.Check(err)
+	_, err = fmt.Fprintf(c, "GET /lease HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: meshtask-lease/1\r\n\r\n", addr)
+	ts.Check(err)
+	return c
 }
 
 // patience bounds a wait for something that takes milliseconds on a quiet machine.

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// most is more than a status of a task ever needs.
-const most = 1 << 20
+// maxAnswer is more than a status of a task ever needs.
+const maxAnswer = 8 << 20
 
 // Health asks the task in a state directory. The error says that it did not answer, or is not
 // to be believed (*statedir.StrangeError).
@@ -39,6 +39,9 @@ func get(ctx context.Context, dir, path string) (int, []byte, error) {
 		return 0, nil, err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, most))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err == nil && len(body) > maxAnswer {
+		err = fmt.Errorf("the task answers with more than %d MiB", maxAnswer>>20)
+	}
 	return resp.StatusCode, body, err
 }

@@ -10,9 +10,13 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
-	"time"
+	"strconv"
+	"strings"
+	"sync"
 
+	"meshtask/internal/httplimit"
 	"meshtask/internal/statedir"
 )
 
@@ -31,8 +35,18 @@ type Source interface {
 
 // Server answers on its listeners until it is closed.
 type Server struct {
-	http      http.Server
-	listeners []net.Listener
+	parts []part
+
+	mu      sync.Mutex
+	busy    int           // handlers under way
+	closing func()        // ends their contexts; nil once closed
+	quiet   chan struct{} // closed when Close was called and no handler is left
+}
+
+// part is one listener, with what is served there.
+type part struct {
+	http *http.Server
+	l    *httplimit.Listener
 }
 
 // Socket is the name of the unix socket in a state directory.
@@ -40,17 +54,28 @@ const Socket = "admin.sock"
 
 // Listen binds the unix socket (mode 0600, a stale file is replaced: the caller
 // holds the state directory) and, unless tcp is empty, HOST:PORT. more are
-// further paths; nil: none.
+// further paths; nil: none. A handler may keep its connection until its
+// request's context is done.
 func Listen(socket, tcp string, src Source, more map[string]http.Handler) (*Server, error) {
-	s := &Server{http: http.Server{Handler: handler(src, more), ReadHeaderTimeout: 2 * time.Second, ErrorLog: nil}}
+	ctx, cancelCause := context.WithCancelCause(context.Background())
+	cancel := func() { cancelCause(http.ErrServerClosed) } // a request's context ends with its client too: the cause tells
+	s := &Server{closing: cancel, quiet: make(chan struct{})}
+	add := func(l net.Listener, n int, h http.Handler) {
+		server := httplimit.Server(s.counted(h))
+		server.BaseContext = func(net.Listener) context.Context { return ctx }
+		s.parts = append(s.parts, part{server, httplimit.Limit(l, n)})
+	}
 	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) {
+		cancel()
 		return nil, fmt.Errorf("cannot replace the admin socket: %w", err)
 	}
 	l, err := net.Listen("unix", socket)
 	if err != nil {
+		cancel()
 		return nil, fmt.Errorf("cannot bind the admin socket: %w", err)
 	}
-	s.listeners = append(s.listeners, l)
+	// The socket has connections of its own, so that health is heard beside a crowd.
+	add(l, httplimit.Connections()/4, handler(src, more, true))
 	if err := os.Chmod(socket, 0o600); err != nil { // it was closed to others by its directory, which is 0700, from its birth
 		s.Close()
 		return nil, fmt.Errorf("cannot close the admin socket to others: %w", err)
@@ -61,37 +86,98 @@ func Listen(socket, tcp string, src Source, more map[string]http.Handler) (*Serv
 			s.Close()
 			return nil, fmt.Errorf("cannot bind admin.listen: %w", err)
 		}
-		s.listeners = append(s.listeners, l)
+		add(l, httplimit.Connections(), ownHost(handler(src, more, false)))
 	}
 	return s, nil
 }
 
 // Serve answers until Close; it returns nil then, and an error when a listener
-// broke.
+// broke. Every handler has ended when it returns, those too that have taken their
+// connection over.
 func (s *Server) Serve() error {
-	errs := make(chan error, len(s.listeners))
-	for _, l := range s.listeners {
-		go func() { errs <- s.http.Serve(l) }()
+	errs := make(chan error, len(s.parts))
+	for _, p := range s.parts {
+		go func() { errs <- p.http.Serve(p.l) }()
 	}
 	var first error
-	for range s.listeners {
-		if err := <-errs; !errors.Is(err, http.ErrServerClosed) && first == nil {
+	for range s.parts {
+		err := <-errs
+		if !s.isClosed() && first == nil {
 			first = fmt.Errorf("admin server: %w", err)
-			s.Close()
 		}
+		s.Close()
 	}
+	<-s.quiet
 	return first
+}
+
+func (s *Server) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closing == nil
 }
 
 // Close ends Serve; answers under way are cut.
 func (s *Server) Close() {
-	_ = s.http.Close() // its listeners are gone either way
-	for _, l := range s.listeners {
-		_ = l.Close()
+	s.mu.Lock()
+	if end := s.closing; end != nil {
+		s.closing = nil
+		end()
+		if s.busy == 0 {
+			close(s.quiet)
+		}
+	}
+	s.mu.Unlock()
+	for _, p := range s.parts {
+		_ = p.http.Close() // its listener is gone either way
+		p.l.CloseAll()
 	}
 }
 
-func handler(src Source, more map[string]http.Handler) http.Handler {
+// counted is h, whose end Serve waits for.
+func (s *Server) counted(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		open := s.closing != nil
+		if open {
+			s.busy++
+		}
+		s.mu.Unlock()
+		if !open {
+			http.Error(w, "the task is about to end", http.StatusServiceUnavailable)
+			return
+		}
+		defer func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if s.busy--; s.busy == 0 && s.closing == nil {
+				close(s.quiet)
+			}
+		}()
+		h.ServeHTTP(w, r)
+	})
+}
+
+// ownHost refuses a Host that is a name: a page in a browser could have it
+// resolved to a loopback address, and read the answers. Addresses, localhost and
+// no Host at all are what tools send.
+func ownHost(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := r.Host
+		if name, _, err := net.SplitHostPort(host); err == nil {
+			host = name
+		}
+		host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+		if _, err := netip.ParseAddr(host); err != nil && host != "" && !strings.EqualFold(host, "localhost") {
+			http.Error(w, "the Host of a request must be an IP address or localhost", http.StatusMisdirectedRequest)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// handler serves src; private is what only the unix socket has.
+func handler(src Source, more map[string]http.Handler, private bool) http.Handler {
 	mux := http.NewServeMux()
 	for path, h := range more {
 		mux.Handle("GET "+path, h)
@@ -102,8 +188,18 @@ func handler(src Source, more map[string]http.Handler) http.Handler {
 	})
 	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) { answer(w, src.Up(), "the task is not up") })
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
+		if !private {
+			http.Error(w, "the status is served on the unix socket alone: run meshtask status", http.StatusNotFound)
+			return
+		}
+		text, err := json.Marshal(src.Status())
+		if err != nil {
+			http.Error(w, "cannot encode the status: "+err.Error(), http.StatusInternalServerError)
+			return
+		}
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(src.Status()) // the reader may be gone
+		w.Header().Set("Content-Length", strconv.Itoa(len(text)+1)) // so that a cut answer is seen to be one
+		_, _ = w.Write(append(text, '\n'))                          // the reader may be gone
 	})
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")

@@ -2,8 +2,11 @@ package lease
 
 import (
 	"context"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -176,5 +179,47 @@ func TestAnotherClientIsRefused(t *testing.T) {
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusUpgradeRequired {
 		t.Errorf("status %d", resp.StatusCode)
+	}
+}
+
+// A client that is gone has lost its lease; one whose server ends has not.
+func TestWhoHasEndedTheConnection(t *testing.T) {
+	for name, closing := range map[string]bool{"the client": false, "the server": true} {
+		notes := make(chan string, 8)
+		k := running(t, KeeperConfig{Note: func(_, detail string, _ ...any) { notes <- detail }})
+		base, cancel := context.WithCancelCause(t.Context())
+		server := httptest.NewUnstartedServer(k)
+		server.Config.BaseContext = func(net.Listener) context.Context { return base }
+		server.Start()
+		c, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(c, "GET /lease HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: other/3, "+protocol+"\r\n\r\n{\"say\":\"hello\",\"name\":\"web\"}\n"); err != nil {
+			t.Fatal(err)
+		}
+		if got := get(t, "step", notes); got != "lease" {
+			t.Fatal(got)
+		}
+		if closing {
+			cancel(http.ErrServerClosed)
+			if _, err := io.ReadAll(c); err != nil {
+				t.Error(err)
+			}
+			for len(k.Held()) > 0 {
+				runtime.Gosched()
+			}
+		} else {
+			_ = c.Close()
+			if got := get(t, "step", notes); got != "lease-lost" {
+				t.Errorf("%s: %s", name, got)
+			}
+		}
+		if lost := len(k.Lost()) > 0; lost == closing {
+			t.Errorf("%s has ended it: lost %v", name, lost)
+		}
+		_ = c.Close()
+		cancel(nil)
+		server.Close()
 	}
 }

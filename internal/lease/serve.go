@@ -3,6 +3,7 @@ package lease
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -23,7 +24,9 @@ type grant struct {
 	ping  bool // and it has not been asked for yet; likewise
 }
 
-// ServeHTTP takes one lease and keeps it until it ends, or the request's context does.
+// ServeHTTP takes one lease and keeps it until it ends, or the request's context
+// does. A lease that ends because the server closes, which the context's cause says
+// (http.ErrServerClosed), is not lost: nobody is left to miss it.
 func (k *Keeper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !offered(r.Header.Values("Upgrade")) {
 		w.Header().Set("Upgrade", protocol)
@@ -104,7 +107,7 @@ func (k *Keeper) admit(ctx context.Context, g *grant) (why string) {
 			return fmt.Sprintf("container %s holds a lease, and its holder is alive", g.name)
 		}
 	}
-	return "the mesh container is about to end"
+	return "this connection ends"
 }
 
 // enter makes g the holder of its name unless somebody is: old is then to be
@@ -205,7 +208,8 @@ func (k *Keeper) leave(ctx context.Context, g *grant, ended bool, m message) {
 	k.mu.Lock()
 	delete(k.held, g.name)
 	close(g.gone)
-	if !ended && ctx.Err() == nil && len(k.lost) < maxLeases {
+	lost := !ended && !errors.Is(context.Cause(ctx), http.ErrServerClosed)
+	if lost && len(k.lost) < maxLeases {
 		k.lost[g.name] = time.Now()
 	}
 	k.mu.Unlock()
@@ -216,7 +220,7 @@ func (k *Keeper) leave(ctx context.Context, g *grant, ended bool, m message) {
 			code = *m.Code
 		}
 		k.steps.add("lease-ended", g.name, "code", code)
-	case ctx.Err() == nil:
+	case lost:
 		k.steps.add("lease-lost", g.name)
 	}
 	poke(k.wake)
