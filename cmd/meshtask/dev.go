@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"time"
 
+	"meshtask/internal/config"
 	"meshtask/internal/dev"
 	"meshtask/internal/httplimit"
 	"meshtask/internal/plan"
@@ -128,7 +129,7 @@ func (d *devRun) given() (dev.Document, error) {
 	text := []byte(d.w.getenv("MESHTASK_CONFIG_JSON"))
 	if name := d.flag("config"); name != "" {
 		var err error
-		if text, err = os.ReadFile(name); err != nil {
+		if text, err = d.w.readFile(name, config.MaxDocument); err != nil {
 			return dev.Document{}, fmt.Errorf("%s: %w", d.w.source(d.c, "config"), err)
 		}
 	}

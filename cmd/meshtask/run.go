@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"net"
-	"os"
 	"time"
 
 	"meshtask/internal/config"
@@ -82,7 +81,7 @@ func (w *world) task(name string, mode config.Mode, c call) (*task, int) {
 func (w *world) config(mode config.Mode, c call) (*config.Config, []config.Finding, error) {
 	s := config.Sources{Mode: mode, Name: w.flag(c, "config"), Command: c.cmd, Flags: c.set, Env: w.lookup, AgentKeys: agentKeys()}
 	if s.File = c.doc; s.Name != "" && c.doc == nil {
-		text, err := os.ReadFile(s.Name)
+		text, err := w.readFile(s.Name, config.MaxDocument)
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", w.source(c, "config"), err)
 		}

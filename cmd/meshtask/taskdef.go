@@ -3,12 +3,12 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"github.com/spf13/pflag"
-	"io"
-	"os"
 	"strconv"
 	"strings"
 
+	"github.com/spf13/pflag"
+
+	"meshtask/internal/config"
 	"meshtask/internal/printable"
 	"meshtask/internal/taskdef"
 )
@@ -49,7 +49,7 @@ func runTaskdef(w *world, c call) int {
 	if len(c.rest) > 0 {
 		word = c.rest[0]
 	}
-	o, err := taskdefOptions(c)
+	o, err := taskdefOptions(w, c)
 	if err != nil {
 		return w.fail(exitConfig, "taskdef: %v", err)
 	}
@@ -59,9 +59,9 @@ func runTaskdef(w *world, c call) int {
 	case word == "convert" && len(c.rest) == 2 && !c.hasDash:
 		var text []byte
 		if name = c.rest[1]; name == "-" {
-			text, err = io.ReadAll(w.stdin)
+			text, err = atMost(w.stdin, taskdef.MaxInput)
 		} else {
-			text, err = os.ReadFile(name)
+			text, err = w.readFile(name, taskdef.MaxInput)
 		}
 		if err == nil {
 			r, err = taskdef.Convert(text, o)
@@ -87,12 +87,12 @@ func runTaskdef(w *world, c call) int {
 	return w.print(r.New)
 }
 
-func taskdefOptions(c call) (taskdef.Options, error) {
+func taskdefOptions(w *world, c call) (taskdef.Options, error) {
 	o := taskdef.Options{Layout: c.set["layout"], Apps: words(c.set["app"]), RetryJoin: words(c.set["retry-join"]), Job: c.on("job"),
 		Name: c.set["name"], Binary: c.set["binary"], MeshImage: c.set["mesh-image"]}
 	var err error
 	if file := c.set["config"]; file != "" {
-		if o.Config, err = os.ReadFile(file); err != nil {
+		if o.Config, err = w.readFile(file, config.MaxDocument); err != nil {
 			return o, fmt.Errorf("--config: %w", err)
 		}
 	}

@@ -45,6 +45,24 @@ func (w *world) getenv(name string) string {
 	return value
 }
 
+// readFile reads a file that a user named, unless it is longer than limit.
+func (w *world) readFile(name string, limit int) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return atMost(f, limit)
+}
+
+func atMost(f *os.File, limit int) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
+	if err == nil && len(text) > limit {
+		err = fmt.Errorf("%s has more than %d bytes", f.Name(), limit)
+	}
+	return text, err
+}
+
 // fail prints one line on standard error and returns code.
 func (w *world) fail(code int, format string, args ...any) int {
 	w.warn(format, args...)

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"meshtask/internal/jsontree"
 	"meshtask/internal/secret"
 )
 
@@ -23,6 +25,7 @@ type binder struct {
 type report struct {
 	errors   []Finding
 	warnings []Finding
+	wrongs   int               // errors, those beyond reported too
 	given    map[string]bool   // JSON paths
 	alias    map[string]string // JSON path → the flag or variable that gave it
 }
@@ -38,8 +41,14 @@ func (r *report) name(path string) string {
 	return path
 }
 
+// reported is how many findings of a document are made: nobody reads more.
+const reported = 100
+
 // wrong adds an error.
 func (r *report) wrong(path, format string, args ...any) {
+	if r.wrongs++; r.wrongs > reported {
+		return
+	}
 	r.errors = append(r.errors, Finding{r.name(path), fmt.Sprintf(format, args...)})
 }
 
@@ -48,17 +57,17 @@ func (r *report) odd(path, format string, args ...any) {
 	r.warnings = append(r.warnings, Finding{r.name(path), fmt.Sprintf(format, args...)})
 }
 
-// is checks the kind of n.
-func (b *binder) is(n *node, want kind, path string) bool {
-	if n.kind != want {
-		b.wrong(path, "must be %s, got %s", want, n.kind)
+// as is a value of the kind that a field has.
+func as[T any](b *binder, n any, path string) (T, bool) {
+	v, ok := n.(T)
+	if !ok {
+		b.wrong(path, "must be %s, got %s", jsontree.Kind(v), jsontree.Kind(n))
 	}
-	return n.kind == want
+	return v, ok
 }
 
 // bind puts n, which is not null, into v.
-func (b *binder) bind(n *node, v reflect.Value, path string) {
-	b.given[path] = true
+func (b *binder) bind(n any, v reflect.Value, path string) {
 	if b.special(n, v, path) {
 		return
 	}
@@ -67,56 +76,56 @@ func (b *binder) bind(n *node, v reflect.Value, path string) {
 		v.Set(reflect.New(v.Type().Elem()))
 		b.bind(n, v.Elem(), path)
 	case reflect.Struct:
-		if b.is(n, object, path) {
-			b.members(n, v, path)
+		if o, ok := as[*jsontree.Object](b, n, path); ok {
+			b.members(o, v, path)
 		}
 	case reflect.Slice:
 		b.items(n, v, path)
 	case reflect.Map:
 		b.entries(n, v, path)
 	case reflect.String:
-		if b.is(n, text, path) {
-			v.SetString(n.text)
+		if s, ok := as[string](b, n, path); ok {
+			v.SetString(s)
 		}
 	case reflect.Bool:
-		if b.is(n, boolean, path) {
-			v.SetBool(n.yes)
+		if yes, ok := as[bool](b, n, path); ok {
+			v.SetBool(yes)
 		}
 	case reflect.Int:
-		if b.is(n, number, path) {
-			b.integer(n, v, path)
+		if number, ok := as[json.Number](b, n, path); ok {
+			b.integer(number.String(), v, path)
 		}
 	}
 }
 
 // special binds the types that have a form of their own.
-func (b *binder) special(n *node, v reflect.Value, path string) bool {
+func (b *binder) special(n any, v reflect.Value, path string) bool {
 	switch p := v.Addr().Interface().(type) {
 	case *Duration:
-		if b.is(n, text, path) {
-			b.duration(n.text, p, path)
+		if s, ok := as[string](b, n, path); ok {
+			b.duration(s, p, path)
 		}
 	case *Signal:
-		if b.is(n, text, path) {
-			b.signal(n.text, p, path)
+		if s, ok := as[string](b, n, path); ok {
+			b.signal(s, p, path)
 		}
 	case *secret.Ref:
-		if b.is(n, text, path) {
-			b.reference(n.text, p, path)
+		if s, ok := as[string](b, n, path); ok {
+			b.reference(s, p, path)
 		}
 	case *EnvValue:
 		b.variable(n, p, path)
 	case *Ready:
-		if n.kind == text && n.text == "started" {
+		if n == "started" {
 			p.Started = true
-		} else if n.kind != object {
+		} else if _, ok := n.(*jsontree.Object); !ok {
 			b.wrong(path, `must be an object or "started"`)
 		} else {
 			return false
 		}
 	case *map[string]any:
-		if b.is(n, object, path) {
-			*p, _ = n.plain().(map[string]any)
+		if o, ok := as[*jsontree.Object](b, n, path); ok {
+			*p, _ = jsontree.Plain(o).(map[string]any)
 		}
 	default:
 		return false
@@ -124,12 +133,12 @@ func (b *binder) special(n *node, v reflect.Value, path string) bool {
 	return true
 }
 
-func (b *binder) integer(n *node, v reflect.Value, path string) {
-	i, err := strconv.ParseInt(n.text, 10, 64)
+func (b *binder) integer(text string, v reflect.Value, path string) {
+	i, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
-		f, ferr := strconv.ParseFloat(n.text, 64)
+		f, ferr := strconv.ParseFloat(text, 64)
 		if ferr != nil || f != math.Trunc(f) || math.Abs(f) > 1<<53 {
-			b.wrong(path, "must be a whole number, got %s", n.text)
+			b.wrong(path, "must be a whole number, got %s", text)
 			return
 		}
 		i = int64(f)
@@ -169,18 +178,20 @@ func (r *report) reference(s string, p *secret.Ref, path string) {
 
 // variable takes a string, or {"value": string} for a literal that looks like
 // a reference.
-func (b *binder) variable(n *node, p *EnvValue, path string) {
-	switch {
-	case n.kind == text && secret.Is(n.text):
-		b.reference(n.text, &p.From, path)
-	case n.kind == text:
-		p.Value = n.text
-	case n.kind != object:
-		b.wrong(path, `must be a string, a reference, or {"value": "…"}, got %s`, n.kind)
-	default:
+func (b *binder) variable(n any, p *EnvValue, path string) {
+	switch n := n.(type) {
+	case string:
+		if secret.Is(n) {
+			b.reference(n, &p.From, path)
+		} else {
+			p.Value = n
+		}
+	case *jsontree.Object:
 		var l literal
 		b.members(n, reflect.ValueOf(&l).Elem(), path)
 		p.Value = l.Value
+	default:
+		b.wrong(path, `must be a string, a reference, or {"value": "…"}, got %s`, jsontree.Kind(n))
 	}
 }
 
@@ -189,14 +200,15 @@ type literal struct {
 }
 
 // items binds an array; its items cannot be null.
-func (b *binder) items(n *node, v reflect.Value, path string) {
-	if !b.is(n, array, path) {
+func (b *binder) items(n any, v reflect.Value, path string) {
+	items, ok := as[[]any](b, n, path)
+	if !ok {
 		return
 	}
-	list := reflect.MakeSlice(v.Type(), len(n.items), len(n.items))
-	for i, item := range n.items {
+	list := reflect.MakeSlice(v.Type(), len(items), len(items))
+	for i, item := range items {
 		at := index(path, i)
-		if item.kind == null {
+		if item == nil {
 			b.wrong(at, "must not be null")
 			continue
 		}
@@ -206,35 +218,37 @@ func (b *binder) items(n *node, v reflect.Value, path string) {
 }
 
 // entries binds an object into a map; null entries are absent.
-func (b *binder) entries(n *node, v reflect.Value, path string) {
-	if !b.is(n, object, path) {
+func (b *binder) entries(n any, v reflect.Value, path string) {
+	o, ok := as[*jsontree.Object](b, n, path)
+	if !ok {
 		return
 	}
-	v.Set(reflect.MakeMapWithSize(v.Type(), len(n.keys)))
-	for _, key := range n.keys {
-		if n.fields[key].kind == null {
+	v.Set(reflect.MakeMapWithSize(v.Type(), len(o.Keys())))
+	for _, key := range o.Keys() {
+		if o.Get(key) == nil {
 			continue
 		}
 		entry := reflect.New(v.Type().Elem()).Elem()
-		b.bind(n.fields[key], entry, join(path, key))
+		b.bind(o.Get(key), entry, join(path, key))
 		v.SetMapIndex(reflect.ValueOf(key), entry)
 	}
 }
 
 // members binds an object into a struct.
-func (b *binder) members(n *node, v reflect.Value, path string) {
+func (b *binder) members(o *jsontree.Object, v reflect.Value, path string) {
 	into := members(v)
-	for _, key := range n.keys {
-		at, member := join(path, key), n.fields[key]
+	for _, key := range o.Keys() {
+		at, member := join(path, key), o.Get(key)
 		field, known := into[key]
 		switch {
-		case known && member.kind != null:
+		case known && member != nil:
+			b.given[at] = true
 			b.bind(member, field, at)
 		case known:
 		case b.open[path]:
-			b.odd(at, "unknown key, ignored as consul-ecs did%s", hint(key, into))
+			b.odd(at, "unknown key, ignored as consul-ecs did%s", b.hint(key, into))
 		default:
-			b.wrong(at, "unknown key%s", hint(key, into))
+			b.wrong(at, "unknown key%s", b.hint(key, into))
 		}
 	}
 }
@@ -254,3 +268,9 @@ func members(v reflect.Value) map[string]reflect.Value {
 	}
 	return m
 }
+
+// join is the JSON path of a member.
+func join(path, key string) string { return jsontree.Join(path, key) }
+
+// index is the JSON path of an item.
+func index(path string, i int) string { return jsontree.Index(path, i) }

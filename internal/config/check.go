@@ -122,13 +122,15 @@ func (v checker) argv(path string, list []string) {
 
 // set checks a list of distinct, non-empty strings.
 func (v checker) set(path string, list []string) {
+	seen := make(map[string]bool, len(list))
 	for i, s := range list {
 		switch {
 		case s == "":
 			v.wrong(index(path, i), "must not be empty")
-		case slices.Contains(list[:i], s):
+		case seen[s]:
 			v.wrong(index(path, i), "%q is given twice", s)
 		}
+		seen[s] = true
 	}
 }
 

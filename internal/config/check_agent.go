@@ -84,7 +84,7 @@ func (v checker) extra(path, at string, m map[string]any, own []string) {
 		case slices.ContainsFunc(own, func(o string) bool { return o == here || !object && strings.HasPrefix(o, here+".") }):
 			top, _, _ := strings.Cut(here, ".")
 			v.wrong(p, "is written by meshtask itself%s", instead(top))
-		case object:
+		case object && slices.ContainsFunc(own, func(o string) bool { return strings.HasPrefix(o, here+".") }):
 			v.extra(p, here, sub, own)
 		}
 	}

@@ -79,12 +79,35 @@ func split(s string) (host string, port int, ok bool) {
 
 // collisions refuses two listeners on one port of one address.
 func (v checker) collisions(list []listener) {
-	for i, a := range list {
-		for _, b := range list[:i] {
-			if a.port > 0 && a.port == b.port && (a.host == b.host || anywhere(a.host) || anywhere(b.host)) {
-				v.wrong(a.path, "%d is the port of %s as well", a.port, b.path)
-				break
-			}
+	type place struct {
+		host string // "": any
+		port int
+	}
+	first := map[place]string{} // path
+	on := map[int]string{}      // the first listener of a port, at whatever address
+	for _, l := range list {
+		if l.port <= 0 {
+			continue
+		}
+		at := place{l.host, l.port}
+		if anywhere(l.host) {
+			at.host = ""
+		}
+		other, taken := first[at]
+		if !taken {
+			other, taken = first[place{"", l.port}]
+		}
+		if !taken && at.host == "" {
+			other, taken = on[l.port]
+		}
+		if taken {
+			v.wrong(l.path, "%d is the port of %s as well", l.port, other)
+		}
+		if first[at] == "" {
+			first[at] = l.path
+		}
+		if on[l.port] == "" {
+			on[l.port] = l.path
 		}
 	}
 }

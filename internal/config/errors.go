@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // Finding is one thing that is wrong, or odd.
 type Finding struct {
@@ -20,6 +23,7 @@ func (f Finding) String() string {
 type Errors struct {
 	Source   string // name of the document; empty: there was none
 	Findings []Finding
+	More     int // that are not in Findings
 }
 
 // Error is one finding a line, under a head line that names the document.
@@ -34,6 +38,9 @@ func (e *Errors) Error() string {
 	lines := []string{head + ":"}
 	for _, f := range e.Findings {
 		lines = append(lines, "  "+f.String())
+	}
+	if e.More > 0 {
+		lines = append(lines, fmt.Sprintf("  and %d more", e.More))
 	}
 	return strings.Join(lines, "\n")
 }

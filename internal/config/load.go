@@ -1,12 +1,19 @@
 package config
 
 import (
+	"bytes"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"meshtask/internal/jsontree"
 )
+
+// MaxDocument bounds a document, in bytes. Linux hands no longer variable than
+// 128 KiB to a process; a file may be longer.
+const MaxDocument = 1 << 20
 
 // Sources is everything that a configuration is made of.
 type Sources struct {
@@ -47,7 +54,7 @@ func Load(s Sources) (c *Config, warnings []Finding, err error) {
 	c.Mode = s.Mode
 	doc := s.document(c, env)
 	if doc != nil && !c.read(doc, r) {
-		return nil, nil, &Errors{Source: c.Source, Findings: r.errors}
+		return nil, nil, r.failed(c)
 	}
 	c.override(s, env, r)
 	if len(s.Command) > 0 {
@@ -56,9 +63,14 @@ func Load(s Sources) (c *Config, warnings []Finding, err error) {
 	c.fill(r, env)
 	c.validate(r, s.AgentKeys)
 	if len(r.errors) > 0 {
-		return nil, r.warnings, &Errors{Source: c.Source, Findings: r.errors}
+		return nil, r.warnings, r.failed(c)
 	}
 	return c, r.warnings, nil
+}
+
+// failed is what a bad configuration is answered with.
+func (r *report) failed(c *Config) *Errors {
+	return &Errors{Source: c.Source, Findings: r.errors, More: max(0, r.wrongs-len(r.errors))}
 }
 
 // document picks the document and notes where it is from.
@@ -78,13 +90,25 @@ func (s Sources) document(c *Config, env func(string) string) []byte {
 
 // read binds a document; false when it is not a JSON object at all.
 func (c *Config) read(doc []byte, r *report) bool {
-	root, findings := parse(doc)
-	r.errors = append(r.errors, findings...)
-	if root == nil {
+	if len(doc) > MaxDocument {
+		r.wrong("", "the document has more than %d bytes", MaxDocument)
 		return false
 	}
-	if root.kind != object {
-		r.wrong("", "the document must be an object, got %s", root.kind)
+	if len(bytes.TrimSpace(doc)) == 0 {
+		r.wrong("", "the document is empty: want a JSON object")
+		return false
+	}
+	tree, problems, err := jsontree.Parse(doc)
+	if err != nil {
+		r.wrong("", "%v", err)
+		return false
+	}
+	for _, p := range problems {
+		r.wrong(p.Path, "%s", p.Text)
+	}
+	root, ok := tree.(*jsontree.Object)
+	if !ok {
+		r.wrong("", "the document must be an object, got %s", jsontree.Kind(tree))
 		return false
 	}
 	d := document{Config: c}

@@ -9,8 +9,12 @@ import (
 	"meshtask/internal/spell"
 )
 
-// hint is what an unknown key was probably meant to be.
-func hint(key string, known map[string]reflect.Value) string {
+// hint is what an unknown key was probably meant to be. It is not looked for
+// when there are very many.
+func (r *report) hint(key string, known map[string]reflect.Value) string {
+	if len(r.errors)+len(r.warnings) >= reported || len(key) > maxName {
+		return ""
+	}
 	switch key {
 	case "consulServers":
 		return " (of consul-ecs v0.7 and later; give consulAgent.retryJoin instead)"

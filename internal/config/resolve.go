@@ -43,7 +43,7 @@ func (c *Config) Resolve(id ecs.Identity) error {
 		v.collisions(c.listeners(t.Address))
 	}
 	if len(v.errors) > 0 {
-		return &Errors{Source: c.Source, Findings: v.errors}
+		return v.failed(c)
 	}
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	_ "embed"
 	"fmt"
 	"strings"
+
+	"meshtask/internal/jsontree"
 )
 
 //go:embed schema.json
@@ -14,7 +16,8 @@ func Schema() []byte { return schema }
 
 // Docs is a table of every field, in Markdown, made from the schema.
 func Docs() string {
-	root, _ := parse(schema)
+	tree, _, _ := jsontree.Parse(schema)
+	root, _ := tree.(*jsontree.Object)
 	var b strings.Builder
 	fmt.Fprintf(&b, "| field | type | default | meaning |\n|---|---|---|---|\n")
 	d := docs{root: root, out: &b}
@@ -23,30 +26,18 @@ func Docs() string {
 }
 
 type docs struct {
-	root *node
+	root *jsontree.Object
 	out  *strings.Builder
-}
-
-// at is the member at a path of keys, or an empty node.
-func (n *node) at(keys ...string) *node {
-	for _, k := range keys {
-		m, ok := n.fields[k]
-		if !ok {
-			return &node{kind: null}
-		}
-		n = m
-	}
-	return n
 }
 
 // shape is what a field's schema says of its structure: behind a reference,
 // and in an alternative the object.
-func (d docs) shape(n *node) *node {
-	if ref := n.at("$ref").text; ref != "" {
-		n = d.root.at("$defs", strings.TrimPrefix(ref, "#/$defs/"))
+func (d docs) shape(n *jsontree.Object) *jsontree.Object {
+	if ref := n.Str("$ref"); ref != "" {
+		n = d.root.Obj("$defs").Obj(strings.TrimPrefix(ref, "#/$defs/"))
 	}
-	for _, o := range n.at("oneOf").items {
-		if o.fields["properties"] != nil {
+	for _, o := range n.Objects("oneOf") {
+		if o.Has("properties") {
 			return o
 		}
 	}
@@ -54,25 +45,25 @@ func (d docs) shape(n *node) *node {
 }
 
 // members writes a row for each property of n, which is at path.
-func (d docs) members(path string, n *node) {
-	properties := n.at("properties")
-	for _, key := range properties.keys {
-		f := properties.fields[key]
+func (d docs) members(path string, n *jsontree.Object) {
+	properties := n.Obj("properties")
+	for _, key := range properties.Keys() {
+		f := properties.Obj(key)
 		at := strings.TrimPrefix(path+"."+key, ".")
-		fmt.Fprintf(d.out, "| `%s` | %s | %s | %s |\n", at, d.kind(f), fallback(f), strings.ReplaceAll(f.at("description").text, "|", `\|`))
+		fmt.Fprintf(d.out, "| `%s` | %s | %s | %s |\n", at, d.kind(f), fallback(f), strings.ReplaceAll(f.Str("description"), "|", `\|`))
 		inner := d.shape(f)
-		if items := inner.at("items"); items.kind == object {
+		if items, ok := inner.Get("items").(*jsontree.Object); ok {
 			at, inner = at+"[]", d.shape(items)
 		}
-		if f.at("additionalProperties").kind != object {
+		if _, values := f.Get("additionalProperties").(*jsontree.Object); !values {
 			d.members(at, inner)
 		}
 	}
 }
 
 // kind is the type in words.
-func (d docs) kind(f *node) string {
-	if ref := f.at("$ref").text; ref != "" {
+func (d docs) kind(f *jsontree.Object) string {
+	if ref := f.Str("$ref"); ref != "" {
 		switch name := strings.TrimPrefix(ref, "#/$defs/"); name {
 		case "meshGateway", "check", "upstream":
 			return "object"
@@ -82,35 +73,26 @@ func (d docs) kind(f *node) string {
 			return name
 		}
 	}
-	if words := f.at("enum").items; len(words) > 0 {
-		var list []string
-		for _, w := range words {
-			if w.kind == text {
-				list = append(list, w.text)
-			}
-		}
-		return strings.Join(list, ", ")
+	if words := f.Strings("enum"); len(words) > 0 {
+		return strings.Join(words, ", ")
 	}
-	name := f.at("type").text
-	if types := f.at("type").items; len(types) > 0 {
-		name = types[0].text
+	name := f.Str("type")
+	if types := f.Strings("type"); len(types) > 0 {
+		name = types[0]
 	}
-	if items := f.at("items"); items.kind == object {
+	if items, ok := f.Get("items").(*jsontree.Object); ok {
 		return name + " of " + d.kind(items) + "s"
 	}
-	if values := f.at("additionalProperties"); values.kind == object {
+	if values, ok := f.Get("additionalProperties").(*jsontree.Object); ok {
 		return name + " of " + d.kind(values) + "s"
 	}
 	return name
 }
 
 // fallback is the default in words.
-func fallback(f *node) string {
-	switch v := f.at("default"); v.kind {
-	case text, number:
-		return "`" + v.text + "`"
-	case boolean:
-		return fmt.Sprintf("`%v`", v.yes)
+func fallback(f *jsontree.Object) string {
+	if v := f.Get("default"); v != nil {
+		return fmt.Sprintf("`%v`", v)
 	}
 	return "–"
 }

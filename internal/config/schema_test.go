@@ -13,6 +13,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"meshtask/internal/jsontree"
 	"meshtask/internal/secret"
 )
 
@@ -85,11 +86,12 @@ func TestExamples(t *testing.T) {
 
 // Schema and structs say the same, field by field.
 func TestSchemaMatchesStructs(t *testing.T) {
-	root, _ := parse(schema)
+	tree, _, _ := jsontree.Parse(schema)
+	root := tree.(*jsontree.Object)
 	same(t, docs{root: root}, "", reflect.TypeFor[document](), root)
 }
 
-func same(t *testing.T, d docs, path string, typ reflect.Type, n *node) {
+func same(t *testing.T, d docs, path string, typ reflect.Type, n *jsontree.Object) {
 	t.Helper()
 	n = d.shape(n)
 	for typ.Kind() == reflect.Pointer {
@@ -98,19 +100,18 @@ func same(t *testing.T, d docs, path string, typ reflect.Type, n *node) {
 	want := map[reflect.Kind]string{reflect.String: "string", reflect.Int: "integer", reflect.Bool: "boolean", reflect.Slice: "array", reflect.Map: "object", reflect.Struct: "object"}[typ.Kind()]
 	switch typ {
 	case reflect.TypeFor[Duration](), reflect.TypeFor[Signal](), reflect.TypeFor[secret.Ref]():
-		if n.at("pattern").kind != text {
+		if !n.Has("pattern") {
 			t.Errorf("%s: the schema has no pattern for a %s", path, typ.Name())
 		}
 		return
 	case reflect.TypeFor[EnvValue]():
 		typ = reflect.TypeFor[literal]()
 	}
-	types := n.at("type")
-	got := types.text
-	if len(types.items) > 0 {
-		got = types.items[0].text
+	got := n.Str("type")
+	if types := n.Strings("type"); len(types) > 0 {
+		got = types[0]
 	}
-	if words := n.at("enum").items; len(words) > 0 {
+	if len(n.List("enum")) > 0 {
 		got = "string"
 	}
 	if path == "gateway" {
@@ -121,10 +122,10 @@ func same(t *testing.T, d docs, path string, typ reflect.Type, n *node) {
 	}
 	switch typ.Kind() {
 	case reflect.Slice:
-		same(t, d, path+"[]", typ.Elem(), n.at("items"))
+		same(t, d, path+"[]", typ.Elem(), n.Obj("items"))
 	case reflect.Map:
 		if typ.Elem().Kind() != reflect.Interface {
-			same(t, d, path+"{}", typ.Elem(), n.at("additionalProperties"))
+			same(t, d, path+"{}", typ.Elem(), n.Obj("additionalProperties"))
 		}
 	case reflect.Struct:
 		v := reflect.New(typ).Elem()
@@ -132,15 +133,15 @@ func same(t *testing.T, d docs, path string, typ reflect.Type, n *node) {
 			v = reflect.ValueOf(document{Config: &Config{}})
 		}
 		fields := members(v)
-		names, have := sorted(fields), slices.Sorted(slices.Values(n.at("properties").keys))
+		names, have := sorted(fields), slices.Sorted(slices.Values(n.Obj("properties").Keys()))
 		if !slices.Equal(names, have) {
 			t.Errorf("%s: fields of the struct %v, of the schema %v", path, names, have)
 		}
-		if closed := n.at("additionalProperties"); closed.kind != boolean || closed.yes {
+		if n.Get("additionalProperties") != false {
 			t.Errorf("%s: the schema must refuse unknown keys", path)
 		}
 		for _, name := range names {
-			same(t, d, join(path, name), fields[name].Type(), n.at("properties", name))
+			same(t, d, join(path, name), fields[name].Type(), n.Obj("properties").Obj(name))
 		}
 	}
 }
@@ -153,40 +154,37 @@ func TestSchemaDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	root, _ := parse(schema)
+	tree, _, _ := jsontree.Parse(schema)
+	root := tree.(*jsontree.Object)
 	d := docs{root: root}
 	n := 0
-	var walk func(path string, v reflect.Value, s *node)
-	walk = func(path string, v reflect.Value, s *node) {
-		if def := s.at("default"); def.kind != null {
+	var walk func(path string, v reflect.Value, s *jsontree.Object)
+	walk = func(path string, v reflect.Value, s *jsontree.Object) {
+		if def := s.Get("default"); def != nil {
 			n++
 			got := fmt.Sprint(v.Interface())
 			if dur, ok := v.Interface().(Duration); ok {
 				var want Duration
-				newReport().duration(def.text, &want, path)
+				newReport().duration(def.(string), &want, path)
 				if dur.Duration != want.Duration {
 					t.Errorf("%s: default %s, schema %s", path, dur, want)
 				}
 				return
 			}
-			want := def.text
-			if def.kind == boolean {
-				want = fmt.Sprint(def.yes)
-			}
-			if got != want {
-				t.Errorf("%s: default %s, schema %s", path, got, want)
+			if want := fmt.Sprint(def); got != want {
+				t.Errorf("%s: default %s, schema %s", path, got, def)
 			}
 		}
 		s = d.shape(s)
 		v = reflect.Indirect(v)
 		if v.Kind() == reflect.Slice && v.Len() > 0 && v.Index(0).Kind() == reflect.Struct {
-			v, s, path = v.Index(0), d.shape(s.at("items")), path+"[0]"
+			v, s, path = v.Index(0), d.shape(s.Obj("items")), path+"[0]"
 		}
-		if v.Kind() != reflect.Struct || s.at("properties").kind != object {
+		if v.Kind() != reflect.Struct || !s.Has("properties") {
 			return
 		}
 		for name, f := range members(v) {
-			if p := s.at("properties", name); p.kind == object {
+			if p, ok := s.Obj("properties").Get(name).(*jsontree.Object); ok {
 				walk(join(path, name), f, p)
 			}
 		}

@@ -7,13 +7,14 @@ import (
 	"strings"
 
 	"meshtask/consulagent"
+	"meshtask/internal/jsontree"
 )
 
 func agentKeys() []string { return consulagent.EmittedKeys() }
 
 // agent reads how consul-client starts its agent, and writes consulAgent.
-func (c *conversion) agent(container *object) {
-	argv := append(container.strings("entryPoint"), container.strings("command")...)
+func (c *conversion) agent(container *jsontree.Object) {
+	argv := append(container.Strings("entryPoint"), container.Strings("command")...)
 	var s script
 	var args []string
 	found := false
@@ -35,10 +36,10 @@ func (c *conversion) agent(container *object) {
 	c.agentLogin(container, s)
 	settings := c.settings(container, args, s)
 	c.translate(container, settings)
-	if len(settings.keys) > 0 {
-		extra, _ := cloneValue(settings).(*object)
-		c.doc.sub("consulAgent").set("extraConfig", extra)
-		c.say(Note, at(container, "command"), "agent settings %s are consulAgent.extraConfig", strings.Join(settings.keys, ", "))
+	if len(settings.Keys()) > 0 {
+		extra, _ := jsontree.Clone(settings).(*jsontree.Object)
+		c.doc.Sub("consulAgent").Set("extraConfig", extra)
+		c.say(Note, at(container, "command"), "agent settings %s are consulAgent.extraConfig", strings.Join(settings.Keys(), ", "))
 	}
 }
 
@@ -53,8 +54,8 @@ var flags = map[string]string{
 var lists = map[string]string{"retry-join": "retry_join", "join": "retry_join", "recursor": "recursors"}
 
 // settings are the agent's settings as one tree: flags and files, later ones win.
-func (c *conversion) settings(container *object, args []string, s script) *object {
-	all := newObject()
+func (c *conversion) settings(container *jsontree.Object, args []string, s script) *jsontree.Object {
+	all := jsontree.New()
 	for i := 0; i < len(args); i++ {
 		name, v, ok := strings.Cut(strings.TrimLeft(args[i], "-"), "=")
 		if !strings.HasPrefix(args[i], "-") {
@@ -67,10 +68,10 @@ func (c *conversion) settings(container *object, args []string, s script) *objec
 		from := "-" + name
 		switch {
 		case flags[name] != "":
-			all.set(flags[name], v)
+			all.Set(flags[name], v)
 			continue
 		case lists[name] != "":
-			all.set(lists[name], append(all.list(lists[name]), v))
+			all.Set(lists[name], append(all.List(lists[name]), v))
 			continue
 		case name == "config-file" && s.has(v):
 			v, from = s.files[v], v
@@ -83,7 +84,7 @@ func (c *conversion) settings(container *object, args []string, s script) *objec
 			c.say(Lost, at(container, "command"), "agent settings of %s cannot be read (%v): write them into consulAgent.extraConfig", from, err)
 			continue
 		}
-		merge(all, part)
+		all.Merge(part)
 	}
 	return all
 }
@@ -94,14 +95,14 @@ func (s script) has(file string) bool {
 }
 
 // agentLogin keeps the agent's own login by its IAM role, which was the script's.
-func (c *conversion) agentLogin(container *object, s script) {
-	login := c.doc.obj("acl").obj("login")
+func (c *conversion) agentLogin(container *jsontree.Object, s script) {
+	login := c.doc.Obj("acl").Obj("login")
 	method, found := s.option("-method", "consul", "login")
 	switch {
 	case !found: // it has a token, or none
-		login.del("agentMethod")
-	case c.doc.obj("acl").has("login"):
-		login.set("agentMethod", method)
+		login.Del("agentMethod")
+	case c.doc.Obj("acl").Has("login"):
+		login.Set("agentMethod", method)
 		c.say(Note, at(container, "command"), "the agent's own IAM login is acl.login.agentMethod, %s", method)
 	default:
 		c.say(Todo, at(container, "command"), "the agent got its token from an IAM login (method %s), the service did not: give acl.agentToken, or the agent cannot write its own node", method)
@@ -124,8 +125,8 @@ var fields = map[string]string{
 }
 
 // translate takes out of settings all but what may stay extra configuration.
-func (c *conversion) translate(container, settings *object) {
-	to := c.doc.sub("consulAgent")
+func (c *conversion) translate(container, settings *jsontree.Object) {
+	to := c.doc.Sub("consulAgent")
 	var kept []string
 	own := agentKeys()
 	take(settings, "", func(path string, v any) bool {
@@ -143,7 +144,7 @@ func (c *conversion) translate(container, settings *object) {
 			if s, ok := v.(string); ok {
 				v = []any{s}
 			}
-			to.set("retryJoin", v)
+			to.Set("retryJoin", v)
 		case fields[path] != "":
 			if path == "log_level" {
 				v = strings.ToLower(fmt.Sprint(v))
@@ -151,13 +152,13 @@ func (c *conversion) translate(container, settings *object) {
 					v = "error"
 				}
 			}
-			to.set(fields[path], v)
+			to.Set(fields[path], v)
 		case isPort && slices.Contains([]string{"http", "https", "grpc", "grpc_tls", "serf_lan", "serf_wan", "server", "dns"}, port):
-			to.sub("ports").set(port, v)
+			to.Sub("ports").Set(port, v)
 		case path == "auto_encrypt.tls":
-			to.set("autoEncrypt", false)
+			to.Set("autoEncrypt", false)
 		case path == "acl.enabled":
-			c.doc.sub("acl").set("enabled", false)
+			c.doc.Sub("acl").Set("enabled", false)
 		case path == "encrypt" || path == "acl.tokens.agent":
 			c.say(Lost, at(container, "command"), "the agent's %s is written out in the definition: put it into a secret and give its reference", path)
 		case slices.Contains(own, path):
@@ -174,7 +175,7 @@ func (c *conversion) translate(container, settings *object) {
 }
 
 // expand puts a container's plain variables in. unset are those that it has not.
-func expand(container *object, v any) (out any, unset []string) {
+func expand(container *jsontree.Object, v any) (out any, unset []string) {
 	switch v := v.(type) {
 	case string:
 		return expandText(container, v)
@@ -189,7 +190,7 @@ func expand(container *object, v any) (out any, unset []string) {
 	return v, nil
 }
 
-func expandText(container *object, s string) (string, []string) {
+func expandText(container *jsontree.Object, s string) (string, []string) {
 	var b strings.Builder
 	var unset []string
 	for {
@@ -226,7 +227,7 @@ func (c *conversion) proxyFlags() {
 	if container == nil {
 		return
 	}
-	argv := append(container.strings("entryPoint"), container.strings("command")...)
+	argv := append(container.Strings("entryPoint"), container.Strings("command")...)
 	i := slices.IndexFunc(argv, func(a string) bool { return a == "envoy" || strings.HasSuffix(a, "/envoy") })
 	var extra []string
 	for args := argv[i+1:]; i >= 0 && len(args) > 0; args = args[1:] {
@@ -237,9 +238,9 @@ func (c *conversion) proxyFlags() {
 		switch name {
 		case "-c", "--config-path":
 		case "-l", "--log-level":
-			c.doc.sub("envoy").set("logLevel", value)
+			c.doc.Sub("envoy").Set("logLevel", value)
 		case "--concurrency":
-			c.doc.sub("envoy").set("concurrency", json.Number(value))
+			c.doc.Sub("envoy").Set("concurrency", json.Number(value))
 		default:
 			extra = append(extra, name)
 			if value != "" {
@@ -248,7 +249,7 @@ func (c *conversion) proxyFlags() {
 		}
 	}
 	if len(extra) > 0 {
-		c.doc.sub("envoy").set("extraArgs", values(extra))
+		c.doc.Sub("envoy").Set("extraArgs", jsontree.Texts(extra))
 		c.say(Note, at(container, "command"), "%s is envoy.extraArgs", strings.Join(extra, " "))
 	}
 }

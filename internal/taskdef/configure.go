@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"meshtask/internal/config"
+	"meshtask/internal/jsontree"
 	"meshtask/internal/secret"
 )
 
@@ -20,10 +21,10 @@ const legacyName = "CONSUL_ECS_CONFIG_JSON"
 // configure makes the configuration: consul-ecs's document, or one from the
 // options; then the agent's settings and the secrets; then the user's own.
 func (c *conversion) configure() error {
-	c.doc = newObject()
+	c.doc = jsontree.New()
 	for _, container := range c.rest {
 		if _, ok := variable(container, configName); ok {
-			return fmt.Errorf("container %s has %s: this definition is for meshtask already", container.str("name"), configName)
+			return fmt.Errorf("container %s has %s: this definition is for meshtask already", container.Str("name"), configName)
 		}
 	}
 	if err := c.source(); err != nil {
@@ -34,20 +35,20 @@ func (c *conversion) configure() error {
 		c.agent(container)
 	}
 	if len(c.opt.RetryJoin) > 0 {
-		c.doc.sub("consulAgent").set("retryJoin", values(c.opt.RetryJoin))
+		c.doc.Sub("consulAgent").Set("retryJoin", jsontree.Texts(c.opt.RetryJoin))
 	}
 	c.secrets()
-	if a := c.doc.sub("acl"); c.acls && len(a.keys) == 0 && len(c.aside) == 0 {
-		a.set("enabled", true) // without a token, about which the configuration complains
+	if a := c.doc.Sub("acl"); c.acls && len(a.Keys()) == 0 && len(c.aside) == 0 {
+		a.Set("enabled", true) // without a token, about which the configuration complains
 	}
 	c.proxyFlags()
 	if c.opt.Config != nil {
 		v, err := parse(c.opt.Config)
-		own, ok := v.(*object)
+		own, ok := v.(*jsontree.Object)
 		if err != nil || !ok {
 			return fmt.Errorf("--config: want a JSON object: %v", err)
 		}
-		merge(c.doc, own)
+		c.doc.Merge(own)
 	}
 	return nil
 }
@@ -73,7 +74,7 @@ func (c *conversion) source() error {
 // plain describes a service that was in no mesh yet.
 func (c *conversion) plain() error {
 	if c.opt.Name != "" {
-		c.doc.sub("service").set("name", c.opt.Name)
+		c.doc.Sub("service").Set("name", c.opt.Name)
 	}
 	port := c.opt.Port
 	if c.configHas("service", "port") {
@@ -82,8 +83,8 @@ func (c *conversion) plain() error {
 	if port == 0 && !c.opt.Job {
 		var found []int
 		for _, app := range c.apps {
-			for _, m := range app.objects("portMappings") {
-				if n := m.num("containerPort"); n != 0 && !slices.Contains(found, n) {
+			for _, m := range app.Objects("portMappings") {
+				if n := m.Num("containerPort"); n != 0 && !slices.Contains(found, n) {
 					found = append(found, n)
 				}
 			}
@@ -103,7 +104,7 @@ func (c *conversion) plain() error {
 		}
 	}
 	if port != 0 {
-		c.doc.sub("service").set("port", number(port))
+		c.doc.Sub("service").Set("port", jsontree.Number(port))
 		c.protocols()
 	}
 	return nil
@@ -112,8 +113,8 @@ func (c *conversion) plain() error {
 // configHas says whether the user's own configuration has a field.
 func (c *conversion) configHas(stanza, key string) bool {
 	v, _ := parse(c.opt.Config)
-	own, ok := v.(*object)
-	return ok && own.obj(stanza).has(key)
+	own, ok := v.(*jsontree.Object)
+	return ok && own.Obj(stanza).Has(key)
 }
 
 // legacy takes consul-ecs's document over.
@@ -131,32 +132,32 @@ func (c *conversion) legacy(text string) error {
 	if err != nil {
 		return err
 	}
-	old := v.(*object) // Load has said so
+	old := v.(*jsontree.Object) // Load has said so
 	if c.opt.Name != "" || c.opt.Port != 0 {
 		c.say(Note, "service", "as in %s; --name and --port are for definitions that have none", legacyName)
 	}
 	c.unknown(old, "service", odd)
 	c.unknown(old, "proxy", odd)
-	if s := old.obj("service"); s.has("port") && s.num("port") == 0 {
-		s.del("port")
+	if s := old.Obj("service"); s.Has("port") && s.Num("port") == 0 {
+		s.Del("port")
 		c.say(Note, legacyName+".service.port", "0 dropped: outbound_only, so nothing is routed to the service")
 	}
 	for _, key := range []string{"service", "proxy", "healthSyncContainers"} {
-		if old.has(key) {
-			c.doc.set(key, old.m[key])
+		if old.Has(key) {
+			c.doc.Set(key, old.Get(key))
 		}
 	}
-	if old.has("bootstrapDir") {
-		c.say(Note, legacyName+".bootstrapDir", "%s dropped: the bootstrap goes to meshtask's state directory", old.str("bootstrapDir"))
+	if old.Has("bootstrapDir") {
+		c.say(Note, legacyName+".bootstrapDir", "%s dropped: the bootstrap goes to meshtask's state directory", old.Str("bootstrapDir"))
 	}
-	if old.has("logLevel") {
-		c.doc.sub("log").set("level", strings.ToLower(old.str("logLevel")))
+	if old.Has("logLevel") {
+		c.doc.Sub("log").Set("level", strings.ToLower(old.Str("logLevel")))
 	}
 	if cfg.ACL.Login != nil {
 		return c.login(cfg.ACL.Login)
 	}
 	for _, key := range []string{"consulHTTPAddr", "consulCACertFile", "consulLogin"} {
-		if old.has(key) {
+		if old.Has(key) {
 			c.say(Note, legacyName+"."+key, "dropped: it is for the login, which is off")
 		}
 	}
@@ -164,19 +165,23 @@ func (c *conversion) legacy(text string) error {
 }
 
 // unknown drops what consul-ecs let pass and never read; meshtask refuses it.
-func (c *conversion) unknown(old *object, stanza string, odd []config.Finding) {
-	in := old.obj(stanza)
+func (c *conversion) unknown(old *jsontree.Object, stanza string, odd []config.Finding) {
+	named := map[string]bool{}
+	for _, f := range odd {
+		named[f.Path] = true
+	}
+	in := old.Obj(stanza)
 	for _, o := range []struct {
 		path string
-		in   *object
-	}{{stanza, in}, {stanza + ".expose", in.obj("expose")}} {
-		for _, key := range slices.Clone(o.in.keys) {
-			plain, quoted := o.path+"."+key, fmt.Sprintf("%s[%q]", o.path, key)
-			if slices.ContainsFunc(odd, func(f config.Finding) bool { return f.Path == plain || f.Path == quoted }) {
-				c.say(Note, legacyName+"."+plain, "dropped: consul-ecs never read it")
-				o.in.del(key)
+		in   *jsontree.Object
+	}{{stanza, in}, {stanza + ".expose", in.Obj("expose")}} {
+		o.in.Keep(func(key string, _ any) bool {
+			if !named[jsontree.Join(o.path, key)] {
+				return true
 			}
-		}
+			c.say(Note, legacyName+"."+o.path+"."+key, "dropped: consul-ecs never read it")
+			return false
+		})
 	}
 }
 
@@ -192,18 +197,18 @@ func (c *conversion) login(l *config.Login) error {
 	if err != nil {
 		return err
 	}
-	in := v.(*object)
+	in := v.(*jsontree.Object)
 	if l.IncludeEntity {
-		in.del("includeEntity") // the default
+		in.Del("includeEntity") // the default
 	}
-	c.doc.sub("acl").set("login", in)
+	c.doc.Sub("acl").Set("login", in)
 	c.say(Note, legacyName+".consulLogin", "is acl.login now; its token serves registration, checks and Envoy")
 	switch {
 	case file.IsZero():
 	case strings.HasPrefix(file.Path, "/consul/"):
 		c.say(Note, legacyName+".consulCACertFile", "%s dropped: the CA is a reference now", file.Path)
 	default:
-		in.set("caCert", file.String())
+		in.Set("caCert", file.String())
 	}
 	return nil
 }
@@ -213,37 +218,37 @@ func (c *conversion) delay() {
 	for _, app := range c.apps {
 		if d := shutdownDelay(app); d > c.held {
 			c.held = d
-			c.doc.sub("shutdown").sub("drain").set("min", d.String())
+			c.doc.Sub("shutdown").Sub("drain").Set("min", d.String())
 			c.say(Note, at(app, "entryPoint"), "app-entrypoint's -shutdown-delay %s is shutdown.drain.min: the app is told to stop no earlier. Without it the drain ends with the last request", d)
 		}
 	}
 }
 
 // variable reads one of a container's plain variables.
-func variable(container *object, name string) (string, bool) {
-	for _, e := range container.objects("environment") {
-		if e.str("name") == name {
-			return e.str("value"), true
+func variable(container *jsontree.Object, name string) (string, bool) {
+	for _, e := range container.Objects("environment") {
+		if e.Str("name") == name {
+			return e.Str("value"), true
 		}
 	}
 	return "", false
 }
 
 // secretFrom reads where one of a container's secrets comes from.
-func secretFrom(container *object, name string) (string, bool) {
-	for _, s := range container.objects("secrets") {
-		if s.str("name") == name {
-			return s.str("valueFrom"), true
+func secretFrom(container *jsontree.Object, name string) (string, bool) {
+	for _, s := range container.Objects("secrets") {
+		if s.Str("name") == name {
+			return s.Str("valueFrom"), true
 		}
 	}
 	return "", false
 }
 
 // load checks the finished document as meshtask will, in the container that it is for.
-func (c *conversion) load(doc *object) (*config.Config, []config.Finding, error) {
+func (c *conversion) load(doc *jsontree.Object) (*config.Config, []config.Finding, error) {
 	s := config.Sources{Mode: c.mode(), AgentKeys: agentKeys(), Env: func(name string) (string, bool) {
 		if name == configName {
-			return doc.compact(), true
+			return jsontree.Compact(doc), true
 		}
 		return variable(c.runner, name)
 	}}

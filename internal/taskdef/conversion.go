@@ -8,25 +8,26 @@ import (
 	"time"
 
 	"meshtask/internal/config"
+	"meshtask/internal/jsontree"
 )
 
 // conversion is one Convert.
 type conversion struct {
 	opt      Options
-	def      *object
+	def      *jsontree.Object
 	findings []Finding
 
-	parts   map[part]*object // the containers of consul-ecs
-	proxies []*object        // App Mesh's
-	ports   []int            // at which App Mesh redirected to the app
-	rest    []*object        // all others
-	apps    []*object        // those of rest that meshtask is to run
-	doc     *object          // the configuration
-	runner  *object          // the container that runs the mesh, and has the configuration
-	wrapped []*object        // the containers that meshtask is the entrypoint of
-	held    time.Duration    // how long consul-ecs's app-entrypoint held TERM back
-	acls    bool             // the agent had ACLs on
-	aside   []*object        // variables and secrets that can be no reference, for the runner
+	parts   map[part]*jsontree.Object // the containers of consul-ecs
+	proxies []*jsontree.Object        // App Mesh's
+	ports   []int                     // at which App Mesh redirected to the app
+	rest    []*jsontree.Object        // all others
+	apps    []*jsontree.Object        // those of rest that meshtask is to run
+	doc     *jsontree.Object          // the configuration
+	runner  *jsontree.Object          // the container that runs the mesh, and has the configuration
+	wrapped []*jsontree.Object        // the containers that meshtask is the entrypoint of
+	held    time.Duration             // how long consul-ecs's app-entrypoint held TERM back
+	acls    bool                      // the agent had ACLs on
+	aside   []*jsontree.Object        // variables and secrets that can be no reference, for the runner
 }
 
 func (c *conversion) say(l Level, path, format string, args ...any) {
@@ -34,8 +35,8 @@ func (c *conversion) say(l Level, path, format string, args ...any) {
 }
 
 // at is the path of a container's field.
-func at(container *object, field string) string {
-	return "containerDefinitions[" + container.str("name") + "]." + field
+func at(container *jsontree.Object, field string) string {
+	return "containerDefinitions[" + container.Str("name") + "]." + field
 }
 
 func (c *conversion) convert() error {
@@ -66,10 +67,10 @@ func (c *conversion) convert() error {
 
 // platform refuses where meshtask cannot run.
 func (c *conversion) platform() error {
-	if family := c.def.obj("runtimePlatform").str("operatingSystemFamily"); strings.HasPrefix(family, "WINDOWS") {
+	if family := c.def.Obj("runtimePlatform").Str("operatingSystemFamily"); strings.HasPrefix(family, "WINDOWS") {
 		return fmt.Errorf("runtimePlatform: %s: meshtask runs on Linux", family)
 	}
-	if slices.Contains(c.def.strings("requiresCompatibilities"), "EXTERNAL") {
+	if slices.Contains(c.def.Strings("requiresCompatibilities"), "EXTERNAL") {
 		return fmt.Errorf("requiresCompatibilities: EXTERNAL: ECS Anywhere has no network mode awsvpc, which gives a task an address of its own")
 	}
 	return nil
@@ -77,34 +78,34 @@ func (c *conversion) platform() error {
 
 // sort tells consul-ecs's containers, apps and others apart.
 func (c *conversion) sort() error {
-	c.parts = map[part]*object{}
+	c.parts = map[part]*jsontree.Object{}
 	var others []string
-	for _, container := range c.def.objects("containerDefinitions") {
+	for _, container := range c.def.Objects("containerDefinitions") {
 		p, why := partOf(container)
 		if why != nil {
 			return why
 		}
-		if p != none && !slices.Contains(c.opt.Apps, container.str("name")) {
+		if p != none && !slices.Contains(c.opt.Apps, container.Str("name")) {
 			if twin := c.parts[p]; twin != nil {
-				return fmt.Errorf("containers %s and %s both look like %s: rename one, or give --app NAME", twin.str("name"), container.str("name"), p)
+				return fmt.Errorf("containers %s and %s both look like %s: rename one, or give --app NAME", twin.Str("name"), container.Str("name"), p)
 			}
 			c.parts[p] = container
 			continue
 		}
-		if c.meshProxy(container) && !slices.Contains(c.opt.Apps, container.str("name")) {
+		if c.meshProxy(container) && !slices.Contains(c.opt.Apps, container.Str("name")) {
 			c.proxies = append(c.proxies, container)
 			continue
 		}
 		c.rest = append(c.rest, container)
 		if len(c.opt.Apps) > 0 {
-			if slices.Contains(c.opt.Apps, container.str("name")) {
+			if slices.Contains(c.opt.Apps, container.Str("name")) {
 				c.apps = append(c.apps, container)
 			}
 			continue
 		}
 		if why := besides(container); why != "" {
-			others = append(others, container.str("name"))
-			c.say(Note, "containerDefinitions["+container.str("name")+"]", "kept as it is: %s", why)
+			others = append(others, container.Str("name"))
+			c.say(Note, "containerDefinitions["+container.Str("name")+"]", "kept as it is: %s", why)
 			continue
 		}
 		c.apps = append(c.apps, container)
@@ -126,15 +127,15 @@ func (c *conversion) sort() error {
 	return nil
 }
 
-func names(list []*object) []string {
+func names(list []*jsontree.Object) []string {
 	var out []string
 	for _, o := range list {
-		out = append(out, o.str("name"))
+		out = append(out, o.Str("name"))
 	}
 	return out
 }
 
-func missing(want []string, have []*object) string {
+func missing(want []string, have []*jsontree.Object) string {
 	for _, name := range want {
 		if !slices.Contains(names(have), name) {
 			return name
@@ -177,10 +178,10 @@ func (c *conversion) named(flag string, by map[string][]string) (map[string][]st
 	out := map[string][]string{}
 	for name, words := range by {
 		if name == OnlyApp && len(c.apps) > 1 {
-			return nil, fmt.Errorf("%s: the definition has %d apps: name the container, as in {%q: […]}", flag, len(c.apps), c.apps[0].str("name"))
+			return nil, fmt.Errorf("%s: the definition has %d apps: name the container, as in {%q: […]}", flag, len(c.apps), c.apps[0].Str("name"))
 		}
 		if name == OnlyApp {
-			name = c.apps[0].str("name")
+			name = c.apps[0].Str("name")
 		}
 		if !slices.Contains(names(c.apps), name) {
 			return nil, fmt.Errorf("%s: %q is no app container: %s", flag, name, strings.Join(names(c.apps), ", "))
@@ -206,32 +207,32 @@ func (c *conversion) cut() {
 		if container == nil {
 			continue
 		}
-		gone[container.str("name")] = true
+		gone[container.Str("name")] = true
 		c.leftover(p, container)
-		c.say(Note, "containerDefinitions["+container.str("name")+"]", "gone: %s", p.now())
+		c.say(Note, "containerDefinitions["+container.Str("name")+"]", "gone: %s", p.now())
 	}
 	for _, container := range c.proxies {
-		gone[container.str("name")] = true
+		gone[container.Str("name")] = true
 		c.leftover(appMesh, container)
-		c.say(Note, "containerDefinitions["+container.str("name")+"]", "gone: %s", appMesh.now())
+		c.say(Note, "containerDefinitions["+container.Str("name")+"]", "gone: %s", appMesh.now())
 	}
-	c.def.keep("containerDefinitions", func(o *object) bool { return !gone[o.str("name")] })
+	c.def.Filter("containerDefinitions", func(o *jsontree.Object) bool { return !gone[o.Str("name")] })
 	for _, container := range c.rest {
-		container.keep("dependsOn", func(d *object) bool {
-			name := d.str("containerName")
+		container.Filter("dependsOn", func(d *jsontree.Object) bool {
+			name := d.Str("containerName")
 			switch {
 			case gone[name]:
-				c.say(Note, at(container, "dependsOn"), "%s %s dropped: meshtask keeps the order", name, d.str("condition"))
-			case slices.Contains(names(c.apps), container.str("name")):
-				c.say(Note, at(container, "dependsOn"), "%s %s kept: ECS starts this container only then", name, d.str("condition"))
+				c.say(Note, at(container, "dependsOn"), "%s %s dropped: meshtask keeps the order", name, d.Str("condition"))
+			case slices.Contains(names(c.apps), container.Str("name")):
+				c.say(Note, at(container, "dependsOn"), "%s %s kept: ECS starts this container only then", name, d.Str("condition"))
 			}
 			if gone[name] {
 				c.strange(at(container, "dependsOn"), "dependsOn", d)
 			}
 			return !gone[name]
 		})
-		container.keep("volumesFrom", func(v *object) bool {
-			name := v.str("sourceContainer")
+		container.Filter("volumesFrom", func(v *jsontree.Object) bool {
+			name := v.Str("sourceContainer")
 			if gone[name] {
 				c.say(Lost, at(container, "volumesFrom"), "%s is gone, and so are its volumes", name)
 				c.strange(at(container, "volumesFrom"), "volumesFrom", v)
@@ -249,25 +250,25 @@ func (c *conversion) cutVolumes() {
 	}
 	ours := func(name string) bool { return name == "consul_data" || name == "consul_binary" }
 	for _, container := range c.rest {
-		container.keep("mountPoints", func(m *object) bool {
-			name := m.str("sourceVolume")
+		container.Filter("mountPoints", func(m *jsontree.Object) bool {
+			name := m.Str("sourceVolume")
 			if !ours(name) {
 				return true
 			}
 			if c.delayed(container) {
 				c.say(Note, at(container, "mountPoints"), "%s dropped: it was there for consul-ecs app-entrypoint", name)
 			} else {
-				c.say(Lost, at(container, "mountPoints"), "%s at %s dropped: nothing writes what consul-ecs left there", name, m.str("containerPath"))
+				c.say(Lost, at(container, "mountPoints"), "%s at %s dropped: nothing writes what consul-ecs left there", name, m.Str("containerPath"))
 			}
 			c.strange(at(container, "mountPoints"), "mountPoints", m)
 			return false
 		})
 	}
-	c.def.keep("volumes", func(v *object) bool {
-		if ours(v.str("name")) {
-			c.say(Note, "volumes["+v.str("name")+"]", "dropped: it was consul-ecs's own")
-			c.strange("volumes["+v.str("name")+"]", "volumes", v)
+	c.def.Filter("volumes", func(v *jsontree.Object) bool {
+		if ours(v.Str("name")) {
+			c.say(Note, "volumes["+v.Str("name")+"]", "dropped: it was consul-ecs's own")
+			c.strange("volumes["+v.Str("name")+"]", "volumes", v)
 		}
-		return !ours(v.str("name"))
+		return !ours(v.Str("name"))
 	})
 }

@@ -4,12 +4,14 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"meshtask/internal/jsontree"
 )
 
 // entry puts meshtask before the app's command.
-func (c *conversion) entry(app *object, words ...string) {
-	name := app.str("name")
-	ep, cmd := app.strings("entryPoint"), app.strings("command")
+func (c *conversion) entry(app *jsontree.Object, words ...string) {
+	name := app.Str("name")
+	ep, cmd := app.Strings("entryPoint"), app.Strings("command")
 	image, told := c.opt.Entrypoints[name]
 	if c.delayed(app) {
 		ep, told = afterDelay(ep), true // consul-ecs had replaced the image's ENTRYPOINT as well
@@ -25,22 +27,22 @@ func (c *conversion) entry(app *object, words ...string) {
 	case len(ep)+len(cmd) == 0:
 		c.say(Todo, at(app, "command"), `the definition names no command, and the image's ENTRYPOINT and CMD are not known here: give them (--image-entrypoint, --image-cmd), or build the image with ENTRYPOINT ["%s"] and its former ENTRYPOINT and CMD as CMD. entryPoint is left out`,
 			strings.Join(append([]string{c.opt.Binary}, append(words, "--")...), `", "`))
-		app.del("entryPoint")
+		app.Del("entryPoint")
 		return
 	case !told && strings.HasPrefix(cmd[0], "-"):
 		c.say(Todo, at(app, "command"), "begins with %s: these are arguments of the image's ENTRYPOINT, which the new entryPoint drops: give it with --image-entrypoint", cmd[0])
 	case !told:
 		c.say(Todo, at(app, "entryPoint"), `drops the image's ENTRYPOINT: if it has one, give it with --image-entrypoint (or '[]' if it has none)`)
 	}
-	app.insert("entryPoint", "command", values(slices.Concat([]string{c.opt.Binary}, words, []string{"--"}, ep)))
+	app.Insert("entryPoint", "command", jsontree.Texts(slices.Concat([]string{c.opt.Binary}, words, []string{"--"}, ep)))
 	if len(cmd) > 0 {
-		app.set("command", values(cmd))
+		app.Set("command", jsontree.Texts(cmd))
 	}
 }
 
 // delayed says whether the app starts through consul-ecs's app-entrypoint.
-func (c *conversion) delayed(app *object) bool {
-	return slices.Contains(app.strings("entryPoint"), "app-entrypoint")
+func (c *conversion) delayed(app *jsontree.Object) bool {
+	return slices.Contains(app.Strings("entryPoint"), "app-entrypoint")
 }
 
 // afterDelay is what stands after app-entrypoint and its flags.
@@ -58,8 +60,8 @@ func afterDelay(ep []string) []string {
 	return rest
 }
 
-func shutdownDelay(app *object) time.Duration {
-	ep := app.strings("entryPoint")
+func shutdownDelay(app *jsontree.Object) time.Duration {
+	ep := app.Strings("entryPoint")
 	for i, a := range ep {
 		name, v, ok := strings.Cut(strings.TrimLeft(a, "-"), "=")
 		if name != "shutdown-delay" || !slices.Contains(ep, "app-entrypoint") {

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"meshtask/internal/jsontree"
 )
 
 // single makes the app's container the whole task.
-func (c *conversion) single(app *object) {
-	c.runner, c.wrapped = app, []*object{app}
+func (c *conversion) single(app *jsontree.Object) {
+	c.runner, c.wrapped = app, []*jsontree.Object{app}
 	c.room()
 	words := []string{"run"}
 	if c.opt.Job {
@@ -20,26 +22,26 @@ func (c *conversion) single(app *object) {
 	c.entry(app, words...)
 	c.probe(app)
 	c.host(app)
-	if v, ok := app.m["essential"].(bool); ok && !v {
+	if v, ok := app.Get("essential").(bool); ok && !v {
 		c.say(Todo, at(app, "essential"), "is false: the task would outlive its only app")
 	}
-	if app.has("memory") {
-		c.say(Todo, at(app, "memory"), "%d MiB: this limit holds a Consul agent and Envoy as well now (idle, about 95 and 60 MB)", app.num("memory"))
+	if app.Has("memory") {
+		c.say(Todo, at(app, "memory"), "%d MiB: this limit holds a Consul agent and Envoy as well now (idle, about 95 and 60 MB)", app.Num("memory"))
 	}
-	if v, _ := app.m["readonlyRootFilesystem"].(bool); v {
+	if v, _ := app.Get("readonlyRootFilesystem").(bool); v {
 		c.writable(app)
 	}
 	for _, other := range c.rest {
 		if other != app && besides(other) == "" {
-			c.say(Note, "containerDefinitions["+other.str("name")+"]", "kept as it is: it starts without waiting for the mesh")
+			c.say(Note, "containerDefinitions["+other.Str("name")+"]", "kept as it is: it starts without waiting for the mesh")
 		}
 	}
-	c.say(Todo, at(app, "image"), "%s must hold meshtask, consul and envoy: COPY --from them (docs/use-single-container.md)", app.str("image"))
+	c.say(Todo, at(app, "image"), "%s must hold meshtask, consul and envoy: COPY --from them (docs/use-single-container.md)", app.Str("image"))
 }
 
 // room says that a task that was in no mesh had no agent and no proxy to hold.
 func (c *conversion) room() {
-	if memory := c.def.str("memory"); memory != "" && len(c.parts) == 0 && !c.opt.fresh {
+	if memory := c.def.Str("memory"); memory != "" && len(c.parts) == 0 && !c.opt.fresh {
 		c.say(Todo, "memory", "%s MiB hold a Consul agent and Envoy as well now (idle, about 95 and 60 MB)", memory)
 	}
 }
@@ -48,12 +50,12 @@ func (c *conversion) room() {
 const stateDir = "/run/meshtask"
 
 // writable gives a read-only container its state directory.
-func (c *conversion) writable(app *object) {
+func (c *conversion) writable(app *jsontree.Object) {
 	const name = "meshtask_state"
-	c.def.set("volumes", append(c.def.list("volumes"), newObject("name", name)))
-	app.set("mountPoints", append(app.list("mountPoints"), newObject("sourceVolume", name, "containerPath", stateDir)))
+	c.def.Set("volumes", append(c.def.List("volumes"), jsontree.New("name", name)))
+	app.Set("mountPoints", append(app.List("mountPoints"), jsontree.New("sourceVolume", name, "containerPath", stateDir)))
 	c.say(Note, at(app, "mountPoints"), "%s at %s: the root is read-only, and meshtask writes there and nowhere else", name, stateDir)
-	if user := app.str("user"); user != "" && user != "0" && user != "root" {
+	if user := app.Str("user"); user != "" && user != "0" && user != "root" {
 		c.say(Todo, at(app, "user"), "%s must own %s: make it in the image, with VOLUME %s", user, stateDir, stateDir)
 	}
 }
@@ -64,19 +66,19 @@ func (c *conversion) siblings() {
 	for slices.Contains(names(c.rest), name) {
 		name += "-mesh"
 	}
-	mesh := newObject("name", name, "image", cmp.Or(c.opt.MeshImage, "meshtask-mesh"), "essential", true, "entryPoint", values([]string{"meshtask", "run"}))
+	mesh := jsontree.New("name", name, "image", cmp.Or(c.opt.MeshImage, "meshtask-mesh"), "essential", true, "entryPoint", jsontree.Texts([]string{"meshtask", "run"}))
 	if c.opt.MeshImage == "" {
 		c.say(Todo, at(mesh, "image"), "give --mesh-image: an image with meshtask, consul and envoy (docs/use-siblings.md)")
 	}
 	c.runner = mesh
 	c.room()
-	if !c.def.has("memory") { // ECS on EC2 refuses a container that names no memory then
-		mesh.set("memoryReservation", json.Number("256"))
+	if !c.def.Has("memory") { // ECS on EC2 refuses a container that names no memory then
+		mesh.Set("memoryReservation", json.Number("256"))
 		c.say(Note, at(mesh, "memoryReservation"), "256 MiB: the task has no memory, so each container needs its own (idle, agent and Envoy take about 95 and 60 MB)")
 	}
-	for _, from := range []*object{c.parts[client], c.parts[proxy], c.apps[0]} {
-		if from != nil && from.has("logConfiguration") {
-			mesh.set("logConfiguration", cloneValue(from.m["logConfiguration"]))
+	for _, from := range []*jsontree.Object{c.parts[client], c.parts[proxy], c.apps[0]} {
+		if from != nil && from.Has("logConfiguration") {
+			mesh.Set("logConfiguration", jsontree.Clone(from.Get("logConfiguration")))
 			break
 		}
 	}
@@ -84,65 +86,65 @@ func (c *conversion) siblings() {
 	var synced []string
 	for _, app := range c.apps {
 		c.entry(app, "app")
-		if app.has("healthCheck") {
-			synced = append(synced, app.str("name"))
+		if app.Has("healthCheck") {
+			synced = append(synced, app.Str("name"))
 		} else {
 			c.say(Note, at(app, "healthCheck"), "none: for Consul the app is healthy while it holds its lease and its port answers")
 		}
-		c.say(Todo, at(app, "image"), "%s must hold meshtask: COPY --from it (docs/use-siblings.md)", app.str("image"))
+		c.say(Todo, at(app, "image"), "%s must hold meshtask: COPY --from it (docs/use-siblings.md)", app.Str("image"))
 	}
 	c.wrapped = append(slices.Clone(c.apps), mesh)
 	switch {
-	case len(c.doc.list("healthSyncContainers")) > 0:
+	case len(c.doc.List("healthSyncContainers")) > 0:
 		c.known()
-	case len(synced) > 0 && len(c.parts) == 0 && !c.doc.obj("service").has("checks"):
-		c.doc.set("healthSyncContainers", values(synced))
+	case len(synced) > 0 && len(c.parts) == 0 && !c.doc.Obj("service").Has("checks"):
+		c.doc.Set("healthSyncContainers", jsontree.Texts(synced))
 		c.say(Note, "healthSyncContainers", "%s: the apps with a healthCheck", strings.Join(synced, ", "))
 	}
 	c.check(mesh, 0)
-	c.def.set("containerDefinitions", append(c.def.list("containerDefinitions"), mesh))
+	c.def.Set("containerDefinitions", append(c.def.List("containerDefinitions"), mesh))
 }
 
 // known drops names of synced containers that are not there.
 func (c *conversion) known() {
 	var list []string
-	for _, name := range c.doc.strings("healthSyncContainers") {
+	for _, name := range c.doc.Strings("healthSyncContainers") {
 		if slices.Contains(names(c.rest), name) {
 			list = append(list, name)
 		} else {
 			c.say(Lost, "healthSyncContainers", "%s dropped: the definition has no such container", name)
 		}
 	}
-	c.doc.set("healthSyncContainers", values(list))
+	c.doc.Set("healthSyncContainers", jsontree.Texts(list))
 }
 
 // probe moves the app's health check into the configuration: the container's own
 // is meshtask's answer, for the app and the mesh together.
-func (c *conversion) probe(app *object) {
-	name, check := app.str("name"), app.obj("healthCheck")
-	list := c.doc.strings("healthSyncContainers")
+func (c *conversion) probe(app *jsontree.Object) {
+	name, check := app.Str("name"), app.Obj("healthCheck")
+	list := c.doc.Strings("healthSyncContainers")
 	was := slices.Contains(list, name)
 	if was {
 		c.say(Note, "healthSyncContainers", "%s taken out: its check has the same ID as before, and its state is health.app's, or whether the app runs", name)
 	}
 	list = slices.DeleteFunc(list, func(s string) bool { return s == name })
-	c.doc.del("healthSyncContainers")
+	c.doc.Del("healthSyncContainers")
 	if len(list) > 0 {
-		c.doc.set("healthSyncContainers", values(list))
+		c.doc.Set("healthSyncContainers", jsontree.Texts(list))
 		c.known()
 	}
-	grace := check.num("startPeriod")
-	if cmd := check.strings("command"); len(cmd) > 0 && cmd[0] != "NONE" {
-		own := check.clone()
+	grace := check.Num("startPeriod")
+	if cmd := check.Strings("command"); len(cmd) > 0 && cmd[0] != "NONE" {
+		own := jsontree.Clone(check).(*jsontree.Object)
 		c.strange(at(app, "healthCheck"), "healthCheck", check)
-		for _, key := range check.keys {
+		for _, key := range check.Keys() {
 			if !slices.Contains(shapes["healthCheck"], key) {
-				own.del(key)
+				own.Del(key)
 			}
 		}
-		c.doc.sub("health").set("app", own)
+		c.doc.Sub("health").Set("app", own)
 		c.say(Note, at(app, "healthCheck"), "is health.app, which meshtask runs and tells Consul; the container's own is meshtask health")
-		if !was && len(c.parts) > 0 && !c.doc.obj("service").has("checks") {
+		if !was && len(c.parts) > 0 && !c.doc.Obj("service").Has("checks") {
 			c.say(Note, at(app, "healthCheck"), "consul-ecs did not sync it (essential was not written out); now Consul knows it")
 		}
 	}
@@ -161,40 +163,50 @@ const (
 	maxStart      = 300 // ECS's bound
 )
 
-func (c *conversion) check(container *object, grace int) {
-	container.set("healthCheck", newObject("command", values([]string{"CMD", c.opt.Binary, "health"}),
-		"interval", number(checkInterval), "timeout", number(checkTimeout), "retries", number(checkRetries), "startPeriod", number(min(checkStart+grace, maxStart))))
+func (c *conversion) check(container *jsontree.Object, grace int) {
+	container.Set("healthCheck", jsontree.New("command", jsontree.Texts([]string{"CMD", c.opt.Binary, "health"}),
+		"interval", jsontree.Number(checkInterval), "timeout", jsontree.Number(checkTimeout), "retries", jsontree.Number(checkRetries), "startPeriod", jsontree.Number(min(checkStart+grace, maxStart))))
 }
 
 // host gives the container that runs the mesh what consul-ecs's containers had.
-func (c *conversion) host(runner *object) {
+func (c *conversion) host(runner *jsontree.Object) {
 	for _, v := range c.aside {
 		list := "environment"
-		if v.has("valueFrom") {
+		if v.Has("valueFrom") {
 			list = "secrets"
 		}
-		runner.set(list, append(runner.list(list), v))
+		runner.Set(list, append(runner.List(list), v))
 	}
 	for _, p := range []part{client, proxy} {
 		from := c.parts[p]
 		if from == nil {
 			continue
 		}
-		c.inherit(runner, from, "ulimits", func(o *object) string { return o.str("name") })
-		c.inherit(runner, from, "portMappings", func(o *object) string { return fmt.Sprint(o.num("containerPort")) })
+		c.inherit(runner, from, "ulimits", func(o *jsontree.Object) string { return o.Str("name") })
+		c.inherit(runner, from, "portMappings", func(o *jsontree.Object) string { return fmt.Sprint(o.Num("containerPort")) })
 	}
 }
 
 // inherit gives runner what from had in a list, unless it has one of that key.
-func (c *conversion) inherit(runner, from *object, list string, key func(*object) string) {
-	for _, item := range from.objects(list) {
-		i := slices.IndexFunc(runner.objects(list), func(o *object) bool { return key(o) == key(item) })
-		switch {
-		case i < 0:
-			runner.set(list, append(runner.list(list), item.clone()))
-			c.say(Note, at(runner, list), "%s, from %s", key(item), from.str("name"))
-		case runner.objects(list)[i].compact() != item.compact():
-			c.say(Note, at(runner, list), "%s stays as it was here; %s had %s", key(item), from.str("name"), item.compact())
+func (c *conversion) inherit(runner, from *jsontree.Object, list string, key func(*jsontree.Object) string) {
+	have := map[string]*jsontree.Object{}
+	for _, item := range runner.Objects(list) {
+		if _, twice := have[key(item)]; !twice {
+			have[key(item)] = item
 		}
+	}
+	more := runner.List(list)
+	for _, item := range from.Objects(list) {
+		switch there := have[key(item)]; {
+		case there == nil:
+			have[key(item)] = jsontree.Clone(item).(*jsontree.Object)
+			more = append(more, have[key(item)])
+			c.say(Note, at(runner, list), "%s, from %s", key(item), from.Str("name"))
+		case jsontree.Compact(there) != jsontree.Compact(item):
+			c.say(Note, at(runner, list), "%s stays as it was here; %s had %s", key(item), from.Str("name"), jsontree.Compact(item))
+		}
+	}
+	if len(more) > len(runner.List(list)) {
+		runner.Set(list, more)
 	}
 }

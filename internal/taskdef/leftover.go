@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"meshtask/internal/jsontree"
 )
 
 // consumed are the variables and secrets of consul-ecs's containers that the
@@ -30,8 +32,8 @@ var shapes = map[string][]string{
 }
 
 // strange names the members of an object of that kind which ECS does not have today.
-func (c *conversion) strange(path, kind string, o *object) {
-	for _, key := range o.keys {
+func (c *conversion) strange(path, kind string, o *jsontree.Object) {
+	for _, key := range o.Keys() {
 		if !slices.Contains(shapes[kind], key) {
 			c.say(Lost, path+"."+key, "gone with what it stood in; it is not known here")
 		}
@@ -39,34 +41,34 @@ func (c *conversion) strange(path, kind string, o *object) {
 }
 
 // leftover names what a container that goes had and the new definition has not.
-func (c *conversion) leftover(p part, container *object) {
-	for _, key := range container.keys {
+func (c *conversion) leftover(p part, container *jsontree.Object) {
+	for _, key := range container.Keys() {
 		if _, known := shapes[key]; !known {
 			continue
 		}
-		for _, o := range append(container.objects(key), container.obj(key)) {
+		for _, o := range append(container.Objects(key), container.Obj(key)) {
 			c.strange(at(container, key), key, o)
 		}
 	}
-	if image := container.str("image"); image != "" && (p == client || p == proxy || p == appMesh) {
+	if image := container.Str("image"); image != "" && (p == client || p == proxy || p == appMesh) {
 		c.say(Note, at(container, "image"), "%s: the version that ran; meshtask's image brings its own", image)
 	}
-	for _, key := range container.keys {
-		v := container.m[key]
+	for _, key := range container.Keys() {
+		v := container.Get(key)
 		switch key {
 		case "name", "image", "essential", "entryPoint", "command", "dependsOn", "ulimits", "portMappings":
 		case "environment", "secrets":
-			for _, e := range container.objects(key) {
-				if p == appMesh && strings.HasPrefix(e.str("name"), "APPMESH_") {
-					c.say(Note, at(container, key), "%s gone: %s", e.str("name"), e.str("value"))
-				} else if !slices.Contains(consumed, e.str("name")) {
-					c.say(Lost, at(container, key), "%s: give it to meshtask's container if the agent or Envoy needs it", e.str("name"))
+			for _, e := range container.Objects(key) {
+				if p == appMesh && strings.HasPrefix(e.Str("name"), "APPMESH_") {
+					c.say(Note, at(container, key), "%s gone: %s", e.Str("name"), e.Str("value"))
+				} else if !slices.Contains(consumed, e.Str("name")) {
+					c.say(Lost, at(container, key), "%s: give it to meshtask's container if the agent or Envoy needs it", e.Str("name"))
 				}
 			}
 		case "mountPoints":
-			for _, m := range container.objects(key) {
-				if name := m.str("sourceVolume"); name != "consul_data" && name != "consul_binary" {
-					c.say(Lost, at(container, key), "volume %s was at %s: mount it in meshtask's container if the agent or Envoy needs it", name, m.str("containerPath"))
+			for _, m := range container.Objects(key) {
+				if name := m.Str("sourceVolume"); name != "consul_data" && name != "consul_binary" {
+					c.say(Lost, at(container, key), "volume %s was at %s: mount it in meshtask's container if the agent or Envoy needs it", name, m.Str("containerPath"))
 				}
 			}
 		case "user":
@@ -78,17 +80,17 @@ func (c *conversion) leftover(p part, container *object) {
 		case "healthCheck":
 			c.say(Note, at(container, key), "gone: the check of meshtask's container covers it")
 		case "logConfiguration":
-			if log := c.logs(); !reflect.DeepEqual(v, log.m[key]) {
-				c.say(Note, at(container, key), "gone (%s): the lines go to the log of %s, prefixed", brief(v), log.str("name"))
+			if log := c.logs(); !reflect.DeepEqual(v, log.Get(key)) {
+				c.say(Note, at(container, key), "gone (%s): the lines go to the log of %s, prefixed", brief(v), log.Str("name"))
 			}
 		case "linuxParameters":
-			for _, k := range container.obj(key).keys {
+			for _, k := range container.Obj(key).Keys() {
 				if k != "initProcessEnabled" {
 					c.say(Lost, at(container, key+"."+k), "set it for meshtask's container if it is needed")
 				}
 			}
 		case "cpu", "memory", "memoryReservation":
-			if n := container.num(key); n > 0 {
+			if n := container.Num(key); n > 0 {
 				c.say(Todo, at(container, key), "%d: add it to meshtask's container, which runs this part now", n)
 			}
 		default:
@@ -100,11 +102,11 @@ func (c *conversion) leftover(p part, container *object) {
 }
 
 // logs is the container whose log the mesh's lines go to.
-func (c *conversion) logs() *object {
+func (c *conversion) logs() *jsontree.Object {
 	from := c.apps[0]
 	if c.opt.Layout == Siblings {
 		for _, p := range []part{proxy, client} {
-			if part := c.parts[p]; part != nil && part.has("logConfiguration") {
+			if part := c.parts[p]; part != nil && part.Has("logConfiguration") {
 				from = part
 			}
 		}
@@ -116,8 +118,8 @@ func empty(v any) bool {
 	switch v := v.(type) {
 	case []any:
 		return len(v) == 0
-	case *object:
-		return len(v.keys) == 0
+	case *jsontree.Object:
+		return len(v.Keys()) == 0
 	case string:
 		return v == ""
 	case bool:
@@ -131,10 +133,10 @@ func brief(v any) string {
 	switch v := v.(type) {
 	case []any:
 		return fmt.Sprintf("%d item(s)", len(v))
-	case *object:
+	case *jsontree.Object:
 		var names []string
-		for _, k := range v.keys {
-			if in, ok := v.m[k].(*object); ok && len(in.keys) > 0 {
+		for _, k := range v.Keys() {
+			if in, ok := v.Get(k).(*jsontree.Object); ok && len(in.Keys()) > 0 {
 				k += " (" + brief(in) + ")"
 			}
 			names = append(names, k)
@@ -146,25 +148,25 @@ func brief(v any) string {
 
 // network is awsvpc: service and sidecar have an address of their own.
 func (c *conversion) network() {
-	mode := c.def.str("networkMode")
+	mode := c.def.Str("networkMode")
 	if mode == "awsvpc" {
 		return
 	}
 	if mode == "" {
 		mode = "bridge, the default"
 	}
-	c.def.insert("networkMode", "containerDefinitions", "awsvpc")
+	c.def.Insert("networkMode", "containerDefinitions", "awsvpc")
 	c.say(Todo, "networkMode", "was %s, is awsvpc: a task of the mesh has an address of its own. The ECS service needs networkConfiguration, and its target group type ip", mode)
-	for _, container := range c.def.objects("containerDefinitions") {
-		for _, m := range container.objects("portMappings") {
-			if host := m.num("hostPort"); m.has("hostPort") && host != m.num("containerPort") {
-				m.del("hostPort")
-				c.say(Note, at(container, "portMappings"), "host port %d of container port %d dropped: in awsvpc they are the same", host, m.num("containerPort"))
+	for _, container := range c.def.Objects("containerDefinitions") {
+		for _, m := range container.Objects("portMappings") {
+			if host := m.Num("hostPort"); m.Has("hostPort") && host != m.Num("containerPort") {
+				m.Del("hostPort")
+				c.say(Note, at(container, "portMappings"), "host port %d of container port %d dropped: in awsvpc they are the same", host, m.Num("containerPort"))
 			}
 		}
 		for _, key := range []string{"links", "hostname", "dnsServers", "dnsSearchDomains", "extraHosts"} {
-			if v := container.m[key]; !empty(v) && v != nil {
-				container.del(key)
+			if v := container.Get(key); !empty(v) && v != nil {
+				container.Del(key)
 				c.say(Lost, at(container, key), "%s: awsvpc has no such setting; the containers of a task share 127.0.0.1", brief(v))
 			}
 		}

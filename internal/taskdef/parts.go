@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"meshtask/internal/jsontree"
 )
 
 // part is a container of consul-ecs, or App Mesh's proxy.
@@ -31,13 +33,13 @@ func (p part) now() string {
 
 // partOf tells consul-ecs's containers by their fixed names, and renamed ones by
 // what they run. The error is for definitions of another generation or kind.
-func partOf(c *object) (part, error) {
-	name := c.str("name")
-	argv := append(c.strings("entryPoint"), c.strings("command")...)
+func partOf(c *jsontree.Object) (part, error) {
+	name := c.Str("name")
+	argv := append(c.Strings("entryPoint"), c.Strings("command")...)
 	words := strings.Fields(strings.Join(argv, " "))
 	has := func(w string) bool { return slices.Contains(words, w) }
 	first := ""
-	if cmd := c.strings("command"); len(cmd) > 0 {
+	if cmd := c.Strings("command"); len(cmd) > 0 {
 		first = cmd[0]
 	}
 	switch {
@@ -90,17 +92,17 @@ var agents = []struct{ image, what string }{
 }
 
 // besides says why a container is not an app; "" when it may be one.
-func besides(c *object) string {
-	if c.has("firelensConfiguration") {
+func besides(c *jsontree.Object) string {
+	if c.Has("firelensConfiguration") {
 		return "the FireLens log router"
 	}
 	for _, a := range agents {
-		if strings.Contains(c.str("image"), a.image) {
+		if strings.Contains(c.Str("image"), a.image) {
 			return a.what
 		}
 	}
-	if v, ok := c.m["essential"].(bool); ok && !v {
-		return "not essential (give --app " + c.str("name") + " if it is an app)"
+	if v, ok := c.Get("essential").(bool); ok && !v {
+		return "not essential (give --app " + c.Str("name") + " if it is an app)"
 	}
 	return ""
 }

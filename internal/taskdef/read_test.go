@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"meshtask/internal/jsontree"
 )
 
 func TestScript(t *testing.T) {
@@ -24,33 +26,35 @@ func TestScript(t *testing.T) {
 
 func TestHCL(t *testing.T) {
 	for in, want := range map[string]string{
-		"a = 1\nb = \"x\\ty\"\nc = true":                    `{"a":1,"b":"x\ty","c":true}`,
-		"a { b = -1.5 }\na { c = [\"x\", \"y\",] }":         `{"a":{"b":-1.5,"c":["x","y"]}}`,
-		"sink \"stdout\" { type = \"file\" }":               `{"sink":{"stdout":{"type":"file"}}}`,
-		"# c\n// d\n/* e\n f */ a = {x = 1, y: \"z\"} // g": `{"a":{"x":1,"y":"z"}}`,
-		"telemetry { disable_compat_1.9 = true }":           `{"telemetry":{"disable_compat_1.9":true}}`,
-		`"quoted key" = "v"`:                                `{"quoted key":"v"}`,
-		`{"json": {"is": ["hcl", 1, null]}}`:                `{"json":{"is":["hcl",1,null]}}`,
-		"":                                                  `{}`,
+		"a = 1\nb = \"x\\ty\"\nc = true":                     `{"a":1,"b":"x\ty","c":true}`,
+		"a { b = -1.5 }\na { c = [\"x\", \"y\",] }":          `{"a":{"b":-1.5,"c":["x","y"]}}`,
+		"sink \"stdout\" { type = \"file\" }":                `{"sink":{"stdout":{"type":"file"}}}`,
+		"# c\n// d\n/* e\n f */ a = {x = 1, y = \"z\"} // g": `{"a":{"x":1,"y":"z"}}`,
+		"telemetry { disable_compat_1.9 = true }":            `{"telemetry":{"disable_compat_1.9":true}}`,
+		`"quoted key" = "v"`:                                 `{"quoted key":"v"}`,
+		`{"json": {"is": ["hcl", 1, null]}}`:                 `{"json":{"is":["hcl",1,null]}}`,
+		"":                                                   `{}`,
+		"a = <<EOF\nb\n  c\nEOF\nd = <<-EOF\n  e\n  EOF\n":   `{"a":"b\n  c\n","d":"e\n"}`,
+		"a = 0x1f\nb = 1e3":                                  `{"a":31,"b":1e3}`,
 		"addresses = { dns = \"a\" }\naddresses = { grpc = \"b\" }\na=1\na=2": `{"addresses":{"dns":"a","grpc":"b"},"a":2}`,
 	} {
 		got, err := readHCL(in)
 		if err != nil {
 			t.Errorf("%q: %v", in, err)
-		} else if got.compact() != want {
-			t.Errorf("%q: got %s, want %s", in, got.compact(), want)
+		} else if jsontree.Compact(got) != want {
+			t.Errorf("%q: got %s, want %s", in, jsontree.Compact(got), want)
 		}
 	}
 	for in, want := range map[string]string{
-		"a = b":          `line 1: "b" is neither`,
-		"a = 1\nb {":     "line 2: a } is missing",
-		"a =":            "line 1: unexpected",
-		"\n\n?":          "line 3: unexpected",
-		"a = \"x\nb = 1": "a string does not end",
-		"word other":     "want = or {",
-		"a = [1":         "unexpected",
-		"}":              "unexpected",
-		"{":              "EOF",
+		"a = b":          "1:5",
+		"a = 1\nb {":     "2:5",
+		"\n\n?":          "3:1: illegal char",
+		"a = \"x\nb = 1": "literal not terminated",
+		"word other":     "expected start of object",
+		"a = [1":         "expected comma or list end",
+		"}":              "1:1",
+		"{":              "unexpected end of JSON input",
+		"a = " + strings.Repeat("[", 65) + strings.Repeat("]", 65): "nested more than 64 levels deep",
 	} {
 		if _, err := readHCL(in); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v, want %q", in, err, want)

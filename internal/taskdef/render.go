@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+
+	"meshtask/internal/jsontree"
 )
 
 // Description is the least that makes a task definition.
@@ -36,9 +38,9 @@ func Render(d Description, o Options) (*Result, error) {
 	if err := Fargate(d.CPU, d.Memory); err != nil {
 		return nil, err
 	}
-	app := newObject("name", d.Name, "image", d.Image, "essential", true)
+	app := jsontree.New("name", d.Name, "image", d.Image, "essential", true)
 	if len(d.Command) > 0 {
-		app.set("command", values(d.Command))
+		app.Set("command", jsontree.Texts(d.Command))
 		o.Entrypoints = maps.Clone(o.Entrypoints)
 		if o.Entrypoints == nil {
 			o.Entrypoints = map[string][]string{}
@@ -46,31 +48,31 @@ func Render(d Description, o Options) (*Result, error) {
 		o.Entrypoints[d.Name] = nil // the command is whole
 	}
 	if d.Health != "" {
-		app.set("healthCheck", newObject("command", values([]string{"CMD-SHELL", d.Health})))
+		app.Set("healthCheck", jsontree.New("command", jsontree.Texts([]string{"CMD-SHELL", d.Health})))
 	}
 	if d.LogGroup != "" {
-		app.set("logConfiguration", newObject("logDriver", "awslogs",
-			"options", newObject("awslogs-group", d.LogGroup, "awslogs-region", d.Region, "awslogs-stream-prefix", d.Name)))
+		app.Set("logConfiguration", jsontree.New("logDriver", "awslogs",
+			"options", jsontree.New("awslogs-group", d.LogGroup, "awslogs-region", d.Region, "awslogs-stream-prefix", d.Name)))
 	}
 	if d.Port != 0 {
-		app.set("portMappings", []any{newObject("containerPort", number(d.Port), "protocol", "tcp")})
+		app.Set("portMappings", []any{jsontree.New("containerPort", jsontree.Number(d.Port), "protocol", "tcp")})
 	}
 	arch := "X86_64"
 	if d.Arm {
 		arch = "ARM64"
 	}
-	def := newObject("family", d.Name, "networkMode", "awsvpc", "requiresCompatibilities", values([]string{"FARGATE"}),
+	def := jsontree.New("family", d.Name, "networkMode", "awsvpc", "requiresCompatibilities", jsontree.Texts([]string{"FARGATE"}),
 		"cpu", fmt.Sprint(d.CPU), "memory", fmt.Sprint(d.Memory),
-		"runtimePlatform", newObject("cpuArchitecture", arch, "operatingSystemFamily", "LINUX"))
+		"runtimePlatform", jsontree.New("cpuArchitecture", arch, "operatingSystemFamily", "LINUX"))
 	if d.TaskRole != "" {
-		def.set("taskRoleArn", d.TaskRole)
+		def.Set("taskRoleArn", d.TaskRole)
 	}
 	if d.ExecutionRole != "" {
-		def.set("executionRoleArn", d.ExecutionRole)
+		def.Set("executionRoleArn", d.ExecutionRole)
 	}
-	def.set("containerDefinitions", []any{app})
+	def.Set("containerDefinitions", []any{app})
 	o.fresh = true
-	return Convert(def.pretty(), o)
+	return Convert(jsontree.Pretty(def, "image"), o)
 }
 
 // Fargate says what is wrong with a pair of CPU units and MiB of memory, by

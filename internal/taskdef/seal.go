@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"meshtask/internal/ecs"
+	"meshtask/internal/jsontree"
 	"meshtask/internal/plan"
 	"meshtask/internal/servicename"
 	"meshtask/lifecycle"
@@ -22,9 +23,9 @@ const (
 )
 
 func (c *conversion) tag(key string) string {
-	for _, t := range c.def.objects("tags") {
-		if t.str("key") == key {
-			return t.str("value")
+	for _, t := range c.def.Objects("tags") {
+		if t.Str("key") == key {
+			return t.Str("value")
 		}
 	}
 	return ""
@@ -32,28 +33,28 @@ func (c *conversion) tag(key string) string {
 
 // tags adds the tags that are missing, and keeps the service's name what it was.
 func (c *conversion) tags() {
-	service, family := c.doc.sub("service"), c.def.str("family")
-	name := service.str("name")
+	service, family := c.doc.Sub("service"), c.def.Str("family")
+	name := service.Str("name")
 	if name == "" {
 		was := cmp.Or(c.tag(tagService), servicename.Default(family))
-		if c.tag(tagService) == "" && len(c.parts) > 0 && !c.doc.obj("acl").has("login") {
+		if c.tag(tagService) == "" && len(c.parts) > 0 && !c.doc.Obj("acl").Has("login") {
 			was = family // v0.3 and v0.4 registered the family as it is
 		}
 		if name = was; was != servicename.Default(family) {
-			service.insert("name", "port", was)
+			service.Insert("name", "port", was)
 			c.say(Note, "service.name", "%s, as it was registered: meshtask's default is the family in lower case", was)
 		}
 	}
-	if len(c.parts) > 0 && len(c.def.list("tags")) == 0 {
+	if len(c.parts) > 0 && len(c.def.List("tags")) == 0 {
 		c.say(Todo, "tags", "the file has none: describe the definition with --include TAGS, or add yours")
 	}
 	want := []string{tagMesh, "true", tagService, name}
-	if ns, part := service.str("namespace"), service.str("partition"); ns != "" || part != "" {
+	if ns, part := service.Str("namespace"), service.Str("partition"); ns != "" || part != "" {
 		want = append(want, tagPartition, cmp.Or(part, "default"), tagNamespace, cmp.Or(ns, "default"))
 	}
 	for i := 0; i < len(want); i += 2 {
 		if c.tag(want[i]) == "" && want[i+1] != "" {
-			c.def.set("tags", append(c.def.list("tags"), newObject("key", want[i], "value", want[i+1])))
+			c.def.Set("tags", append(c.def.List("tags"), jsontree.New("key", want[i], "value", want[i+1])))
 			c.say(Note, "tags", "%s = %s added; the ECS service needs propagateTags TASK_DEFINITION", want[i], want[i+1])
 		}
 	}
@@ -67,7 +68,7 @@ func (c *conversion) seal() error {
 		if err != nil {
 			return err
 		}
-		doc.sub("shutdown").insert("stopTimeout", "drain", stop.String())
+		doc.Sub("shutdown").Insert("stopTimeout", "drain", stop.String())
 	}
 	cfg, odd, err := c.load(doc)
 	if err != nil {
@@ -90,54 +91,54 @@ func (c *conversion) seal() error {
 	seconds := int(cfg.Shutdown.StopTimeout.Duration / time.Second)
 	c.say(Note, at(c.runner, "stopTimeout"), "%s; the app may take %s and more", p, p.Share(lifecycle.App).Round(100*time.Millisecond))
 	for _, container := range c.wrapped {
-		container.set("stopTimeout", number(seconds))
+		container.Set("stopTimeout", jsontree.Number(seconds))
 		if container != c.runner {
 			setVariable(container, "MESHTASK_STOP_TIMEOUT", fmt.Sprintf("%ds", seconds))
 		}
 	}
-	setVariable(c.runner, configName, doc.compact())
+	setVariable(c.runner, configName, jsontree.Compact(doc))
 	return nil
 }
 
 func (c *conversion) identity() ecs.Identity {
 	id := ecs.Local()
-	id.Family, id.Container, id.Address = cmp.Or(c.def.str("family"), "family"), c.runner.str("name"), "10.0.0.1"
+	id.Family, id.Container, id.Address = cmp.Or(c.def.Str("family"), "family"), c.runner.Str("name"), "10.0.0.1"
 	return id
 }
 
-func setVariable(container *object, name, value string) {
-	list := slices.DeleteFunc(slices.Clone(container.list("environment")), func(v any) bool {
-		e, ok := v.(*object)
-		return ok && e.str("name") == name
+func setVariable(container *jsontree.Object, name, value string) {
+	list := slices.DeleteFunc(slices.Clone(container.List("environment")), func(v any) bool {
+		e, ok := v.(*jsontree.Object)
+		return ok && e.Str("name") == name
 	})
-	container.set("environment", append(list, newObject("name", name, "value", value)))
+	container.Set("environment", append(list, jsontree.New("name", name, "value", value)))
 }
 
 // ordered is the document in the order of the contract, without empty stanzas.
-func (c *conversion) ordered() *object {
-	out := newObject()
-	for _, key := range append([]string{"service", "proxy", "healthSyncContainers", "consulAgent", "envoy", "acl", "app", "health", "shutdown"}, c.doc.keys...) {
-		if in, ok := c.doc.m[key].(*object); ok {
+func (c *conversion) ordered() *jsontree.Object {
+	out := jsontree.New()
+	for _, key := range append([]string{"service", "proxy", "healthSyncContainers", "consulAgent", "envoy", "acl", "app", "health", "shutdown"}, c.doc.Keys()...) {
+		if in, ok := c.doc.Get(key).(*jsontree.Object); ok {
 			prune(in)
-			if len(in.keys) == 0 {
+			if len(in.Keys()) == 0 {
 				continue
 			}
 		}
-		if c.doc.has(key) && !out.has(key) {
-			out.set(key, c.doc.m[key])
+		if c.doc.Has(key) && !out.Has(key) {
+			out.Set(key, c.doc.Get(key))
 		}
 	}
 	return out
 }
 
-func prune(o *object) {
-	for _, k := range slices.Clone(o.keys) {
-		if in, ok := o.m[k].(*object); ok {
-			if prune(in); len(in.keys) == 0 {
-				o.del(k)
-			}
+func prune(o *jsontree.Object) {
+	o.Keep(func(_ string, v any) bool {
+		in, ok := v.(*jsontree.Object)
+		if ok {
+			prune(in)
 		}
-	}
+		return !ok || len(in.Keys()) > 0
+	})
 }
 
 // ECS's bounds of a stopTimeout: 30 s when none is given, at most 120 s on
@@ -151,15 +152,15 @@ const (
 // stop is the least stop timeout, in whole seconds, whose plan leaves the app
 // what it had: its stopTimeout, or ECS's default, less what consul-ecs's
 // app-entrypoint held back. A new app had nothing, and gets a stop of ECS's default.
-func (c *conversion) stop(doc *object) (time.Duration, error) {
+func (c *conversion) stop(doc *jsontree.Object) (time.Duration, error) {
 	most, had := stopFargate, time.Duration(0)
-	if list := c.def.strings("requiresCompatibilities"); len(list) > 0 && !slices.Contains(list, "FARGATE") {
+	if list := c.def.Strings("requiresCompatibilities"); len(list) > 0 && !slices.Contains(list, "FARGATE") {
 		most = stopMost
 	}
 	for _, app := range c.apps {
 		t := stopDefault
-		if app.has("stopTimeout") {
-			t = time.Duration(app.num("stopTimeout")) * time.Second
+		if app.Has("stopTimeout") {
+			t = time.Duration(app.Num("stopTimeout")) * time.Second
 		}
 		had = max(had, t-c.held)
 	}
@@ -183,9 +184,9 @@ func (c *conversion) stop(doc *object) (time.Duration, error) {
 }
 
 // left is what the plan of a stop timeout gives the app.
-func (c *conversion) left(doc *object, stop time.Duration) (time.Duration, error) {
-	try := doc.clone()
-	try.sub("shutdown").set("stopTimeout", stop.String())
+func (c *conversion) left(doc *jsontree.Object, stop time.Duration) (time.Duration, error) {
+	try := jsontree.Clone(doc).(*jsontree.Object)
+	try.Sub("shutdown").Set("stopTimeout", stop.String())
 	cfg, _, err := c.load(try)
 	if err != nil {
 		return 0, err

@@ -4,13 +4,14 @@ import (
 	"slices"
 	"strings"
 
+	"meshtask/internal/jsontree"
 	"meshtask/internal/secret"
 )
 
 // secrets turns the secrets that ECS gave to consul-ecs's containers into
 // references, which meshtask reads with the task role when it needs them.
 func (c *conversion) secrets() {
-	login := c.doc.obj("acl").has("login")
+	login := c.doc.Obj("acl").Has("login")
 	for _, s := range []struct {
 		of           []part
 		name         string
@@ -40,16 +41,16 @@ func (c *conversion) secrets() {
 			}
 			to := c.doc
 			for key := range strings.SplitSeq(s.stanza, ".") {
-				to = to.sub(key)
+				to = to.Sub(key)
 			}
-			if isSecret && !to.has(s.into) {
+			if isSecret && !to.Has(s.into) {
 				c.refer(to, container, s.name, s.stanza+"."+s.into, from)
 			}
 			if s.into == "agentToken" && (isSecret || isPlain) {
-				c.doc.obj("acl").obj("login").del("agentMethod") // the agent had this token, and no login
+				c.doc.Obj("acl").Obj("login").Del("agentMethod") // the agent had this token, and no login
 			}
-			if isPlain && !to.has(s.into) {
-				c.aside = append(c.aside, newObject("name", s.name, "value", value))
+			if isPlain && !to.Has(s.into) {
+				c.aside = append(c.aside, jsontree.New("name", s.name, "value", value))
 				c.say(Todo, at(container, "environment"), "%s is in plain text in the definition, and stays so: make it a secret and give %s.%s", s.name, s.stanza, s.into)
 			}
 		}
@@ -57,15 +58,15 @@ func (c *conversion) secrets() {
 }
 
 // refer writes one reference; what is none stays a secret of the container.
-func (c *conversion) refer(to, container *object, name, field, from string) {
+func (c *conversion) refer(to, container *jsontree.Object, name, field, from string) {
 	key := field[strings.LastIndex(field, ".")+1:]
 	if _, err := secret.Parse(from); err == nil && secret.Is(from) {
-		to.set(key, from)
+		to.Set(key, from)
 		c.say(Note, at(container, "secrets"), "%s is %s now", name, field)
 		return
 	}
-	to.set(key, "env:"+name)
-	c.aside = append(c.aside, newObject("name", name, "valueFrom", from))
+	to.Set(key, "env:"+name)
+	c.aside = append(c.aside, jsontree.New("name", name, "valueFrom", from))
 	c.say(Note, at(container, "secrets"), "%s stays a secret of the container, read from its environment: %q is a parameter's name, not an ARN", name, from)
 }
 
@@ -75,24 +76,24 @@ var meshVariables = []string{"AGENT_TOKEN", "CONSUL_CACERT", "CONSUL_CACERT_PEM"
 
 // appSecrets moves an app's own variables of those names into app.env, in the
 // container that runs both.
-func (c *conversion) appSecrets(app *object) {
-	env := c.doc.sub("app").sub("env")
-	app.keep("environment", func(e *object) bool {
-		name := e.str("name")
+func (c *conversion) appSecrets(app *jsontree.Object) {
+	env := c.doc.Sub("app").Sub("env")
+	app.Filter("environment", func(e *jsontree.Object) bool {
+		name := e.Str("name")
 		if !slices.Contains(meshVariables, name) {
 			return true
 		}
-		value := any(e.str("value"))
-		if secret.Is(e.str("value")) {
-			value = newObject("value", value)
+		value := any(e.Str("value"))
+		if secret.Is(e.Str("value")) {
+			value = jsontree.New("value", value)
 		}
-		env.set(name, value)
+		env.Set(name, value)
 		c.strange(at(app, "environment"), "environment", e)
 		c.say(Note, at(app, "environment"), "%s is app.env.%s: in the environment meshtask would take it for the mesh's", name, name)
 		return false
 	})
-	app.keep("secrets", func(s *object) bool {
-		name, from := s.str("name"), s.str("valueFrom")
+	app.Filter("secrets", func(s *jsontree.Object) bool {
+		name, from := s.Str("name"), s.Str("valueFrom")
 		if !slices.Contains(meshVariables, name) {
 			return true
 		}
@@ -100,7 +101,7 @@ func (c *conversion) appSecrets(app *object) {
 			c.say(Todo, at(app, "secrets"), "%s: meshtask takes this variable for the mesh's, and %q is not an ARN, so that it cannot be app.env.%s: give the parameter's ARN", name, from, name)
 			return true
 		}
-		env.set(name, from)
+		env.Set(name, from)
 		c.strange(at(app, "secrets"), "secrets", s)
 		c.say(Note, at(app, "secrets"), "%s is app.env.%s: in the environment meshtask would take it for the mesh's", name, name)
 		return false
@@ -114,9 +115,9 @@ func (c *conversion) roles() {
 	var walk func(v any)
 	walk = func(v any) {
 		switch v := v.(type) {
-		case *object:
-			for _, k := range v.keys {
-				walk(v.m[k])
+		case *jsontree.Object:
+			for _, k := range v.Keys() {
+				walk(v.Get(k))
 			}
 		case []any:
 			for _, item := range v {
@@ -129,11 +130,11 @@ func (c *conversion) roles() {
 		}
 	}
 	for _, stanza := range []string{"consulAgent", "acl", "app"} {
-		walk(c.doc.obj(stanza))
+		walk(c.doc.Obj(stanza))
 	}
 	if len(arns) > 0 {
 		c.say(Todo, "taskRoleArn", "must allow secretsmanager:GetSecretValue (ssm:GetParameter for parameters) on %s: meshtask reads them itself; the execution role no longer needs to", strings.Join(arns, ", "))
-		if c.def.str("taskRoleArn") == "" {
+		if c.def.Str("taskRoleArn") == "" {
 			c.say(Todo, "taskRoleArn", "is missing: without one the secrets cannot be read")
 		}
 	}

@@ -19,16 +19,20 @@ func readScript(text string) script {
 	s := script{files: map[string]string{}}
 	lines := strings.Split(strings.ReplaceAll(text, "\r", ""), "\n")
 	for i := 0; i < len(lines); i++ {
-		line := lines[i]
-		for i+1 < len(lines) && strings.HasSuffix(line, `\`) {
+		var line strings.Builder
+		part, quote := lines[i], quotes{}
+		for i+1 < len(lines) && strings.HasSuffix(part, `\`) {
 			i++
-			line = strings.TrimSuffix(line, `\`) + " " + lines[i]
+			part = strings.TrimSuffix(part, `\`) + " "
+			line.WriteString(part)
+			quote.read(part)
+			part = lines[i]
 		}
-		for i+1 < len(lines) && openQuote(line) {
+		for line.WriteString(part); quote.read(part) && i+1 < len(lines); line.WriteString(part) {
 			i++
-			line += "\n" + lines[i]
+			part = "\n" + lines[i]
 		}
-		words := splitWords(strings.TrimSuffix(line, `\`))
+		words := splitWords(strings.TrimSuffix(line.String(), `\`))
 		if end, into, ok := heredoc(words); ok {
 			var body []string
 			for i++; i < len(lines) && strings.TrimSpace(lines[i]) != end; i++ {
@@ -103,26 +107,32 @@ func splitWords(line string) []string {
 	return words
 }
 
-// openQuote says whether a quote of the line is not closed.
-func openQuote(line string) bool {
-	quote := rune(0)
-	escaped, begun := false, false
-	for _, r := range line {
+// quotes is where a line that is read in parts stands: each part is looked at once.
+type quotes struct {
+	quote          rune
+	escaped, begun bool
+	comment        bool
+}
+
+// read says whether a quote is open at the end of the next part.
+func (q *quotes) read(part string) bool {
+	for _, r := range part {
 		switch {
-		case escaped:
-			escaped = false
-		case quote == 0 && r == '#' && !begun:
-			return false
-		case r == '\\' && quote != '\'':
-			escaped = true
-		case quote == 0 && (r == '\'' || r == '"'):
-			quote = r
-		case r == quote:
-			quote = 0
+		case q.comment:
+		case q.escaped:
+			q.escaped = false
+		case q.quote == 0 && r == '#' && !q.begun:
+			q.comment = true
+		case r == '\\' && q.quote != '\'':
+			q.escaped = true
+		case q.quote == 0 && (r == '\'' || r == '"'):
+			q.quote = r
+		case r == q.quote:
+			q.quote = 0
 		}
-		begun = r != ' ' && r != '\t' && r != '\n'
+		q.begun = r != ' ' && r != '\t' && r != '\n'
 	}
-	return quote != 0
+	return q.quote != 0
 }
 
 // agentArgs are the arguments of the script's `consul agent`.

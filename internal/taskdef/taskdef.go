@@ -15,6 +15,9 @@ import (
 	"strings"
 
 	"github.com/rogpeppe/go-internal/diff"
+
+	"meshtask/internal/config"
+	"meshtask/internal/jsontree"
 )
 
 // The layouts.
@@ -80,6 +83,12 @@ func (r *Result) Diff(name string) []byte {
 // DescribeTaskDefinition, a task definition for meshtask. The error says why it
 // cannot be done at all; it may have many lines.
 func Convert(doc []byte, o Options) (*Result, error) {
+	if len(doc) > MaxInput {
+		return nil, fmt.Errorf("not a task definition: it has more than %d bytes, and ECS takes %d", MaxInput, maxDefinition)
+	}
+	if len(o.Config) > config.MaxDocument {
+		return nil, fmt.Errorf("--config: more than %d bytes", config.MaxDocument)
+	}
 	if err := shaped(doc); err != nil {
 		return nil, err
 	}
@@ -87,26 +96,33 @@ func Convert(doc []byte, o Options) (*Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("not JSON: %w", err)
 	}
-	root, _ := tree.(*object)
+	root, _ := tree.(*jsontree.Object)
 	c := &conversion{opt: o}
 	def, err := c.unwrap(root)
 	if err != nil {
 		return nil, err
 	}
-	old := def.pretty()
+	old := jsontree.Pretty(def, "image")
 	c.def = def
 	if err := c.convert(); err != nil {
 		return nil, err
 	}
-	out := def.pretty()
+	out := jsontree.Pretty(def, "image")
 	if len(out) > maxDefinition {
 		c.say(Todo, "", "the definition has %d bytes, ECS takes %d: move the configuration into a file of the image (MESHTASK_CONFIG)", len(out), maxDefinition)
 	}
 	return &Result{Old: old, New: out, Findings: c.findings}, nil
 }
 
-// maxDefinition is ECS's quota of a task definition's size.
-const maxDefinition = 64 << 10
+// MaxInput bounds what Convert reads: ECS's quota of a task definition's size, and
+// room for blanks and for what DescribeTaskDefinition adds.
+const MaxInput = 4 * maxDefinition
+
+// ECS's quotas of a task definition.
+const (
+	maxDefinition = 64 << 10
+	maxContainers = 10
+)
 
 // definition is the part of ECS's shape that the conversion reads or writes; it
 // is used to refuse other shapes with their path.
@@ -167,33 +183,36 @@ func jsonPath(field string) string {
 }
 
 // unwrap finds the definition, and takes away what only ECS may set.
-func (c *conversion) unwrap(root *object) (*object, error) {
+func (c *conversion) unwrap(root *jsontree.Object) (*jsontree.Object, error) {
 	if root == nil {
 		return nil, errors.New(`not a task definition: want a JSON object with containerDefinitions, such as the output of "aws ecs describe-task-definition --include TAGS"`)
 	}
 	def := root
-	if root.has("taskDefinition") {
-		def = root.obj("taskDefinition")
-		for _, key := range root.keys {
+	if root.Has("taskDefinition") {
+		def = root.Obj("taskDefinition")
+		for _, key := range root.Keys() {
 			if key != "taskDefinition" && key != "tags" {
 				c.say(Lost, key, "is beside the taskDefinition, and not part of it")
 			}
 		}
-		if tags := root.list("tags"); len(tags) > 0 {
-			def.set("tags", tags)
+		if tags := root.List("tags"); len(tags) > 0 {
+			def.Set("tags", tags)
 		}
 	}
-	if def.has("ContainerDefinitions") {
+	if def.Has("ContainerDefinitions") {
 		return nil, errors.New("this is CloudFormation's form: want ECS's own, with containerDefinitions, such as the output of aws ecs describe-task-definition --include TAGS")
 	}
-	if len(def.objects("containerDefinitions")) == 0 {
+	if len(def.Objects("containerDefinitions")) == 0 {
 		return nil, errors.New("not a task definition: containerDefinitions is missing or empty")
 	}
-	if !def.has("requiresCompatibilities") && def.has("compatibilities") {
+	if n := len(def.Objects("containerDefinitions")); n > maxContainers {
+		return nil, fmt.Errorf("not a task definition: it has %d containers, and ECS takes %d", n, maxContainers)
+	}
+	if !def.Has("requiresCompatibilities") && def.Has("compatibilities") {
 		c.say(Note, "compatibilities", "ECS's own finding; requiresCompatibilities was not given and stays so")
 	}
 	for _, key := range []string{"taskDefinitionArn", "revision", "status", "requiresAttributes", "compatibilities", "registeredAt", "registeredBy", "deregisteredAt"} {
-		def.del(key) // ECS sets them; the next revision has its own
+		def.Del(key) // ECS sets them; the next revision has its own
 	}
 	return def, nil
 }

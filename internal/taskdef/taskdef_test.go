@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"meshtask/internal/jsontree"
 )
 
 // What cannot be converted is refused with the reason, and with what to do.
@@ -124,16 +126,16 @@ func TestAppIsKept(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		def := v.(*object)
-		app := def.objects("containerDefinitions")[0]
+		def := v.(*jsontree.Object)
+		app := def.Objects("containerDefinitions")[0]
 		for _, key := range []string{"entryPoint", "command", "healthCheck", "stopTimeout", "name"} {
-			app.del(key)
+			app.Del(key)
 		}
-		app.keep("environment", func(e *object) bool { return !strings.HasPrefix(e.str("name"), "MESHTASK_") })
-		if diff := cmp.Diff("{"+kept+"}", app.compact()); diff != "" {
+		app.Filter("environment", func(e *jsontree.Object) bool { return !strings.HasPrefix(e.Str("name"), "MESHTASK_") })
+		if diff := cmp.Diff("{"+kept+"}", jsontree.Compact(app)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", layout, diff)
 		}
-		if def.str("pidMode") != "task" || def.obj("ephemeralStorage").num("sizeInGiB") != 50 {
+		if def.Str("pidMode") != "task" || def.Obj("ephemeralStorage").Num("sizeInGiB") != 50 {
 			t.Errorf("%s: a field of the task is gone", layout)
 		}
 	}
@@ -172,8 +174,8 @@ func TestEntry(t *testing.T) {
 			c.opt.RetryJoin = []string{"10.0.0.1"}
 			r := convert(t, []byte(in+`}]}`), c.opt)
 			v, _ := parse(r.New)
-			app := v.(*object).objects("containerDefinitions")[0]
-			got := strings.Join(app.strings("entryPoint"), " ") + " | " + strings.Join(app.strings("command"), " ")
+			app := v.(*jsontree.Object).Objects("containerDefinitions")[0]
+			got := strings.Join(app.Strings("entryPoint"), " ") + " | " + strings.Join(app.Strings("command"), " ")
 			if got != c.want {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
@@ -210,7 +212,7 @@ func TestStopTimeout(t *testing.T) {
 			c.opt.RetryJoin = []string{"10.0.0.1"}
 			r := convert(t, []byte(in), c.opt)
 			v, _ := parse(r.New)
-			if got := v.(*object).objects("containerDefinitions")[0].num("stopTimeout"); got != c.want {
+			if got := v.(*jsontree.Object).Objects("containerDefinitions")[0].Num("stopTimeout"); got != c.want {
 				t.Errorf("stopTimeout %d, want %d: %v", got, c.want, r.Findings[len(r.Findings)-1])
 			}
 		})

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"golang.org/x/tools/txtar"
+
+	"meshtask/internal/jsontree"
 )
 
 // Every object of every golden definition gets a field that ECS may have
@@ -29,7 +31,7 @@ func TestFieldsOfTomorrow(t *testing.T) {
 		var where []string
 		tomorrow(doc, "", &where)
 		total += len(where)
-		r := convert(t, doc.(*object).pretty(), options(t, section(a, "options")))
+		r := convert(t, jsontree.Pretty(doc, "image"), options(t, section(a, "options")))
 		there := map[string]bool{}
 		for _, name := range regexp.MustCompile(`tomorrow[0-9]+`).FindAllString(string(r.New)+fmt.Sprint(r.Findings), -1) {
 			there[name] = true
@@ -49,19 +51,19 @@ func TestFieldsOfTomorrow(t *testing.T) {
 // ECS finds anew at each registration is left out.
 func tomorrow(v any, path string, where *[]string) {
 	switch v := v.(type) {
-	case *object:
-		for _, k := range v.keys {
+	case *jsontree.Object:
+		for _, k := range v.Keys() {
 			if k != "requiresAttributes" {
-				tomorrow(v.m[k], path+"."+k, where)
+				tomorrow(v.Get(k), path+"."+k, where)
 			}
 		}
-		v.set(fmt.Sprintf("tomorrow%d", len(*where)), "x")
+		v.Set(fmt.Sprintf("tomorrow%d", len(*where)), "x")
 		*where = append(*where, path)
 	case []any:
 		for i, item := range v {
 			name := fmt.Sprint(i)
-			if o, ok := item.(*object); ok && o.str("name") != "" {
-				name = o.str("name")
+			if o, ok := item.(*jsontree.Object); ok && o.Str("name") != "" {
+				name = o.Str("name")
 			}
 			tomorrow(item, path+"["+name+"]", where)
 		}

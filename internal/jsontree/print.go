@@ -1,38 +1,41 @@
-package taskdef
+package jsontree
 
 import (
 	"bytes"
 	"encoding/json"
 )
 
-// compact is o without blanks: a document within a document.
-func (o *object) compact() string {
+// Compact is v without blanks: a document within a document.
+func Compact(v any) string {
 	var b bytes.Buffer
-	printer{out: &b}.value(o, "")
+	printer{out: &b}.value(v, "")
 	return b.String()
 }
 
-// pretty is o as a file: what is short and flat stands on one line.
-func (o *object) pretty() []byte {
+// Pretty is v as a file: what is short and flat stands on one line. whole
+// objects that have the member broken never do.
+func Pretty(v any, broken string) []byte {
 	var b bytes.Buffer
-	printer{out: &b, lines: true}.value(o, "")
+	printer{out: &b, lines: true, broken: broken}.value(v, "")
 	b.WriteByte('\n')
 	return b.Bytes()
 }
 
-// printer writes JSON; short is the longest value that stands on one line.
+// printer writes JSON.
 type printer struct {
-	out   *bytes.Buffer
-	lines bool
+	out    *bytes.Buffer
+	lines  bool
+	broken string
 }
 
+// short is the longest value that stands on one line.
 const short = 100
 
 func (p printer) value(v any, indent string) {
 	switch v := v.(type) {
-	case *object:
+	case *Object:
 		p.list('{', '}', len(v.keys), v, indent, func(i int, deeper string) {
-			p.value(v.keys[i], "")
+			p.scalar(v.keys[i])
 			p.out.WriteByte(':')
 			if p.lines {
 				p.out.WriteByte(' ')
@@ -42,18 +45,23 @@ func (p printer) value(v any, indent string) {
 	case []any:
 		p.list('[', ']', len(v), v, indent, func(i int, deeper string) { p.value(v[i], deeper) })
 	default:
-		e := json.NewEncoder(p.out)
-		e.SetEscapeHTML(false)
-		_ = e.Encode(v) // strings, numbers, booleans and null
-		p.out.Truncate(p.out.Len() - 1)
+		p.scalar(v)
 	}
+}
+
+// scalar writes a string, a number, a boolean or null.
+func (p printer) scalar(v any) {
+	e := json.NewEncoder(p.out)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(v)
+	p.out.Truncate(p.out.Len() - 1)
 }
 
 func (p printer) list(begin, end byte, n int, v any, indent string, item func(i int, indent string)) {
 	between, deeper, last := ",", indent, ""
 	if p.lines {
 		between = ", "
-		if n > 0 && !flat(v) {
+		if n > 0 && !p.flat(v) {
 			deeper += "  "
 			between, last = ",\n"+deeper, "\n"+indent
 		}
@@ -73,32 +81,37 @@ func (p printer) list(begin, end byte, n int, v any, indent string, item func(i 
 }
 
 // flat says whether v is short and holds nothing nested but lists of strings.
-func flat(v any) bool {
-	var b bytes.Buffer
-	printer{out: &b}.value(v, "")
-	if b.Len() > short {
-		return false
-	}
+func (p printer) flat(v any) bool {
 	items, _ := v.([]any)
-	if o, ok := v.(*object); ok {
-		if o.has("image") {
-			return false // a container: its fields come and go
+	if o, ok := v.(*Object); ok {
+		if o.Has(p.broken) || len(o.keys) > short {
+			return false
 		}
 		for _, k := range o.keys {
 			items = append(items, o.m[k])
 		}
 	}
+	if len(items) > short {
+		return false
+	}
 	for _, item := range items {
 		switch item := item.(type) {
-		case *object:
+		case *Object:
 			return false
 		case []any:
+			if len(item) > short {
+				return false
+			}
 			for _, in := range item {
 				if _, ok := in.(string); !ok {
 					return false
 				}
 			}
+		case string:
+			if len(item) > short {
+				return false
+			}
 		}
 	}
-	return true
+	return len(Compact(v)) <= short // of what is not nested
 }
