@@ -107,6 +107,7 @@ func directions() []direction {
 		{dir: "internal/spell", only: []string{}},
 		{dir: "internal/servicename", only: []string{}},
 		{dir: "internal/printable", only: []string{}},
+		{dir: "internal/jsontree", only: []string{}},
 		{dir: "internal/linewriter", only: []string{"golang.org/x/sys/"}},
 		{dir: "internal/plan", bars: []bar{noProcess, {"meshtask/internal/journal", "what will run, not what ran"}, {"meshtask/internal/admin", "it asks nobody"}}},
 		{dir: "internal/taskdef", bars: []bar{noProcess, {"meshtask/internal/journal", "bytes to bytes"}, {"meshtask/internal/admin", "bytes to bytes"}}},
