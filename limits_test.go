@@ -12,38 +12,12 @@ import (
 	"testing"
 )
 
-const (
-	maxFile = 300
-	maxFunc = 60
-	maxMain = 60
-)
-
-// exceptions are the files and functions that exceed a limit, each with why.
-func exceptions() map[string]string { return map[string]string{} }
-
-func TestHouseLimits(t *testing.T) {
-	except := exceptions()
-	sources := append(parse(t, ".", product), parse(t, "e2e", product)...)
-	for _, src := range sources {
-		lines := src.set.Position(src.file.End()).Line
-		limit := maxFile
-		if src.path == filepath.Join("cmd", "meshtask", "main.go") {
-			limit = maxMain
-		}
-		if _, ok := except[src.path]; !ok && lines > limit {
-			t.Errorf("%s has %d lines, the limit is %d", src.path, lines, limit)
-		}
+// Start-up is written where it can be read, in the order in which it happens.
+func TestNoInit(t *testing.T) {
+	for _, src := range append(parse(t, ".", product), parse(t, "e2e", product)...) {
 		for _, decl := range src.file.Decls {
-			f, ok := decl.(*ast.FuncDecl)
-			if !ok {
-				continue
-			}
-			n := src.set.Position(f.End()).Line - src.set.Position(f.Pos()).Line + 1
-			if _, ok := except[src.path+":"+f.Name.Name]; !ok && n > maxFunc {
-				t.Errorf("%s: func %s has %d lines, the limit is %d", src.at(f), f.Name.Name, n, maxFunc)
-			}
-			if f.Name.Name == "init" && f.Recv == nil {
-				t.Errorf("%s: no init(): start-up is written where it can be read", src.at(f))
+			if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == "init" {
+				t.Errorf("%s: no init(): call it where its effect is wanted", src.at(f))
 			}
 		}
 	}
