@@ -105,6 +105,7 @@ func directions() []direction {
 		{dir: "internal/dev", bars: append(above("makes what ECS would give, and starts none of it"), noProcess)},
 		{dir: "internal/cgroup", only: []string{"golang.org/x/sys/"}},
 		{dir: "internal/spell", only: []string{}},
+		{dir: "internal/statedir", only: []string{"golang.org/x/sys/"}},
 		{dir: "internal/servicename", only: []string{}},
 		{dir: "internal/printable", only: []string{}},
 		{dir: "internal/jsontree", only: []string{}},
@@ -174,6 +175,9 @@ func homes() []home {
 	}
 	for _, name := range []string{"DefaultClient", "DefaultTransport", "Get", "Head", "Post", "PostForm", "ListenAndServe"} {
 		out = append(out, home{"net/http", name, nil, "every client has its own transport and a time limit"})
+	}
+	for _, name := range []string{"WriteFile", "Create", "CreateTemp", "OpenFile", "Rename", "Link", "Symlink"} {
+		out = append(out, home{"os", name, cmd, "files of a run are written by internal/statedir, where links, owners and modes are checked; a command may write what its user names"})
 	}
 	return append(out,
 		home{"github.com/aws/aws-sdk-go-v2/config", "", []string{"internal/awssdk"}, "it reads AWS_ variables of the process's environment itself, as whoever sets them expects: in one place"},

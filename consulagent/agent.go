@@ -25,8 +25,12 @@ type Starter interface {
 type Config struct {
 	Path  string                      // executable (see supervisor.Look)
 	Agent func() (AgentConfig, error) // asked at each start, when secrets are there
-	File  string                      // where its configuration is written, 0600
+	File  string                      // where its configuration is
 	Env   []string                    // whole environment; without CONSUL_*, which would configure it too
+
+	// Write replaces a file of File's directory as a whole, 0600. File is written by it, and
+	// AgentConfig.CAFile, which is beside it.
+	Write func(name string, data []byte) error
 
 	// Token is used for reads when there is no agent token; nil is none.
 	Token func() string

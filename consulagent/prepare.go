@@ -28,29 +28,12 @@ func (a *Agent) prepare(cfg AgentConfig) error {
 		a.wiped = true
 	}
 	if cfg.CAFile != "" && cfg.CACert != "" {
-		if err := write(cfg.CAFile, []byte(cfg.CACert)); err != nil {
-			return err
+		if err := a.c.Write(filepath.Base(cfg.CAFile), []byte(cfg.CACert)); err != nil {
+			return fmt.Errorf("write the servers' CA: %w", err)
 		}
 	}
-	return write(a.c.File, doc)
-}
-
-// write replaces a file as a whole; only we can read it.
-func write(path string, content []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".") // 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name()) // gone already when all went well
-	_, err = tmp.Write(content)
-	if cerr := tmp.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
+	if err := a.c.Write(filepath.Base(a.c.File), doc); err != nil {
+		return fmt.Errorf("write the agent's configuration: %w", err)
 	}
 	return nil
 }

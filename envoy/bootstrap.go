@@ -25,7 +25,7 @@ type Settings struct {
 	Admin   string        // "IP:PORT", or the path of a unix socket
 
 	// TokenFile is set when the token may change while Envoy runs: Write makes it, and
-	// WriteToken changes it. "" leaves the document with the token of now.
+	// a later TokenDocument in its place changes it. "" leaves the document with the token of now.
 	TokenFile string
 
 	Env func(name string) string // what a statsd URL such as "$NAME" reads; nil = nothing

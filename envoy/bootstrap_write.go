@@ -18,7 +18,14 @@ import (
 // Bootstrap writes the bootstrap file.
 type Bootstrap struct {
 	Settings
-	File string // where to; made anew, 0600: it holds the token
+	File string // where to; it holds the token
+
+	// Put replaces a file of File's directory as a whole, 0600: File, and what the command
+	// reads from files beside it.
+	Put func(name string, data []byte) error
+
+	// PutToken puts the content of TokenFile there likewise; not needed without one.
+	PutToken func(data []byte) error
 
 	// Registered reads the sidecar from the agent, central defaults merged in.
 	Registered func(context.Context) (Registered, error)
@@ -47,8 +54,7 @@ const (
 	commandPause = 100 * time.Millisecond // doubled after each try
 )
 
-// Write makes the document, and the token file if there is one, and puts each in place
-// with a rename.
+// Write makes the document, and the token file if there is one, and puts each in place.
 func (b Bootstrap) Write(ctx context.Context) error {
 	r, err := b.Registered(ctx)
 	if err != nil {
@@ -68,11 +74,15 @@ func (b Bootstrap) Write(ctx context.Context) error {
 		return fmt.Errorf("envoy bootstrap: %w", err)
 	}
 	if b.TokenFile != "" && b.Token != nil {
-		if err := WriteToken(b.TokenFile, b.Token()); err != nil {
-			return err
+		token, err := TokenDocument(b.Token())
+		if err == nil {
+			err = b.PutToken(token)
+		}
+		if err != nil {
+			return fmt.Errorf("envoy token file: %w", err)
 		}
 	}
-	if err := writeFile(b.File, doc); err != nil {
+	if err := b.Put(filepath.Base(b.File), doc); err != nil {
 		return fmt.Errorf("envoy bootstrap: %w", err)
 	}
 	return nil
@@ -143,7 +153,7 @@ func (b Bootstrap) argv(r Registered) (argv []string, remove func(), err error) 
 	file := func(name, content string) string {
 		path := b.File + name
 		files = append(files, path)
-		err = errors.Join(err, writeFile(path, []byte(content)))
+		err = errors.Join(err, b.Put(filepath.Base(path), []byte(content)))
 		return path
 	}
 	argv = []string{
@@ -168,20 +178,4 @@ func (b Bootstrap) argv(r Registered) (argv []string, remove func(), err error) 
 		argv = append(argv, "-partition", r.Partition)
 	}
 	return argv, remove, err
-}
-
-// writeFile never leaves a part of the content under the name.
-func writeFile(name string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-") // 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
-	return err
 }

@@ -63,6 +63,7 @@ func command(t *testing.T, start Starter, play string) (b Bootstrap, seen func()
 			Token: func() string { return "s3cret" },
 		},
 		File:       filepath.Join(dir, "envoy-bootstrap.json"),
+		Put:        func(name string, data []byte) error { return os.WriteFile(filepath.Join(dir, name), data, 0o600) },
 		Registered: func(context.Context) (Registered, error) { return Registered{Namespace: "team"}, nil },
 		UseCommand: true,
 		Command: Command{

@@ -2,7 +2,6 @@ package envoy
 
 import (
 	"encoding/json"
-	"fmt"
 )
 
 const (
@@ -10,22 +9,16 @@ const (
 	tokenSecret      = "consul-token" // the name of the secret in the token file
 )
 
-// WriteToken puts the ACL token of Envoy's xDS calls into the file that Settings.TokenFile
-// named, 0600. Envoy watches it: each stream that it opens from then on has the new token,
-// and the one that is open goes on until the agent ends it. Envoy 1.36.2 was seen to do so.
-func WriteToken(file, token string) error {
-	doc, err := json.Marshal(object{"resources": []any{object{
+// TokenDocument is the content of the file that Settings.TokenFile names, with the ACL token
+// of Envoy's xDS calls. Envoy watches the file for being replaced: each stream that it opens
+// from then on has the new token, and the one that is open goes on until the agent ends it.
+// Envoy 1.36.2 was seen to do so.
+func TokenDocument(token string) ([]byte, error) {
+	return json.Marshal(object{"resources": []any{object{
 		"@type":          "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
 		"name":           tokenSecret,
 		"generic_secret": object{"secret": object{"inline_string": token}},
 	}}})
-	if err == nil {
-		err = writeFile(file, doc)
-	}
-	if err != nil {
-		return fmt.Errorf("envoy token file: %w", err)
-	}
-	return nil
 }
 
 // inject has the agent's cluster put the token of the file over the one of the document,

@@ -1,8 +1,9 @@
 package envoy
 
 import (
+	"context"
+	"errors"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -61,13 +62,9 @@ func TestTokenIntoAnotherDocument(t *testing.T) {
 	}
 }
 
-func TestWriteToken(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "envoy-token.json")
+func TestTokenDocument(t *testing.T) {
 	for _, token := range []string{"one", `two"`} {
-		if err := WriteToken(file, token); err != nil {
-			t.Fatal(err)
-		}
-		text, err := os.ReadFile(file)
+		text, err := TokenDocument(token)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -76,12 +73,19 @@ func TestWriteToken(t *testing.T) {
 			t.Fatal(err)
 		}
 		secret := v.(object)["resources"].([]any)[0].(object)["generic_secret"].(object)["secret"].(object)["inline_string"]
-		if info, _ := os.Stat(file); secret != token || info.Mode() != 0o600 {
-			t.Errorf("%v, mode %v", secret, info.Mode())
+		if secret != token {
+			t.Errorf("%v, want %q", secret, token)
 		}
 	}
-	err := WriteToken(filepath.Join(t.TempDir(), "no", "t"), "hidden")
-	if err == nil || strings.Contains(err.Error(), "hidden") {
+}
+
+// A file that cannot be written is an error, which does not tell what was to be in it.
+func TestATokenThatCannotBeWritten(t *testing.T) {
+	b, _ := command(t, nil, "")
+	b.UseCommand, b.TokenFile, b.CA = false, "/run/t.json", ""
+	b.Registered = func(context.Context) (Registered, error) { return Registered{}, nil }
+	b.PutToken = func([]byte) error { return os.ErrPermission }
+	if err := b.Write(t.Context()); !errors.Is(err, os.ErrPermission) || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("got %v", err)
 	}
 }

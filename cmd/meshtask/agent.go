@@ -13,6 +13,9 @@ import (
 	"meshtask/supervisor"
 )
 
+// dataName is the agent's data directory: the node ID in it is kept from life to life.
+const dataName = "consul"
+
 func agentKeys() []string { return consulagent.EmittedKeys() }
 
 // agentRunner makes the unit consul-agent: ours, or the wait for someone else's.
@@ -27,7 +30,7 @@ func (t *task) agentRunner(env []string) lifecycle.Runner {
 		return supervisor.Report(supervisor.Watch(ext, alive), t.joined, down)
 	}
 	agent := consulagent.New(consulagent.Config{
-		Path: m.consul, Agent: t.agentConfig, File: t.dir.Path("consul.json"), Env: env, Token: t.serviceToken,
+		Path: m.consul, Agent: t.agentConfig, File: t.dir.Path("consul.json"), Write: t.dir.Write, Env: env, Token: t.serviceToken,
 		JoinTimeout: c.JoinTimeout.Duration, GiveUp: giveUp, Start: t.sup, Output: t.childOutput("consul-agent", hclog.Trace),
 		Note: t.note(lifecycle.ConsulAgent), Waiting: waiting, Grace: t.grace(lifecycle.ConsulAgent), Log: t.log.Named("consul-agent"),
 		Hasty: t.cfg.Mode == config.Job,
@@ -68,7 +71,7 @@ func (t *task) agentConfig() (consulagent.AgentConfig, error) {
 	c, k := t.cfg.ConsulAgent, &t.tokens
 	p := c.Ports
 	a := consulagent.AgentConfig{
-		NodeName: c.NodeName, Datacenter: c.Datacenter, Partition: c.Partition, DataDir: t.dir.Path("consul"),
+		NodeName: c.NodeName, Datacenter: c.Datacenter, Partition: c.Partition, DataDir: t.dir.Path(dataName),
 		BindAddress: c.BindAddress, ClientAddress: c.ClientAddr, RetryJoin: c.RetryJoin, LogLevel: c.LogLevel,
 		Ports: consulagent.Ports{HTTP: p.HTTP, HTTPS: p.HTTPS, GRPC: p.GRPC, GRPCTLS: p.GRPCTLS, SerfLAN: p.SerfLAN,
 			SerfWAN: p.SerfWAN, Server: p.Server, DNS: p.DNS},

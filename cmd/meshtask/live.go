@@ -199,6 +199,9 @@ func (t *task) close() {
 	if t.appOut != nil {
 		t.appOut.Close(flushLimit)
 	}
+	if t.shared != nil {
+		_ = t.shared.Close() // nothing is written by it any more
+	}
 	if t.dir != nil {
 		if err := t.dir.Close(); err != nil {
 			t.log.Warn("cannot release the state directory", "error", err)

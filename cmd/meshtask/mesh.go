@@ -22,6 +22,7 @@ import (
 	"meshtask/internal/journal"
 	"meshtask/internal/lease"
 	"meshtask/internal/plan"
+	"meshtask/internal/statedir"
 	"meshtask/lifecycle"
 	"meshtask/supervisor"
 )
@@ -115,7 +116,10 @@ func (t *task) wireMesh() error {
 	}
 	m.client = consulagent.NewClient(consulagent.ClientConfig{Address: plan.AgentHTTP(t.cfg), Node: node, Token: t.serviceToken,
 		TokenWait: t.cfg.ACL.Wait.Duration, Registration: m.reg, AccessorMeta: acl.MetaAccessor, Waiting: t.waits.of(string(lifecycle.MeshInit))})
-	file, err := t.bootstrapFile()
+	if err := t.dir.Sub(dataName); err != nil {
+		return &giveUp{exitInternal, fmt.Errorf("the agent's data directory: %w", err)}
+	}
+	boot, err := t.bootstrapDir()
 	if err != nil {
 		return err
 	}
@@ -128,9 +132,9 @@ func (t *task) wireMesh() error {
 			grace: t.grace(lifecycle.Token), log: t.log, renewal: t.renewal()},
 		lifecycle.MeshInit: &meshInit{client: m.client, grace: t.grace(lifecycle.MeshInit), note: t.note(lifecycle.MeshInit), log: t.log,
 			removed:   m.outOfCatalog.Store,
-			bootstrap: func() envoy.Bootstrap { return t.bootstrap(file, env) }},
+			bootstrap: func() envoy.Bootstrap { return t.bootstrap(boot, env) }},
 		lifecycle.ConsulAgent: t.agentRunner(env),
-		lifecycle.Envoy:       t.envoyRunner(file, env),
+		lifecycle.Envoy:       t.envoyRunner(boot.Path(bootstrapName), env),
 		lifecycle.HealthSync:  m.sync,
 		lifecycle.Inbound:     t.inbound(),
 		lifecycle.App:         t.meshApp(),
@@ -148,12 +152,13 @@ func (t *task) envoyAdmin() string {
 	return t.dir.Path("envoy-admin.sock")
 }
 
-func (t *task) bootstrap(file string, env []string) envoy.Bootstrap {
+func (t *task) bootstrap(dir *statedir.Dir, env []string) envoy.Bootstrap {
 	m := t.mesh
 	return envoy.Bootstrap{
 		Settings: envoy.Settings{ProxyID: m.reg.ProxyID(), XDS: plan.AgentGRPC(t.cfg), Token: t.serviceToken, Admin: t.envoyAdmin(),
 			TokenFile: t.tokenFile(), Env: t.w.getenv, NoStatsTags: !t.cfg.Envoy.StatsTags},
-		File: file, Registered: t.registered, UseCommand: t.cfg.Envoy.Bootstrap == "consul",
+		File: dir.Path(bootstrapName), Put: dir.Write, PutToken: t.putToken,
+		Registered: t.registered, UseCommand: t.cfg.Envoy.Bootstrap == "consul",
 		Command: envoy.Command{Path: m.consul, HTTP: plan.AgentHTTP(t.cfg), Env: env, Start: t.sup, Waiting: t.waits.of(string(lifecycle.MeshInit))},
 		Log:     t.log,
 	}

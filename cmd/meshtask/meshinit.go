@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -12,6 +10,7 @@ import (
 	"meshtask/consulagent"
 	"meshtask/envoy"
 	"meshtask/internal/journal"
+	"meshtask/internal/statedir"
 )
 
 // bootstrapLimit bounds the making of Envoy's bootstrap once the registration stands.
@@ -82,21 +81,26 @@ func (u *meshInit) down(ctx context.Context) {
 	u.removed(result == consulagent.Verified)
 }
 
-// bootstrapFile makes sure that the directory for the bootstrap is there. A
-// directory of a consul-ecs document that cannot be made falls back to ours.
-func (t *task) bootstrapFile() (string, error) {
+const bootstrapName = "envoy-bootstrap.json"
+
+// bootstrapDir is where the bootstrap goes. A directory of a consul-ecs document that cannot
+// be made, or that somebody else could change, falls back to ours: those documents name a
+// volume that containers shared.
+func (t *task) bootstrapDir() (*statedir.Dir, error) {
 	dir := t.cfg.BootstrapDir
 	if dir == "" {
-		return t.dir.Path("envoy-bootstrap.json"), nil
+		return t.dir, nil
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		if !t.cfg.ConsulECS {
-			return "", &giveUp{exitInternal, fmt.Errorf("bootstrapDir: %w", err)}
-		}
-		t.log.Warn("bootstrapDir cannot be made, the state directory is used", "bootstrapDir", dir, "error", err)
-		return t.dir.Path("envoy-bootstrap.json"), nil
+	shared, err := statedir.Shared(dir)
+	switch {
+	case err == nil:
+		t.shared = shared
+		return shared, nil
+	case !t.cfg.ConsulECS:
+		return nil, &giveUp{exitInternal, fmt.Errorf("bootstrapDir: %w", err)}
 	}
-	return filepath.Join(dir, "envoy-bootstrap.json"), nil
+	t.log.Warn("bootstrapDir cannot be used, the state directory is", "bootstrapDir", dir, "error", err)
+	return t.dir, nil
 }
 
 func stopped(stop <-chan struct{}) bool {

@@ -114,8 +114,12 @@ func (t *task) tokenFile() string {
 	if a.Login != nil || a.ServiceToken.Fixed() || a.Refresh.Duration == 0 {
 		return ""
 	}
-	return t.dir.Path("envoy-token.json")
+	return t.dir.Path(tokenName)
 }
+
+const tokenName = "envoy-token.json"
+
+func (t *task) putToken(doc []byte) error { return t.dir.Write(tokenName, doc) }
 
 // takeOver makes the token that was offered the service token of everything: of the
 // registration, of Envoy's next streams, and of our own calls. health-sync calls it between
@@ -131,7 +135,10 @@ func (t *task) takeOver(ctx context.Context) {
 	}
 	err := t.mesh.client.Renew(ctx, next.token.Reveal())
 	if err == nil {
-		err = envoy.WriteToken(t.tokenFile(), next.token.Reveal())
+		var doc []byte
+		if doc, err = envoy.TokenDocument(next.token.Reveal()); err == nil {
+			err = t.putToken(doc)
+		}
 	}
 	if err == nil {
 		k.set(func() { k.values[ref] = next.token })

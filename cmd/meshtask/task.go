@@ -32,6 +32,7 @@ type task struct {
 	out    *linewriter.Writer // standard error, line by line
 	appOut *linewriter.Writer // standard output, when the app's lines are prefixed; else nil
 	dir    *statedir.Dir      // nil with --no-mesh and no --dir
+	shared *statedir.Dir      // of bootstrapDir; nil: none, or not usable
 
 	sup     *supervisor.Supervisor
 	rows    lifecycle.Timeline

@@ -17,6 +17,7 @@ import (
 
 	"meshtask/consulagent"
 	"meshtask/e2e/harness"
+	"meshtask/internal/statedir"
 	"meshtask/supervisor"
 )
 
@@ -79,7 +80,7 @@ func (b *agentBed) agent(task string) *oneAgent {
 	}
 	a.cfg = consulagent.Config{
 		Path: harness.Consul(b.t), Agent: func() (consulagent.AgentConfig, error) { return a.doc, nil },
-		File: filepath.Join(a.dir, "consul.json"), Env: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + a.dir},
+		File: filepath.Join(a.dir, "consul.json"), Write: writer(a.dir), Env: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + a.dir},
 		Start: b.sup, Note: a.note, Waiting: a.waiting,
 		Output: func(_ int, _ hclog.Level, line string) {
 			a.mu.Lock()
@@ -93,6 +94,17 @@ func (b *agentBed) agent(task string) *oneAgent {
 			Proxy: consulagent.Proxy{ListenerAddress: a.address, LocalServiceAddress: a.address}}})
 	b.t.Cleanup(a.client.Close)
 	return a
+}
+
+// writer writes files as a task's state directory does.
+func writer(dir string) func(name string, data []byte) error {
+	return func(name string, data []byte) error {
+		d, err := statedir.Shared(dir)
+		if err != nil {
+			return err
+		}
+		return errors.Join(d.Write(name, data), d.Close())
+	}
 }
 
 // inherit makes a the next life of the same task.

@@ -99,6 +99,7 @@ func (b *envoyBed) bootstrap(change func(*envoy.Bootstrap)) string {
 	w := envoy.Bootstrap{
 		Settings:   envoy.Settings{ProxyID: envoyProxyID, XDS: b.server.Address + ":8502", Admin: b.socket()},
 		File:       filepath.Join(b.dir, "envoy-bootstrap.json"),
+		Put:        writer(b.dir),
 		Registered: b.registered,
 		Command:    envoy.Command{Path: harness.Consul(b.t), HTTP: b.server.HTTP, Start: b.sup},
 	}

@@ -145,13 +145,15 @@ func TestEnvoyBootstrapIsConsuls(t *testing.T) {
 				t.Errorf("the golden file is not what the command prints; run with -record (-golden +now):\n%s", diff)
 			}
 			for _, byCommand := range []bool{false, true} {
+				dir := t.TempDir()
 				w := envoy.Bootstrap{
 					Settings: envoy.Settings{
 						ProxyID: envoyProxyID, XDS: c.settings.XDS, CA: c.settings.CA, Admin: "127.0.0.1:19000",
 						Token: func() string { return c.settings.Token },
 						Env:   func(name string) string { return c.settings.Env[name] },
 					},
-					File:       filepath.Join(t.TempDir(), "b.json"),
+					File:       filepath.Join(dir, "b.json"),
+					Put:        writer(dir),
 					Registered: b.registered, UseCommand: byCommand,
 					Command: envoy.Command{Path: harness.Consul(t), HTTP: b.server.HTTP, Start: b.sup, Env: c.env()},
 				}
