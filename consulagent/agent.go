@@ -84,7 +84,17 @@ func (e *JoinError) Error() string {
 	if len(e.Lines) > 0 {
 		text += "; it says: " + strings.Join(e.Lines, " | ")
 	}
-	return text
+	return text + e.advice()
+}
+
+// advice is for the one refusal that a setting of ours brings about.
+func (e *JoinError) advice() string {
+	for _, line := range e.Lines {
+		if strings.Contains(line, "x509: certificate is ") && strings.Contains(line, "not server.") {
+			return "; give the servers certificates for this name, server.<datacenter>.<domain>, or set consulAgent.verifyServerHostname to false"
+		}
+	}
+	return ""
 }
 
 // EndedError says that the agent has ended unasked. It unwraps to a *supervisor.Exit.

@@ -28,6 +28,9 @@ type AgentConfig struct {
 	CAFile      string // PEM bundle of the servers' CA; "" is no TLS
 	CACert      string // its content, written to CAFile; "" is a CAFile that is there
 	AutoEncrypt bool   // with CAFile: the servers issue the agent's certificate
+	// VerifyServerHostname, with CAFile, has the agent take for a server only who has a
+	// certificate for server.<datacenter>.<domain>, not any that the CA has signed.
+	VerifyServerHostname bool
 
 	ACLs       bool
 	AgentToken string // secret; "" with ACLs is an agent that cannot write its own node
@@ -88,7 +91,11 @@ func (c AgentConfig) settings() map[string]any {
 		}
 	}
 	if c.CAFile != "" {
-		doc["tls"] = map[string]any{"defaults": map[string]any{"ca_file": c.CAFile, "verify_outgoing": true}}
+		tls := map[string]any{"defaults": map[string]any{"ca_file": c.CAFile, "verify_outgoing": true}}
+		if c.VerifyServerHostname {
+			tls["internal_rpc"] = map[string]any{"verify_server_hostname": true}
+		}
+		doc["tls"] = tls
 		if c.AutoEncrypt {
 			doc["auto_encrypt"] = map[string]any{"tls": true, "ip_san": []string{advertise}}
 		}
@@ -128,7 +135,7 @@ func (p Ports) settings() map[string]any {
 // EmittedKeys are the keys that are ours to set, sorted; "a.b" is key b of object a.
 func EmittedKeys() []string {
 	everything := AgentConfig{
-		Datacenter: "x", Partition: "x", GossipKey: "x", CAFile: "x", AutoEncrypt: true, ACLs: true, AgentToken: "x",
+		Datacenter: "x", Partition: "x", GossipKey: "x", CAFile: "x", AutoEncrypt: true, VerifyServerHostname: true, ACLs: true, AgentToken: "x",
 		Ports: Ports{1, 1, 1, 1, 1, 1, 1, 1},
 	}
 	keys := leaves("", everything.settings())

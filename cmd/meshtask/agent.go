@@ -81,7 +81,7 @@ func (t *task) agentConfig() (consulagent.AgentConfig, error) {
 		a.AdvertiseAddress = t.cfg.Task.Address
 	}
 	if !c.CACert.IsZero() {
-		a.CAFile, a.CACert, a.AutoEncrypt = t.dir.Path("consul-ca.pem"), k.of(c.CACert), c.AutoEncrypt
+		a.CAFile, a.CACert, a.AutoEncrypt, a.VerifyServerHostname = t.dir.Path("consul-ca.pem"), k.of(c.CACert), c.AutoEncrypt, c.VerifyServerHostname
 	}
 	return a, nil
 }

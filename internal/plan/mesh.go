@@ -48,7 +48,7 @@ func agent(c *config.Config) *Agent {
 			RetryJoin: a.RetryJoin, LogLevel: a.LogLevel, ACLs: c.ACL.Enabled, Extra: a.ExtraConfig,
 			Ports: consulagent.Ports{HTTP: p.HTTP, HTTPS: p.HTTPS, GRPC: p.GRPC, GRPCTLS: p.GRPCTLS, SerfLAN: p.SerfLAN,
 				SerfWAN: p.SerfWAN, Server: p.Server, DNS: p.DNS},
-			AutoEncrypt: a.AutoEncrypt && !a.CACert.IsZero(),
+			AutoEncrypt: a.AutoEncrypt && !a.CACert.IsZero(), VerifyServerHostname: a.VerifyServerHostname && !a.CACert.IsZero(),
 		},
 	}
 	if ip := net.ParseIP(a.BindAddress); ip != nil && ip.IsUnspecified() {
