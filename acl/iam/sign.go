@@ -17,6 +17,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"meshtask/internal/awssdk"
 )
 
 // Header names of Consul's own. Its servers look them up in canonical form, in
@@ -100,7 +102,7 @@ func sign(ctx context.Context, creds aws.Credentials, to endpoint, body string, 
 // ownRole asks STS who we are: the name of the role whose credentials creds
 // are. Only the role's own name is in the answer, never its path.
 func ownRole(ctx context.Context, client aws.HTTPClient, creds aws.Credentials, c Config) (string, error) {
-	o := sts.Options{Region: c.Region, HTTPClient: client, Retryer: aws.NopRetryer{},
+	o := sts.Options{Region: c.Region, HTTPClient: awssdk.Bound(client), Retryer: aws.NopRetryer{},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return creds, nil })}
 	if c.STSEndpoint != "" {
 		o.BaseEndpoint = &c.STSEndpoint

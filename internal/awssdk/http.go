@@ -3,6 +3,7 @@ package awssdk
 import (
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -43,10 +44,19 @@ func httpClient() *awshttp.BuildableClient {
 		})
 }
 
-// bounded lets at most maxAnswer of an answer be read; a longer one is an error.
+// Bound is c, with answers that are read up to 16 MiB, and without a defect of the
+// SDK: it closes a request's body when the answer begins, and the body's WriteTo then
+// ends with io.EOF, for which net/http closes the connection under the answer
+// (aws/aws-sdk-go-v2#2737). The SDK tries such a call again, where it may.
+func Bound(c aws.HTTPClient) aws.HTTPClient { return bounded{c} }
+
 type bounded struct{ client aws.HTTPClient }
 
 func (b bounded) Do(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		r = r.WithContext(r.Context())           // a copy
+		r.Body = struct{ io.ReadCloser }{r.Body} // has no WriteTo
+	}
 	resp, err := b.client.Do(r)
 	if err != nil {
 		return nil, err

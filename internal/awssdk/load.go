@@ -35,7 +35,7 @@ func Load(ctx context.Context) (aws.Config, error) {
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("AWS settings: %w", err)
 	}
-	cfg.HTTPClient = bounded{cfg.HTTPClient}
+	cfg.HTTPClient = Bound(cfg.HTTPClient)
 	return cfg, nil
 }
 

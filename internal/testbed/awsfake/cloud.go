@@ -73,8 +73,21 @@ func New(done func(func())) *Cloud {
 
 // Config makes SDK clients talk to this cloud.
 func (c *Cloud) Config() aws.Config {
-	return aws.Config{Region: Region, BaseEndpoint: aws.String(c.URL), HTTPClient: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}},
+	return aws.Config{Region: Region, BaseEndpoint: aws.String(c.URL), HTTPClient: client{&http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}},
 		Credentials: aws.CredentialsProviderFunc(staticCredentials)}
+}
+
+// client hides that a request's body can write itself, which the SDK's ends with io.EOF
+// when the answer comes early, as a fake's does: net/http then closes the connection under
+// it (aws/aws-sdk-go-v2#2737).
+type client struct{ *http.Client }
+
+func (c client) Do(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		r = r.WithContext(r.Context())
+		r.Body = struct{ io.ReadCloser }{r.Body}
+	}
+	return c.Client.Do(r)
 }
 
 // Environment is the same for a process.
