@@ -19,7 +19,7 @@ endif
 # Programs built with -race sleep a second at their end otherwise.
 TEST := GORACE=atexit_sleep_ms=0 $(RACE) go test
 
-.PHONY: help tools build try test unit e2e lint demo bench soak test-image test-deploy test-moto licences release images-update vuln check clean
+.PHONY: help tools build try test unit e2e fuzz lint demo bench soak test-image test-deploy test-moto licences release images-update vuln check clean
 
 help: ## print the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -43,6 +43,9 @@ unit: ## unit, scenario and command-line tests
 
 e2e: tools ## tests with a real Consul, a real Envoy and a real app
 	$(TEST) -C e2e $(FLAGS) -shuffle=on -parallel 8 -timeout 10m ./...
+
+fuzz: ## every fuzz target of the tree for its share of FUZZ (10m); a crash is kept in testdata/fuzz
+	tools/fuzz.sh $(or $(FUZZ),10m)
 
 lint: ## gofmt, vet, go fix, staticcheck; NOTICE is not stale
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt these:"; gofmt -l $$(git ls-files '*.go'); exit 1; }

@@ -190,7 +190,7 @@ func (p *Probe) argv() ([]string, error) {
 	if p.cfg.Command[0] == "CMD-SHELL" {
 		return []string{"/bin/sh", "-c", p.cfg.Command[1]}, nil
 	}
-	file, err := supervisor.Look(p.cfg.Command[1], p.cfg.Path)
+	file, err := supervisor.LookIn(p.cfg.Dir, p.cfg.Command[1], p.cfg.Path)
 	if err != nil {
 		return nil, err
 	}

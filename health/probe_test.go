@@ -2,6 +2,7 @@ package health
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -151,6 +152,16 @@ func TestProbeNotFound(t *testing.T) {
 	states, _ := probing(t, ProbeConfig{Command: []string{"CMD", "no-such-program"}, Interval: time.Millisecond, Retries: 2})
 	receive(t, states, Critical, "no-such-program")
 	receive(t, states, Critical, "UNHEALTHY", "no-such-program")
+}
+
+// What is relative is meant in the directory in which the command runs.
+func TestProbeRunsWhereTheAppDoes(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := errors.Join(os.Mkdir("work", 0o755), os.WriteFile("work/check", []byte("#!/bin/sh\necho from $(basename $PWD)\n"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	states, _ := probing(t, ProbeConfig{Command: []string{"CMD", "./check"}, Dir: "work", Interval: time.Hour})
+	receive(t, states, Passing, "HEALTHY", "from work")
 }
 
 // TestProbeHangs: a probe that hangs is killed with its group, at its timeout and at the end.

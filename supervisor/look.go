@@ -16,10 +16,14 @@ import (
 type LookError struct {
 	Name string // as it was asked for
 	Path string // the PATH that was searched; "" when Name has a slash
+	Dir  string // in which a relative Name was looked for; "" is ours
 	Err  error
 }
 
 func (e *LookError) Error() string {
+	if e.Dir != "" {
+		return fmt.Sprintf("%s: %v (in %s)", e.Name, e.Err, e.Dir)
+	}
 	if e.Path == "" {
 		return fmt.Sprintf("%s: %v", e.Name, e.Err)
 	}
@@ -34,10 +38,24 @@ func (e *LookError) Status() int { return status(e.Err) }
 // Look finds the executable that a shell would run for name: name itself when it has a
 // slash, else the first match in path, a list of directories separated by colons. The
 // error is a *LookError.
-func Look(name, path string) (string, error) {
+func Look(name, path string) (string, error) { return LookIn("", name, path) }
+
+// LookIn is Look for a process that runs in dir, "" is ours: what is relative, the name
+// or an element of path, is looked up there, and is returned as that process executes it.
+func LookIn(dir, name, path string) (string, error) {
+	executable := func(file string) error {
+		if dir != "" && !filepath.IsAbs(file) {
+			file = filepath.Join(dir, file)
+		}
+		return executable(file)
+	}
 	if strings.Contains(name, "/") {
 		if err := executable(name); err != nil {
-			return "", &LookError{Name: name, Err: err}
+			e := &LookError{Name: name, Err: err}
+			if !filepath.IsAbs(name) {
+				e.Dir = dir
+			}
+			return "", e
 		}
 		return name, nil
 	}

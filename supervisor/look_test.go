@@ -35,6 +35,29 @@ func commands(t *testing.T) string {
 	return dir
 }
 
+// What is relative is meant in the directory in which the process will run.
+func TestLookIn(t *testing.T) {
+	dir := commands(t)
+	t.Chdir(filepath.Dir(dir))
+	base := filepath.Base(dir)
+	for _, tt := range []struct{ dir, name, path, want, says string }{
+		{base, "./good", "", "./good", ""},
+		{dir, "./good", "", "./good", ""},
+		{base, "second/good", "", "second/good", ""},
+		{base, "good", ":/no/such/dir", "./good", ""},
+		{base, "good", "second", "second/good", ""},
+		{"/no/such/dir", filepath.Join(dir, "good"), "", filepath.Join(dir, "good"), ""},
+		{base, filepath.Join(base, "good"), "", "", "(in " + base + ")"},
+		{"", "./good", "", "", "./good: no such file"},
+		{base, "./plain", "", "", "denied (in " + base + ")"},
+	} {
+		got, err := LookIn(tt.dir, tt.name, tt.path)
+		if got != tt.want || (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("LookIn(%q, %q, %q) = %q, %v; want %q, %q", tt.dir, tt.name, tt.path, got, err, tt.want, tt.says)
+		}
+	}
+}
+
 func TestLook(t *testing.T) {
 	dir := commands(t)
 	in := func(name string) string { return filepath.Join(dir, name) }

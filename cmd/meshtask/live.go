@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"runtime/debug"
-	"strings"
 	"syscall"
 	"time"
 
@@ -103,11 +101,7 @@ func (t *task) prepare() (path string, err error) {
 		return "", &giveUp{exitInternal, err}
 	}
 	if len(t.cfg.App.Command) > 0 {
-		name := t.cfg.App.Command[0]
-		if strings.Contains(name, "/") && !filepath.IsAbs(name) && t.cfg.App.Dir != "" {
-			name = filepath.Join(t.cfg.App.Dir, name) // as it will be executed
-		}
-		if path, err = supervisor.Look(name, t.w.getenv("PATH")); err != nil {
+		if path, err = supervisor.LookIn(t.cfg.App.Dir, t.cfg.App.Command[0], t.w.getenv("PATH")); err != nil {
 			code := 127
 			if l, ok := errors.AsType[*supervisor.LookError](err); ok {
 				code = l.Status()
@@ -116,7 +110,7 @@ func (t *task) prepare() (path string, err error) {
 		}
 	}
 	if probe := t.cfg.App.Ready.Exec; len(probe) > 0 {
-		if t.probed, err = supervisor.Look(probe[0], t.w.getenv("PATH")); err != nil {
+		if t.probed, err = supervisor.LookIn(t.cfg.App.Dir, probe[0], t.w.getenv("PATH")); err != nil {
 			return "", &giveUp{exitConfig, fmt.Errorf("app.ready.exec: %w", err)}
 		}
 	}
