@@ -125,3 +125,27 @@ func run(t *testing.T, dir string, env []string, name string, args ...string) {
 		t.Fatalf("%s %v: %v\n%s", name, args, err, out)
 	}
 }
+
+// A scan that was none says so, in one line; what a scan finds, and what else goes
+// wrong, fails. govulncheck is played by a go that stands before ours.
+func TestVulnSaysWhenItDidNotScan(t *testing.T) {
+	for name, c := range map[string]struct {
+		plays string
+		code  int
+		says  string
+	}{
+		"no database": {"echo 'govulncheck: fetching vulnerabilities: dial tcp: no such host' >&2; exit 1", 0, "vuln: NOT SCANNED: the vulnerability database cannot be reached (dial tcp: no such host)\n"},
+		"nothing":     {"echo 'No vulnerabilities found.'", 0, "No vulnerabilities found.\n"},
+		"a finding":   {"echo 'Vulnerability #1: GO-2026-0001'; exit 3", 3, "Vulnerability #1: GO-2026-0001\n"},
+		"no build":    {"echo 'there are errors with the provided package patterns' >&2; exit 1", 1, "there are errors with the provided package patterns\n"},
+	} {
+		dir := t.TempDir()
+		must(t, os.WriteFile(filepath.Join(dir, "go"), []byte("#!/bin/sh\n"+c.plays+"\n"), 0o755))
+		cmd := exec.CommandContext(t.Context(), filepath.Join(harness.Root(t), "tools/vuln.sh"))
+		cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
+		out, err := cmd.CombinedOutput()
+		if code := cmd.ProcessState.ExitCode(); code != c.code || string(out) != c.says {
+			t.Errorf("%s: %v, code %d: %s, want %d: %s", name, err, code, out, c.code, c.says)
+		}
+	}
+}
