@@ -56,6 +56,10 @@ func TestSiblingHealthReachesDownstream(t *testing.T) {
 	turn("HEALTHY", "passing", true)
 	turn("UNHEALTHY", "critical", false)
 	turn("HEALTHY", "passing", true)
+	for _, word := range []string{"UNKNOWN", "", "SPLENDID"} { // ECS does not vouch for it any more
+		turn(word, "critical", false)
+		turn("HEALTHY", "passing", true)
+	}
 
 	for _, status := range []int{http.StatusTooManyRequests, http.StatusInternalServerError} {
 		endpoint.Fail(status)

@@ -17,13 +17,10 @@ type Task interface {
 type PollerConfig struct {
 	Task  Task
 	Names []string // the containers to report
-	// Interval between two looks while something changes; five times it when nothing does.
-	// 0: 1 s.
+	// Interval between two looks while something changes; five times it when nothing does, but
+	// not more than 1.5 s while a container passes, unless Interval is more. 0: 1 s.
 	Interval time.Duration
-	// Hold is the interval of the containers' ECS health checks, which the endpoint does not
-	// tell: so long a result outlives UNKNOWN. 0: 30 s, ECS's default.
-	Hold time.Duration
-	Log  hclog.Logger
+	Log      hclog.Logger
 }
 
 // Poller is the source of sibling containers: the one poller of the task metadata endpoint.
@@ -36,9 +33,6 @@ func NewPoller(cfg PollerConfig) *Poller {
 	if cfg.Interval <= 0 {
 		cfg.Interval = time.Second
 	}
-	if cfg.Hold <= 0 {
-		cfg.Hold = 30 * time.Second
-	}
 	if cfg.Log == nil {
 		cfg.Log = hclog.NewNullLogger()
 	}
@@ -48,8 +42,10 @@ func NewPoller(cfg PollerConfig) *Poller {
 const (
 	// lookLimit is the time that one answer may take; the endpoint's own limit is 5 s.
 	lookLimit = 2 * time.Second
-	// steady is how many intervals lie between two looks when nothing changes.
-	steady = 5
+	// steady is how many intervals lie between two looks when nothing changes. steadyLimit
+	// bounds that while a container passes: one that is not HEALTHY any more is to be critical
+	// within 2 s.
+	steady, steadyLimit = 5, 1500 * time.Millisecond
 	// lively and patient, in intervals: how long after a change another one is expected, and
 	// how long a container may be unsettled until looking often is given up.
 	lively, patient = 10, 300
@@ -61,8 +57,7 @@ const (
 
 // watch is the poller's memory of one container.
 type watch struct {
-	sight   sight
-	state   State
+	seen    seen
 	changed time.Time
 	warned  bool
 }
@@ -77,7 +72,7 @@ func (p *Poller) Run(ctx context.Context, report func(container string, state St
 	}
 	failures := 0
 	for {
-		list, err := p.look(ctx)
+		list, err := p.ask(ctx)
 		if ctx.Err() != nil {
 			return
 		}
@@ -90,7 +85,7 @@ func (p *Poller) Run(ctx context.Context, report func(container string, state St
 			p.note(watches, list, time.Now())
 			p.complain(watches, time.Since(began))
 			for name, w := range watches {
-				report(name, w.state)
+				report(name, w.seen.state)
 			}
 			wait = p.cadence(watches, time.Now())
 		}
@@ -102,7 +97,7 @@ func (p *Poller) Run(ctx context.Context, report func(container string, state St
 	}
 }
 
-func (p *Poller) look(ctx context.Context) ([]Container, error) {
+func (p *Poller) ask(ctx context.Context) ([]Container, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
 	return p.cfg.Task.Containers(ctx)
@@ -119,9 +114,9 @@ func (p *Poller) note(watches map[string]*watch, list []Container, now time.Time
 		listed[list[i].Name] = &list[i]
 	}
 	for name, w := range watches {
-		before := w.state
-		w.sight, w.state = w.sight.see(name, listed[name], now, p.cfg.Hold)
-		if w.state != before {
+		before := w.seen.state
+		w.seen = look(name, w.seen.listed, listed[name])
+		if w.seen.state != before {
 			w.changed = now
 		}
 	}
@@ -132,11 +127,11 @@ func (p *Poller) complain(watches map[string]*watch, since time.Duration) {
 	for name, w := range watches {
 		switch {
 		case w.warned:
-		case !w.sight.listed && since >= missing*p.cfg.Interval:
+		case !w.seen.listed && since >= missing*p.cfg.Interval:
 			w.warned = true
 			p.cfg.Log.Warn("no such container in this task, its check stays critical",
 				"container", name, "after", since, "fix", "healthSyncContainers names it")
-		case w.sight.unchecked:
+		case w.seen.unchecked:
 			w.warned = true
 			p.cfg.Log.Warn("the container has no ECS health check, its check stays critical",
 				"container", name, "fix", "give it a healthCheck in the task definition")
@@ -146,11 +141,15 @@ func (p *Poller) complain(watches map[string]*watch, since time.Duration) {
 
 // cadence is the time until the next look.
 func (p *Poller) cadence(watches map[string]*watch, now time.Time) time.Duration {
+	slow := steady * p.cfg.Interval
 	for _, w := range watches {
+		if w.seen.state.Status == Passing {
+			slow = max(p.cfg.Interval, min(slow, steadyLimit))
+		}
 		age := now.Sub(w.changed)
-		if age < lively*p.cfg.Interval || !w.sight.settled() && age < patient*p.cfg.Interval {
+		if age < lively*p.cfg.Interval || !w.seen.settled && age < patient*p.cfg.Interval {
 			return p.cfg.Interval
 		}
 	}
-	return steady * p.cfg.Interval
+	return slow
 }

@@ -88,7 +88,7 @@ func TestPollerCadence(t *testing.T) {
 			return list, nil
 		}}
 		got := poll(t, s, 20*time.Minute, "api")
-		want := []change{{0, Critical}, {40 * time.Second, Passing}, {305 * time.Second, Critical}}
+		want := []change{{0, Critical}, {40 * time.Second, Passing}, {302 * time.Second, Critical}}
 		if !slices.Equal(got["api"], want) {
 			t.Errorf("changes %v, want %v", got["api"], want)
 		}
@@ -98,8 +98,8 @@ func TestPollerCadence(t *testing.T) {
 			what     string
 		}{
 			{0, 40 * time.Second, 40, "while it starts"},
-			{60 * time.Second, 300 * time.Second, 48, "in steady state"},
-			{306 * time.Second, 314 * time.Second, 8, "after a change"},
+			{60 * time.Second, 300 * time.Second, 160, "in steady state"},
+			{303 * time.Second, 311 * time.Second, 8, "after a change"},
 			{600 * time.Second, 1200 * time.Second, 120, "while it stays unhealthy"},
 		} {
 			if n := s.between(r.from, r.to); n != r.want {
@@ -143,8 +143,34 @@ func TestPollerUnknownContainer(t *testing.T) {
 				t.Errorf("%s: %v, want %s throughout", name, got[name], want)
 			}
 		}
-		if n := s.between(10*time.Minute, 20*time.Minute); n != 120 {
-			t.Errorf("%d requests in 10 min for a container that never comes, want 120", n)
+		if n := s.between(10*time.Minute, 20*time.Minute); n != 400 {
+			t.Errorf("%d requests in 10 min beside a container that never comes, want 400", n)
 		}
 	})
+}
+
+// Whatever is no HEALTHY any more is critical within 2 s, however long it was HEALTHY;
+// trouble of the endpoint is no news.
+func TestPollerIsCriticalWithinTwoSeconds(t *testing.T) {
+	for name, after := range map[string][]Container{
+		"unhealthy": {container("api", "RUNNING", "UNHEALTHY")}, "unknown": {container("api", "RUNNING", "UNKNOWN")},
+		"no status": {container("api", "RUNNING", "")}, "no health": {{Name: "api", Known: "RUNNING"}},
+		"another word": {container("api", "RUNNING", "FINE")}, "gone": {container("other", "RUNNING", "HEALTHY")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const turn = 10*time.Minute + 10*time.Millisecond
+				s := &script{say: func(at time.Duration) ([]Container, error) {
+					if at < turn {
+						return []Container{container("api", "RUNNING", "HEALTHY")}, nil
+					}
+					return slices.Clone(after), nil
+				}}
+				got := poll(t, s, 20*time.Minute, "api")["api"]
+				if len(got) != 2 || got[1].status != Critical || got[1].at-turn > 2*time.Second {
+					t.Errorf("changes %v, want critical within 2 s of %v", got, turn)
+				}
+			})
+		})
+	}
 }

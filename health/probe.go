@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -77,9 +76,13 @@ func NewProbe(cfg ProbeConfig) (*Probe, error) {
 func (p *Probe) Run(ctx context.Context, report func(container string, state State)) {
 	began := time.Now()
 	verdict := verdict{}
+	var stuck *supervisor.Child // a probe that KILL did not end; none runs beside it
 	for ctx.Err() == nil {
 		start := time.Now()
-		result := p.once(ctx)
+		var result result
+		if stuck, result = p.once(ctx, stuck); stuck != nil {
+			p.cfg.Log.Warn("a health check does not end", "how", result.how)
+		}
 		if ctx.Err() != nil {
 			return
 		}
@@ -149,18 +152,27 @@ type result struct {
 	output string // at most outputLimit bytes
 }
 
-// once runs the command to its end, to its timeout or until ctx is done.
-func (p *Probe) once(ctx context.Context) result {
+// once runs the command to its end, to its timeout or until ctx is done. It returns a
+// child that KILL did not end, and does nothing more until that child has ended.
+func (p *Probe) once(ctx context.Context, stuck *supervisor.Child) (*supervisor.Child, result) {
+	if stuck != nil {
+		select {
+		case <-stuck.Done():
+			stuck.Clear(0)
+		default:
+			return stuck, result{how: fmt.Sprintf("an earlier health check, pid %d, is still there after KILL", stuck.PID())}
+		}
+	}
 	argv, err := p.argv()
 	if err != nil {
-		return result{how: err.Error()}
+		return nil, result{how: err.Error()}
 	}
 	var out capture
 	child, err := p.cfg.Start.Start(supervisor.Spec{
 		Name: "health check", Argv: argv, Env: p.cfg.Env, Dir: p.cfg.Dir, User: p.cfg.User, Lines: out.line,
 	})
 	if err != nil {
-		return result{how: err.Error()}
+		return nil, result{how: err.Error()}
 	}
 	late := time.NewTimer(p.cfg.Timeout)
 	defer late.Stop()
@@ -173,17 +185,16 @@ func (p *Probe) once(ctx context.Context) result {
 		how = fmt.Sprintf("exceeded its timeout of %v", p.cfg.Timeout)
 	}
 	if how != "" {
-		if err := child.SignalGroup(syscall.SIGKILL); err != nil {
-			p.cfg.Log.Warn("cannot kill a health check", "pid", child.PID(), "error", err)
+		if err := child.Kill(ctx); err != nil {
+			return child, result{how: how + ", and " + err.Error(), output: out.text()}
 		}
-		<-child.Done()
 	}
 	child.Clear(0)
 	if how != "" {
-		return result{how: how, output: out.text()}
+		return nil, result{how: how, output: out.text()}
 	}
 	exit := child.Exit()
-	return result{ok: exit.Status() == 0, how: fmt.Sprintf("exit code %d", exit.Status()), output: out.text()}
+	return nil, result{ok: exit.Status() == 0, how: fmt.Sprintf("exit code %d", exit.Status()), output: out.text()}
 }
 
 func (p *Probe) argv() ([]string, error) {

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"meshtask/supervisor"
 )
 
@@ -217,4 +219,64 @@ func TestProbeAfterTheEnd(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	p.Run(ctx, func(string, State) { t.Error("a result after the end") })
+}
+
+// stuckProbe is a Probe whose supervisor is never told of SIGCHLD, which shows its
+// callers a child that KILL does not end.
+func stuckProbe(t *testing.T, timeout time.Duration, log hclog.Logger) *Probe {
+	sup, err := supervisor.New(make(chan os.Signal, 1), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(sup.Close)
+	p, err := NewProbe(ProbeConfig{Container: "app", Command: []string{"CMD-SHELL", "exec sleep 1000"}, Timeout: timeout,
+		Interval: 10 * time.Millisecond, Retries: 2, Start: sup, Env: []string{"PATH=" + os.Getenv("PATH")}, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// A health check that KILL does not end is named, counts as failed, has no second one
+// beside it, and holds nobody up.
+func TestProbeThatKillDoesNotEnd(t *testing.T) {
+	var log strings.Builder
+	p := stuckProbe(t, 50*time.Millisecond, hclog.New(&hclog.LoggerOptions{Output: &log}))
+	ctx, cancel := context.WithCancel(t.Context())
+	states, ended := make(chan State, 16), make(chan struct{})
+	go func() {
+		defer close(ended)
+		p.Run(ctx, func(_ string, s State) { states <- s })
+	}()
+	receive(t, states, Critical, "exceeded its timeout", "health check is still there after KILL")
+	receive(t, states, Critical, "UNHEALTHY", "an earlier health check, pid", "still there after KILL")
+	cancel()
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the probe does not end")
+	}
+	if !strings.Contains(log.String(), "a health check does not end") {
+		t.Errorf("log: %s", log.String())
+	}
+}
+
+// Neither does it hold health-sync at a stop, which inbound and app wait for.
+func TestStuckProbeDoesNotHoldTheStop(t *testing.T) {
+	agent := newFakeAgent(testCheck)
+	s := New(Config{Agent: agent, Service: "web-1", Checks: []Check{{ID: testCheck, Container: "app", Origin: FromProbe}}, Probe: stuckProbe(t, time.Hour, nil)})
+	ready, stop, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() { ended <- s.Run(t.Context(), func() { close(ready) }, stop) }()
+	s.EnvoyUp()
+	s.AppUp()
+	<-ready
+	close(stop)
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("health-sync has not ended 20 s after its stop")
+	}
 }

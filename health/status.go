@@ -12,7 +12,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"time"
 )
 
 // Status is the status of a check at Consul. Warning is never written: proxies go on
@@ -150,48 +149,44 @@ type Container struct {
 	Checked bool
 }
 
-// sight is what one container is remembered by between two looks. Zero: never seen.
-type sight struct {
-	listed bool
-	last   State     // of the last result; Status "" before one
-	blank  time.Time // since when there is no result after one; zero while there is
-	// unchecked: it is listed without a Health object.
-	unchecked bool
+// seen is what one look says of a container.
+type seen struct {
+	listed    bool // it was listed, now or before
+	unchecked bool // it is listed without a Health object
+	settled   bool // its health check has a result: nothing is expected to change soon
+	state     State
 }
 
-// settled: nothing about the container is expected to change soon.
-func (s sight) settled() bool { return s.listed && s.last.Status != "" && s.blank.IsZero() }
-
-// see maps one look to a state. c is nil when the container was not listed; hold is the
-// interval of its health check, for which a result outlives UNKNOWN. Only HEALTHY passes.
-func (s sight) see(name string, c *Container, now time.Time, hold time.Duration) (sight, State) {
-	says := func(status Status, word string) State {
-		return State{status, fmt.Sprintf("ECS health of container %q: %s", name, word)}
+// look maps what the endpoint says to a state. c is nil when the container is not
+// listed; listed says that it was before. Only HEALTHY passes, whatever was said
+// before: when ECS does not vouch for a container any more, nobody does.
+func look(name string, listed bool, c *Container) seen {
+	says := func(status Status, word string) seen {
+		return seen{listed: listed || c != nil, state: State{status, fmt.Sprintf("ECS health of container %q: %s", name, word)}}
 	}
 	switch {
-	case c == nil && !s.listed:
-		return sight{}, says(Critical, "starting, not listed yet")
+	case c == nil && !listed:
+		return says(Critical, "starting, not listed yet")
 	case c == nil:
-		return sight{listed: true}, says(Critical, "the container has disappeared")
+		return says(Critical, "the container has disappeared")
 	case c.Known == "STOPPED":
-		return sight{listed: true}, says(Critical, "the container is STOPPED")
+		return says(Critical, "the container is STOPPED")
 	case c.Desired == "STOPPED":
-		return sight{listed: true}, says(Critical, "the container is being stopped")
+		return says(Critical, "the container is being stopped")
 	case c.Health == "HEALTHY":
-		state := says(Passing, "HEALTHY")
-		return sight{listed: true, last: state}, state
+		s := says(Passing, "HEALTHY")
+		s.settled = true
+		return s
 	case c.Health == "UNHEALTHY":
-		state := says(Critical, "UNHEALTHY")
-		return sight{listed: true, last: state}, state
-	case s.last.Status == "" && !c.Checked:
-		return sight{listed: true, unchecked: true}, says(Critical, "no health check in the task definition")
-	case s.last.Status == "":
-		return sight{listed: true}, says(Critical, "UNKNOWN, no result yet")
-	case s.blank.IsZero():
-		s.blank = now
-		return s, s.last
-	case now.Sub(s.blank) < hold:
-		return s, s.last
+		s := says(Critical, "UNHEALTHY")
+		s.settled = true
+		return s
+	case c.Health == "UNKNOWN" || c.Health == "" && c.Checked:
+		return says(Critical, "UNKNOWN, no result")
+	case c.Health == "":
+		s := says(Critical, "no health check in the task definition")
+		s.unchecked = true
+		return s
 	}
-	return sight{listed: true}, says(Critical, "UNKNOWN for longer than one check interval")
+	return says(Critical, fmt.Sprintf("%.40q, which is no word of ECS", c.Health))
 }

@@ -2,7 +2,6 @@ package health
 
 import (
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -91,49 +90,43 @@ func TestDiff(t *testing.T) {
 	}
 }
 
-// TestSee plays looks at one container, one after another.
-func TestSee(t *testing.T) {
-	const hold = 30 * time.Second
+// TestLook plays looks at one container, one after another: only HEALTHY passes, and
+// what was said before does not count.
+func TestLook(t *testing.T) {
 	running := func(health string) *Container {
 		return &Container{Name: "x", Known: "RUNNING", Health: health, Checked: true}
 	}
-	type look struct {
-		at   time.Duration
+	type step struct {
 		c    *Container
 		want string // after `ECS health of container "x": `
 	}
 	starting, gone, stopped := "starting, not listed yet", "the container has disappeared", "the container is STOPPED"
-	noResult, noWord := "UNKNOWN, no result yet", "UNKNOWN for longer than one check interval"
+	noResult := "UNKNOWN, no result"
 	for _, tc := range []struct {
 		name  string
-		looks []look
+		steps []step
 	}{
-		{"late, then healthy", []look{{0, nil, starting}, {1, &Container{Known: "PULLED", Checked: true}, noResult}, {2, running(""), noResult}, {3, running("UNKNOWN"), noResult}, {4, running("HEALTHY"), "HEALTHY"}}},
-		{"unhealthy and back", []look{{0, running("HEALTHY"), "HEALTHY"}, {1, running("UNHEALTHY"), "UNHEALTHY"}, {2, running("HEALTHY"), "HEALTHY"}}},
-		{"unknown outlives a result by one interval", []look{{0, running("HEALTHY"), "HEALTHY"}, {10, running(""), "HEALTHY"}, {39, running("UNKNOWN"), "HEALTHY"}, {40, running(""), noWord}, {41, running(""), noResult}, {42, running("HEALTHY"), "HEALTHY"}}},
-		{"a result in between starts the interval anew", []look{{0, running("HEALTHY"), "HEALTHY"}, {10, running(""), "HEALTHY"}, {20, running("HEALTHY"), "HEALTHY"}, {35, running(""), "HEALTHY"}, {64, running(""), "HEALTHY"}, {65, running(""), noWord}}},
-		{"unknown keeps a bad result too", []look{{0, running("UNHEALTHY"), "UNHEALTHY"}, {1, running(""), "UNHEALTHY"}, {31, running(""), noWord}}},
-		{"disappeared, and back without a result", []look{{0, running("HEALTHY"), "HEALTHY"}, {1, nil, gone}, {2, nil, gone}, {3, running(""), noResult}}},
-		{"stopped while its last result is healthy", []look{{0, running("HEALTHY"), "HEALTHY"}, {1, &Container{Known: "STOPPED", Health: "HEALTHY", Checked: true}, stopped}, {2, running(""), noResult}}},
-		{"about to be stopped", []look{{0, running("HEALTHY"), "HEALTHY"}, {1, &Container{Desired: "STOPPED", Known: "RUNNING", Health: "HEALTHY", Checked: true}, "the container is being stopped"}}},
-		{"no health check at all", []look{{0, &Container{Known: "RUNNING"}, "no health check in the task definition"}, {1, running("HEALTHY"), "HEALTHY"}}},
-		{"a word that nobody knows", []look{{0, running("SPLENDID"), noResult}, {1, running("HEALTHY"), "HEALTHY"}, {2, running("SPLENDID"), "HEALTHY"}, {32, running("healthy"), noWord}}},
+		{"late, then healthy", []step{{nil, starting}, {&Container{Known: "PULLED", Checked: true}, noResult}, {running(""), noResult}, {running("UNKNOWN"), noResult}, {running("HEALTHY"), "HEALTHY"}}},
+		{"unhealthy and back", []step{{running("HEALTHY"), "HEALTHY"}, {running("UNHEALTHY"), "UNHEALTHY"}, {running("HEALTHY"), "HEALTHY"}}},
+		{"unknown after healthy", []step{{running("HEALTHY"), "HEALTHY"}, {running("UNKNOWN"), noResult}, {running("HEALTHY"), "HEALTHY"}}},
+		{"no status after healthy", []step{{running("HEALTHY"), "HEALTHY"}, {running(""), noResult}}},
+		{"no health object after healthy", []step{{running("HEALTHY"), "HEALTHY"}, {&Container{Known: "RUNNING"}, "no health check in the task definition"}}},
+		{"disappeared, and back without a result", []step{{running("HEALTHY"), "HEALTHY"}, {nil, gone}, {nil, gone}, {running(""), noResult}}},
+		{"stopped while its last result is healthy", []step{{running("HEALTHY"), "HEALTHY"}, {&Container{Known: "STOPPED", Health: "HEALTHY", Checked: true}, stopped}, {running(""), noResult}}},
+		{"about to be stopped", []step{{running("HEALTHY"), "HEALTHY"}, {&Container{Desired: "STOPPED", Known: "RUNNING", Health: "HEALTHY", Checked: true}, "the container is being stopped"}}},
+		{"no health check at all", []step{{&Container{Known: "RUNNING"}, "no health check in the task definition"}, {running("HEALTHY"), "HEALTHY"}}},
+		{"a word that nobody knows", []step{{running("SPLENDID"), `"SPLENDID", which is no word of ECS`}, {running("HEALTHY"), "HEALTHY"}, {running("healthy"), `"healthy", which is no word of ECS`}}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			began := time.Unix(1, 0)
-			var s sight
-			for i, l := range tc.looks {
-				var got State
-				s, got = s.see("x", l.c, began.Add(l.at*time.Second), hold)
+			var s seen
+			for i, l := range tc.steps {
+				s = look("x", s.listed, l.c)
 				want := State{Critical, `ECS health of container "x": ` + l.want}
 				if l.want == "HEALTHY" {
 					want.Status = Passing
 				}
-				if got != want {
-					t.Errorf("look %d at %d s: %v, want %v", i, l.at, got, want)
-				}
-				if wantSettled := l.c != nil && l.c.Known == "RUNNING" && l.c.Desired == "" && (l.c.Health == "HEALTHY" || l.c.Health == "UNHEALTHY"); s.settled() != wantSettled {
-					t.Errorf("look %d: settled %v", i, s.settled())
+				if s.state != want || s.settled != (l.want == "HEALTHY" || l.want == "UNHEALTHY") || s.unchecked != (l.want == "no health check in the task definition") {
+					t.Errorf("step %d: %+v, want %v", i, s, want)
 				}
 			}
 		})

@@ -2,8 +2,11 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"meshtask/internal/journal"
@@ -27,16 +30,26 @@ func (t *task) Health() (ok bool, why string) {
 	return t.mesh.health()
 }
 
-// waitText names one wait, for a one-line answer.
+// waitText names the longest wait, for a one-line answer.
 func (t *task) waitText() string {
-	for unit, w := range t.waits.now() {
-		text := fmt.Sprintf(": %s waits for %s", unit, w.What)
-		if w.Err != "" {
-			text += " (" + w.Err + ")"
-		}
-		return text
+	waits := t.waits.now()
+	units := inOrder(waits)
+	if len(units) == 0 {
+		return ""
 	}
-	return ""
+	w := waits[units[0]]
+	text := fmt.Sprintf(": %s waits for %s", units[0], w.What)
+	if w.Err != "" {
+		text += " (" + w.Err + ")"
+	}
+	return text
+}
+
+// inOrder are the units that wait, the longest wait first.
+func inOrder(waits map[string]wait) []string {
+	return slices.SortedFunc(maps.Keys(waits), func(a, b string) int {
+		return cmp.Or(waits[a].Since.Compare(waits[b].Since), cmp.Compare(a, b))
+	})
 }
 
 // status is what `meshtask status --json` prints.
