@@ -107,10 +107,21 @@ var (
 
 // once holds one lease until it is lost or refused (an error), or let go (nil).
 func (h *Holder) once(ctx context.Context, up func(), stop <-chan struct{}, limit <-chan time.Time) error {
-	c, r, err := h.take(ctx)
+	name := h.Name(ctx)
+	c, err := (&net.Dialer{Timeout: dialLimit}).DialContext(ctx, "tcp", h.Addr)
 	if err != nil {
 		return err
 	}
+	defer c.Close()
+	r, err := h.take(c, name)
+	if err != nil {
+		return err
+	}
+	return h.converse(ctx, c, r, up, stop, limit)
+}
+
+// converse follows the mesh until the lease has ended; c is closed then.
+func (h *Holder) converse(ctx context.Context, c net.Conn, r *bufio.Reader, up func(), stop <-chan struct{}, limit <-chan time.Time) error {
 	said, over := make(chan message), make(chan struct{})
 	go func() {
 		defer close(said)
@@ -185,24 +196,15 @@ func (h *Holder) stopSignal(n int) syscall.Signal {
 	return syscall.SIGTERM
 }
 
-// take dials, upgrades and says who we are.
-func (h *Holder) take(ctx context.Context) (net.Conn, *bufio.Reader, error) {
-	name := h.Name(ctx)
-	c, err := (&net.Dialer{Timeout: dialLimit}).DialContext(ctx, "tcp", h.Addr)
-	if err != nil {
-		return nil, nil, err
-	}
+// take upgrades the connection and says who we are.
+func (h *Holder) take(c net.Conn, name string) (*bufio.Reader, error) {
 	limited := &io.LimitedReader{R: c, N: answerSize}
 	r := bufio.NewReaderSize(limited, lineLimit)
-	if err = h.greet(c, r, name); err == nil {
-		limited.N = math.MaxInt64
-		err = c.SetDeadline(time.Time{})
+	if err := h.greet(c, r, name); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		_ = c.Close()
-		return nil, nil, err
-	}
-	return c, r, nil
+	limited.N = math.MaxInt64
+	return r, c.SetDeadline(time.Time{})
 }
 
 // answerSize is more than the answer to an upgrade has.
