@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"meshtask/internal/journal"
 	"meshtask/internal/printable"
@@ -142,7 +144,7 @@ func (r rule) expand(text string, s symptom, found []string) string {
 		case "unit":
 			return s.unit
 		case "hint":
-			return s.hint
+			return sentence(s.hint)
 		case "code":
 			return fmt.Sprint(s.code)
 		}
@@ -151,6 +153,19 @@ func (r rule) expand(text string, s symptom, found []string) string {
 		}
 		return ""
 	})
+}
+
+// sentence makes a sentence of a unit's hint, which is a clause.
+func sentence(hint string) string {
+	if hint == "" {
+		return ""
+	}
+	r, n := utf8.DecodeRuneInString(hint)
+	hint = string(unicode.ToUpper(r)) + hint[n:]
+	if strings.ContainsAny(hint[len(hint)-1:], ".?!") {
+		return hint
+	}
+	return hint + "."
 }
 
 // clip makes one line that is not endless.

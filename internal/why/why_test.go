@@ -131,14 +131,14 @@ func TestALiveTaskWaits(t *testing.T) {
 	}}
 	want := `The task has waited 41 s for envoy.
 Envoy is connected, but its listener was refused: "public_listener: Proto constraint validation failed".
-Fix: look at envoy_public_listener_json and the other listener settings of proxy.config, and at the version of Envoy.
+Fix: Check envoy_public_listener_json and the other listener settings in proxy.config, and the version of Envoy.
 (rule xds-listener-rejected; seen at 42.0 s)
 `
 	if got := Explain(f).String(); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 	f.Waits = map[string]Wait{"envoy": {What: "envoy to listen", Since: begin, Err: "state X: something new", Hint: "try this"}}
-	if got := Explain(f); got.Rule != "envoy-not-ready" || got.Fix != "try this" || !strings.Contains(got.Cause, "something new") {
+	if got := Explain(f); got.Rule != "envoy-not-ready" || got.Fix != "Try this." || !strings.Contains(got.Cause, "something new") {
 		t.Errorf("%+v", got)
 	}
 	f.Waits = map[string]Wait{}
