@@ -1,6 +1,9 @@
 package journal
 
 import (
+	"bytes"
+	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -8,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // hung is a disk that takes nothing until it is let go.
@@ -51,11 +56,12 @@ func TestTheTimelineIsBoundedAndKeepsItsEnd(t *testing.T) {
 	}
 	j := New(time.Now(), marks(), f.Write)
 	flood := func() {
-		long := strings.Repeat("lease ", 500)
-		for range 2 * maxFile / len(long) {
-			j.Add("app", Step, long)
-			for len(f.lines) > maxQueue/2 { // the disk is not what is tested
-				runtime.Gosched()
+		for _, detail := range []string{strings.Repeat("lease ", 500), "lease"} { // until not even a short one has room
+			for range maxFile / 2500 {
+				j.Add("app", Step, detail)
+				for len(f.lines) > maxQueue/2 { // the disk is not what is tested
+					runtime.Gosched()
+				}
 			}
 		}
 	}
@@ -82,6 +88,27 @@ func TestTheTimelineIsBoundedAndKeepsItsEnd(t *testing.T) {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("the end lacks %s", want)
 		}
+	}
+}
+
+// Whatever happens next, a kill included, what is there is of this life.
+func TestARecordBeginsAnew(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{TimelineFile, SummaryFile} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("an earlier life"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := Create(folder(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close(nil, generous)
+	if text, err := os.ReadFile(filepath.Join(dir, TimelineFile)); err != nil || len(text) > 0 {
+		t.Errorf("the timeline holds %q, %v", text, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, SummaryFile)); !os.IsNotExist(err) {
+		t.Errorf("the summary is there: %v", err)
 	}
 }
 
@@ -130,3 +157,51 @@ func TestNoMarkOfTheWayUpIsReachedInAShutdown(t *testing.T) {
 		t.Errorf("%d entries", n)
 	}
 }
+
+// What is written is read back, whatever a unit says.
+func FuzzWhatIsWrittenIsRead(f *testing.F) {
+	f.Add("app", uint(6), "joined", "result", "verified")
+	f.Add("lease\n{\"event\":\"exit\"}", uint(0), "\x1b]0;PWN\a", "@module", "meshtask")
+	f.Add("  meshtask: ", uint(10), "\xff\xfe\u202e", "event", strings.Repeat("x", 2*maxLine))
+	f.Fuzz(func(t *testing.T, unit string, event uint, detail, key, value string) {
+		events := []string{Start, Ready, Stop, Ended, Killed, Restart, Step, Waiting, Mark, Shutdown, Exit}
+		if unit == "" || strings.ToValidUTF8(unit, "") == "" {
+			return // no unit has no name
+		}
+		var want []byte
+		var text bytes.Buffer
+		file := newFile(folder(t.TempDir()), closer{&text})
+		j := New(time.Now(), nil, file.Write, func(e Entry) {
+			line, err := json.Marshal(e)
+			if err == nil && len(line) > maxLine {
+				line, err = json.Marshal(shortened(e))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			want = line
+		})
+		j.Add(unit, events[event%uint(len(events))], detail, key, value)
+		if err := file.Close(nil, generous); err != nil {
+			if len(want) > maxLine { // a unit or a key of that length
+				return
+			}
+			t.Fatal(err)
+		}
+		record, err := Read(&text)
+		if err != nil || record.Unused != 0 || len(record.Entries) != 1 {
+			t.Fatalf("%q was read as %+v, %v", want, record, err)
+		}
+		var written Entry
+		if err := json.Unmarshal(want, &written); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(written, record.Entries[0]); diff != "" {
+			t.Errorf("(-written +read) %s", diff)
+		}
+	})
+}
+
+type closer struct{ io.Writer }
+
+func (closer) Close() error { return nil }

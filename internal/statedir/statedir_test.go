@@ -200,7 +200,8 @@ func TestASecondInstanceIsRefusedByItsPid(t *testing.T) {
 	}
 	for _, text := range []string{"\x1b]0;PWN\a 1\n", "-1", "", strings.Repeat("9", 100)} {
 		must(t, os.WriteFile(d.Path("lock"), []byte(text), 0o600))
-		if _, err := Open([]string{dir}, nil); !errors.Is(err, ErrHeld) || strings.Contains(err.Error(), "pid") {
+		want := ErrHeld.Error() + ": " + dir + " is held by a live meshtask: give each task its own --dir"
+		if _, err := Open([]string{dir}, nil); err == nil || err.Error() != want {
 			t.Errorf("lock %q: got %q, want no pid", text, err)
 		}
 	}
