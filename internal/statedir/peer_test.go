@@ -2,6 +2,7 @@ package statedir
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -15,7 +16,12 @@ import (
 func TestMain(m *testing.M) {
 	if path := os.Getenv("OPEN_AS_STRANGER"); path != "" {
 		_, err := os.OpenFile(path, os.O_RDWR, 0)
-		os.Stdout.WriteString(err.Error())
+		fmt.Println(err)
+		return
+	}
+	if dirs := os.Getenv("OPEN_DIRS_AS_STRANGER"); dirs != "" {
+		_, err := Open(strings.Split(dirs, ":"), func(err error) { fmt.Println("TOLD", err) })
+		fmt.Println(err)
 		return
 	}
 	os.Exit(m.Run())
@@ -97,18 +103,27 @@ func TestAnotherUserCannotTakeOurLock(t *testing.T) {
 	top := t.TempDir()
 	must(t, os.Chmod(filepath.Dir(top), 0o755), os.Chmod(top, 0o755))
 	d := open(t, filepath.Join(top, "state"))
+	if out := asStranger(t, "OPEN_AS_STRANGER="+d.Path("lock")); !strings.Contains(out, "permission denied") {
+		t.Errorf("he got %q", out)
+	}
+}
+
+// asStranger runs the test binary as another user: see TestMain.
+func asStranger(t *testing.T, env string) string {
+	t.Helper()
+	dir := t.TempDir()
+	must(t, os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(dir, 0o755))
 	exe, err := os.Executable()
 	must(t, err)
-	self := filepath.Join(top, "self.test") // where another user may execute it
+	self := filepath.Join(dir, "self.test") // where another user may execute it
 	text, err := os.ReadFile(exe)
 	must(t, err, os.WriteFile(self, text, 0o755))
 	cmd := exec.Command(self)
-	cmd.Dir = "/"
-	cmd.Env = []string{"OPEN_AS_STRANGER=" + d.Path("lock")}
+	cmd.Dir, cmd.Env = "/", []string{env}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: stranger, Gid: stranger}}
-	out, err := cmd.Output()
-	must(t, err)
-	if !strings.Contains(string(out), "permission denied") {
-		t.Errorf("he got %q", out)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
 	}
+	return string(out)
 }

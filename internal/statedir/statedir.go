@@ -125,7 +125,11 @@ func private(fd *os.File, path string) error {
 	if err := unix.Fstat(int(fd.Fd()), &st); err != nil {
 		return &os.PathError{Op: "stat", Path: path, Err: err}
 	}
-	if int(st.Uid) != os.Geteuid() {
+	switch {
+	case int(st.Uid) == os.Geteuid():
+	case st.Uid == 0: // no stranger, and no use to us: not worth a warning
+		return &os.PathError{Op: "take", Path: path, Err: fmt.Errorf("it belongs to root, and we run as uid %d: %w", os.Geteuid(), os.ErrPermission)}
+	default:
 		return &StrangeError{path, fmt.Sprintf("belongs to uid %d, and we run as uid %d", st.Uid, os.Geteuid())}
 	}
 	if st.Mode&0o7777 != 0o700 {
