@@ -109,6 +109,7 @@ func directions() []direction {
 		{dir: "internal/servicename", only: []string{}},
 		{dir: "internal/printable", only: []string{}},
 		{dir: "internal/jsontree", only: []string{}},
+		{dir: "internal/consulapi", only: []string{"github.com/hashicorp/consul/api"}},
 		{dir: "internal/linewriter", only: []string{"golang.org/x/sys/"}},
 		{dir: "internal/plan", bars: []bar{noProcess, {"meshtask/internal/journal", "what will run, not what ran"}, {"meshtask/internal/admin", "it asks nobody"}}},
 		{dir: "internal/taskdef", bars: []bar{noProcess, {"meshtask/internal/journal", "bytes to bytes"}, {"meshtask/internal/admin", "bytes to bytes"}}},

@@ -4,12 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"net/netip"
 	"strings"
 	"time"
 
 	"github.com/hashicorp/consul/api"
+
+	"meshtask/internal/consulapi"
 )
 
 // Server is the Consul server that a controller asks, as CONSUL_HTTP_ADDR,
@@ -40,18 +41,7 @@ func (s Server) Client() (client *api.Client, warning string, err error) {
 	if err != nil {
 		return nil, "", errors.New("CONSUL_CACERT_PEM: not a PEM certificate")
 	}
-	transport := &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
-		TLSHandshakeTimeout: 5 * time.Second,
-		TLSClientConfig:     tls,
-		MaxIdleConnsPerHost: 10,
-		IdleConnTimeout:     time.Minute,
-	}
-	client, err = api.NewClient(&api.Config{Address: s.Address, Token: s.Token, HttpClient: &http.Client{
-		Transport:     bounded{transport},
-		Timeout:       clientLimit,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}})
+	client, _, err = consulapi.New(consulapi.Config{Address: s.Address, Token: s.Token, TLS: tls, Call: clientLimit, MaxAnswer: answerLimit, MaxIdle: 10})
 	if err != nil {
 		return nil, "", fmt.Errorf("CONSUL_HTTP_ADDR: %w", err)
 	}
@@ -91,15 +81,4 @@ func hostOf(rest string) string {
 func onThisMachine(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
-}
-
-// bounded ends answers that are longer than answerLimit: the library reads them whole.
-type bounded struct{ http.RoundTripper }
-
-func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
-	answer, err := b.RoundTripper.RoundTrip(r)
-	if err == nil {
-		answer.Body = http.MaxBytesReader(nil, answer.Body, answerLimit)
-	}
-	return answer, err
 }

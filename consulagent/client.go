@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
-	"net/url"
-	"strconv"
 	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/consul/api"
+
+	"meshtask/internal/consulapi"
 )
 
 // ClientConfig is what a Client needs; only Address is required by all of its methods.
@@ -34,9 +35,11 @@ type ClientConfig struct {
 // Client speaks to a task's agent. Its methods may be called side by side; each call ends
 // with its ctx, or after Timeout.
 type Client struct {
-	cfg  ClientConfig
-	conn *connection
-	sent atomic.Bool
+	cfg      ClientConfig
+	api      *api.Client
+	carrier  *http.Client // of the calls of api
+	unusable error        // why there is no api
+	sent     atomic.Bool
 }
 
 // NewClient sets the defaults. It does not connect.
@@ -53,63 +56,79 @@ func NewClient(cfg ClientConfig) *Client {
 	if cfg.Waiting == nil {
 		cfg.Waiting = func(string, string, string) {}
 	}
-	return &Client{cfg: cfg, conn: connect(cfg.Address, cfg.Timeout)}
+	c := &Client{cfg: cfg}
+	c.api, c.carrier, c.unusable = consulapi.New(consulapi.Config{Address: cfg.Address, Dial: cfg.Timeout})
+	return c
 }
 
 // Close drops idle connections.
-func (c *Client) Close() { c.conn.close() }
+func (c *Client) Close() { c.carrier.CloseIdleConnections() }
 
-// scope is the registration's namespace and partition, which only Consul Enterprise takes.
-func (c *Client) scope() url.Values {
-	q := url.Values{}
-	if ns := c.cfg.Registration.Namespace; ns != "" {
-		q.Set("ns", ns)
-	}
-	if p := c.cfg.Registration.Partition; p != "" {
-		q.Set("partition", p)
-	}
-	return q
+// options are those of every call: the token, and namespace and partition, which only
+// Consul Enterprise takes.
+func (c *Client) options(token string) *api.QueryOptions {
+	return &api.QueryOptions{Token: token, Namespace: c.cfg.Registration.Namespace, Partition: c.cfg.Registration.Partition}
 }
 
-func (c *Client) get(ctx context.Context, path string, query url.Values, out any) (http.Header, error) {
-	return c.conn.do(ctx, call{method: http.MethodGet, path: path, token: c.cfg.Token(), query: query, out: out})
-}
-
-func (c *Client) put(ctx context.Context, path string, query url.Values, body any) error {
-	_, err := c.conn.do(ctx, call{method: http.MethodPut, path: path, token: c.cfg.Token(), query: query, body: body})
-	return err
+// call makes one call, within Timeout at most.
+func (c *Client) call(ctx context.Context, token string, do func(q *api.QueryOptions) error) error {
+	if c.unusable != nil {
+		return c.unusable
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	defer cancel()
+	return answered(do(c.options(token).WithContext(ctx)))
 }
 
 // Leader is the leader that the agent's servers know of, "" when there is none now. An
 // agent that has not joined answers with an error.
 func (c *Client) Leader(ctx context.Context) (string, error) {
 	var leader string
-	_, err := c.get(ctx, "/v1/status/leader", nil, &leader)
+	err := c.call(ctx, c.cfg.Token(), func(q *api.QueryOptions) (err error) {
+		leader, err = c.api.Status().LeaderWithQueryOptions(q)
+		return err
+	})
 	return leader, err
 }
 
 // Answers says whether the agent answers at all: the error is that of a call without an
 // answer. It asks for what needs neither a server nor a token.
 func (c *Client) Answers(ctx context.Context) error {
-	_, err := c.conn.do(ctx, call{method: http.MethodGet, path: "/"})
-	if _, answered := errors.AsType[*StatusError](err); answered {
-		return nil
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.cfg.Address+"/", nil)
+	if err != nil {
+		return err
 	}
-	return err
+	answer, err := c.carrier.Do(req)
+	if err != nil {
+		return answered(err)
+	}
+	_, err = io.Copy(io.Discard, answer.Body) // so that the connection is kept
+	return errors.Join(err, answer.Body.Close())
 }
 
 // Sidecar is the sidecar as the agent has it, its Proxy.Config merged with the central
 // defaults.
 func (c *Client) Sidecar(ctx context.Context) (*api.AgentService, error) {
 	id := c.cfg.Registration.ProxyID()
-	var s api.AgentService
-	if _, err := c.get(ctx, "/v1/agent/service/"+url.PathEscape(id), c.scope(), &s); err != nil {
+	s, err := c.service(ctx, id)
+	if err != nil {
 		return nil, c.explain(err)
 	}
 	if s.Proxy == nil {
 		return nil, fmt.Errorf("%s is registered as something else than a proxy", id)
 	}
-	return &s, nil
+	return s, nil
+}
+
+// service is a service as the agent has it.
+func (c *Client) service(ctx context.Context, id string) (s *api.AgentService, err error) {
+	err = c.call(ctx, c.cfg.Token(), func(q *api.QueryOptions) (err error) {
+		s, _, err = c.api.Agent().Service(id, q)
+		return err
+	})
+	return s, err
 }
 
 // Checks are the statuses of all checks that the agent knows, by check ID.
@@ -126,32 +145,35 @@ func (c *Client) Checks(ctx context.Context) (map[string]string, error) {
 }
 
 func (c *Client) checks(ctx context.Context) (checks map[string]*api.AgentCheck, err error) {
-	_, err = c.get(ctx, "/v1/agent/checks", c.scope(), &checks)
+	err = c.call(ctx, c.cfg.Token(), func(q *api.QueryOptions) (err error) {
+		checks, err = c.api.Agent().ChecksWithFilterOpts("", q)
+		return err
+	})
 	return checks, err
 }
 
 // UpdateTTL sets a TTL check: passing, warning or critical. nil means that the agent has
 // it, and the servers too if they could be reached.
 func (c *Client) UpdateTTL(ctx context.Context, checkID, status, output string) error {
-	err := c.put(ctx, "/v1/agent/check/update/"+url.PathEscape(checkID), c.scope(),
-		map[string]string{"Status": status, "Output": output})
-	return c.explain(err)
+	return c.explain(c.call(ctx, c.cfg.Token(), func(q *api.QueryOptions) error {
+		return c.api.Agent().UpdateTTLOpts(checkID, output, status, q)
+	}))
 }
 
 // Maintenance turns the maintenance mode of a service on, with a reason, or off.
 func (c *Client) Maintenance(ctx context.Context, serviceID string, on bool, reason string) error {
-	q := c.scope()
-	q.Set("enable", strconv.FormatBool(on))
-	if on {
-		q.Set("reason", reason)
-	}
-	return c.explain(c.put(ctx, "/v1/agent/service/maintenance/"+url.PathEscape(serviceID), q, nil))
+	return c.explain(c.call(ctx, c.cfg.Token(), func(q *api.QueryOptions) error {
+		if on {
+			return c.api.Agent().EnableServiceMaintenanceOpts(serviceID, reason, q)
+		}
+		return c.api.Agent().DisableServiceMaintenanceOpts(serviceID, q)
+	}))
 }
 
 // AddListenerCheck adds the sidecar's check of its public listener, passing.
 func (c *Client) AddListenerCheck(ctx context.Context) error {
 	check := c.cfg.Registration.ListenerCheck()
-	if err := c.put(ctx, "/v1/agent/check/register", c.scope(), check); err != nil {
+	if err := c.call(ctx, c.cfg.Token(), func(q *api.QueryOptions) error { return c.api.Agent().CheckRegisterOpts(check, q) }); err != nil {
 		return fmt.Errorf("add the check of the public listener: %w", c.explain(err))
 	}
 	return nil
@@ -162,7 +184,7 @@ func (c *Client) AddListenerCheck(ctx context.Context) error {
 // so until its next probe, up to ten seconds on. To register what is there changes nothing.
 func (c *Client) RenewListenerCheck(ctx context.Context) error {
 	id := c.cfg.Registration.ListenerCheck().ID
-	err := c.put(ctx, "/v1/agent/check/deregister/"+url.PathEscape(id), c.scope(), nil)
+	err := c.call(ctx, c.cfg.Token(), func(q *api.QueryOptions) error { return c.api.Agent().CheckDeregisterOpts(id, q) })
 	if err != nil && !status(err, http.StatusNotFound) {
 		return fmt.Errorf("renew the check of the public listener: %w", c.explain(err))
 	}
@@ -188,8 +210,10 @@ func (c *Client) RemoveFromCatalog(ctx context.Context) error {
 
 func (c *Client) deregister(ctx context.Context, what api.CatalogDeregistration, token string) error {
 	what.Namespace, what.Partition = c.cfg.Registration.Namespace, c.cfg.Registration.Partition
-	_, err := c.conn.do(ctx, call{method: http.MethodPut, path: "/v1/catalog/deregister", token: token, body: what})
-	return err
+	return c.call(ctx, token, func(q *api.QueryOptions) error {
+		_, err := c.api.Catalog().Deregister(&what, (&api.WriteOptions{Token: token}).WithContext(q.Context()))
+		return err
+	})
 }
 
 // node is the agent's node name. /v1/agent/self, which would tell, is closed to a task's
@@ -213,19 +237,20 @@ func (c *Client) node(ctx context.Context) (string, error) {
 // listed says whether the servers' catalog has the node, by the leader's word. A token
 // that may not read the node is an error: all would look gone to it.
 func (c *Client) listed(ctx context.Context, node, token string) (bool, error) {
-	q := url.Values{"consistent": {""}}
-	if p := c.cfg.Registration.Partition; p != "" {
-		q.Set("partition", p)
-	}
 	var found *api.CatalogNode
-	header, err := c.conn.do(ctx, call{method: http.MethodGet, path: "/v1/catalog/node/" + url.PathEscape(node), token: token, query: q, out: &found})
+	var meta *api.QueryMeta
+	err := c.call(ctx, token, func(q *api.QueryOptions) (err error) {
+		q.RequireConsistent, q.Namespace = true, "" // nodes have none
+		found, meta, err = c.api.Catalog().Node(node, q)
+		return err
+	})
 	if err != nil {
 		return false, err
 	}
 	if found != nil && found.Node != nil {
 		return true, nil
 	}
-	if header.Get("X-Consul-Results-Filtered-By-ACLs") == "true" {
+	if meta.ResultsFilteredByACLs {
 		return false, errors.New("the token may not read the node (node:read)")
 	}
 	return false, nil

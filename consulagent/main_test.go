@@ -114,6 +114,9 @@ func (f *fakeServers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		switch a := answer.(type) {
 		case int:
 			w.WriteHeader(a)
+			if a == http.StatusOK {
+				_, _ = w.Write([]byte("{}"))
+			}
 		case string:
 			code := 500
 			if rest, ok := strings.CutPrefix(a, "403 "); ok {
@@ -132,6 +135,7 @@ func (f *fakeServers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var out any = map[string]any{}
+	w.Header().Set("X-Consul-LastContact", "0") // as real ones do; without it the library reads no other
 	switch {
 	case r.URL.Path == "/v1/status/leader":
 		out = f.leader

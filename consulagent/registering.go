@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/hashicorp/consul/api"
@@ -65,7 +64,9 @@ func (c *Client) register(ctx context.Context, token string, hold bool) error {
 		if err := c.retry(ctx, ends, "the agent to register "+s.ID, func() error {
 			ctx, cancel := outlive(ctx)
 			defer cancel()
-			_, err := c.conn.do(ctx, call{method: http.MethodPut, path: "/v1/agent/service/register", token: token, query: c.scope(), body: s})
+			err := c.call(ctx, token, func(q *api.QueryOptions) error {
+				return c.api.Agent().ServiceRegisterOpts(s, api.ServiceRegisterOpts{Token: token}.WithContext(q.Context()))
+			})
 			if !unregistered(err) {
 				c.sent.Store(true)
 			}
@@ -91,7 +92,7 @@ func (c *Client) Sent() bool { return c.sent.Load() }
 
 // unregistered: the agent has refused the call, or could not even be dialled.
 func unregistered(err error) bool {
-	if e, ok := errors.AsType[*StatusError](err); ok {
+	if e, ok := errors.AsType[api.StatusError](err); ok {
 		return e.Code < http.StatusInternalServerError
 	}
 	e, ok := errors.AsType[*net.OpError](err)
@@ -131,12 +132,19 @@ func (c *Client) awaitToken(ctx context.Context, end time.Time, token string) (a
 // Accessor is the accessor ID of a token, by the servers' word; "" where ACLs are off. A
 // token that they do not know (yet) is an error.
 func (c *Client) Accessor(ctx context.Context, token string) (string, error) {
-	var self struct{ AccessorID string }
-	_, err := c.conn.do(ctx, call{method: http.MethodGet, path: "/v1/acl/token/self", token: token, query: url.Values{"stale": {""}}, out: &self})
-	if status(err, http.StatusUnauthorized) { // "ACL support disabled"
+	var self *api.ACLToken
+	err := c.call(ctx, token, func(q *api.QueryOptions) (err error) {
+		q.AllowStale = true
+		self, _, err = c.api.ACL().TokenReadSelf(q)
+		return err
+	})
+	switch {
+	case status(err, http.StatusUnauthorized): // "ACL support disabled"
 		return "", nil
+	case err != nil:
+		return "", err
 	}
-	return self.AccessorID, err
+	return self.AccessorID, nil
 }
 
 // deadlines end the tries of something that fails because a token is not known, or for any
@@ -185,7 +193,7 @@ func (c *Client) retry(ctx context.Context, ends deadlines, what string, try fun
 
 // refused: to ask again would not help.
 func refused(err error) bool {
-	e, ok := errors.AsType[*StatusError](err)
+	e, ok := errors.AsType[api.StatusError](err)
 	return ok && (denied(err) || e.Code == http.StatusBadRequest)
 }
 
@@ -217,13 +225,13 @@ func (c *Client) Deregister(ctx context.Context) (Result, error) {
 func (c *Client) withdraw(ctx context.Context) (again bool, err error) {
 	ids := []string{c.cfg.Registration.ProxyID(), c.cfg.Registration.ServiceID()}
 	for _, id := range ids {
-		err := c.put(ctx, "/v1/agent/service/deregister/"+url.PathEscape(id), c.scope(), nil)
+		err := c.call(ctx, c.cfg.Token(), func(q *api.QueryOptions) error { return c.api.Agent().ServiceDeregisterOpts(id, q) })
 		if err != nil && !status(err, http.StatusNotFound) {
 			return false, fmt.Errorf("deregister %s: %w", id, c.explain(err))
 		}
 	}
 	for _, id := range ids {
-		_, err := c.get(ctx, "/v1/agent/service/"+url.PathEscape(id), c.scope(), nil)
+		_, err := c.service(ctx, id)
 		switch {
 		case err == nil:
 			return true, fmt.Errorf("the agent still has %s", id)
@@ -236,10 +244,13 @@ func (c *Client) withdraw(ctx context.Context) (again bool, err error) {
 
 // gone looks for service and sidecar in the servers' catalog.
 func (c *Client) gone(ctx context.Context, node string) (Result, error) {
-	q := c.scope()
-	q.Set("consistent", "")
-	var list api.CatalogNodeServiceList
-	header, err := c.get(ctx, "/v1/catalog/node-services/"+url.PathEscape(node), q, &list)
+	var list *api.CatalogNodeServiceList
+	var meta *api.QueryMeta
+	err := c.call(ctx, c.cfg.Token(), func(q *api.QueryOptions) (err error) {
+		q.RequireConsistent = true
+		list, meta, err = c.api.Catalog().NodeServiceList(node, q)
+		return err
+	})
 	if err != nil {
 		return Unverified, fmt.Errorf("cannot look into the catalog: %w", c.explain(err))
 	}
@@ -248,7 +259,7 @@ func (c *Client) gone(ctx context.Context, node string) (Result, error) {
 			return Unverified, fmt.Errorf("the catalog still has %s", id)
 		}
 	}
-	if list.Node == nil && header.Get("X-Consul-Results-Filtered-By-ACLs") == "true" {
+	if list.Node == nil && meta.ResultsFilteredByACLs {
 		return Unverified, errors.New("cannot look into the catalog: the token may not read the node (node:read)")
 	}
 	return Verified, nil

@@ -7,11 +7,13 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/hashicorp/consul/api"
 )
 
 // The last look is at the end of a wait, however short, and not the last pause before it.
 func TestRetryLooksAtTheEnd(t *testing.T) {
-	unknown := &StatusError{Code: http.StatusForbidden, Text: "ACL not found"}
+	unknown := refusal{api.StatusError{Code: http.StatusForbidden, Body: "ACL not found"}}
 	for name, c := range map[string]struct {
 		wait, good, took time.Duration
 		err              error
@@ -22,7 +24,7 @@ func TestRetryLooksAtTheEnd(t *testing.T) {
 		"good at the end":          {wait: 90 * time.Second, good: 90 * time.Second, took: 90 * time.Second, err: unknown},
 		"never known":              {wait: time.Second, good: time.Hour, took: time.Second, err: unknown, fails: "not known to Consul (yet)"},
 		"never reached, long wait": {wait: 3 * time.Minute, good: time.Hour, took: 3 * time.Minute, err: errors.New("refused"), fails: "refused, after 3m0s"},
-		"denied":                   {wait: time.Hour, good: time.Hour, err: &StatusError{Code: http.StatusForbidden, Text: "Permission denied"}, fails: "service:write"},
+		"denied":                   {wait: time.Hour, good: time.Hour, err: refusal{api.StatusError{Code: http.StatusForbidden, Body: "Permission denied"}}, fails: "service:write"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -212,10 +212,10 @@ func (p *Process) live(ctx context.Context, c *Child, stop <-chan struct{}) (lef
 	case <-c.Done():
 		return max(0, grace-time.Since(begun)), true, nil
 	case <-budget.C:
-		return 0, true, p.kill(ctx, c, fmt.Sprintf("%v after %s", grace, signalName(sig)))
-	case <-ctx.Done():
-		return 0, true, p.kill(ctx, c, "at once")
+	case <-ctx.Done(): // the task's budget, which may end with ours, or somebody in a hurry
+		grace = time.Since(begun).Round(time.Millisecond)
 	}
+	return 0, true, p.kill(ctx, c, fmt.Sprintf("%v after %s", grace, signalName(sig)))
 }
 
 func (p *Process) kill(ctx context.Context, c *Child, when string) error {
