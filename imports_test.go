@@ -114,6 +114,9 @@ func directions() []direction {
 		{dir: "internal/plan", bars: []bar{noProcess, {"meshtask/internal/journal", "what will run, not what ran"}, {"meshtask/internal/admin", "it asks nobody"}}},
 		{dir: "internal/taskdef", bars: []bar{noProcess, {"meshtask/internal/journal", "bytes to bytes"}, {"meshtask/internal/admin", "bytes to bytes"}}},
 		{dir: "internal/awssdk", bars: append(above("settings and errors of the SDK, nothing else"), noProcess)},
+		{dir: "internal/token", bars: []bar{noProcess, {"meshtask/lifecycle", engine}, {"meshtask/internal/config", edge}, {"meshtask/internal/plan", edge},
+			{"meshtask/internal/journal", "facts travel by callbacks"}, {"meshtask/internal/admin", "facts travel by callbacks"},
+			{"meshtask/consulagent", "what uses a token is the task's"}, {"meshtask/envoy", "what uses a token is the task's"}, {"meshtask/health", "what uses a token is the task's"}}},
 		{dir: "internal/secret", bars: append(above("a reader of references, nothing else"), noProcess)},
 	}
 }

@@ -30,16 +30,13 @@ func (t *task) agentRunner(env []string) lifecycle.Runner {
 		return supervisor.Report(supervisor.Watch(ext, alive), t.joined, down)
 	}
 	agent := consulagent.New(consulagent.Config{
-		Path: m.consul, Agent: t.agentConfig, File: t.dir.Path("consul.json"), Write: t.dir.Write, Env: env, Token: t.serviceToken,
+		Path: m.consul, Agent: t.agentConfig, File: t.dir.Path("consul.json"), Write: t.dir.Write, Env: env, Token: t.tokens.Service,
 		JoinTimeout: c.JoinTimeout.Duration, GiveUp: giveUp, Start: t.sup, Output: t.childOutput("consul-agent", hclog.Trace),
 		Note: t.note(lifecycle.ConsulAgent), Waiting: waiting, Grace: t.grace(lifecycle.ConsulAgent), Log: t.log.Named("consul-agent"),
 		Hasty: t.cfg.Mode == config.Job,
 	})
 	kept := t.restarted(lifecycle.ConsulAgent, supervisor.Report(supervisor.Watch(agent, alive), t.joined, down), c.Restart)
-	if l := t.cfg.ACL.Login; l != nil && l.AgentMethod != "" {
-		return &agentLogin{agent: kept, cfg: t.cfg, into: &t.tokens, waiting: waiting, log: t.log}
-	}
-	return kept
+	return t.tokens.ForAgent(kept, waiting)
 }
 
 // renewLimit bounds two calls to the agent on this machine.
@@ -68,20 +65,20 @@ func (t *task) joined() {
 
 // agentConfig is asked at each start, when the secrets are there.
 func (t *task) agentConfig() (consulagent.AgentConfig, error) {
-	c, k := t.cfg.ConsulAgent, &t.tokens
+	c, k := t.cfg.ConsulAgent, t.tokens
 	p := c.Ports
 	a := consulagent.AgentConfig{
 		NodeName: c.NodeName, Datacenter: c.Datacenter, Partition: c.Partition, DataDir: t.dir.Path(dataName),
 		BindAddress: c.BindAddress, ClientAddress: c.ClientAddr, RetryJoin: c.RetryJoin, LogLevel: c.LogLevel,
 		Ports: consulagent.Ports{HTTP: p.HTTP, HTTPS: p.HTTPS, GRPC: p.GRPC, GRPCTLS: p.GRPCTLS, SerfLAN: p.SerfLAN,
 			SerfWAN: p.SerfWAN, Server: p.Server, DNS: p.DNS},
-		GossipKey: k.of(c.GossipKey), ACLs: t.cfg.ACL.Enabled, AgentToken: k.agent(t.cfg.ACL.AgentToken), Extra: c.ExtraConfig,
+		GossipKey: k.Of(c.GossipKey), ACLs: t.cfg.ACL.Enabled, AgentToken: k.Agent(), Extra: c.ExtraConfig,
 	}
 	if ip := net.ParseIP(c.BindAddress); ip != nil && ip.IsUnspecified() {
 		a.AdvertiseAddress = t.cfg.Task.Address
 	}
 	if !c.CACert.IsZero() {
-		a.CAFile, a.CACert, a.AutoEncrypt, a.VerifyServerHostname = t.dir.Path("consul-ca.pem"), k.of(c.CACert), c.AutoEncrypt, c.VerifyServerHostname
+		a.CAFile, a.CACert, a.AutoEncrypt, a.VerifyServerHostname = t.dir.Path("consul-ca.pem"), k.Of(c.CACert), c.AutoEncrypt, c.VerifyServerHostname
 	}
 	return a, nil
 }

@@ -122,7 +122,7 @@ func (t *task) appEnv() []string {
 	for name, v := range t.cfg.App.Env {
 		value := v.Value
 		if !v.From.IsZero() {
-			value = t.tokens.of(v.From)
+			value = t.tokens.Of(v.From)
 		}
 		env = plan.Merge(env, name+"="+value)
 	}

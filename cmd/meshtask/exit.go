@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"meshtask/envoy"
+	"meshtask/internal/event"
 	"meshtask/lifecycle"
 	"meshtask/supervisor"
 )
@@ -57,6 +58,9 @@ type ending struct {
 func (e ending) code() int {
 	if g, ok := errors.AsType[*giveUp](e.cause.Err); ok {
 		return g.code
+	}
+	if c := event.CauseOf(e.cause.Err); c != nil && c.Code.Exit() != 0 {
+		return c.Code.Exit()
 	}
 	if _, ok := errors.AsType[*envoy.VersionError](e.cause.Err); ok {
 		return exitVersion

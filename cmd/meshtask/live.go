@@ -54,6 +54,9 @@ func (t *task) play(path string) (lifecycle.Outcome, error) {
 	if err := t.identify(); err != nil {
 		return lifecycle.Outcome{}, err
 	}
+	if t.tokens, err = t.secrets(); err != nil {
+		return lifecycle.Outcome{}, err
+	}
 	if err := t.resolveAlone(); err != nil {
 		return lifecycle.Outcome{}, err
 	}

@@ -114,7 +114,7 @@ func (t *task) wireMesh() error {
 	if t.cfg.ConsulAgent.External != "" {
 		node = ""
 	}
-	m.client = consulagent.NewClient(consulagent.ClientConfig{Address: plan.AgentHTTP(t.cfg), Node: node, Token: t.serviceToken,
+	m.client = consulagent.NewClient(consulagent.ClientConfig{Address: plan.AgentHTTP(t.cfg), Node: node, Token: t.tokens.Service,
 		TokenWait: t.cfg.ACL.Wait.Duration, Registration: m.reg, AccessorMeta: acl.MetaAccessor, Waiting: t.waits.of(string(lifecycle.MeshInit))})
 	if err := t.dir.Sub(dataName); err != nil {
 		return &giveUp{exitInternal, fmt.Errorf("the agent's data directory: %w", err)}
@@ -128,8 +128,7 @@ func (t *task) wireMesh() error {
 	}
 	env := plan.ConsulFree(plan.Scrub(t.w.env, t.cfg.SecretVariables()))
 	t.runners = map[lifecycle.Unit]lifecycle.Runner{
-		lifecycle.Token: &tokenUnit{cfg: t.cfg, env: t.w.lookup, waiting: t.waits.of(string(lifecycle.Token)), into: &t.tokens,
-			grace: t.grace(lifecycle.Token), log: t.log, renewal: t.renewal()},
+		lifecycle.Token: t.tokenUnit(),
 		lifecycle.MeshInit: &meshInit{client: m.client, grace: t.grace(lifecycle.MeshInit), note: t.note(lifecycle.MeshInit), log: t.log,
 			removed:   m.outOfCatalog.Store,
 			bootstrap: func() envoy.Bootstrap { return t.bootstrap(boot, env) }},
@@ -142,9 +141,6 @@ func (t *task) wireMesh() error {
 	return nil
 }
 
-// serviceToken is the token of registration, checks and Envoy.
-func (t *task) serviceToken() string { return t.tokens.service(t.cfg.ACL.ServiceToken) }
-
 func (t *task) envoyAdmin() string {
 	if a := t.cfg.Envoy.Admin; a != "" {
 		return a
@@ -155,7 +151,7 @@ func (t *task) envoyAdmin() string {
 func (t *task) bootstrap(dir *statedir.Dir, env []string) envoy.Bootstrap {
 	m := t.mesh
 	return envoy.Bootstrap{
-		Settings: envoy.Settings{ProxyID: m.reg.ProxyID(), XDS: plan.AgentGRPC(t.cfg), Token: t.serviceToken, Admin: t.envoyAdmin(),
+		Settings: envoy.Settings{ProxyID: m.reg.ProxyID(), XDS: plan.AgentGRPC(t.cfg), Token: t.tokens.Service, Admin: t.envoyAdmin(),
 			TokenFile: t.tokenFile(), Env: t.w.getenv, NoStatsTags: !t.cfg.Envoy.StatsTags},
 		File: dir.Path(bootstrapName), Put: dir.Write, PutToken: t.putToken,
 		Registered: t.registered, UseCommand: t.cfg.Envoy.Bootstrap == "consul",
@@ -174,7 +170,7 @@ func (t *task) envoyRunner(file string, env []string) lifecycle.Runner {
 		Path: t.mesh.envoy, Bootstrap: file, Admin: t.envoyAdmin(), Listen: plan.Listen(t.cfg), Concurrency: workers, LogLevel: c.LogLevel,
 		Drain: plan.EnvoyDrain(t.budget), ExtraArgs: c.ExtraArgs, Env: env, ReadyTimeout: c.ReadyTimeout.Duration, StrictVersion: c.StrictVersion,
 		Start: t.sup, Output: t.childOutput("envoy", hclog.Trace), Note: t.note(lifecycle.Envoy), Waiting: t.waits.of(string(lifecycle.Envoy)),
-		Grace: t.grace(lifecycle.Envoy), Log: t.log.Named("envoy"), Token: t.serviceToken,
+		Grace: t.grace(lifecycle.Envoy), Log: t.log.Named("envoy"), Token: t.tokens.Service,
 	})
 	up := func() { t.mesh.envoyHangs.Store(false); t.mesh.envoyUp.Store(true); t.mesh.sync.EnvoyUp() }
 	down := func() { t.mesh.envoyHangs.Store(false); t.mesh.envoyUp.Store(false); t.mesh.sync.EnvoyDown() }

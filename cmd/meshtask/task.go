@@ -18,6 +18,7 @@ import (
 	"meshtask/internal/journal"
 	"meshtask/internal/linewriter"
 	"meshtask/internal/statedir"
+	"meshtask/internal/token"
 	"meshtask/lifecycle"
 	"meshtask/supervisor"
 )
@@ -42,7 +43,7 @@ type task struct {
 	user    *supervisor.User // of the app; nil: ours
 	probed  string           // what app.ready.exec executes
 	mesh    *mesh            // nil without one of ours
-	tokens  tokens
+	tokens  *token.Tokens    // once the task knows who it is
 
 	// before runs ahead of T0, beside the signals, for `meshtask dev`; what it
 	// returns is called when the task has ended. nil: nothing.

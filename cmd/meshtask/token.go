@@ -5,127 +5,52 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
-	"time"
-
-	"github.com/hashicorp/go-hclog"
 
 	"meshtask/acl/iam"
+	"meshtask/envoy"
 	"meshtask/internal/config"
+	"meshtask/internal/ecs"
+	"meshtask/internal/journal"
 	"meshtask/internal/secret"
-	"meshtask/internal/secret/awsstore"
+	"meshtask/internal/token"
 	"meshtask/lifecycle"
 )
 
-// tokens is what the unit token has resolved; until it is ready all are empty.
-type tokens struct {
-	mu         sync.Mutex
-	values     map[secret.Ref]secret.String
-	login      iam.Token // of the service
-	agentLogin iam.Token // of the agent, where it has logged in
-	next       candidate
-}
-
-func (k *tokens) of(ref secret.Ref) string {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.values[ref].Reveal()
-}
-
-// service is the token of registration, checks and Envoy: that of the login,
-// else the configured one.
-func (k *tokens) service(ref secret.Ref) string {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return cmp.Or(k.login.SecretID.Reveal(), k.values[ref].Reveal())
-}
-
-// agent is the token of the agent: that of its login, else the configured one.
-func (k *tokens) agent(ref secret.Ref) string {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return cmp.Or(k.agentLogin.SecretID.Reveal(), k.values[ref].Reveal())
-}
-
-func (k *tokens) set(f func()) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	f()
-}
-
-// tokenUnit resolves every secret reference and logs in; it lives as long as
-// what it found is used, and logs out.
-type tokenUnit struct {
-	cfg     *config.Config
-	env     func(string) (string, bool)
-	waiting func(what, lastError, hint string)
-	grace   func() time.Duration
-	log     hclog.Logger
-	into    *tokens
-	renewal *renewal // nil: what was found stays
-}
-
-func (u *tokenUnit) Run(ctx context.Context, ready func(), stop <-chan struct{}) error {
-	resolve, cancel := context.WithCancel(ctx)
-	defer cancel()
-	release := onClose(stop, cancel) // a stop before everything is there ends the wait
-	client, err := u.resolve(resolve)
-	release()
-	if err != nil {
-		if resolve.Err() != nil {
-			return nil
-		}
-		return err
-	}
-	if !stopped(stop) {
-		ready()
-	}
-	u.renewal.until(ctx, stop)
-	u.logout(ctx, client)
-	return nil
-}
-
-// resolve reads the secrets, then logs in with what they gave. The client is
-// nil without a login.
-func (u *tokenUnit) resolve(ctx context.Context) (*iam.Client, error) {
-	var refs []secret.Ref
-	for _, r := range u.cfg.References() {
-		refs = append(refs, r.Ref)
-	}
-	values, err := secret.All(ctx, secret.Config{Env: u.env, Store: &awsstore.Store{}, Wait: u.cfg.ACL.Wait.Duration, Waiting: u.waiting}, refs...)
-	if err != nil {
-		return nil, fmt.Errorf("cannot resolve: %w", err)
-	}
-	u.into.set(func() { u.into.values = values })
-	if u.cfg.ACL.Login == nil {
-		return nil, nil
-	}
-	login := u.cfg.ACL.Login
-	client, err := loginClient(ctx, u.cfg, u.into.of(login.CACert), login.Method, u.waiting)
+// secrets makes the tokens of a task that knows who it is.
+func (t *task) secrets() (*token.Tokens, error) {
+	a := t.cfg.ACL
+	login, err := login(t.cfg)
 	if err != nil {
 		return nil, &giveUp{exitRegister, fmt.Errorf("acl.login: %w", err)}
 	}
-	token, err := logIn(ctx, client, u.cfg.ACL.Wait.Duration, u.log)
-	if err != nil {
-		client.Close()
-		return nil, &giveUp{exitRegister, err}
+	var refs []secret.Ref
+	for _, r := range t.cfg.References() {
+		refs = append(refs, r.Ref)
 	}
-	u.into.set(func() { u.into.login = token })
-	return client, nil
+	return token.New(token.Config{References: refs, Service: a.ServiceToken, Agent: a.AgentToken, Login: login,
+		Wait: a.Wait.Duration, Refresh: a.Refresh.Duration, Env: t.w.lookup, Log: t.log}), nil
 }
 
-// logout destroys the login's token, within the unit's share of the stop.
-func (u *tokenUnit) logout(ctx context.Context, client *iam.Client) {
-	if client == nil {
-		return
+// login is acl.login with what the task is.
+func login(cfg *config.Config) (*token.Login, error) {
+	l := cfg.ACL.Login
+	if l == nil {
+		return nil, nil
 	}
-	defer client.Close()
-	ctx, cancel := context.WithTimeout(ctx, u.grace())
-	defer cancel()
-	u.into.mu.Lock()
-	token := u.into.login
-	u.into.mu.Unlock()
-	logOut(ctx, client, token, u.log)
+	cluster, err := ecs.ClusterARN(cfg.Task.ARN, cfg.Task.Cluster)
+	if err != nil {
+		return nil, err
+	}
+	out := &token.Login{AgentMethod: l.AgentMethod, CACert: l.CACert, IAM: iam.Config{
+		Server: l.Server, Method: l.Method, Datacenter: l.Datacenter,
+		Partition: cmp.Or(l.Partition, cfg.Service.Partition, cfg.ConsulAgent.Partition),
+		TaskID:    cfg.Task.ID, Cluster: cluster, Meta: l.Meta, Region: l.Region,
+		STSEndpoint: l.STSEndpoint, ServerID: l.ServerIDHeaderValue, Entity: l.IncludeEntity,
+	}}
+	if arn, err := ecs.ParseARN(cfg.Task.ARN); err == nil {
+		out.Region = arn.Region
+	}
+	return out, nil
 }
 
 // resolveAlone resolves the references of app.env where there is no mesh, and
@@ -134,13 +59,61 @@ func (t *task) resolveAlone() error {
 	if t.cfg.Mode.Mesh() || len(t.cfg.References()) == 0 {
 		return nil
 	}
-	u := &tokenUnit{cfg: t.cfg, env: t.w.lookup, waiting: t.waits.of(string(lifecycle.Token)), into: &t.tokens, log: t.log}
 	err := t.during(func(ctx context.Context) error {
-		_, err := u.resolve(ctx)
-		return err
+		return t.tokens.Resolve(ctx, t.waits.of(string(lifecycle.Token)))
 	})
 	if _, asked := errors.AsType[*stopSignal](err); asked || err == nil {
 		return err
 	}
 	return &giveUp{exitSecret, err}
+}
+
+// tokenUnit makes the unit token.
+func (t *task) tokenUnit() lifecycle.Runner {
+	return &token.Unit{Tokens: t.tokens, Grace: t.grace(lifecycle.Token), Waiting: t.waits.of(string(lifecycle.Token)),
+		Renewal: &token.Renewal{
+			Up:       func() bool { return t.reached.Load() && !t.stopping.Load() && t.mesh.agentUp.Load() },
+			Accessor: t.mesh.client.Accessor,
+			Offered:  t.mesh.sync.Renew,
+		}}
+}
+
+// tokenName is where Envoy finds a service token that may change.
+const tokenName = "envoy-token.json"
+
+// tokenFile is the path of that file; "": the token may not change.
+func (t *task) tokenFile() string {
+	if !t.tokens.Changes() {
+		return ""
+	}
+	return t.dir.Path(tokenName)
+}
+
+func (t *task) putToken(doc []byte) error { return t.dir.Write(tokenName, doc) }
+
+// takeOver makes the token that was offered the service token of everything: of the
+// registration, of Envoy's next streams, and of our own calls. health-sync calls it between
+// two writes.
+func (t *task) takeOver(ctx context.Context) {
+	accessor, err := t.tokens.TakeOver(ctx, func(ctx context.Context, token string) error {
+		if err := t.mesh.client.Renew(ctx, token); err != nil {
+			return err
+		}
+		doc, err := envoy.TokenDocument(token)
+		if err != nil {
+			return err
+		}
+		return t.putToken(doc)
+	}, func(ctx context.Context) error {
+		if !t.mesh.listener.Load() {
+			return nil
+		}
+		return t.mesh.client.AddListenerCheck(ctx)
+	})
+	switch {
+	case err != nil:
+		t.log.Warn("the new service token is not used yet", "accessor", accessor, "error", err)
+	case accessor != "":
+		t.note(lifecycle.Token)(journal.Step, "renewed", "accessor", accessor)
+	}
 }

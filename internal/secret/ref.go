@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Ref is a parsed reference; the zero value is none.
@@ -68,6 +70,9 @@ func Parse(s string) (Ref, error) {
 
 // parseARN parses arn:partition:service:region:account:resource….
 func parseARN(s string) (Ref, error) {
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
+		return Ref{}, fmt.Errorf("a character in ARN %q that no ARN has", s)
+	}
 	f := strings.SplitN(s, ":", 6)
 	if len(f) < 6 {
 		return Ref{}, fmt.Errorf("incomplete ARN %q: want %s", s, Forms)

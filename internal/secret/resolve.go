@@ -31,6 +31,7 @@ var ErrNotYet = errors.New("not filled yet")
 
 // Refused says that a secret does not exist or may not be read.
 type Refused struct {
+	Kind   Kind   // of the reference, where it is not one to a store
 	Reason string // of the store; never the secret
 	Action string // the IAM action that the task role needs; empty where none helps
 }
@@ -172,11 +173,11 @@ func (c Config) ask(ctx context.Context, ref Ref, limit time.Duration) (String, 
 				return String(v), nil
 			}
 		}
-		return "", &Refused{Reason: "the variable is not set, or empty"}
+		return "", &Refused{Kind: Env, Reason: "the variable is not set, or empty"}
 	case File:
 		b, err := os.ReadFile(ref.Path)
 		if err != nil {
-			return "", &Refused{Reason: err.Error()}
+			return "", &Refused{Kind: File, Reason: err.Error()}
 		}
 		return value(ref, strings.TrimRight(string(b), "\r\n"))
 	case SecretsManager, SSM:

@@ -1,4 +1,4 @@
-package main
+package token
 
 import (
 	"bytes"
@@ -41,27 +41,27 @@ func (v *vault) put(value string, err error) {
 type renewing struct {
 	vault
 	up, known bool
-	offers    []candidate
+	tokens    *Tokens
+	offers    []offer
 	log       bytes.Buffer
 }
 
 func (r *renewing) begin(t *testing.T) (end func()) {
-	ref, err := secret.Parse("arn:aws:secretsmanager:us-east-1:123456789012:secret:s")
-	if err != nil {
-		t.Fatal(err)
-	}
-	x := &renewal{ref: ref, cfg: secret.Config{Store: r}, every: 5 * time.Minute, current: func() string { return "old" },
-		up: func() bool { return r.up },
-		accessor: func(_ context.Context, token string) (string, error) {
+	ref := parse(t, arn)
+	r.tokens = New(Config{Service: ref, Store: r, Refresh: 5 * time.Minute, Log: hclog.New(&hclog.LoggerOptions{Output: &r.log})})
+	r.tokens.values = map[secret.Ref]secret.String{ref: "old"}
+	x := &Renewal{
+		Up: func() bool { return r.up },
+		Accessor: func(_ context.Context, token string) (string, error) {
 			if !r.known {
 				return "", errors.New("ACL not found")
 			}
 			return "of " + token, nil
 		},
-		offer: func(c candidate) { r.offers = append(r.offers, c) },
-		log:   hclog.New(&hclog.LoggerOptions{Output: &r.log})}
+		Offered: func() { r.offers = append(r.offers, r.tokens.next) },
+	}
 	stop, done := make(chan struct{}), make(chan struct{})
-	go func() { defer close(done); x.until(t.Context(), stop) }()
+	go func() { defer close(done); r.tokens.renew(t.Context(), x, stop) }()
 	return func() { close(stop); <-done }
 }
 
@@ -80,7 +80,7 @@ func (r *renewing) pauses() (shortest, longest time.Duration) {
 }
 
 func TestRenewal(t *testing.T) {
-	regular, hurried := [2]time.Duration{4*time.Minute + 30*time.Second, 5*time.Minute + 30*time.Second}, [2]time.Duration{hasty * 9 / 10, hasty * 11 / 10}
+	regular, hurried := [2]time.Duration{4*time.Minute + 30*time.Second, 5*time.Minute + 30*time.Second}, [2]time.Duration{unusedPause * 9 / 10, unusedPause * 11 / 10}
 	for name, c := range map[string]struct {
 		value       string
 		err         error
@@ -107,7 +107,7 @@ func TestRenewal(t *testing.T) {
 				if shortest < c.pause[0] || longest > c.pause[1] {
 					t.Errorf("asked every %v to %v, want %v", shortest, longest, c.pause)
 				}
-				if (len(r.offers) > 0) != c.offered || c.offered && r.offers[0] != (candidate{"new", "of new"}) {
+				if (len(r.offers) > 0) != c.offered || c.offered && r.offers[0] != (offer{"new", "of new"}) {
 					t.Errorf("offered: %d", len(r.offers))
 				}
 				if n := strings.Count(r.log.String(), "[WARN]"); n != c.warns {
@@ -128,10 +128,9 @@ func TestRenewalEnds(t *testing.T) {
 		time.Sleep(time.Minute)
 		begun := time.Now()
 		end()
-		var none *renewal
 		stop := make(chan struct{})
 		close(stop)
-		none.until(t.Context(), stop)
+		r.tokens.renew(t.Context(), nil, stop)
 		if took := time.Since(begun); took != 0 {
 			t.Errorf("ended after %v", took)
 		}

@@ -1,0 +1,110 @@
+// Package token holds the secrets of a task: it resolves their references, logs in to
+// Consul and out again, and renews a service token that changes while the task runs.
+//
+// It knows where values come from and when they are replaced. It does not know what they
+// are used for, the configuration, or the order of units: its runners are units by shape.
+package token
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"meshtask/acl/iam"
+	"meshtask/internal/secret"
+	"meshtask/internal/secret/awsstore"
+)
+
+// Config says which secrets a task has. The zero value has none, and nobody is asked.
+type Config struct {
+	References []secret.Ref  // all that are to be resolved; those below are among them
+	Service    secret.Ref    // of the service's token; zero: none, or Login
+	Agent      secret.Ref    // of the agent's token; zero: none, or Login.AgentMethod
+	Login      *Login        // nil: no login
+	Wait       time.Duration // longest wait for a value that is not there, and for a login
+	Refresh    time.Duration // between two looks whether Service is another one; 0: never
+
+	Env   func(name string) (string, bool) // of env: references
+	Store secret.Store                     // of ARNs; nil: AWS, set up when it is first needed
+	Log   hclog.Logger
+}
+
+// Login gets tokens by Consul's aws-iam auth method.
+type Login struct {
+	IAM         iam.Config // of the service's method; CAPEM, Credentials and Waiting are filled in
+	AgentMethod string     // of the agent's login; empty: it has none
+	CACert      secret.Ref // of the server
+	Region      string     // where neither IAM.Region nor the settings of AWS have one
+}
+
+// Tokens are the values, empty until they are resolved. It is safe for concurrent use.
+type Tokens struct {
+	cfg Config
+
+	mu     sync.Mutex
+	values map[secret.Ref]secret.String
+	login  iam.Token // of the service
+	agent  iam.Token // of the agent
+	next   offer
+}
+
+// offer is a service token that a renewal has found.
+type offer struct {
+	token    secret.String
+	accessor string
+}
+
+// New makes the tokens of cfg. It resolves nothing.
+func New(cfg Config) *Tokens {
+	if cfg.Store == nil {
+		cfg.Store = &awsstore.Store{}
+	}
+	if cfg.Log == nil {
+		cfg.Log = hclog.NewNullLogger()
+	}
+	return &Tokens{cfg: cfg}
+}
+
+// Of is the value of a reference.
+func (t *Tokens) Of(ref secret.Ref) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.values[ref].Reveal()
+}
+
+// Service is the token of registration, checks and Envoy: that of the login, else the
+// configured one.
+func (t *Tokens) Service() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return cmp.Or(t.login.SecretID.Reveal(), t.values[t.cfg.Service].Reveal())
+}
+
+// Agent is the token of the agent: that of its login, else the configured one.
+func (t *Tokens) Agent() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return cmp.Or(t.agent.SecretID.Reveal(), t.values[t.cfg.Agent].Reveal())
+}
+
+// Changes says whether the service's token may become another one while the task runs.
+func (t *Tokens) Changes() bool {
+	return t.cfg.Login == nil && !t.cfg.Service.Fixed() && t.cfg.Refresh > 0
+}
+
+// Resolve reads every secret, and waits for those that are not filled. waiting is told
+// what is waited for, and "" at the end. The error has a cause of package event.
+func (t *Tokens) Resolve(ctx context.Context, waiting func(what, lastError, hint string)) error {
+	values, err := secret.All(ctx, secret.Config{Env: t.cfg.Env, Store: t.cfg.Store, Wait: t.cfg.Wait, Waiting: waiting}, t.cfg.References...)
+	if err != nil {
+		return because(fmt.Errorf("cannot resolve: %w", err))
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.values = values
+	return nil
+}
