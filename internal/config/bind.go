@@ -2,13 +2,11 @@ package config
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"math"
 	"reflect"
 	"strconv"
 	"strings"
-	"time"
 
 	"meshtask/internal/jsontree"
 	"meshtask/internal/secret"
@@ -21,47 +19,11 @@ type binder struct {
 	open map[string]bool // paths whose unknown keys are only a warning
 }
 
-// report collects findings and remembers what was given, and by what name.
-type report struct {
-	errors   []Finding
-	warnings []Finding
-	wrongs   int               // errors, those beyond reported too
-	given    map[string]bool   // JSON paths
-	alias    map[string]string // JSON path → the flag or variable that gave it
-}
-
-func newReport() *report {
-	return &report{given: map[string]bool{}, alias: map[string]string{}}
-}
-
-func (r *report) name(path string) string {
-	if a, ok := r.alias[path]; ok {
-		return a
-	}
-	return path
-}
-
-// reported is how many findings of a document are made: nobody reads more.
-const reported = 100
-
-// wrong adds an error.
-func (r *report) wrong(path, format string, args ...any) {
-	if r.wrongs++; r.wrongs > reported {
-		return
-	}
-	r.errors = append(r.errors, Finding{r.name(path), fmt.Sprintf(format, args...)})
-}
-
-// odd adds a warning.
-func (r *report) odd(path, format string, args ...any) {
-	r.warnings = append(r.warnings, Finding{r.name(path), fmt.Sprintf(format, args...)})
-}
-
 // as is a value of the kind that a field has.
 func as[T any](b *binder, n any, path string) (T, bool) {
 	v, ok := n.(T)
 	if !ok {
-		b.wrong(path, "must be %s, got %s", jsontree.Kind(v), jsontree.Kind(n))
+		b.error(path, "must be %s, got %s", jsontree.Kind(v), jsontree.Kind(n))
 	}
 	return v, ok
 }
@@ -119,7 +81,7 @@ func (b *binder) special(n any, v reflect.Value, path string) bool {
 		if n == "started" {
 			p.Started = true
 		} else if _, ok := n.(*jsontree.Object); !ok {
-			b.wrong(path, `must be an object or "started"`)
+			b.error(path, `must be an object or "started"`)
 		} else {
 			return false
 		}
@@ -138,65 +100,12 @@ func (b *binder) integer(text string, v reflect.Value, path string) {
 	if err != nil {
 		f, ferr := strconv.ParseFloat(text, 64)
 		if ferr != nil || f != math.Trunc(f) || math.Abs(f) > 1<<53 {
-			b.wrong(path, "must be a whole number, got %s", text)
+			b.error(path, "must be a whole number, got %s", text)
 			return
 		}
 		i = int64(f)
 	}
 	v.SetInt(i)
-}
-
-func (r *report) duration(s string, p *Duration, path string) {
-	d, err := time.ParseDuration(s)
-	switch {
-	case err != nil:
-		r.wrong(path, `must be a duration such as "1.5s" or "2m", got %q`, s)
-	case d < 0:
-		r.wrong(path, "must not be negative, got %s", s)
-	default:
-		*p = Duration{Duration: d, Given: true}
-	}
-}
-
-func (r *report) signal(s string, p *Signal, path string) {
-	sig, ok := parseSignal(s)
-	if !ok {
-		r.wrong(path, "unknown signal %q: %s", s, signalForms)
-		return
-	}
-	*p = sig
-}
-
-func (r *report) reference(s string, p *secret.Ref, path string) {
-	ref, err := secret.Parse(s)
-	if err != nil {
-		r.wrong(path, "%v", err)
-		return
-	}
-	*p = ref
-}
-
-// variable takes a string, or {"value": string} for a literal that looks like
-// a reference.
-func (b *binder) variable(n any, p *EnvValue, path string) {
-	switch n := n.(type) {
-	case string:
-		if secret.Is(n) {
-			b.reference(n, &p.From, path)
-		} else {
-			p.Value = n
-		}
-	case *jsontree.Object:
-		var l literal
-		b.members(n, reflect.ValueOf(&l).Elem(), path)
-		p.Value = l.Value
-	default:
-		b.wrong(path, `must be a string, a reference, or {"value": "…"}, got %s`, jsontree.Kind(n))
-	}
-}
-
-type literal struct {
-	Value string `json:"value"`
 }
 
 // items binds an array; its items cannot be null.
@@ -209,7 +118,7 @@ func (b *binder) items(n any, v reflect.Value, path string) {
 	for i, item := range items {
 		at := index(path, i)
 		if item == nil {
-			b.wrong(at, "must not be null")
+			b.error(at, "must not be null")
 			continue
 		}
 		b.bind(item, list.Index(i), at)
@@ -246,9 +155,9 @@ func (b *binder) members(o *jsontree.Object, v reflect.Value, path string) {
 			b.bind(member, field, at)
 		case known:
 		case b.open[path]:
-			b.odd(at, "unknown key, ignored as consul-ecs did%s", b.hint(key, into))
+			b.warn(at, "unknown key, ignored as consul-ecs did%s", b.hint(key, into))
 		default:
-			b.wrong(at, "unknown key%s", b.hint(key, into))
+			b.error(at, "unknown key%s", b.hint(key, into))
 		}
 	}
 }

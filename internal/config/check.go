@@ -1,14 +1,13 @@
 package config
 
 import (
+	"maps"
 	"net"
 	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
-
-	"meshtask/internal/spell"
 )
 
 // checker validates a Config whose defaults are filled.
@@ -33,38 +32,38 @@ func (c *Config) validate(r *report, agentKeys []string) {
 	v.health()
 	v.shutdown()
 	v.acl()
-	v.clear()
-	v.edges()
+	v.cleartext()
+	v.rest()
 	if c.Mode.Mesh() {
 		v.collisions(c.listeners(c.Task.Address))
 	}
 }
 
-// word checks an enumeration.
-func (v checker) word(path, got string, want ...string) {
+// oneOf checks an enumeration.
+func (v checker) oneOf(path, got string, want ...string) {
 	if !slices.Contains(want, got) {
-		v.wrong(path, "must be one of %s, got %q%s", strings.Join(want, ", "), got, near(got, want))
+		v.error(path, "must be one of %s, got %q%s", strings.Join(want, ", "), got, near(got, want))
 	}
 }
 
 // port checks a port that must be there, or was given.
 func (v checker) port(path string, p int) {
 	if p < 1 || p > 65535 {
-		v.wrong(path, "must be 1–65535, got %d", p)
+		v.error(path, "must be 1–65535, got %d", p)
 	}
 }
 
 // between checks a number.
-func (v checker) between(path string, n, least, most int, unit string) {
-	if n < least || n > most {
-		v.wrong(path, "must be %d–%d%s, got %d", least, most, unit, n)
+func (v checker) between(path string, n, min, max int, unit string) {
+	if n < min || n > max {
+		v.error(path, "must be %d–%d%s, got %d", min, max, unit, n)
 	}
 }
 
-// positive checks a duration that 0 would make senseless.
+// positive checks a duration that must not be 0.
 func (v checker) positive(path string, d Duration) {
 	if d.Duration <= 0 {
-		v.wrong(path, "must be longer than nothing, got %s", d)
+		v.error(path, "must be greater than 0s, got %s", d)
 	}
 }
 
@@ -74,7 +73,7 @@ func (v checker) ip(path, s string) {
 		return
 	}
 	if a, err := netip.ParseAddr(s); err != nil || a.Zone() != "" {
-		v.wrong(path, "must be an IP address, got %q", s)
+		v.error(path, "must be an IP address, got %q", s)
 	}
 }
 
@@ -83,7 +82,7 @@ func (v checker) hostPort(path, s string) string {
 	host, port, err := net.SplitHostPort(s)
 	n, nerr := strconv.Atoi(port)
 	if err != nil || nerr != nil || host == "" || strings.ContainsAny(host, " /\x00") {
-		v.wrong(path, "must be HOST:PORT, got %q", s)
+		v.error(path, "must be HOST:PORT, got %q", s)
 		return ""
 	}
 	v.port(path, n)
@@ -94,7 +93,7 @@ func (v checker) hostPort(path, s string) string {
 func (v checker) url(path, s string) {
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-		v.wrong(path, "must be an http or https URL such as http://127.0.0.1:8080/ready, got %q", s)
+		v.error(path, "must be an http or https URL such as http://127.0.0.1:8080/ready, got %q", s)
 		return
 	}
 	if p := u.Port(); p != "" {
@@ -106,7 +105,7 @@ func (v checker) url(path, s string) {
 // text checks a string that goes to exec or to a file name: no NUL.
 func (v checker) text(path, s string) {
 	if strings.ContainsRune(s, 0) {
-		v.wrong(path, "must not hold a NUL byte")
+		v.error(path, "must not hold a NUL byte")
 	}
 }
 
@@ -116,51 +115,53 @@ func (v checker) argv(path string, list []string) {
 		v.text(index(path, i), s)
 	}
 	if len(list) > 0 && list[0] == "" {
-		v.wrong(index(path, 0), "must not be empty")
+		v.error(index(path, 0), "must not be empty")
 	}
 }
 
-// set checks a list of distinct, non-empty strings.
-func (v checker) set(path string, list []string) {
+// distinct checks a list of distinct, non-empty strings.
+func (v checker) distinct(path string, list []string) {
 	seen := make(map[string]bool, len(list))
 	for i, s := range list {
 		switch {
 		case s == "":
-			v.wrong(index(path, i), "must not be empty")
+			v.error(index(path, i), "must not be empty")
 		case seen[s]:
-			v.wrong(index(path, i), "%q is given twice", s)
+			v.error(index(path, i), "%q is given twice", s)
 		}
 		seen[s] = true
 	}
 }
 
-// given checks a string that may be absent but not empty.
-func (v checker) filled(path, s string) {
+// nonEmpty checks a string that may be absent but not empty.
+func (v checker) nonEmpty(path, s string) {
 	if s == "" && v.report.given[path] {
-		v.wrong(path, "must not be empty")
+		v.error(path, "must not be empty")
 	}
 	v.text(path, s)
 }
 
-// made says whether s has letters, digits and the bytes of extra, at least one
-// and at most most.
-func made(s, extra string, most int) bool {
-	return s != "" && len(s) <= most && strings.IndexFunc(s, func(r rune) bool { return !plain(r) && !strings.ContainsRune(extra, r) }) < 0
+// consistsOf says whether s has letters, digits and the bytes of extra, at least one
+// and at most max.
+func consistsOf(s, extra string, max int) bool {
+	return s != "" && len(s) <= max && strings.IndexFunc(s, func(r rune) bool { return !plain(r) && !strings.ContainsRune(extra, r) }) < 0
 }
 
 // name says whether s is made of letters, digits, '.', '_' and '-', and begins
 // and ends with a letter or digit.
 func name(s string) bool {
-	return made(s, "._-", maxName) && plain(rune(s[0])) && plain(rune(s[len(s)-1]))
+	return consistsOf(s, "._-", maxName) && plain(rune(s[0])) && plain(rune(s[len(s)-1]))
 }
 
 // container says whether s can name a container or a task's family.
-func container(s string) bool { return made(s, "_-", 255) }
+func container(s string) bool { return consistsOf(s, "_-", 255) }
 
 // user says whether s is a user, or a user and a group.
 func user(s string) bool {
 	u, g, both := strings.Cut(s, ":")
-	part := func(s string) bool { return made(strings.TrimSuffix(s, "$"), "_.-", 255) && s[0] != '.' && s[0] != '-' }
+	part := func(s string) bool {
+		return consistsOf(strings.TrimSuffix(s, "$"), "_.-", 255) && s[0] != '.' && s[0] != '-'
+	}
 	return part(u) && (!both || part(g))
 }
 
@@ -180,14 +181,21 @@ const (
 // match checks a string that may be absent.
 func (v checker) match(path, s string, ok func(string) bool, want string) {
 	if s != "" && !ok(s) {
-		v.wrong(path, "must be %s, got %q", want, s)
+		v.error(path, "must be %s, got %q", want, s)
 	}
 }
 
-// near is a hint for a mistyped word.
-func near(got string, want []string) string {
-	if w := spell.Nearest(got, want...); got != "" && w != "" {
-		return ", did you mean " + w + "?"
+// sorted are the keys in order, so that findings come in order.
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// cleartext reports what would send tokens unencrypted, or hand them to whoever
+// can reach a port.
+func (v checker) cleartext() {
+	v.envoyAdmin()
+	v.loginTransport()
+	if e := v.c.ConsulAgent.External; e != "" {
+		if host, _, err := net.SplitHostPort(e); err == nil && !local(host) {
+			v.warn("consulAgent.external", "%s is reached by plain http: tokens can be read and registrations changed on the way; use an agent on this machine", e)
+		}
 	}
-	return ""
 }

@@ -7,7 +7,9 @@
 // fields lead to (package plan does) and reads no secret, only references.
 package config
 
-import "time"
+import (
+	"time"
+)
 
 // Config is a whole configuration. Load fills every default that does not
 // depend on the task, Resolve the rest. A zero value of a field that says "0"
@@ -38,17 +40,6 @@ type Config struct {
 // defaults.
 type Mode int
 
-// The modes.
-const (
-	Run     Mode = iota // meshtask run, dev
-	Job                 // meshtask run --job
-	NoMesh              // meshtask run --no-mesh: only app, log and shutdown hold
-	Sibling             // meshtask app: likewise
-)
-
-// Mesh says whether the mode runs an agent and Envoy.
-func (m Mode) Mesh() bool { return m == Run || m == Job }
-
 // Task is the identity of the task. What the document leaves empty, Resolve
 // fills from the task metadata endpoint.
 type Task struct {
@@ -72,4 +63,50 @@ type Log struct {
 	Format string `json:"format,omitempty"` // text, json
 	App    string `json:"app,omitempty"`    // raw, prefix: the app's output
 	Prefix bool   `json:"prefix"`           // prefix lines of the other children
+}
+
+func (v checker) task() {
+	t := v.c.Task
+	v.match("task.id", t.ID, func(s string) bool { return consistsOf(s, "_-", 64) }, "1–64 letters, digits, '_' and '-'")
+	v.match("task.family", t.Family, container, containerForm)
+	v.ip("task.address", t.Address)
+}
+
+// rest checks what is left: admin, log, directories.
+func (v checker) rest() {
+	v.nonEmpty("bootstrapDir", v.c.BootstrapDir)
+	v.text("dir", v.c.Dir)
+	if l := v.c.Admin.Listen; l != "" && l != "off" {
+		host := v.hostPort("admin.listen", l)
+		if host != "" && !local(host) {
+			v.error("admin.listen", "must be a loopback address, or \"off\", got %q", l)
+		}
+	}
+	l := v.c.Log
+	v.oneOf("log.level", l.Level, "trace", "debug", "info", "warn", "error")
+	v.oneOf("log.format", l.Format, "text", "json")
+	v.oneOf("log.app", l.App, "raw", "prefix")
+}
+
+// The modes.
+const (
+	Run     Mode = iota // meshtask run, dev
+	Job                 // meshtask run --job
+	NoMesh              // meshtask run --no-mesh: only app, log and shutdown hold
+	Sibling             // meshtask app: likewise
+)
+
+// Mesh says whether the mode runs an agent and Envoy.
+func (m Mode) Mesh() bool { return m == Run || m == Job }
+
+// identity requires what the mesh needs: an endpoint may have no address, as in
+// network mode host.
+func (v checker) identity() {
+	t := v.c.Task
+	for _, f := range [][2]string{{"task.id", t.ID}, {"task.family", t.Family}, {"task.cluster", t.Cluster}, {"task.address", t.Address}} {
+		if f[1] == "" {
+			v.error(f[0], "required: the task metadata endpoint gives none")
+		}
+	}
+	v.task()
 }

@@ -3,8 +3,6 @@ package config
 import (
 	"strings"
 	"time"
-
-	"meshtask/internal/secret"
 )
 
 // after is a default duration.
@@ -82,70 +80,3 @@ func (c *Config) fill(r *report, env func(string) string) {
 		c.fillSecrets(r, env)
 	}
 }
-
-// fillSecrets turns the variables of CONTRACT §2 into references where the
-// field is absent, and decides what follows from there being one.
-func (c *Config) fillSecrets(r *report, env func(string) string) {
-	from := func(path string, to *secret.Ref, name string) {
-		if !r.given[path] && to.IsZero() && env(name) != "" {
-			*to, r.alias[path] = secret.Ref{Kind: secret.Env, Name: name}, name
-		}
-	}
-	if c.ConsulAgent.External == "" {
-		from("consulAgent.gossipKey", &c.ConsulAgent.GossipKey, "CONSUL_GOSSIP_ENCRYPTION_KEY")
-	}
-	ca := &c.ConsulAgent.CACert
-	from("consulAgent.caCert", ca, "CONSUL_CACERT_PEM")
-	if v := env("CONSUL_CACERT"); v != "" && !isPEM(v) && ca.IsZero() && !r.given["consulAgent.caCert"] {
-		*ca, r.alias["consulAgent.caCert"] = secret.Ref{Kind: secret.File, Path: v}, "CONSUL_CACERT"
-	}
-	from("consulAgent.caCert", ca, "CONSUL_CACERT")
-	if !r.given["consulAgent.autoEncrypt"] {
-		c.ConsulAgent.AutoEncrypt = !ca.IsZero()
-	}
-	if !r.given["consulAgent.verifyServerHostname"] {
-		c.ConsulAgent.VerifyServerHostname = !ca.IsZero() || c.ConsulAgent.AutoEncrypt
-	}
-	if name := env("CONSUL_TLS_SERVER_NAME"); name != "" && !r.given["consulAgent.tlsServerName"] {
-		c.ConsulAgent.TLSServerName, r.alias["consulAgent.tlsServerName"] = name, "CONSUL_TLS_SERVER_NAME"
-	}
-	c.fillACL(r, from)
-}
-
-func (c *Config) fillACL(r *report, from func(string, *secret.Ref, string)) {
-	a := &c.ACL
-	if r.given["acl.enabled"] && !a.Enabled {
-		if !a.ServiceToken.IsZero() || !a.AgentToken.IsZero() || a.Login != nil {
-			r.odd("acl.enabled", "false: the tokens and the login given under acl are not used")
-		}
-		a.ServiceToken, a.AgentToken, a.Login = secret.Ref{}, secret.Ref{}, nil
-		return
-	}
-	if a.Login == nil {
-		from("acl.serviceToken", &a.ServiceToken, "CONSUL_HTTP_TOKEN")
-	}
-	from("acl.agentToken", &a.AgentToken, "AGENT_TOKEN")
-	if l := a.Login; l != nil {
-		if l.Method == "" {
-			l.Method = "iam-ecs-service-token"
-		}
-		if l.CACert.IsZero() {
-			l.CACert = c.ConsulAgent.CACert
-		}
-		if r.alias["acl.login"] == "consulLogin" {
-			c.asConsulClient(from)
-		}
-		if !r.given["acl.login.includeEntity"] {
-			l.IncludeEntity = true
-		}
-	}
-	tokens := !a.ServiceToken.IsZero() || !a.AgentToken.IsZero() || a.Login != nil
-	if !r.given["acl.enabled"] {
-		a.Enabled = tokens
-	} else if !tokens {
-		r.odd("acl.enabled", "true, but there is no token and no login: give acl.serviceToken, CONSUL_HTTP_TOKEN or acl.login")
-	}
-}
-
-// isPEM says whether a value is a certificate itself, not a path to one.
-func isPEM(v string) bool { return strings.HasPrefix(strings.TrimSpace(v), "-----BEGIN") }

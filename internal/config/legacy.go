@@ -33,11 +33,11 @@ type consulLogin struct {
 // convert moves consul-ecs's keys to their place.
 func (d *document) convert(r *report) {
 	if r.given["gateway"] {
-		r.wrong("gateway", "mesh gateways are not supported")
+		r.error("gateway", "mesh gateways are not supported")
 	}
 	if r.given["logLevel"] {
 		if r.given["log.level"] {
-			r.wrong("logLevel", "give log.level or logLevel, not both")
+			r.error("logLevel", "set log.level or logLevel, not both")
 		}
 		d.Log.Level = d.LogLevel
 		r.given["log.level"], r.alias["log.level"] = true, "logLevel"
@@ -46,7 +46,7 @@ func (d *document) convert(r *report) {
 		return
 	}
 	if r.given["acl.login"] {
-		r.wrong("consulLogin", "give acl.login or consulLogin, not both")
+		r.error("consulLogin", "set acl.login or consulLogin, not both")
 		return
 	}
 	old := d.ConsulLogin
@@ -111,11 +111,11 @@ func (d *document) flags(list []string, r *report) {
 		name, value, ok := strings.Cut(strings.TrimLeft(list[i], "-"), "=")
 		switch {
 		case !strings.HasPrefix(list[i], "-"):
-			r.wrong(at, "must be a flag of consul login, got %q", list[i])
+			r.error(at, "must be a flag of consul login, got %q", list[i])
 			continue
 		case ok || slices.Contains(switches, name):
 		case i+1 == len(list):
-			r.wrong(at, "login flag -%s needs a value", name)
+			r.error(at, "login flag -%s needs a value", name)
 			continue
 		default:
 			i++
@@ -136,7 +136,7 @@ func (d *document) flags(list []string, r *report) {
 		case name == "namespace" && value == "default", name == "type" && value == "aws-iam", slices.Contains(switches, name):
 			// as meshtask does anyway
 		default:
-			r.wrong(at, "login flag -%s is not supported: set acl.login instead of consulLogin", name)
+			r.error(at, "login flag -%s is not supported: use acl.login instead of consulLogin", name)
 		}
 	}
 }

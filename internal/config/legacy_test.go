@@ -51,7 +51,7 @@ func TestConsulECSNeedsServers(t *testing.T) {
 			continue
 		}
 		_, _, err := consulECS(string(doc), nil)
-		told(t, findings(t, err), "consulAgent.retryJoin: required, the addresses of the Consul servers: give --retry-join A,B, MESHTASK_RETRY_JOIN, or consulAgent.retryJoin in the config")
+		told(t, findings(t, err), "consulAgent.retryJoin: required: set the addresses of the Consul servers by --retry-join A,B, by MESHTASK_RETRY_JOIN, or by consulAgent.retryJoin in the configuration")
 	}
 }
 
@@ -76,8 +76,8 @@ func TestConsulECSFaults(t *testing.T) {
 		"gateway":        {`{"bootstrapDir":"/consul","gateway":{"kind":"mesh-gateway"}}`, []string{"gateway: mesh gateways are not supported"}},
 		"empty dir":      {`{"bootstrapDir":"","service":{"port":-1}}`, []string{"service.port: must be 1–65535", "bootstrapDir: must not be empty"}},
 		"level":          {`{"logLevel":"LOUD"}`, []string{`logLevel: must be one of trace, debug, info, warn, error, got "loud"`}},
-		"both levels":    {`{"logLevel":"INFO","log":{"level":"info"}}`, []string{"logLevel: give log.level or logLevel, not both"}},
-		"both logins":    {`{"consulLogin":{"enabled":true},"consulHTTPAddr":"a:1","acl":{"login":{"server":"b:1"}}}`, []string{"consulLogin: give acl.login or consulLogin, not both"}},
+		"both levels":    {`{"logLevel":"INFO","log":{"level":"info"}}`, []string{"logLevel: set log.level or logLevel, not both"}},
+		"both logins":    {`{"consulLogin":{"enabled":true},"consulHTTPAddr":"a:1","acl":{"login":{"server":"b:1"}}}`, []string{"consulLogin: set acl.login or consulLogin, not both"}},
 		"no address":     {`{"consulLogin":{"enabled":true}}`, []string{"consulHTTPAddr: required"}},
 		"bad values":     {`{"consulLogin":{"enabled":true,"stsEndpoint":"x"},"consulHTTPAddr":"https://"}`, []string{"consulHTTPAddr: must be an http or https URL", "consulLogin.stsEndpoint: must be"}},
 		"other flags":    {`{"consulLogin":{"enabled":true,"extraLoginFlags":["-token-sink-file","/x","-namespace","ns1","-type=jwt"]},"consulHTTPAddr":"a:1"}`, []string{"consulLogin.extraLoginFlags[0]: login flag -token-sink-file is not supported", "consulLogin.extraLoginFlags[2]: login flag -namespace is not supported", "consulLogin.extraLoginFlags[4]: login flag -type"}},
@@ -177,7 +177,7 @@ func TestMeta(t *testing.T) {
 
 func TestOddities(t *testing.T) {
 	_, warnings := load(t, Sources{File: []byte(`{"consulAgent":{"external":"127.0.0.1:8500","retryJoin":["a"],"gossipKey":"env:K"},"service":{"checks":[{"name":"c","ttl":"1s"}]},"health":{"app":{"command":["CMD","x"]}}}`)})
-	told(t, lines(warnings), "consulAgent.retryJoin: not used", "consulAgent.gossipKey: not used", "health.app: answers meshtask health only")
+	told(t, lines(warnings), "consulAgent.retryJoin: not used", "consulAgent.gossipKey: not used", "health.app: is used by meshtask health only")
 }
 
 // The document of a task whose app is now in our own container works as it is.

@@ -11,10 +11,6 @@ import (
 	"meshtask/internal/jsontree"
 )
 
-// MaxDocument bounds a document, in bytes. Linux hands no longer variable than
-// 128 KiB to a process; a file may be longer.
-const MaxDocument = 1 << 20
-
 // Sources is everything that a configuration is made of.
 type Sources struct {
 	Mode    Mode
@@ -35,6 +31,10 @@ type Sources struct {
 	// consulAgent.extraConfig must not hold; "a.b" refuses key b of object a.
 	AgentKeys []string
 }
+
+// MaxDocument bounds a document, in bytes. Linux hands no longer variable than
+// 128 KiB to a process; a file may be longer.
+const MaxDocument = 1 << 20
 
 // Load makes a configuration of its sources: the document (File, else
 // MESHTASK_CONFIG_JSON, else CONSUL_ECS_CONFIG_JSON, else none), overridden by
@@ -68,11 +68,6 @@ func Load(s Sources) (c *Config, warnings []Finding, err error) {
 	return c, r.warnings, nil
 }
 
-// failed is what a bad configuration is answered with.
-func (r *report) failed(c *Config) *Errors {
-	return &Errors{Source: c.Source, Findings: r.errors, More: max(0, r.wrongs-len(r.errors))}
-}
-
 // document picks the document and notes where it is from.
 func (s Sources) document(c *Config, env func(string) string) []byte {
 	if s.File != nil {
@@ -91,24 +86,24 @@ func (s Sources) document(c *Config, env func(string) string) []byte {
 // read binds a document; false when it is not a JSON object at all.
 func (c *Config) read(doc []byte, r *report) bool {
 	if len(doc) > MaxDocument {
-		r.wrong("", "the document has more than %d bytes", MaxDocument)
+		r.error("", "the document has more than %d bytes", MaxDocument)
 		return false
 	}
 	if len(bytes.TrimSpace(doc)) == 0 {
-		r.wrong("", "the document is empty: want a JSON object")
+		r.error("", "the document is empty: want a JSON object")
 		return false
 	}
 	tree, problems, err := jsontree.Parse(doc)
 	if err != nil {
-		r.wrong("", "%v", err)
+		r.error("", "%v", err)
 		return false
 	}
 	for _, p := range problems {
-		r.wrong(p.Path, "%s", p.Text)
+		r.error(p.Path, "%s", p.Text)
 	}
 	root, ok := tree.(*jsontree.Object)
 	if !ok {
-		r.wrong("", "the document must be an object, got %s", jsontree.Kind(tree))
+		r.error("", "the document must be an object, got %s", jsontree.Kind(tree))
 		return false
 	}
 	d := document{Config: c}
@@ -138,7 +133,7 @@ func (c *Config) override(s Sources, env func(string) string, r *report) {
 		{"no-drain", "shutdown.drain.enabled", func(v, p string) {
 			off, err := strconv.ParseBool(v)
 			if err != nil {
-				r.wrong(p, "must be true or false, got %q", v)
+				r.error(p, "must be true or false, got %q", v)
 			}
 			c.Shutdown.Drain.Enabled = !off
 		}},
@@ -159,7 +154,7 @@ func (c *Config) override(s Sources, env func(string) string, r *report) {
 	}
 	c.MaxRunTime = limit.Duration
 	if limit.Given && c.MaxRunTime < time.Millisecond {
-		r.wrong("max-run-time", "must be longer than nothing, got %s", limit)
+		r.error("max-run-time", "must be greater than 0s, got %s", limit)
 	}
 }
 

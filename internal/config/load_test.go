@@ -89,7 +89,7 @@ func TestBadOverrides(t *testing.T) {
 		Flags: map[string]string{"stop-timeout": "4s", "stop-signal": "TRM", "signal": "all", "retry-join": ","},
 	})
 	told(t, findings(t, err),
-		`--stop-signal: unknown signal "TRM"`, `MESHTASK_NO_DRAIN: must be true or false, got "maybe"`, "MESHTASK_MAX_RUN_TIME: must be longer than nothing, got 0s",
+		`--stop-signal: unknown signal "TRM"`, `MESHTASK_NO_DRAIN: must be true or false, got "maybe"`, "MESHTASK_MAX_RUN_TIME: must be greater than 0s, got 0s",
 		"--retry-join: required", `--signal: must be one of group, leader, got "all"`, "--stop-timeout: must be at least 5s with a mesh, got 4s",
 		"shutdown.drain.min: 50s does not fit", `MESHTASK_LOG_LEVEL: must be one of`)
 	if !strings.HasPrefix(err.Error(), "bad configuration:\n  --stop-signal") {

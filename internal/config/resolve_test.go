@@ -80,11 +80,11 @@ func TestResolveRefuses(t *testing.T) {
 		id   ecs.Identity
 		want []string
 	}{
-		"loop":        {`"healthSyncContainers":["worker","main"]`, fargate(), []string{`healthSyncContainers[1]: "main" is meshtask's own container, which closes a loop`}},
-		"two sources": {`"healthSyncContainers":["app"],"health":{"app":{"command":["CMD","x"]}}`, ecs.Local(), []string{`healthSyncContainers[0]: "app" is the container of health.app as well`}},
+		"loop":        {`"healthSyncContainers":["worker","main"]`, fargate(), []string{`healthSyncContainers[1]: "main" is meshtask's own container: its ECS health`}},
+		"two sources": {`"healthSyncContainers":["app"],"health":{"app":{"command":["CMD","x"]}}`, ecs.Local(), []string{`healthSyncContainers[0]: "app" is also the container of health.app`}},
 		"no address":  {`"log":{}`, host, []string{"task.address: required: the task metadata endpoint gives none"}},
-		"collision":   {`"service":{"port":8301}`, ecs.Local(), []string{"consulAgent.ports.serf_lan: 8301 is the port of service.port"}},
-		"lease":       {`"service":{"port":9902}`, fargate(), []string{"admin.listen: 9902 is the port of service.port"}},
+		"collision":   {`"service":{"port":8301}`, ecs.Local(), []string{"consulAgent.ports.serf_lan: 8301 is also the port of service.port"}},
+		"lease":       {`"service":{"port":9902}`, fargate(), []string{"admin.listen: 9902 is also the port of service.port"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg, _ := load(t, Sources{File: []byte(with(c.doc))})

@@ -8,6 +8,11 @@ import (
 	"meshtask/internal/jsontree"
 )
 
+type docs struct {
+	root *jsontree.Object
+	out  *strings.Builder
+}
+
 //go:embed schema.json
 var schema []byte
 
@@ -23,11 +28,6 @@ func Docs() string {
 	d := docs{root: root, out: &b}
 	d.members("", root)
 	return b.String()
-}
-
-type docs struct {
-	root *jsontree.Object
-	out  *strings.Builder
 }
 
 // shape is what a field's schema says of its structure: behind a reference,

@@ -16,9 +16,9 @@ func TestTheChecksAreLinear(t *testing.T) {
 		list[i] = listener{"x", names[i], 80}
 	}
 	v := checker{newReport(), preset()}
-	v.set("service.tags", append(names, "tag7"))
+	v.distinct("service.tags", append(names, "tag7"))
 	v.collisions(append(list, listener{"y", "tag7", 80}, listener{"z", "", 80}))
-	told(t, lines(v.errors), `service.tags[1000000]: "tag7" is given twice`, "y: 80 is the port of x as well", "z: 80 is the port of x as well")
+	told(t, lines(v.errors), `service.tags[1000000]: "tag7" is given twice`, "y: 80 is also the port of x", "z: 80 is also the port of x")
 }
 
 // Four times the document is about four times the work, whatever is wrong with it.

@@ -101,7 +101,7 @@ func (v checker) collisions(list []listener) {
 			other, taken = on[l.port]
 		}
 		if taken {
-			v.wrong(l.path, "%d is the port of %s as well", l.port, other)
+			v.error(l.path, "%d is also the port of %s", l.port, other)
 		}
 		if first[at] == "" {
 			first[at] = l.path
@@ -116,4 +116,51 @@ func (v checker) collisions(list []listener) {
 func anywhere(host string) bool {
 	a, err := netip.ParseAddr(host)
 	return host == "" || err == nil && a.IsUnspecified()
+}
+
+// adminPort is where the sibling layout's lease is by default.
+const adminPort = "9902"
+
+// defaultAddresses sets the addresses: where the task's own is a loopback address,
+// everything is on it, so that several tasks share a machine.
+func (c *Config) defaultAddresses() {
+	t, a, p := c.Task, &c.ConsulAgent, &c.Proxy
+	local := "127.0.0.1"
+	if loopback(t.Address) {
+		local = t.Address
+		if p.PublicListenerAddress == "" {
+			p.PublicListenerAddress = local
+		}
+	}
+	for i := range p.Upstreams { // elsewhere Consul's own default holds, unsaid
+		if u := &p.Upstreams[i]; u.LocalBindAddress == "" && loopback(t.Address) {
+			u.LocalBindAddress = local
+		}
+	}
+	if c.Admin.Listen == "" {
+		c.Admin.Listen = "off"
+		if c.Mode == Run && len(c.App.Command) == 0 {
+			c.Admin.Listen = net.JoinHostPort(local, adminPort)
+		}
+	}
+	for _, f := range []struct {
+		to   *string
+		from string
+	}{
+		{&a.ClientAddr, local}, {&a.BindAddress, t.Address}, {&a.NodeName, "ecs-" + t.ID},
+		{&p.LocalServiceAddress, local},
+	} {
+		if *f.to == "" {
+			*f.to = f.from
+		}
+	}
+}
+
+// local says whether a host is this machine only.
+func local(host string) bool { return host == "localhost" || loopback(host) }
+
+// loopback says whether an address is one of this machine only.
+func loopback(addr string) bool {
+	a, err := netip.ParseAddr(addr)
+	return err == nil && a.IsLoopback()
 }
