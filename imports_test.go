@@ -93,6 +93,9 @@ func directions() []direction {
 		}},
 		{dir: "internal/event", only: []string{}},
 		{dir: "supervisor", only: []string{"golang.org/x/sys/", "github.com/hashicorp/go-hclog", "meshtask/internal/event"}},
+		{dir: "acl/reconcile", only: []string{"meshtask/internal/secret", "meshtask/internal/servicename"}, bars: []bar{
+			{"os", "it decides, and asks nobody"}, {"os/", "it decides"}, {"net", "it decides"}, {"net/", "it decides"}, {"context", "nothing in it waits"},
+		}},
 		domain("consulagent"), domain("envoy"), domain("health"), domain("acl", noProcess),
 		{dir: "internal/config", bars: append(above("the config is data; what it leads to is plan's"), noProcess)},
 		{dir: "internal/journal", bars: append(above("the record knows words, not who says them"), noProcess)},

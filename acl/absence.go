@@ -1,9 +1,13 @@
 package acl
 
-import "time"
+import (
+	"time"
+
+	"meshtask/acl/reconcile"
+)
 
 // absences remembers since when services that have tokens have had no tasks.
-type absences map[Service]absence
+type absences map[reconcile.Service]absence
 
 type absence struct {
 	since  time.Time
@@ -13,8 +17,8 @@ type absence struct {
 // observe takes in a complete sweep; an incomplete one must not be shown to it,
 // for a task that was not seen may well live. It returns the services that
 // have been without tasks for grace, in at least two complete sweeps.
-func (a absences) observe(now time.Time, grace time.Duration, have map[Service]bool, live map[Service][]string) map[Service]bool {
-	ended := map[Service]bool{}
+func (a absences) observe(now time.Time, grace time.Duration, have map[reconcile.Service]bool, live map[reconcile.Service][]string) map[reconcile.Service]bool {
+	ended := map[reconcile.Service]bool{}
 	for s := range have {
 		if len(live[s]) > 0 {
 			continue

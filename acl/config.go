@@ -2,7 +2,6 @@ package acl
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,8 +9,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
-
-	"meshtask/internal/secret"
 )
 
 // Config is the controller's configuration; CONTRACT §5 names the flags.
@@ -30,6 +27,7 @@ type Config struct {
 	DryRun        bool          // write operations to Out instead of carrying them out
 	Out           io.Writer     // of DryRun; required with it
 	Log           hclog.Logger  // required
+	HA            bool          // one of several: only the one that holds a Consul lock works
 
 	// Waiting is told what the controller waits for, the last error and what to do
 	// about it, and with an empty what that it waits no longer. It must not block.
@@ -46,91 +44,6 @@ type Rates struct {
 	ECSBurst int     // default 40
 	Read     float64 // reads of secrets and policies, which bounds an audit; default 50
 	Write    float64 // writes of secrets; default 20 (Secrets Manager allows 50)
-}
-
-// Tasks is ECS.
-type Tasks interface {
-	// ListTasks gives a page of the ARNs of the cluster's tasks that run or are
-	// to run, and the token of the next page, empty at the last one.
-	ListTasks(ctx context.Context, cluster, page string) (arns []string, next string, err error)
-	// DescribeTasks describes at most 100 tasks and at least one. Tasks that no
-	// longer exist are left out.
-	DescribeTasks(ctx context.Context, cluster string, arns []string) ([]TaskInfo, error)
-}
-
-// Secrets is Secrets Manager.
-type Secrets interface {
-	// GetSecret reads the current version; a secret without one has empty
-	// content and version. ErrMissing: there is no such secret.
-	GetSecret(ctx context.Context, name string) (content secret.String, version string, err error)
-	// PutSecret writes a new version in place of the version that was read, and
-	// gives its ID. ErrConflict: somebody else did.
-	PutSecret(ctx context.Context, name string, content secret.String, replaces string) (version string, err error)
-	// CreateSecret creates an empty secret ({}); one that exists is fine.
-	CreateSecret(ctx context.Context, name string) error
-}
-
-// Tokens is Consul's ACL tokens.
-type Tokens interface {
-	Tokens(ctx context.Context) ([]Token, error)
-	// PutToken creates a token with the given IDs or, if it exists, adds the
-	// policies that it lacks. ErrConflict: one of its IDs is another token's.
-	PutToken(ctx context.Context, t Token) error
-	// DeleteToken deletes; a token that is gone is fine.
-	DeleteToken(ctx context.Context, accessorID string) error
-}
-
-// Policies is Consul's ACL policies, without their rules when listed.
-type Policies interface {
-	Policies(ctx context.Context) ([]Policy, error)
-	// CreatePolicy creates and gives the ID. ErrConflict: a policy of that name
-	// exists, in whatever case.
-	CreatePolicy(ctx context.Context, p Policy) (id string, err error)
-	// DeletePolicy deletes; a policy that is gone is fine.
-	DeletePolicy(ctx context.Context, id string) error
-}
-
-// Rules reads the rules of one policy.
-type Rules interface {
-	PolicyRules(ctx context.Context, id string) (string, error)
-}
-
-// Namespaces is Consul Enterprise's namespaces of the partition.
-type Namespaces interface {
-	Namespaces(ctx context.Context) ([]string, error)
-	// CreateNamespace creates one whose tokens may read across namespaces.
-	// ErrConflict: it exists.
-	CreateNamespace(ctx context.Context, name string) error
-}
-
-// Partitions is Consul Enterprise's partitions.
-type Partitions interface {
-	Partitions(ctx context.Context) ([]string, error)
-	// CreatePartition creates one. ErrConflict: it exists.
-	CreatePartition(ctx context.Context, name string) error
-}
-
-// Reports says which tokens the instances of a service use.
-type Reports interface {
-	Reports(ctx context.Context, s Service) ([]Report, error)
-}
-
-// Consul is all that the controller asks of Consul.
-type Consul interface {
-	Tokens
-	Policies
-	Rules
-	Partitions
-	Namespaces
-	Reports
-}
-
-// Lock lets one of several controllers work.
-type Lock interface {
-	// Hold waits for the lock, and calls lead while it has it; lead's ctx ends
-	// when the lock is lost. Lost, it begins again; it returns when ctx has
-	// ended, or lead has by itself.
-	Hold(ctx context.Context, lead func(context.Context) error) error
 }
 
 // resolved is c with its defaults, or everything that is wrong with it.

@@ -4,103 +4,99 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/hashicorp/consul/api"
 	"github.com/hashicorp/go-hclog"
+
+	"meshtask/acl/reconcile"
 )
 
 // Controller keeps the ACL tokens of one ECS cluster's mesh tasks. It is used by
-// one Run at a time; Stats may be called whenever.
+// one Run at a time; Health and Metrics may be called whenever.
 type Controller struct {
-	cfg     Config
-	log     hclog.Logger
-	naming  Naming
-	tasks   Tasks
-	secrets Secrets
-	consul  Consul
-	lock    Lock
-
-	waiting    func(what, lastError, hint string)
-	stats      *counters
-	say        *voice
-	ecsLimit   *limiter
-	readLimit  *limiter
-	writeLimit *limiter
-
-	mu        sync.Mutex
-	conflicts map[string]int // writes lost to another writer, by secret and version
+	deps
+	cfg      Config
+	log      hclog.Logger
+	naming   reconcile.Naming
+	stats    *counters
+	findings *findings
+	ecsCalls *limiter
+	reads    *limiter // of secrets, policies and instances
+	exec     *executor
+	waiting  func(what, lastError, hint string)
 }
 
-// New makes a controller; it calls nobody yet. lock may be nil: then there is
-// no other controller. The error holds everything that is wrong with cfg.
-func New(cfg Config, tasks Tasks, secrets Secrets, consul Consul, lock Lock) (*Controller, error) {
+// New makes a controller that asks AWS and the Consul server of client; it calls
+// nobody yet. The error holds everything that is wrong with cfg.
+func New(cfg Config, aws aws.Config, client *api.Client) (*Controller, error) {
+	consul := consulACL{client, cfg.Partition}
+	d := deps{ecs: newECSTasks(aws), secrets: newSMSecrets(aws), tokens: consul, policies: consul, rules: consul,
+		partitions: consul, namespaces: consul, reports: consul}
+	if cfg.HA && !cfg.DryRun {
+		d.leader = newConsulLock(client, cfg)
+	}
+	return newController(cfg, d)
+}
+
+func newController(cfg Config, d deps) (*Controller, error) {
 	cfg, err := cfg.resolved()
 	if err != nil {
 		return nil, fmt.Errorf("acl-controller: %w", err)
 	}
-	return &Controller{cfg: cfg, log: cfg.Log, tasks: tasks, secrets: secrets, consul: consul, lock: lock,
-		naming:  Naming{Prefix: cfg.SecretPrefix, Cluster: newCluster(cfg.Cluster), Partition: cfg.Partition, Reserved: cfg.reserved()},
-		waiting: cfg.waiting(), stats: newCounters(), say: newVoice(cfg.Log), conflicts: map[string]int{},
-		ecsLimit:   newLimiter(cfg.Rates.ECS, cfg.Rates.ECSBurst),
-		readLimit:  newLimiter(cfg.Rates.Read, int(cfg.Rates.Read)+1),
-		writeLimit: newLimiter(cfg.Rates.Write, int(cfg.Rates.Write)+1)}, nil
+	stats := newCounters()
+	reads := newLimiter(cfg.Rates.Read, int(cfg.Rates.Read)+1)
+	return &Controller{
+		deps: d, cfg: cfg, log: cfg.Log, stats: stats, findings: newFindings(cfg.Log), waiting: cfg.waiting(), reads: reads,
+		naming:   reconcile.Naming{Prefix: cfg.SecretPrefix, Cluster: reconcile.NewCluster(cfg.Cluster), Partition: cfg.Partition, Reserved: cfg.reserved()},
+		ecsCalls: newLimiter(cfg.Rates.ECS, cfg.Rates.ECSBurst),
+		exec: &executor{deps: d, stats: stats, log: cfg.Log, reads: reads, conflicts: map[string]int{},
+			write: newLimiter(cfg.Rates.Write, int(cfg.Rates.Write)+1)},
+	}, nil
 }
-
-// Stats are the controller's counters so far.
-func (c *Controller) Stats() Stats { return c.stats.snapshot() }
 
 // Run keeps the tokens until ctx ends, and then returns nil within 5 s, not
 // between a secret and its token. While Consul or AWS do not answer, or refuse,
 // it goes on trying and says why. With Config.Once it returns after one sweep,
 // with what failed.
 func (c *Controller) Run(ctx context.Context) error {
-	if c.lock == nil {
+	if c.leader == nil {
 		return c.lead(ctx)
 	}
-	return c.lock.Hold(ctx, c.lead)
+	return c.leader.Hold(ctx, c.lead)
 }
 
 // lead is Run while no other controller works.
 func (c *Controller) lead(ctx context.Context) error {
-	c.stats.update(func(s *Stats) { s.Leading, s.LeadingSince = true, time.Now() })
-	defer c.stats.update(func(s *Stats) { s.Leading = false })
+	c.stats.update(func(s *stats) { s.leading, s.leadingSince = true, time.Now() })
+	defer c.stats.update(func(s *stats) { s.leading = false })
 	c.waiting("ECS and Consul", "", consulHint+"; "+ecsHint) // until both have answered
 	defer c.waiting("", "", "")
-	st := newState()
-	for failures := 0; ; {
+	mem, tries, failures := newMemory(), newBackOff(), 0
+	for {
 		began := time.Now()
-		err := c.sweep(ctx, st)
+		err := c.sweep(ctx, mem)
 		if ctx.Err() != nil && !c.cfg.Once {
 			return nil
 		}
-		c.stats.update(func(s *Stats) {
-			s.Sweeps++
-			s.SweepTime = time.Since(began)
-			if err != nil {
-				s.Failed++
-			} else {
-				s.LastSuccess = time.Now()
-			}
-		})
+		c.count(began, err)
 		if c.cfg.Once {
 			return err
 		}
+		next := max(c.cfg.Interval-time.Since(began), c.cfg.Interval/10)
 		if err == nil || errors.Is(err, errPartial) {
 			c.waiting("", "", "")
-		}
-		next := max(c.cfg.Interval-time.Since(began), c.cfg.Interval/10)
-		switch {
-		case errors.Is(err, errPartial):
+			tries.Reset()
 			failures = 0
-			c.log.Warn("sweep left something undone", "error", err)
-		case err != nil:
-			next = backoff(failures)
+		} else {
+			next = tries.NextBackOff()
 			failures++
 			c.waitFor(err)
-			c.log.Warn("sweep failed, trying again", "failures", failures, "in", next, "error", err)
-		default:
-			failures = 0
+			c.log.Warn("sweep failed, trying again", "failures", failures, "in", next.Round(time.Millisecond), "error", err)
+		}
+		if errors.Is(err, errPartial) {
+			c.log.Warn("sweep left something undone", "error", err)
 		}
 		if pause(ctx, next) != nil {
 			return nil
@@ -108,11 +104,15 @@ func (c *Controller) lead(ctx context.Context) error {
 	}
 }
 
-// answered notes that ECS and Consul do what is asked of them.
-func (c *Controller) answered(st *state) {
-	if !st.working {
-		st.working = true
-		c.waiting("", "", "")
-		c.log.Info("acl controller working", "cluster", c.cfg.Cluster, "interval", c.cfg.Interval, "partition", c.cfg.Partition)
-	}
+// count counts a sweep that has ended.
+func (c *Controller) count(began time.Time, err error) {
+	c.stats.update(func(s *stats) {
+		s.sweeps++
+		s.sweepTime = time.Since(began)
+		if err != nil {
+			s.failed++
+		} else {
+			s.lastSuccess = time.Now()
+		}
+	})
 }

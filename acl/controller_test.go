@@ -12,9 +12,11 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"meshtask/acl/reconcile"
 )
 
-var web = Service{Name: "web"}
+var web = reconcile.Service{Name: "web"}
 
 // after lets d pass, and whatever happens then.
 func after(d time.Duration) {
@@ -150,7 +152,7 @@ func TestOneMissingSweepDeletesNothing(t *testing.T) {
 		m.setSecret("pre-web", "{}")
 		arn := m.run("web")
 		c := m.controller(t, func(c *Config) { c.DeletionGrace = -1 })
-		st := newState()
+		st := newMemory()
 		sweep := func() {
 			t.Helper()
 			if err := c.sweep(t.Context(), st); err != nil {
@@ -188,7 +190,7 @@ func TestStartWaits(t *testing.T) {
 			case call == "ListTasks" && time.Since(start) < 30*time.Second:
 				return errors.New("no route")
 			case call == "Tokens" && time.Since(start) < 60*time.Second:
-				return &Denied{By: "Consul", Needs: "acl:read for CONSUL_HTTP_TOKEN", Reason: "Permission denied"}
+				return &denied{by: "Consul", needs: "acl:read for CONSUL_HTTP_TOKEN", reason: "Permission denied"}
 			}
 			return nil
 		}
@@ -252,7 +254,7 @@ func TestHealthAfterALongStandby(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newModel()
 		c := m.controller(t)
-		c.lock = lateLock(3 * time.Hour)
+		c.asks(func(d *deps) { d.leader = lateLock(3 * time.Hour) })
 		m.gate = func(string, int) error { return errors.New("no route") }
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
@@ -326,7 +328,7 @@ func TestStopIsBounded(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		c := m.controller(t)
 		hung := hungConsul{model: m, asked: cancel}
-		c.consul = hung
+		c.asks(func(d *deps) { d.tokens = hung })
 		start := time.Now()
 		if err := c.Run(ctx); err != nil {
 			t.Fatal(err)
@@ -342,7 +344,7 @@ type hungConsul struct {
 	asked func()
 }
 
-func (h hungConsul) PutToken(ctx context.Context, _ Token) error {
+func (h hungConsul) PutToken(ctx context.Context, _ reconcile.Token) error {
 	h.asked()
 	<-ctx.Done()
 	return context.Cause(ctx)

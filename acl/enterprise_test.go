@@ -150,7 +150,7 @@ func (e *enterprise) take(m *model) string {
 	var lines []string
 	for _, line := range e.lines {
 		for name := range m.secrets {
-			if c := m.creds(e.t, name); !c.zero() {
+			if c := m.creds(e.t, name); !c.Zero() {
 				line = strings.NewReplacer(c.AccessorID, "<accessor of "+name+">", c.SecretID.Reveal(), "<token of "+name+">").Replace(line)
 			}
 		}
@@ -186,8 +186,11 @@ func TestEnterpriseRequests(t *testing.T) {
 		c.Partition, c.ClientSecret, c.DeletionGrace, c.AuditInterval = "eu", "pre-consul-client-token", -1, time.Nanosecond
 		c.Interval = time.Nanosecond
 	})
-	c.consul = NewConsul(client, "eu")
-	st := newState()
+	consul := consulACL{client, "eu"}
+	c.asks(func(d *deps) {
+		d.tokens, d.policies, d.rules, d.partitions, d.namespaces, d.reports = consul, consul, consul, consul, consul, consul
+	})
+	st := newMemory()
 	step := func(name string) {
 		t.Helper()
 		if err := c.sweep(t.Context(), st); err != nil {
@@ -200,12 +203,12 @@ func TestEnterpriseRequests(t *testing.T) {
 	step("a new service")
 	step("nothing changed, audited")
 	old := m.creds(t, "pre-web-shop-eu")
-	m.setSecret("pre-web-shop-eu", string(newCreds().json())) // as a rotation
+	m.setSecret("pre-web-shop-eu", string(newCreds().JSON())) // as a rotation
 	e.services = []map[string]any{{"ServiceMeta": map[string]string{"task-id": arn[strings.LastIndexByte(arn, '/')+1:]}}}
 	step("rotated")
 	e.services[0]["ServiceMeta"].(map[string]string)[MetaAccessor] = m.creds(t, "pre-web-shop-eu").AccessorID
 	e.lines = nil
-	m.setSecret("old", string(old.json()))
+	m.setSecret("old", string(old.JSON()))
 	step("reported")
 	m.stop(arn)
 	if err := c.sweep(t.Context(), st); err != nil { // a first look without it
@@ -216,7 +219,7 @@ func TestEnterpriseRequests(t *testing.T) {
 	if err := c.sweep(t.Context(), st); err != nil {
 		t.Fatal(err)
 	}
-	m.setSecret("pre-web-shop-eu", string(gone.json())) // to know it in what was recorded
+	m.setSecret("pre-web-shop-eu", string(gone.JSON())) // to know it in what was recorded
 	if d := gocmp.Diff(want["ended"], e.take(m)); d != "" {
 		t.Errorf("ended (-want +got):\n%s", d)
 	}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"meshtask/acl/reconcile"
 )
 
 // logging makes a controller that writes to out.
@@ -73,7 +75,7 @@ func TestFamilyIsFolded(t *testing.T) {
 		m.setSecret("pre-cms-prod", "{}")
 		c := m.controller(t)
 		work(t, c, time.Second)
-		if err := m.check(c.naming); err != nil || len(m.own(c.naming, Service{Name: "cms-prod"})) != 1 {
+		if err := m.check(c.naming); err != nil || len(m.own(c.naming, reconcile.Service{Name: "cms-prod"})) != 1 {
 			t.Errorf("no token of cms-prod: %v", err)
 		}
 	})
@@ -84,19 +86,19 @@ func TestFamilyIsFolded(t *testing.T) {
 func TestForeignPolicyIsNotLinked(t *testing.T) {
 	const broad = `service_prefix "" { policy = "write" } acl = "write"`
 	for name, tt := range map[string]struct {
-		policy Policy
+		policy reconcile.Policy
 		linked bool
 	}{
-		"by hand":                  {Policy{Name: "ops-service", Description: "for the operators", Rules: broad}, false},
-		"by hand, in capitals":     {Policy{Name: "OPS-Service", Description: "for the operators", Rules: broad}, false},
-		"no rules":                 {Policy{Name: "ops-service", Description: "for the operators"}, false},
-		"another service's":        {Policy{Name: "ops-service", Description: "Policy for web service\nconsul.hashicorp.com/cluster: " + modelCluster, Rules: broad}, false},
-		"more in the description":  {Policy{Name: "ops-service", Description: "Policy for ops service\nconsul.hashicorp.com/cluster: c\nx", Rules: broad}, false},
-		"our rules":                {Policy{Name: "ops-service", Description: "by Terraform", Rules: Naming{}.serviceRules(Service{Name: "ops"})}, true},
-		"another cluster's":        {Policy{Name: "ops-service", Description: "Policy for ops service\nconsul.hashicorp.com/cluster: other", Rules: Naming{}.serviceRules(Service{Name: "ops"})}, true},
-		"ours and edited by hand":  {Policy{Name: "ops-service", Description: "Policy for ops service\nconsul.hashicorp.com/cluster: prod", Rules: "node_prefix \"\" { policy = \"read\" }"}, true},
-		"our rules for a capital":  {Policy{Name: "OPS-service", Description: "Policy for OPS service\nconsul.hashicorp.com/cluster: prod", Rules: Naming{}.serviceRules(Service{Name: "OPS"})}, false},
-		"our rules and some blank": {Policy{Name: "ops-service", Description: "", Rules: "\n" + strings.ReplaceAll(Naming{}.serviceRules(Service{Name: "ops"}), "{", "{\n\t")}, true},
+		"by hand":                  {reconcile.Policy{Name: "ops-service", Description: "for the operators", Rules: broad}, false},
+		"by hand, in capitals":     {reconcile.Policy{Name: "OPS-Service", Description: "for the operators", Rules: broad}, false},
+		"no rules":                 {reconcile.Policy{Name: "ops-service", Description: "for the operators"}, false},
+		"another service's":        {reconcile.Policy{Name: "ops-service", Description: "Policy for web service\nconsul.hashicorp.com/cluster: " + modelCluster, Rules: broad}, false},
+		"more in the description":  {reconcile.Policy{Name: "ops-service", Description: "Policy for ops service\nconsul.hashicorp.com/cluster: c\nx", Rules: broad}, false},
+		"our rules":                {reconcile.Policy{Name: "ops-service", Description: "by Terraform", Rules: rulesOf("ops")}, true},
+		"another cluster's":        {reconcile.Policy{Name: "ops-service", Description: "Policy for ops service\nconsul.hashicorp.com/cluster: other", Rules: rulesOf("ops")}, true},
+		"ours and edited by hand":  {reconcile.Policy{Name: "ops-service", Description: "Policy for ops service\nconsul.hashicorp.com/cluster: prod", Rules: "node_prefix \"\" { policy = \"read\" }"}, true},
+		"our rules for a capital":  {reconcile.Policy{Name: "OPS-service", Description: "Policy for OPS service\nconsul.hashicorp.com/cluster: prod", Rules: rulesOf("OPS")}, false},
+		"our rules and some blank": {reconcile.Policy{Name: "ops-service", Description: "", Rules: "\n" + strings.ReplaceAll(rulesOf("ops"), "{", "{\n\t")}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -108,7 +110,7 @@ func TestForeignPolicyIsNotLinked(t *testing.T) {
 				var out bytes.Buffer
 				c := m.logging(t, &out)
 				work(t, c, time.Hour)
-				own := m.own(c.naming, Service{Name: "ops"})
+				own := m.own(c.naming, reconcile.Service{Name: "ops"})
 				if linked := len(own) == 1; linked != tt.linked {
 					t.Fatalf("a token is linked: %v, want %v\n%s", linked, tt.linked, out.String())
 				}
@@ -125,8 +127,8 @@ func TestForeignPolicyIsNotLinked(t *testing.T) {
 					t.Errorf("%d writes: %v", n, m.calls)
 				}
 				times(t, out.String(), "policy "+tt.policy.Name+" was written by somebody else", 1)
-				if c.Stats().Findings != 1 {
-					t.Errorf("%d findings are counted, want 1", c.Stats().Findings)
+				if c.stats.snapshot().findings != 1 {
+					t.Errorf("%d findings are counted, want 1", c.stats.snapshot().findings)
 				}
 				once := m.controller(t, func(c *Config) { c.Once = true })
 				if err := once.Run(t.Context()); err == nil {
@@ -147,7 +149,7 @@ func TestPolicyThatAppearsMeanwhile(t *testing.T) {
 		m.gate = func(call string, _ int) error {
 			if call == "CreatePolicy" {
 				m.locked(func() {
-					m.policies["OPS-service"] = Policy{ID: "theirs", Name: "OPS-service", Description: "mine", Rules: `acl = "write"`}
+					m.policies["OPS-service"] = reconcile.Policy{ID: "theirs", Name: "OPS-service", Description: "mine", Rules: `acl = "write"`}
 				})
 			}
 			return nil
@@ -167,8 +169,8 @@ func TestPolicyThatAppearsMeanwhile(t *testing.T) {
 func TestForeignClientPolicy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newModel()
-		m.policies["PRE-consul-client-policy"] = Policy{ID: "theirs", Name: "PRE-consul-client-policy", Description: "mine", Rules: `acl = "write"`}
-		m.policies["cross-namespace-read"] = Policy{ID: "too", Name: "cross-namespace-read", Description: "mine", Rules: `acl = "write"`}
+		m.policies["PRE-consul-client-policy"] = reconcile.Policy{ID: "theirs", Name: "PRE-consul-client-policy", Description: "mine", Rules: `acl = "write"`}
+		m.policies["cross-namespace-read"] = reconcile.Policy{ID: "too", Name: "cross-namespace-read", Description: "mine", Rules: `acl = "write"`}
 		m.setSecret("pre-agents", "{}")
 		m.setSecret("pre-web-n1-p", "{}")
 		m.run("web", tagPartition, "p", tagNamespace, "n1")
@@ -199,7 +201,7 @@ func TestNamesThatRunIntoEachOther(t *testing.T) {
 		m.run("pay", tagPartition, "p", tagNamespace, "api-eu")
 		before := m.writes()
 		work(t, c, time.Hour)
-		if len(m.tokens) != 1 || len(m.own(c.naming, Service{"pay-api", "eu", "p"})) != 1 {
+		if len(m.tokens) != 1 || len(m.own(c.naming, reconcile.Service{Name: "pay-api", Namespace: "eu", Partition: "p"})) != 1 {
 			t.Errorf("tokens: %v", m.tokens)
 		}
 		if made := m.writes() - before; made != 1 || m.calls["CreateNamespace"] != 2 { // the namespace alone
@@ -260,7 +262,7 @@ func TestTokensOfNamesNotServed(t *testing.T) {
 		m.setSecret("pre-web", "{}")
 		m.run("web")
 		m.run("WEB")
-		old := Token{AccessorID: "old", SecretID: "s", Description: "Token for WEB service\nconsul.hashicorp.com/cluster: prod"}
+		old := reconcile.Token{AccessorID: "old", SecretID: "s", Description: "Token for WEB service\nconsul.hashicorp.com/cluster: prod"}
 		m.tokens["old"] = old
 		var out bytes.Buffer
 		c := m.logging(t, &out, func(c *Config) { c.DeletionGrace = -1 })
@@ -280,7 +282,7 @@ func TestFindingsGoWithTheirService(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newModel()
 		c := m.controller(t)
-		st := newState()
+		st := newMemory()
 		sweep := func() {
 			t.Helper()
 			if err := c.sweep(t.Context(), st); err != nil {
@@ -290,7 +292,7 @@ func TestFindingsGoWithTheirService(t *testing.T) {
 		for i := range 5 {
 			arn := m.run("feature-" + string(rune('a'+i))) // there is no secret of that name
 			sweep()
-			if n := c.Stats().Findings; n != 1 {
+			if n := c.stats.snapshot().findings; n != 1 {
 				t.Errorf("%d findings while the task runs, want 1", n)
 			}
 			m.stop(arn)
@@ -298,8 +300,8 @@ func TestFindingsGoWithTheirService(t *testing.T) {
 				sweep()
 			}
 		}
-		if n := c.Stats().Findings; n != 0 || len(st.retry) != 0 || len(c.say.spoken) != 0 {
-			t.Errorf("left are %d findings, retries %v, said %v", n, st.retry, c.say.spoken)
+		if n := c.stats.snapshot().findings; n != 0 || len(st.retry) != 0 || len(c.findings.open) != 0 {
+			t.Errorf("left are %d findings, retries %v, said %v", n, st.retry, c.findings.open)
 		}
 	})
 }

@@ -10,13 +10,15 @@ import (
 
 	"github.com/hashicorp/consul/api"
 	"github.com/hashicorp/go-hclog"
+
+	"meshtask/acl/reconcile"
 )
 
 // sessionTTL is the shortest that Consul takes; it waits up to twice as long
 // before it gives up a session, which bounds a takeover after SIGKILL by 20 s.
 const sessionTTL = 10 * time.Second
 
-// consulLock is a Lock by a Consul session and a key.
+// consulLock is a leader by a Consul session and a key.
 type consulLock struct {
 	api     *api.Client
 	key     string
@@ -24,23 +26,24 @@ type consulLock struct {
 	waiting func(what, lastError, hint string)
 }
 
-// NewLock makes a Lock for the controllers of one cluster and partition. The
+// newConsulLock makes a lock for the controllers of one cluster and partition. The
 // client's token needs session:write, and key:write on the key, which is
 // meshtask/acl-controller/CLUSTER[/PARTITION].
-func NewLock(client *api.Client, cfg Config) Lock {
-	key := "meshtask/acl-controller/" + newCluster(cfg.Cluster).Name()
+func newConsulLock(client *api.Client, cfg Config) *consulLock {
+	key := "meshtask/acl-controller/" + reconcile.NewCluster(cfg.Cluster).Name()
 	if cfg.Partition != "" {
 		key += "/" + cfg.Partition
 	}
 	return &consulLock{client, key, cfg.Log, cfg.waiting()}
 }
 
-// Hold is Lock's. A session is made only when the key is free, so that a
+// Hold is leader's. A session is made only when the key is free, so that a
 // controller that waits holds nothing that could expire.
 func (l *consulLock) Hold(ctx context.Context, lead func(context.Context) error) error {
 	defer l.waiting("", "", "")
-	for failures := 0; ctx.Err() == nil; {
-		if failures == 0 {
+	tries, failing := newBackOff(), false
+	for ctx.Err() == nil {
+		if !failing {
 			l.waiting("Consul (the leader lock)", "", consulHint)
 		}
 		err := l.free(ctx)
@@ -53,16 +56,16 @@ func (l *consulLock) Hold(ctx context.Context, lead func(context.Context) error)
 		if ctx.Err() != nil {
 			return nil
 		}
-		if err == nil {
-			failures = 0
+		if failing = err != nil; !failing {
+			tries.Reset()
 			continue
 		}
+		next := tries.NextBackOff()
 		l.waiting("Consul (the leader lock)", err.Error(), consulHint)
-		l.log.Warn("no leader lock, trying again", "key", l.key, "in", backoff(failures), "error", err)
-		if pause(ctx, backoff(failures)) != nil {
+		l.log.Warn("no leader lock, trying again", "key", l.key, "in", next.Round(time.Millisecond), "error", err)
+		if pause(ctx, next) != nil {
 			return nil
 		}
-		failures++
 	}
 	return nil
 }

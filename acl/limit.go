@@ -2,68 +2,44 @@ package acl
 
 import (
 	"context"
-	"sync"
 	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"golang.org/x/time/rate"
 )
 
-// limiter is a token bucket that all calls of one AWS quota share. A reply that
-// says "throttled" halves its rate; each call that passes brings some of it back.
+// limiter is a rate that all calls of one AWS quota share. A reply that says
+// "throttled" halves it; each call that passes brings some of it back.
 type limiter struct {
-	mu    sync.Mutex
-	full  float64 // calls per second, as configured
-	rate  float64 // now
-	burst float64
-	left  float64
-	at    time.Time
+	*rate.Limiter
+	full rate.Limit // as configured
 }
 
-func newLimiter(rate float64, burst int) *limiter {
-	return &limiter{full: rate, rate: rate, burst: float64(burst), left: float64(burst), at: time.Now()}
+func newLimiter(perSecond float64, burst int) *limiter {
+	return &limiter{rate.NewLimiter(rate.Limit(perSecond), burst), rate.Limit(perSecond)}
 }
 
-// wait takes one call from the bucket, when there is one.
+// wait takes one call from the rate, when there is one.
 func (l *limiter) wait(ctx context.Context) error {
-	d := l.take()
-	if d <= 0 {
-		return ctx.Err()
+	if err := l.Wait(ctx); err != nil {
+		return err
 	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	if now := l.Limit(); now < l.full {
+		l.SetLimit(min(l.full, now*1.02))
 	}
+	return nil
 }
 
-// take reserves a call and says how long it has to wait.
-func (l *limiter) take() time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	now := time.Now()
-	l.left = min(l.burst, l.left+now.Sub(l.at).Seconds()*l.rate)
-	l.at = now
-	l.left--
-	l.rate = min(l.full, l.rate*1.02)
-	if l.left >= 0 {
-		return 0
-	}
-	return time.Duration(-l.left / l.rate * float64(time.Second))
-}
-
-// slow answers a throttled call.
+// slow answers a throttled call: the burst that is left is spent as well.
 func (l *limiter) slow() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.rate = max(l.rate/2, min(1, l.full))
-	l.left = min(l.left, 0)
+	l.SetLimit(max(l.Limit()/2, min(1, l.full)))
+	l.AllowN(time.Now(), max(0, int(l.Tokens())))
 }
 
-// backoff is how long to wait after the nth failure in a row, from 0: it
-// doubles from a quarter second to 15 s.
-func backoff(n int) time.Duration {
-	return min(250*time.Millisecond<<min(n, 10), 15*time.Second)
+// newBackOff spaces tries that fail: from a quarter of a second, doubling, to 15 s,
+// each by up to a third more or less, so that many controllers do not knock at once.
+func newBackOff() *backoff.ExponentialBackOff {
+	return &backoff.ExponentialBackOff{InitialInterval: 250 * time.Millisecond, Multiplier: 2, MaxInterval: 15 * time.Second, RandomizationFactor: 1. / 3}
 }
 
 // pause waits for d, or returns why ctx ended.

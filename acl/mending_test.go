@@ -12,34 +12,36 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"meshtask/acl/reconcile"
 )
 
 func TestMending(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
-		damage func(t *testing.T, m *model, have Creds)
+		damage func(t *testing.T, m *model, have reconcile.Creds)
 		same   bool // the IDs stay
 		within time.Duration
 	}{
-		{"token deleted", func(_ *testing.T, m *model, have Creds) {
+		{"token deleted", func(_ *testing.T, m *model, have reconcile.Creds) {
 			m.locked(func() { delete(m.tokens, have.AccessorID) })
 		}, true, 11 * time.Second},
-		{"secret emptied", func(_ *testing.T, m *model, _ Creds) { m.setSecret("pre-web", "{}") }, true, 11 * time.Minute},
-		{"accessor in the secret edited", func(_ *testing.T, m *model, have Creds) {
-			m.setSecret("pre-web", string(Creds{newUUID(), have.SecretID}.json()))
+		{"secret emptied", func(_ *testing.T, m *model, _ reconcile.Creds) { m.setSecret("pre-web", "{}") }, true, 11 * time.Minute},
+		{"accessor in the secret edited", func(_ *testing.T, m *model, have reconcile.Creds) {
+			m.setSecret("pre-web", string(reconcile.Creds{AccessorID: newUUID(), SecretID: have.SecretID}.JSON()))
 		}, true, 11 * time.Minute},
-		{"token in the secret edited", func(_ *testing.T, m *model, have Creds) {
-			m.setSecret("pre-web", string(Creds{have.AccessorID, "11111111-1111-4111-8111-111111111111"}.json()))
+		{"token in the secret edited", func(_ *testing.T, m *model, have reconcile.Creds) {
+			m.setSecret("pre-web", string(reconcile.Creds{AccessorID: have.AccessorID, SecretID: "11111111-1111-4111-8111-111111111111"}.JSON()))
 		}, true, 11 * time.Minute},
-		{"policy deleted", func(_ *testing.T, m *model, _ Creds) { m.locked(func() { m.dropPolicy("web-service") }) }, true, 11 * time.Second},
-		{"policy unlinked", func(_ *testing.T, m *model, have Creds) {
+		{"policy deleted", func(_ *testing.T, m *model, _ reconcile.Creds) { m.locked(func() { m.dropPolicy("web-service") }) }, true, 11 * time.Second},
+		{"policy unlinked", func(_ *testing.T, m *model, have reconcile.Creds) {
 			m.locked(func() {
 				tok := m.tokens[have.AccessorID]
 				tok.Policies = nil
 				m.tokens[have.AccessorID] = tok
 			})
 		}, true, 11 * time.Second},
-		{"token and secret gone", func(_ *testing.T, m *model, have Creds) {
+		{"token and secret gone", func(_ *testing.T, m *model, have reconcile.Creds) {
 			m.locked(func() { delete(m.tokens, have.AccessorID) })
 			m.setSecret("pre-web", "{}")
 		}, false, 11 * time.Second},
@@ -75,9 +77,9 @@ func TestClientToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newModel()
 		m.setSecret(name, "{}")
-		m.tokens["foreign"] = Token{AccessorID: "foreign", SecretID: "f", Description: clientTokenDescription}
+		m.tokens["foreign"] = reconcile.Token{AccessorID: "foreign", SecretID: "f", Description: "ECS Consul client Token"}
 		c := m.controller(t, func(c *Config) { c.ClientSecret = name })
-		good := func(when string) Creds {
+		good := func(when string) reconcile.Creds {
 			t.Helper()
 			have := m.creds(t, name)
 			tok := m.tokens[have.AccessorID]
@@ -122,7 +124,7 @@ func TestBadInput(t *testing.T) {
 		m.run("denied")
 		m.setSecret("pre-extra", `{"note":"keep"}`)
 		m.run("extra")
-		m.tokens["of-another"] = Token{AccessorID: "11111111-1111-4111-8111-111111111111", SecretID: "x", Description: "mine"}
+		m.tokens["of-another"] = reconcile.Token{AccessorID: "11111111-1111-4111-8111-111111111111", SecretID: "x", Description: "mine"}
 		m.tokens["11111111-1111-4111-8111-111111111111"] = m.tokens["of-another"]
 		delete(m.tokens, "of-another")
 		m.setSecret("pre-thief", `{"accessor_id":"11111111-1111-4111-8111-111111111111","token":"11111111-1111-4111-8111-222222222222"}`)
@@ -151,7 +153,7 @@ func TestBadInput(t *testing.T) {
 		}
 		m.setSecret("pre-missing", "{}") // as soon as it is there, it is filled
 		work(t, c, 61*time.Second)
-		if len(m.own(c.naming, Service{Name: "missing"})) != 1 {
+		if len(m.own(c.naming, reconcile.Service{Name: "missing"})) != 1 {
 			t.Error("a secret that was created late was not filled")
 		}
 	})
@@ -164,7 +166,7 @@ func TestEditedPolicyIsNamedOnceAndLeftAlone(t *testing.T) {
 		m.run("web")
 		const described = "Policy for web service\nconsul.hashicorp.com/cluster: prod"
 		const rules = `service "web" { policy = "write" } key_prefix "" { policy = "read" }`
-		m.policies["web-service"] = Policy{ID: policyID("web-service"), Name: "web-service", Description: described, Rules: rules}
+		m.policies["web-service"] = reconcile.Policy{ID: policyID("web-service"), Name: "web-service", Description: described, Rules: rules}
 		var out bytes.Buffer
 		c := m.controller(t, func(c *Config) { c.Log = hclog.New(&hclog.LoggerOptions{Output: &out, Level: hclog.Warn}) })
 		work(t, c, time.Hour)
@@ -178,13 +180,13 @@ func TestEditedPolicyIsNamedOnceAndLeftAlone(t *testing.T) {
 			t.Errorf("an unchanged policy was read %d times", m.calls["PolicyRules"])
 		}
 		out.Reset()
-		m.policies["web-service"] = Policy{ID: policyID("web-service"), Name: "web-service", Description: described, Rules: c.naming.serviceRules(web)}
+		m.policies["web-service"] = reconcile.Policy{ID: policyID("web-service"), Name: "web-service", Description: described, Rules: rulesOf("web")}
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		wg.Go(func() { _ = c.Run(ctx) })
 		after(time.Minute)
 		m.locked(func() {
-			m.policies["web-service"] = Policy{ID: policyID("web-service"), Name: "web-service", Description: described, Rules: "x"}
+			m.policies["web-service"] = reconcile.Policy{ID: policyID("web-service"), Name: "web-service", Description: described, Rules: "x"}
 		})
 		after(time.Hour)
 		cancel()
@@ -228,7 +230,7 @@ func TestFailedMendIsRepeatedSoon(t *testing.T) {
 		m.run("web")
 		work(t, m.controller(t), time.Second)
 		have := m.creds(t, "pre-web")
-		m.setSecret("pre-web", string(Creds{have.AccessorID, "11111111-1111-4111-8111-111111111111"}.json()))
+		m.setSecret("pre-web", string(reconcile.Creds{AccessorID: have.AccessorID, SecretID: "11111111-1111-4111-8111-111111111111"}.JSON()))
 		m.calls["PutSecret"] = 0
 		m.gate = func(call string, _ int) error {
 			if call == "PutSecret" && m.calls["PutSecret"] == 1 {

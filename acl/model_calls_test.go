@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"meshtask/acl/reconcile"
 	"meshtask/internal/secret"
 )
 
@@ -29,7 +30,7 @@ func (m *model) ListTasks(ctx context.Context, _, page string) (arns []string, n
 	return arns, next, err
 }
 
-func (m *model) DescribeTasks(ctx context.Context, _ string, arns []string) (infos []TaskInfo, err error) {
+func (m *model) DescribeTasks(ctx context.Context, _ string, arns []string) (infos []reconcile.TaskInfo, err error) {
 	err = m.do(ctx, "DescribeTasks", func() error {
 		if len(arns) == 0 || len(arns) > 100 {
 			return fmt.Errorf("DescribeTasks of %d tasks", len(arns))
@@ -49,9 +50,9 @@ func (m *model) GetSecret(ctx context.Context, name string) (content secret.Stri
 		s := m.secrets[name]
 		switch {
 		case m.denied[name]:
-			return &Denied{By: "AWS", Needs: "secretsmanager:GetSecretValue on " + name, Reason: "no"}
+			return &denied{by: "AWS", needs: "secretsmanager:GetSecretValue on " + name, reason: "no"}
 		case s == nil:
-			return ErrMissing
+			return errMissing
 		}
 		content, version = s.versions[s.current], s.current
 		return nil
@@ -64,11 +65,11 @@ func (m *model) PutSecret(ctx context.Context, name string, content secret.Strin
 	err = m.do(ctx, "PutSecret", func() error {
 		s := m.secrets[name]
 		if s == nil {
-			return ErrMissing
+			return errMissing
 		}
 		if have, ok := s.versions[version]; ok {
 			if have != content {
-				return ErrConflict
+				return errConflict
 			}
 			return nil
 		}
@@ -81,13 +82,13 @@ func (m *model) PutSecret(ctx context.Context, name string, content secret.Strin
 func (m *model) CreateSecret(ctx context.Context, name string) error {
 	return m.do(ctx, "CreateSecret", func() error {
 		if m.secrets[name] == nil {
-			m.secrets[name] = &modelSecret{versions: map[string]secret.String{"first": emptySecret}, current: "first"}
+			m.secrets[name] = &modelSecret{versions: map[string]secret.String{"first": reconcile.EmptySecret}, current: "first"}
 		}
 		return nil
 	})
 }
 
-func (m *model) Tokens(ctx context.Context) (tokens []Token, err error) {
+func (m *model) Tokens(ctx context.Context) (tokens []reconcile.Token, err error) {
 	err = m.do(ctx, "Tokens", func() error {
 		for _, a := range slices.Sorted(maps.Keys(m.tokens)) {
 			t := m.tokens[a]
@@ -99,7 +100,7 @@ func (m *model) Tokens(ctx context.Context) (tokens []Token, err error) {
 	return tokens, err
 }
 
-func (m *model) PutToken(ctx context.Context, t Token) error {
+func (m *model) PutToken(ctx context.Context, t reconcile.Token) error {
 	return m.do(ctx, "PutToken", func() error {
 		t.Policies = slices.Clone(t.Policies)
 		for i, l := range t.Policies {
@@ -114,7 +115,7 @@ func (m *model) PutToken(ctx context.Context, t Token) error {
 		}
 		if have, ok := m.tokens[t.AccessorID]; ok {
 			if t.SecretID != "" && have.SecretID != t.SecretID {
-				return ErrConflict
+				return errConflict
 			}
 			for _, l := range t.Policies {
 				if !slices.Contains(have.Policies, l) {
@@ -126,7 +127,7 @@ func (m *model) PutToken(ctx context.Context, t Token) error {
 		}
 		for _, o := range m.tokens {
 			if o.SecretID == t.SecretID {
-				return ErrConflict
+				return errConflict
 			}
 		}
 		if t.AccessorID == "" || t.SecretID == "" {
@@ -142,7 +143,7 @@ func (m *model) DeleteToken(ctx context.Context, accessor string) error {
 	return m.do(ctx, "DeleteToken", func() error { delete(m.tokens, accessor); return nil })
 }
 
-func (m *model) Policies(ctx context.Context) (policies []Policy, err error) {
+func (m *model) Policies(ctx context.Context) (policies []reconcile.Policy, err error) {
 	err = m.do(ctx, "Policies", func() error {
 		for _, n := range slices.Sorted(maps.Keys(m.policies)) {
 			p := m.policies[n]
@@ -163,21 +164,21 @@ func (m *model) PolicyRules(ctx context.Context, id string) (rules string, err e
 	return rules, err
 }
 
-func (m *model) policyByID(id string) (Policy, bool) {
+func (m *model) policyByID(id string) (reconcile.Policy, bool) {
 	for _, p := range m.policies {
 		if p.ID == id {
 			return p, true
 		}
 	}
-	return Policy{}, false
+	return reconcile.Policy{}, false
 }
 
 // CreatePolicy ignores case in the name, as Consul does.
-func (m *model) CreatePolicy(ctx context.Context, p Policy) (id string, err error) {
+func (m *model) CreatePolicy(ctx context.Context, p reconcile.Policy) (id string, err error) {
 	err = m.do(ctx, "CreatePolicy", func() error {
 		for name := range m.policies {
 			if strings.EqualFold(name, p.Name) {
-				return fmt.Errorf("policy %s %w", p.Name, ErrConflict)
+				return fmt.Errorf("policy %s %w", p.Name, errConflict)
 			}
 		}
 		p.ID = policyID(p.Name)
@@ -190,9 +191,9 @@ func (m *model) CreatePolicy(ctx context.Context, p Policy) (id string, err erro
 func policyID(name string) string { return "id-of-" + name }
 
 // linkTo is the link to a policy that the model made.
-func linkTo(names ...string) (links []Link) {
+func linkTo(names ...string) (links []reconcile.Link) {
 	for _, name := range names {
-		links = append(links, Link{ID: policyID(name), Name: name})
+		links = append(links, reconcile.Link{ID: policyID(name), Name: name})
 	}
 	return links
 }
@@ -206,7 +207,7 @@ func (m *model) dropPolicy(name string) {
 	id := m.policies[name].ID
 	delete(m.policies, name)
 	for a, t := range m.tokens {
-		t.Policies = slices.DeleteFunc(slices.Clone(t.Policies), func(l Link) bool { return l.ID == id })
+		t.Policies = slices.DeleteFunc(slices.Clone(t.Policies), func(l reconcile.Link) bool { return l.ID == id })
 		m.tokens[a] = t
 	}
 }
@@ -218,11 +219,11 @@ func (m *model) Namespaces(ctx context.Context) (names []string, err error) {
 
 func (m *model) CreateNamespace(ctx context.Context, name string) error {
 	return m.do(ctx, "CreateNamespace", func() error {
-		if _, ok := m.policies[crossNamespacePolicy]; !ok {
+		if _, ok := m.policies[reconcile.CrossNamespacePolicy]; !ok {
 			return errors.New("the namespace's default policy does not exist")
 		}
 		if slices.Contains(m.spaces, name) {
-			return fmt.Errorf("namespace %s %w", name, ErrConflict)
+			return fmt.Errorf("namespace %s %w", name, errConflict)
 		}
 		m.spaces = append(m.spaces, name)
 		return nil
@@ -237,14 +238,14 @@ func (m *model) Partitions(ctx context.Context) (names []string, err error) {
 func (m *model) CreatePartition(ctx context.Context, name string) error {
 	return m.do(ctx, "CreatePartition", func() error {
 		if slices.Contains(m.partitions, name) {
-			return fmt.Errorf("partition %s %w", name, ErrConflict)
+			return fmt.Errorf("partition %s %w", name, errConflict)
 		}
 		m.partitions = append(m.partitions, name)
 		return nil
 	})
 }
 
-func (m *model) Reports(ctx context.Context, s Service) (reports []Report, err error) {
+func (m *model) Reports(ctx context.Context, s reconcile.Service) (reports []reconcile.Report, err error) {
 	err = m.do(ctx, "Reports", func() error { reports = slices.Clone(m.reports[s]); return nil })
 	return reports, err
 }

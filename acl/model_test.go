@@ -12,6 +12,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"meshtask/acl/reconcile"
 	"meshtask/internal/secret"
 )
 
@@ -23,13 +24,13 @@ type model struct {
 	gate       func(call string, n int) error
 	calls      map[string]int
 	n          int
-	tasks      map[string]TaskInfo // running
+	tasks      map[string]reconcile.TaskInfo // running
 	secrets    map[string]*modelSecret
-	tokens     map[string]Token // by accessor
-	policies   map[string]Policy
+	tokens     map[string]reconcile.Token // by accessor
+	policies   map[string]reconcile.Policy
 	spaces     []string
 	partitions []string
-	reports    map[Service][]Report
+	reports    map[reconcile.Service][]reconcile.Report
 	denied     map[string]bool // secrets that cannot be read
 	serial     int
 }
@@ -42,8 +43,8 @@ type modelSecret struct {
 var errLostAnswer = errors.New("the answer was lost")
 
 func newModel() *model {
-	return &model{calls: map[string]int{}, tasks: map[string]TaskInfo{}, secrets: map[string]*modelSecret{}, tokens: map[string]Token{},
-		policies: map[string]Policy{}, spaces: []string{"default"}, partitions: []string{"default", "p"}, reports: map[Service][]Report{}, denied: map[string]bool{}}
+	return &model{calls: map[string]int{}, tasks: map[string]reconcile.TaskInfo{}, secrets: map[string]*modelSecret{}, tokens: map[string]reconcile.Token{},
+		policies: map[string]reconcile.Policy{}, spaces: []string{"default"}, partitions: []string{"default", "p"}, reports: map[reconcile.Service][]reconcile.Report{}, denied: map[string]bool{}}
 }
 
 // do makes a call: f under the lock, unless the gate is shut.
@@ -86,7 +87,7 @@ func (m *model) run(service string, tags ...string) string {
 	defer m.mu.Unlock()
 	m.serial++
 	arn := fmt.Sprintf("arn:aws:ecs:us-east-1:123456789012:task/prod/%032x", m.serial)
-	t := TaskInfo{ARN: arn, Definition: "arn:aws:ecs:us-east-1:123456789012:task-definition/fam:3", Tags: map[string]string{tagMesh: "true", tagService: service}}
+	t := reconcile.TaskInfo{ARN: arn, Definition: "arn:aws:ecs:us-east-1:123456789012:task-definition/fam:3", Tags: map[string]string{tagMesh: "true", tagService: service}}
 	for i := 0; i+1 < len(tags); i += 2 {
 		t.Tags[tags[i]] = tags[i+1]
 	}
@@ -125,7 +126,7 @@ func (m *model) content(name string) string {
 	return ""
 }
 
-func (m *model) creds(t testing.TB, name string) Creds {
+func (m *model) creds(t testing.TB, name string) reconcile.Creds {
 	t.Helper()
 	var doc struct {
 		A string `json:"accessor_id"`
@@ -134,7 +135,7 @@ func (m *model) creds(t testing.TB, name string) Creds {
 	if err := json.Unmarshal([]byte(m.content(name)), &doc); err != nil {
 		t.Fatalf("secret %s: %v", name, err)
 	}
-	return Creds{AccessorID: doc.A, SecretID: secret.String(doc.T)}
+	return reconcile.Creds{AccessorID: doc.A, SecretID: secret.String(doc.T)}
 }
 
 // controller makes a controller for the model; change may adapt its config.
@@ -145,66 +146,100 @@ func (m *model) controller(t testing.TB, change ...func(*Config)) *Controller {
 	for _, f := range change {
 		f(&cfg)
 	}
-	c, err := New(cfg, m, m, m, nil)
+	c, err := newController(cfg, deps{ecs: m, secrets: m, tokens: m, policies: m, rules: m, partitions: m, namespaces: m, reports: m})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
 }
 
-// own are the accessors of our tokens of a service.
-func (m *model) own(n Naming, s Service) (accessors []string) {
+// asks changes whom a controller asks.
+func (c *Controller) asks(change func(*deps)) {
+	change(&c.deps)
+	c.exec.deps = c.deps
+}
+
+// The tags of a mesh task.
+const (
+	tagMesh      = "consul.hashicorp.com/mesh"
+	tagService   = "consul.hashicorp.com/service-name"
+	tagPartition = "consul.hashicorp.com/partition"
+	tagNamespace = "consul.hashicorp.com/namespace"
+)
+
+// owned are our tokens, by service.
+func (m *model) owned(n reconcile.Naming) map[reconcile.Service][]reconcile.Token {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for a, t := range m.tokens {
-		if o, ok := n.owner("Token", t.Description); ok && o == s {
-			accessors = append(accessors, a)
-		}
+	return reconcile.See(reconcile.World{Naming: n, Tokens: slices.Collect(maps.Values(m.tokens))}).Own()
+}
+
+// own are the accessors of our tokens of a service.
+func (m *model) own(n reconcile.Naming, s reconcile.Service) (accessors []string) {
+	for _, t := range m.owned(n)[s] {
+		accessors = append(accessors, t.AccessorID)
 	}
 	return accessors
+}
+
+// live are the tasks that are served, by service.
+func (m *model) live(n reconcile.Naming) map[reconcile.Service][]string {
+	live := map[reconcile.Service][]string{}
+	for _, arn := range slices.Sorted(maps.Keys(m.tasks)) {
+		if s, skip := reconcile.Classify(m.tasks[arn], n); skip == "" {
+			live[s] = append(live[s], arn)
+		}
+	}
+	return live
+}
+
+// linksOf are the links of a service's token.
+func linksOf(n reconcile.Naming, s reconcile.Service) []reconcile.Link {
+	if n.Partition == "" {
+		return linkTo(n.Policy(s))
+	}
+	return linkTo(n.Policy(s), reconcile.CrossNamespacePolicy)
+}
+
+// rulesOf are the rules of a service's policy.
+func rulesOf(service string) string {
+	return fmt.Sprintf(`service %q { policy = "write" } service %q { policy = "write" } service_prefix "" { policy = "read" } node_prefix "" { policy = "read" }`,
+		service, service+"-sidecar-proxy")
 }
 
 // check holds the promise: every service with tasks has exactly one token of
 // ours, which has the IDs of its secret and its policy; nothing of ours is left
 // of any other service.
-func (m *model) check(n Naming) error {
-	live := map[Service]bool{}
+func (m *model) check(n reconcile.Naming) error {
 	m.mu.Lock()
-	for _, info := range m.tasks {
-		if k := classify(info, n); k.skip == "" {
-			live[k.service] = true
-		}
-	}
-	tokens, policies := slices.Collect(maps.Values(m.tokens)), slices.Collect(maps.Values(m.policies))
+	live, policies := m.live(n), slices.Collect(maps.Values(m.policies))
 	m.mu.Unlock()
-	count := map[Service]int{}
 	var errs []error
-	for _, t := range tokens {
-		s, ok := n.owner("Token", t.Description)
-		if !ok {
-			continue
-		}
-		if !live[s] {
-			errs = append(errs, fmt.Errorf("%s has ended, but has token %s", s, t.AccessorID))
-			continue
-		}
-		count[s]++
-		if want := string(Creds{t.AccessorID, t.SecretID}.json()); m.content(n.secret(s)) != want {
-			errs = append(errs, fmt.Errorf("%s: secret is not the token", s))
-		}
-		for _, p := range n.links(s) {
-			if !slices.Contains(t.Policies, linkTo(p)[0]) {
-				errs = append(errs, fmt.Errorf("%s: token lacks policy %s", s, p))
+	owned := m.owned(n)
+	for s, tokens := range owned {
+		for _, t := range tokens {
+			if len(live[s]) == 0 {
+				errs = append(errs, fmt.Errorf("%s has ended, but has token %s", s, t.AccessorID))
+				continue
+			}
+			want := reconcile.Creds{AccessorID: t.AccessorID, SecretID: t.SecretID}.JSON().Reveal()
+			if m.content(n.Secret(s)) != want {
+				errs = append(errs, fmt.Errorf("%s: secret is not the token", s))
+			}
+			for _, l := range linksOf(n, s) {
+				if !slices.Contains(t.Policies, l) {
+					errs = append(errs, fmt.Errorf("%s: token lacks policy %s", s, l.Name))
+				}
 			}
 		}
 	}
 	for s := range live {
-		if count[s] != 1 {
-			errs = append(errs, fmt.Errorf("%s has %d tokens", s, count[s]))
+		if len(owned[s]) != 1 {
+			errs = append(errs, fmt.Errorf("%s has %d tokens", s, len(owned[s])))
 		}
 	}
 	for _, p := range policies {
-		if s, ok := n.owner("Policy", p.Description); ok && !live[s] {
+		if s, ok := n.PolicyOwner(p); ok && len(live[s]) == 0 {
 			errs = append(errs, fmt.Errorf("%s has ended, but has policy %s", s, p.Name))
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"meshtask/acl/reconcile"
 )
 
 func TestOnceAndDryRun(t *testing.T) {
@@ -85,14 +87,14 @@ func TestTakesOver(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := newModel()
 				have := newCreds()
-				m.setSecret("pre-web", string(have.json()))
+				m.setSecret("pre-web", string(have.JSON()))
 				m.run("web")
-				old := Token{AccessorID: have.AccessorID, SecretID: have.SecretID, Created: time.Now()}
+				old := reconcile.Token{AccessorID: have.AccessorID, SecretID: have.SecretID, Created: time.Now()}
 				if version == "v0.2 on EC2" {
 					old.Description, old.Identities = "Token for web service\nconsul.hashicorp.com/cluster: prod", []string{"web"}
 				} else {
 					old.Description, old.Policies = "Token for web service\nconsul.hashicorp.com/cluster: "+modelCluster, linkTo("web-service")
-					m.policies["web-service"] = Policy{ID: policyID("web-service"), Name: "web-service", Description: "Policy for web service\nconsul.hashicorp.com/cluster: " + modelCluster,
+					m.policies["web-service"] = reconcile.Policy{ID: policyID("web-service"), Name: "web-service", Description: "Policy for web service\nconsul.hashicorp.com/cluster: " + modelCluster,
 						Rules: "service \"web\" {\n  policy = \"write\"\n}\nservice \"web-sidecar-proxy\" {\n  policy = \"write\"\n}\nservice_prefix \"\" {\n  policy = \"read\"\n}\nnode_prefix \"\" {\n  policy = \"read\"\n}"}
 				}
 				m.tokens[have.AccessorID] = old
@@ -144,7 +146,7 @@ func TestPartitions(t *testing.T) {
 }
 
 func TestConfigIsRefusedAtOnce(t *testing.T) {
-	_, err := New(Config{Interval: -1, RotateAfter: -1}, nil, nil, nil, nil)
+	_, err := newController(Config{Interval: -1, RotateAfter: -1}, deps{})
 	for _, want := range []string{"cluster:", "secret-name-prefix:", "interval:", "rotate-after:", "logger"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in: %v", want, err)

@@ -10,49 +10,50 @@ import (
 	"testing"
 	"time"
 
+	"meshtask/acl/reconcile"
 	"meshtask/internal/secret"
 )
 
 // see makes the World of everything in the model.
-func (m *model) see(t testing.TB, n Naming) World {
+func (m *model) see(t testing.TB, n reconcile.Naming) reconcile.World {
 	t.Helper()
 	ctx := t.Context()
 	gate := m.gate
 	m.gate = nil
 	defer func() { m.gate = gate }()
-	w := World{Naming: n, Now: time.Now(), MakeSecrets: true, Live: map[Service][]string{}, Ended: map[Service]bool{}, Secrets: map[Service]Secret{}, Reports: map[Service][]Report{}}
-	for _, arn := range slices.Sorted(maps.Keys(m.tasks)) {
-		if k := classify(m.tasks[arn], n); k.skip == "" {
-			w.Live[k.service] = append(w.Live[k.service], arn)
-		}
-	}
+	w := reconcile.World{Naming: n, Now: time.Now(), MakeSecrets: true, Live: m.live(n), Ended: map[reconcile.Service]bool{}, Secrets: map[reconcile.Service]reconcile.Secret{}, Reports: map[reconcile.Service][]reconcile.Report{}}
 	w.Tokens, _ = m.Tokens(ctx)
 	w.Policies, _ = m.Policies(ctx)
 	w.Namespaces, _ = m.Namespaces(ctx)
-	v := newView(w)
-	for _, have := range []map[Service]bool{having(v, nil), keys(v.ownPolicy), keys(w.Live)} {
+	withPolicy := map[reconcile.Service]bool{}
+	for _, p := range w.Policies {
+		if s, ok := n.PolicyOwner(p); ok {
+			withPolicy[s] = true
+		}
+	}
+	for _, have := range []map[reconcile.Service]bool{keys(reconcile.See(w).Own()), withPolicy, keys(w.Live)} {
 		for s := range have {
 			if len(w.Live[s]) == 0 {
 				w.Ended[s] = true
 			}
-			name := n.secret(s)
+			name := n.Secret(s)
 			content, version, err := m.GetSecret(ctx, name)
-			w.Secrets[s] = parseSecret(name, version, content)
-			if errors.Is(err, ErrMissing) {
-				w.Secrets[s] = Secret{Name: name, Missing: true}
+			w.Secrets[s] = reconcile.ParseSecret(name, version, content)
+			if errors.Is(err, errMissing) {
+				w.Secrets[s] = reconcile.Secret{Name: name, Missing: true}
 			}
 			w.Reports[s] = slices.Clone(m.reports[s])
 		}
 	}
 	content, version, err := m.GetSecret(ctx, "pre-consul-client-token")
-	client := parseSecret("pre-consul-client-token", version, content)
-	client.Missing = errors.Is(err, ErrMissing)
+	client := reconcile.ParseSecret("pre-consul-client-token", version, content)
+	client.Missing = errors.Is(err, errMissing)
 	w.Client = &client
 	return w
 }
 
-func keys[V any](m map[Service]V) map[Service]bool {
-	out := map[Service]bool{}
+func keys[V any](m map[reconcile.Service]V) map[reconcile.Service]bool {
+	out := map[reconcile.Service]bool{}
 	for s := range m {
 		out[s] = true
 	}
@@ -76,9 +77,9 @@ func (m *model) meddle(r *rand.Rand, tags []string) {
 			m.stop(arns[r.IntN(len(arns))])
 		}
 	case 5:
-		m.setSecret(secretName, emptySecret)
+		m.setSecret(secretName, reconcile.EmptySecret)
 	case 6:
-		m.setSecret(secretName, string(newCreds().json()))
+		m.setSecret(secretName, string(newCreds().JSON()))
 	case 7:
 		delete(m.secrets, secretName)
 	case 8:
@@ -93,7 +94,7 @@ func (m *model) meddle(r *rand.Rand, tags []string) {
 	case 10:
 		if len(accessors) > 0 { // one of the IDs is edited
 			t := m.tokens[accessors[r.IntN(len(accessors))]]
-			m.setSecret(secretName, string(Creds{t.AccessorID, "11111111-1111-4111-8111-111111111111"}.json()))
+			m.setSecret(secretName, string(reconcile.Creds{AccessorID: t.AccessorID, SecretID: "11111111-1111-4111-8111-111111111111"}.JSON()))
 		}
 	case 11:
 		if len(accessors) > 0 {
@@ -138,7 +139,7 @@ func converge(t *testing.T, seed uint64, partition string, tags []string) error 
 		for range r.IntN(3) {
 			m.meddle(r, tags)
 		}
-		plan := Reconcile(w)
+		plan := reconcile.Decide(w)
 		m.gate = func(string, int) error {
 			switch r.IntN(6) {
 			case 0:
@@ -153,18 +154,18 @@ func converge(t *testing.T, seed uint64, partition string, tags []string) error 
 	}
 	for range 4 {
 		w := m.see(t, c.naming)
-		plan := Reconcile(w)
+		plan := reconcile.Decide(w)
 		if plan.Empty() {
 			break
 		}
 		for _, o := range c.oneByOne(t, plan) {
-			if o.err != nil && !errors.Is(o.err, ErrConflict) {
+			if o.err != nil && !errors.Is(o.err, errConflict) {
 				return fmt.Errorf("%s: %w", o.chain.For, o.err)
 			}
 		}
 		m.reportAll(t, c.naming)
 	}
-	if plan := Reconcile(m.see(t, c.naming)); !plan.Empty() {
+	if plan := reconcile.Decide(m.see(t, c.naming)); !plan.Empty() {
 		return fmt.Errorf("still to do: %v", plan)
 	}
 	for a, want := range foreign.tokens {
@@ -181,29 +182,29 @@ func converge(t *testing.T, seed uint64, partition string, tags []string) error 
 }
 
 // oneByOne is apply without concurrency, so that the seed decides.
-func (c *Controller) oneByOne(t *testing.T, plan Plan) (out []outcome) {
-	shared := made{}
+func (c *Controller) oneByOne(t *testing.T, plan reconcile.Plan) (out []outcome) {
+	shared := policyIDs{}
 	for _, ch := range plan.Common {
-		o := c.carryOut(t.Context(), ch, nil)
+		o := c.exec.chain(t.Context(), ch, nil)
 		maps.Copy(shared, o.made)
 		out = append(out, o)
 	}
 	for _, ch := range plan.Chains {
-		out = append(out, c.carryOut(t.Context(), ch, shared))
+		out = append(out, c.exec.chain(t.Context(), ch, shared))
 	}
 	return out
 }
 
 // checkButFindings is check for the services of which nothing is found wrong:
 // a secret may name a token that is another service's, by hand.
-func (m *model) checkButFindings(t *testing.T, n Naming) error {
+func (m *model) checkButFindings(t *testing.T, n reconcile.Naming) error {
 	err := m.check(n)
 	if err == nil {
 		return nil
 	}
-	plan := Reconcile(m.see(t, n))
+	plan := reconcile.Decide(m.see(t, n))
 	for line := range strings.SplitSeq(err.Error(), "\n") {
-		if !slices.ContainsFunc(plan.Findings, func(f Finding) bool {
+		if !slices.ContainsFunc(plan.Findings, func(f reconcile.Finding) bool {
 			return f.Subject != "" && (strings.HasPrefix(line, f.Subject+":") || strings.HasPrefix(line, f.Subject+" "))
 		}) {
 			return errors.New(line)
@@ -213,24 +214,24 @@ func (m *model) checkButFindings(t *testing.T, n Naming) error {
 }
 
 // reportAll lets every task pick up the token of its secret, and say so.
-func (m *model) reportAll(t *testing.T, n Naming) {
+func (m *model) reportAll(t *testing.T, n reconcile.Naming) {
 	for s, arns := range m.see(t, n).Live {
 		m.reports[s] = nil
-		sec := parseSecret("", "", secret.String(m.content(n.secret(s))))
+		sec := reconcile.ParseSecret("", "", secret.String(m.content(n.Secret(s))))
 		for _, arn := range arns {
-			m.reports[s] = append(m.reports[s], Report{TaskID: arn[strings.LastIndexByte(arn, '/')+1:], AccessorID: sec.Creds.AccessorID})
+			m.reports[s] = append(m.reports[s], reconcile.Report{TaskID: arn[strings.LastIndexByte(arn, '/')+1:], AccessorID: sec.Creds.AccessorID})
 		}
 	}
 }
 
 type foreignObjects struct {
-	tokens   map[string]Token
-	policies map[string]Policy
+	tokens   map[string]reconcile.Token
+	policies map[string]reconcile.Policy
 }
 
 // foreigners puts objects into the model that look like ours and are not.
 func foreigners(m *model) foreignObjects {
-	f := foreignObjects{map[string]Token{}, map[string]Policy{}}
+	f := foreignObjects{map[string]reconcile.Token{}, map[string]reconcile.Policy{}}
 	for i, d := range []string{
 		"Token for a service\nconsul.hashicorp.com/cluster: " + modelCluster + "-2",
 		"Token for a service\nconsul.hashicorp.com/cluster: pro",
@@ -240,9 +241,9 @@ func foreigners(m *model) foreignObjects {
 		"",
 	} {
 		id := fmt.Sprintf("00000000-0000-4000-8000-%012d", i)
-		f.tokens[id] = Token{AccessorID: id, SecretID: "s" + newCreds().SecretID, Description: d}
+		f.tokens[id] = reconcile.Token{AccessorID: id, SecretID: "s" + newCreds().SecretID, Description: d}
 		p := "foreign-" + fmt.Sprint(i)
-		f.policies[p] = Policy{ID: p, Name: p, Description: strings.Replace(d, "Token", "Policy", 1)}
+		f.policies[p] = reconcile.Policy{ID: p, Name: p, Description: strings.Replace(d, "Token", "Policy", 1)}
 	}
 	maps.Copy(m.tokens, f.tokens)
 	maps.Copy(m.policies, f.policies)

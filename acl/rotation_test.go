@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"meshtask/acl/reconcile"
 )
 
 func TestRotation(t *testing.T) {
@@ -34,7 +36,7 @@ func TestRotation(t *testing.T) {
 		}
 		report := func(arn, accessor string) {
 			m.locked(func() {
-				m.reports[web] = append(m.reports[web], Report{TaskID: arn[strings.LastIndexByte(arn, '/')+1:], AccessorID: accessor})
+				m.reports[web] = append(m.reports[web], reconcile.Report{TaskID: arn[strings.LastIndexByte(arn, '/')+1:], AccessorID: accessor})
 			})
 		}
 		report(one, now.AccessorID)
@@ -65,7 +67,7 @@ func TestCurrentTokenIsMissedAtOnce(t *testing.T) {
 		m.setSecret("pre-web", "{}")
 		m.run("web")
 		work(t, m.controller(t), time.Second)
-		m.setSecret("pre-web", string(newCreds().json())) // as a rotation by somebody else
+		m.setSecret("pre-web", string(newCreds().JSON())) // as a rotation by somebody else
 		work(t, m.controller(t), time.Second)
 		have := m.creds(t, "pre-web")
 		c := m.controller(t)
@@ -106,7 +108,7 @@ func TestRotationLeavesTheAgentsToken(t *testing.T) {
 			t.Error("the service's was not, so that nothing is shown")
 		}
 		byHand := newCreds() // as the document tells people to replace it
-		m.setSecret(name, string(byHand.json()))
+		m.setSecret(name, string(byHand.JSON()))
 		work(t, m.controller(t, life), time.Second)
 		if m.tokens[byHand.AccessorID].SecretID != byHand.SecretID || m.tokens[agents.AccessorID].SecretID != agents.SecretID {
 			t.Error("the pair written by hand is no token, or the old one is gone")

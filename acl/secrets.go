@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
+	"meshtask/acl/reconcile"
 	"meshtask/internal/awssdk"
 	"meshtask/internal/secret"
 )
@@ -19,11 +20,10 @@ const (
 	exists   = "ResourceExistsException"
 )
 
-// smSecrets is Secrets by AWS.
+// smSecrets is secretsAPI by AWS.
 type smSecrets struct{ api *secretsmanager.Client }
 
-// NewSecrets makes the real Secrets.
-func NewSecrets(cfg aws.Config) Secrets { return smSecrets{secretsmanager.NewFromConfig(cfg)} }
+func newSMSecrets(cfg aws.Config) smSecrets { return smSecrets{secretsmanager.NewFromConfig(cfg)} }
 
 func (s smSecrets) GetSecret(ctx context.Context, name string) (secret.String, string, error) {
 	out, err := s.api.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &name})
@@ -32,7 +32,7 @@ func (s smSecrets) GetSecret(ctx context.Context, name string) (secret.String, s
 		if strings.Contains(missing.Message, "secret value") {
 			return "", "", nil
 		}
-		return "", "", ErrMissing
+		return "", "", errMissing
 	}
 	if err != nil {
 		return "", "", awsError(err, "secretsmanager:GetSecretValue on "+name)
@@ -51,9 +51,9 @@ func (s smSecrets) PutSecret(ctx context.Context, name string, content secret.St
 		SecretString: aws.String(content.Reveal()), ClientRequestToken: aws.String(successor(name, replaces))})
 	switch {
 	case awssdk.Is(err, exists):
-		return "", fmt.Errorf("secret %s %w", name, ErrConflict)
+		return "", fmt.Errorf("secret %s %w", name, errConflict)
 	case awssdk.Is(err, noSecret):
-		return "", fmt.Errorf("secret %s %w", name, ErrMissing)
+		return "", fmt.Errorf("secret %s %w", name, errMissing)
 	case err != nil:
 		return "", awsError(err, "secretsmanager:UpdateSecret on "+name)
 	}
@@ -67,7 +67,7 @@ func successor(name, version string) string {
 }
 
 func (s smSecrets) CreateSecret(ctx context.Context, name string) error {
-	_, err := s.api.CreateSecret(ctx, &secretsmanager.CreateSecretInput{Name: &name, SecretString: aws.String(emptySecret), ClientRequestToken: aws.String(newUUID()),
+	_, err := s.api.CreateSecret(ctx, &secretsmanager.CreateSecretInput{Name: &name, SecretString: aws.String(reconcile.EmptySecret), ClientRequestToken: aws.String(newUUID()),
 		Description: aws.String("Consul ACL token of an ECS service, kept by meshtask acl-controller")})
 	switch {
 	case awssdk.Is(err, exists):

@@ -3,12 +3,15 @@ package acl
 import (
 	"encoding/pem"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/hashicorp/consul/api"
+
+	"meshtask/acl/reconcile"
 )
 
 func TestServerSettings(t *testing.T) {
@@ -61,11 +64,11 @@ func TestTokenFollowsNoRedirect(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := NewConsul(client, "")
+		c := consulACL{client, ""}
 		if _, err := c.Tokens(t.Context()); err == nil {
 			t.Errorf("%d: a list of tokens", code)
 		}
-		if err := c.PutToken(t.Context(), Token{AccessorID: "a", SecretID: "the-secret"}); err == nil {
+		if err := c.PutToken(t.Context(), reconcile.Token{AccessorID: "a", SecretID: "the-secret"}); err == nil {
 			t.Errorf("%d: a token was put", code)
 		}
 		if _, _, err := client.KV().Get("k", &api.QueryOptions{}); err == nil {
@@ -81,7 +84,9 @@ func TestTokenFollowsNoRedirect(t *testing.T) {
 
 // TestTLSServerName reaches a server whose certificate is for another name.
 func TestTLSServerName(t *testing.T) {
-	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "[]") }))
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "[]") }))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // a handshake is refused on purpose
+	server.StartTLS()
 	t.Cleanup(server.Close)
 	ca := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
 	for name, want := range map[string]bool{"": true, "example.com": true, "other.example.org": false} {
@@ -89,7 +94,7 @@ func TestTLSServerName(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := NewConsul(client, "").Tokens(t.Context()); (err == nil) != want {
+		if _, err := (consulACL{client, ""}).Tokens(t.Context()); (err == nil) != want {
 			t.Errorf("server name %q: %v", name, err)
 		}
 	}

@@ -1,52 +1,68 @@
 package acl
 
 import (
-	"fmt"
+	"context"
 	"maps"
 	"sync"
 	"time"
 )
 
-// Stats are counters and gauges of a controller, for whoever publishes them.
-type Stats struct {
-	Leading      bool
-	LeadingSince time.Time // zero: never
-	Sweeps       int64     // ended, complete or not
-	Failed       int64     // of these, incomplete or with an operation that failed
-	SweepTime    time.Duration
-	LastSuccess  time.Time // end of the last sweep without a failure; zero: none yet
-	Tasks        int       // listed by the last sweep
-	Skipped      int       // of these, not ours
-	Services     int       // with tasks
-	Tokens       int       // ours
-	Findings     int       // what the last look at each service could not mend
-	Operations   map[string]int64
-	Calls        map[Call]int64
+// stats are counters and gauges of a controller.
+type stats struct {
+	leading      bool
+	leadingSince time.Time // zero: never
+	sweeps       int64     // ended, complete or not
+	failed       int64     // of these, incomplete or with an operation that failed
+	sweepTime    time.Duration
+	lastSuccess  time.Time // end of the last sweep without a failure; zero: none yet
+	tasks        int       // listed by the last sweep
+	skipped      int       // of these, not ours
+	services     int       // with tasks
+	tokens       int       // ours
+	findings     int       // that stand
+	operations   map[string]int64
+	calls        map[apiCall]int64
 }
 
-// Call is an API call and how it ended.
-type Call struct {
-	API    string // such as "ecs:ListTasks", "consul:ListTokens"
-	Result string // ok, throttled or error
+// apiCall is an API call and how it ended.
+type apiCall struct {
+	api    string // such as "ecs:ListTasks", "consul:ListTokens"
+	result string // ok, throttled or error
 }
 
-// counters is the Stats of a running controller.
+// counters is the stats of a running controller.
 type counters struct {
 	mu sync.Mutex
-	s  Stats
+	s  stats
 }
 
 func newCounters() *counters {
-	return &counters{s: Stats{Operations: map[string]int64{}, Calls: map[Call]int64{}}}
+	return &counters{s: stats{operations: map[string]int64{}, calls: map[apiCall]int64{}}}
 }
 
-func (c *counters) update(f func(*Stats)) {
+func (c *counters) update(f func(*stats)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f(&c.s)
 }
 
-func (c *counters) called(api string, err error) {
+func (c *counters) snapshot() stats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.s
+	s.operations, s.calls = maps.Clone(s.operations), maps.Clone(s.calls)
+	return s
+}
+
+// callLimit is the longest that one call to AWS or Consul may take; both answer
+// in milliseconds, and a lost one must not hold up a sweep.
+const callLimit = 10 * time.Second
+
+// call makes one call, limited and counted.
+func (c *counters) call(ctx context.Context, api string, f func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	err := f(ctx)
 	result := "ok"
 	switch {
 	case isThrottled(err):
@@ -54,37 +70,6 @@ func (c *counters) called(api string, err error) {
 	case err != nil && !expected(err):
 		result = "error"
 	}
-	c.update(func(s *Stats) { s.Calls[Call{api, result}]++ })
-}
-
-func (c *counters) snapshot() Stats {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	s := c.s
-	s.Operations, s.Calls = maps.Clone(s.Operations), maps.Clone(s.Calls)
-	return s
-}
-
-// staleAfter is how many intervals without one good sweep are too many.
-const staleAfter = 6
-
-// Health says whether the controller does its work, and what it does, in a line:
-// it stands by, or its last good sweep is not long ago.
-func (c *Controller) Health(now time.Time) (ok bool, what string) {
-	s := c.Stats()
-	if !s.Leading {
-		return true, "standing by"
-	}
-	since := s.LastSuccess
-	if since.Before(s.LeadingSince) {
-		since = s.LeadingSince
-	}
-	limit := max(time.Minute, staleAfter*c.cfg.Interval)
-	switch age := now.Sub(since); {
-	case age > limit:
-		return false, fmt.Sprintf("no good sweep for %v", age.Round(time.Second))
-	case s.LastSuccess.Before(s.LeadingSince):
-		return true, "waiting for a first good sweep"
-	}
-	return true, "working"
+	c.update(func(s *stats) { s.calls[apiCall{api, result}]++ })
+	return err
 }

@@ -7,112 +7,120 @@ import (
 	"io"
 	"maps"
 	"time"
+
+	"meshtask/acl/reconcile"
 )
 
-// sweep looks once at everything and mends it:
+// sweep looks once at everything and puts it right:
 //
-//	ECS ─► roster ─► live ─┐
-//	Consul ─► tokens ──────┼─► attention ─► secrets, policies, … ─► World ─► Reconcile ─► Plan ─► apply
+//	ECS ─► tasks ─► live ──┐
+//	Consul ─► tokens ──────┼─► what to look at ─► secrets, policies, … ─► Decide ─► execute
 //	absences ─► ended ─────┘
 //
-// A sweep that finds nothing to attend to ends after the tokens. It returns
-// what failed, joined; what could be done was done.
-func (c *Controller) sweep(ctx context.Context, st *state) error {
-	began := time.Now()
-	auditing := !began.Before(st.nextAudit)
+// A sweep that finds nothing to look at ends after the tokens. It returns what
+// failed, joined; what could be done was done.
+func (c *Controller) sweep(ctx context.Context, m *memory) error {
+	auditing := !time.Now().Before(m.nextAudit)
 	if auditing {
-		st.roster.reconsider()
+		m.tasks.forgetSkipped()
 	}
-	listed := c.list(ctx, &st.roster)
+	listed := c.listTasks(ctx, &m.tasks)
 	if listed != nil {
 		listed = &lookError{"ECS", "list the tasks", listed}
 	}
-	w := World{Naming: c.naming, Now: time.Now(), RotateAfter: c.cfg.RotateAfter, MakeSecrets: c.cfg.CreateSecrets, Live: st.roster.live}
-	if err := c.ensurePartition(ctx, st); err != nil {
+	w := reconcile.World{Naming: c.naming, Now: time.Now(), RotateAfter: c.cfg.RotateAfter, MakeSecrets: c.cfg.CreateSecrets, Live: m.tasks.live}
+	if err := c.listTokens(ctx, m, &w); err != nil {
 		return errors.Join(listed, err)
 	}
-	err := c.call(ctx, "consul:ListTokens", func(ctx context.Context) (err error) {
-		w.Tokens, err = c.consul.Tokens(ctx)
-		return err
-	})
-	if err != nil {
-		st.partitioned = false // it may be why
-		return errors.Join(listed, &lookError{"Consul", "list the tokens", err})
-	}
 	if listed == nil {
-		c.answered(st)
+		c.answered(m)
 	}
 	if auditing && listed == nil {
-		st.begin(w.Now, c.cfg.AuditInterval)
+		m.begin(w.Now, c.cfg.AuditInterval)
 		if c.cfg.ClientSecret == "" {
 			c.log.Debug("no secret of the client agents is named, so their token is not looked after")
 		}
 	}
-	v := newView(w)
+	v := reconcile.See(w)
 	if listed == nil {
-		w.Ended = st.absences.observe(w.Now, c.cfg.DeletionGrace, having(v, st.leftover), w.Live)
+		w.Ended = m.absences.observe(w.Now, c.cfg.DeletionGrace, c.served(v, m.withPolicy), w.Live)
 		v.Ended = w.Ended
-		c.forget(st, v)
+		c.forgetGone(m, v)
 	}
 	c.nameUnserved(v)
-	c.gauge(st, v)
-	a := st.pick(v, w.Now, c.batch())
-	if a.none() {
+	c.gauge(m, v)
+	p := pass{Controller: c, mem: m, world: w, view: v, look: m.next(v, w.Now, c.batch())}
+	if p.look.Empty() {
 		return listed
 	}
-	err = c.attend(ctx, st, w, v, a)
+	err := p.run(ctx)
 	if err != nil && !errors.Is(err, errPartial) {
-		st.audit = append(st.audit, sorted(a.audited)...) // they were not looked at
+		m.audit = append(m.audit, reconcile.Sorted(p.look.Audited)...) // they were not looked at
 	}
 	return errors.Join(listed, err)
 }
 
-// having are the services that have something of ours, and may.
-func having(v *view, leftover map[Service]bool) map[Service]bool {
-	have := map[Service]bool{}
-	for s := range v.own {
+// listTokens lists the tokens of our partition, which is made where it is missing.
+func (c *Controller) listTokens(ctx context.Context, m *memory, w *reconcile.World) error {
+	if err := c.ensurePartition(ctx, m); err != nil {
+		return err
+	}
+	err := c.stats.call(ctx, "consul:ListTokens", func(ctx context.Context) (err error) {
+		w.Tokens, err = c.tokens.Tokens(ctx)
+		return err
+	})
+	if err != nil {
+		m.partitioned = false // it may be why
+		return &lookError{"Consul", "list the tokens", err}
+	}
+	return nil
+}
+
+// answered notes that ECS and Consul do what is asked of them.
+func (c *Controller) answered(m *memory) {
+	if !m.working {
+		m.working = true
+		c.waiting("", "", "")
+		c.log.Info("acl controller working", "cluster", c.cfg.Cluster, "interval", c.cfg.Interval, "partition", c.cfg.Partition)
+	}
+}
+
+// served are the services that have something of ours, and whose names are served.
+func (c *Controller) served(v *reconcile.View, withPolicy map[reconcile.Service]bool) map[reconcile.Service]bool {
+	have := maps.Clone(withPolicy)
+	for s := range v.Own() {
 		have[s] = true
 	}
-	for s := range leftover {
-		have[s] = true
-	}
-	maps.DeleteFunc(have, func(s Service, _ bool) bool { return v.Naming.refuses(s) != "" })
+	maps.DeleteFunc(have, func(s reconcile.Service, _ bool) bool { return c.naming.Refuses(s) != "" })
 	return have
 }
 
 // nameUnserved names the tokens that an earlier controller made for services
 // whose name is not served. They are left alone: tasks may use them.
-func (c *Controller) nameUnserved(v *view) {
-	for s, own := range v.own {
-		if why := v.Naming.refuses(s); why != "" {
+func (c *Controller) nameUnserved(v *reconcile.View) {
+	for s, own := range v.Own() {
+		if why := c.naming.Refuses(s); why != "" {
 			reason := fmt.Sprintf("token %s is left alone: %s; delete it in Consul when no task uses it", own[0].AccessorID, why)
-			c.say.found(s.String(), []Finding{{Subject: s.String(), Reason: reason}})
+			c.findings.replace(s.String(), []reconcile.Finding{{Subject: s.String(), Reason: reason}})
 		}
 	}
 }
 
-// forget drops what is remembered of tasks, services and policies that are no
+// forgetGone drops what is remembered of tasks, services and policies that are no
 // more: neither their retries nor their findings outlive them.
-func (c *Controller) forget(st *state, v *view) {
-	services := map[Service]bool{}
-	for _, t := range st.roster.tasks { // for a while also those that a list left out
+func (c *Controller) forgetGone(m *memory, v *reconcile.View) {
+	services := maps.Clone(m.withPolicy)
+	for _, t := range m.tasks.known { // for a while also those that a list left out
 		if t.skip == "" {
 			services[t.service] = true
 		}
 	}
-	for s := range v.own {
+	for s := range v.Own() {
 		services[s] = true
 	}
-	for s := range st.leftover {
-		services[s] = true
-	}
-	subjects := map[string]bool{clientSubject: true, policySubject(c.naming.clientPolicy()): true,
-		policySubject(crossNamespacePolicy): true, partitionSubject(c.naming.Partition): true}
-	for s := range services {
-		subjects[s.String()], subjects[policySubject(c.naming.policy(s))], subjects[namespaceSubject(s.Namespace)] = true, true, true
-	}
-	st.forget(services, subjects)
-	c.say.forget(st.roster.tasks, subjects)
+	subjects := c.naming.Subjects(services)
+	m.keep(services, subjects)
+	c.findings.keep(m.tasks.known, subjects)
 }
 
 // batch is how many services an audit looks at within one sweep: so many that
@@ -124,119 +132,18 @@ func (c *Controller) batch() int {
 	return max(1, int(c.cfg.Rates.Read*c.cfg.Interval.Seconds()/4))
 }
 
-func (c *Controller) gauge(st *state, v *view) {
+func (c *Controller) gauge(m *memory, v *reconcile.View) {
 	own := 0
-	for _, t := range v.own {
+	for _, t := range v.Own() {
 		own += len(t)
 	}
-	c.stats.update(func(s *Stats) {
-		s.Tasks, s.Skipped, s.Services, s.Tokens = st.roster.count, st.roster.skipped(), len(v.Live), own
-		s.Findings = c.say.open()
+	c.stats.update(func(s *stats) {
+		s.tasks, s.skipped, s.services, s.tokens = m.tasks.count, m.tasks.skipped(), len(v.Live), own
+		s.findings = c.findings.count()
 	})
 }
 
-// attend reads what Reconcile needs to know of what is attended to, and carries
-// out what it says.
-func (c *Controller) attend(ctx context.Context, st *state, w World, v *view, a attention) error {
-	if a.policies {
-		if err := c.readPolicies(ctx, st, &w, a); err != nil {
-			return err
-		}
-	}
-	unread, err := c.readSecrets(ctx, &w, a)
-	if err != nil {
-		return err
-	}
-	c.readReports(ctx, &w, v, a)
-	plan := Reconcile(w)
-	st.auditor = false
-	if c.cfg.DryRun {
-		return errors.Join(c.print(plan), c.settle(st, w, a, plan, nil, unread))
-	}
-	done := c.apply(ctx, plan)
-	return c.settle(st, w, a, plan, done, unread)
-}
-
-// settle remembers how the look at each subject went, and names what is wrong.
-func (c *Controller) settle(st *state, w World, a attention, plan Plan, done []outcome, unread map[string]error) error {
-	bad := map[string][]Finding{}
-	for _, f := range plan.Findings {
-		bad[f.Subject] = append(bad[f.Subject], f)
-	}
-	errs, failed := []error{}, map[string]bool{}
-	for subject, err := range unread {
-		bad[subject] = append(bad[subject], Finding{Subject: subject, Reason: err.Error(), Failure: true})
-	}
-	for _, o := range done {
-		if o.err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", o.chain.For, o.err))
-			failed[o.chain.For] = true
-		}
-	}
-	subjects := map[string]bool{}
-	for s := range a.services {
-		subjects[s.String()] = true
-		st.accessors[s] = w.Secrets[s].Creds.AccessorID
-	}
-	if a.client {
-		subjects[clientSubject] = true
-		st.client = ""
-		if w.Client != nil {
-			st.client = w.Client.Creds.AccessorID
-		}
-	}
-	for s := range a.audited {
-		subjects[policySubject(w.Naming.policy(s))] = true
-	}
-	c.remember(st, done)
-	for _, f := range plan.Findings { // such as the agents' policy
-		subjects[f.Subject] = true
-	}
-	for subject := range subjects {
-		c.say.found(subject, bad[subject])
-		failure := failed[subject]
-		for _, f := range bad[subject] {
-			failure = failure || f.Failure
-		}
-		if failure {
-			st.failed(subject, w.Now, c.cfg.Interval)
-		} else {
-			st.succeeded(subject)
-		}
-	}
-	c.stats.update(func(s *Stats) { s.Findings = c.say.open() })
-	if c.cfg.Once && len(unread) > 0 {
-		errs = append(errs, fmt.Errorf("%d secrets could not be read", len(unread)))
-	}
-	for _, f := range plan.Findings {
-		if c.cfg.Once && f.Failure {
-			errs = append(errs, fmt.Errorf("%s: %s", f.Subject, f.Reason))
-		}
-	}
-	if len(errs) == 0 {
-		return nil
-	}
-	return fmt.Errorf("%d %w: %w", len(errs), errPartial, errors.Join(errs...))
-}
-
-// remember takes the IDs that chains have written, and forgets services of
-// which nothing is left.
-func (c *Controller) remember(st *state, done []outcome) {
-	for _, o := range done {
-		switch {
-		case o.chain.For == clientSubject && !o.creds.zero():
-			st.client = o.creds.AccessorID
-		case o.chain.Service != Service{} && !o.creds.zero():
-			st.accessors[o.chain.Service] = o.creds.AccessorID
-		}
-		if o.err == nil && len(st.roster.live[o.chain.Service]) == 0 {
-			delete(st.accessors, o.chain.Service)
-			delete(st.leftover, o.chain.Service)
-		}
-	}
-}
-
-func (c *Controller) print(p Plan) error {
+func (c *Controller) print(p reconcile.Plan) error {
 	for _, ch := range append(p.Common, p.Chains...) {
 		for _, op := range ch.Ops {
 			if _, err := io.WriteString(c.cfg.Out, ch.For+": "+op.String()+"\n"); err != nil {

@@ -9,15 +9,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
+	"meshtask/acl/reconcile"
 	"meshtask/internal/awssdk"
 )
 
-// ecsTasks is Tasks by AWS.
+// ecsTasks is ecsAPI by AWS.
 type ecsTasks struct{ api *ecs.Client }
 
-// NewTasks makes the real Tasks. Calls are not retried by the client: the
+// newECSTasks makes the real one. Calls are not retried by the client: the
 // controller does it, so that every one counts against its limit.
-func NewTasks(cfg aws.Config) Tasks {
+func newECSTasks(cfg aws.Config) ecsTasks {
 	cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
 	return ecsTasks{ecs.NewFromConfig(cfg)}
 }
@@ -34,7 +35,7 @@ func (t ecsTasks) ListTasks(ctx context.Context, cluster, page string) ([]string
 	return out.TaskArns, aws.ToString(out.NextToken), nil
 }
 
-func (t ecsTasks) DescribeTasks(ctx context.Context, cluster string, arns []string) ([]TaskInfo, error) {
+func (t ecsTasks) DescribeTasks(ctx context.Context, cluster string, arns []string) ([]reconcile.TaskInfo, error) {
 	if len(arns) == 0 { // ECS refuses it
 		return nil, nil
 	}
@@ -42,9 +43,9 @@ func (t ecsTasks) DescribeTasks(ctx context.Context, cluster string, arns []stri
 	if err != nil {
 		return nil, awsError(err, "ecs:DescribeTasks on *")
 	}
-	infos := make([]TaskInfo, 0, len(out.Tasks))
+	infos := make([]reconcile.TaskInfo, 0, len(out.Tasks))
 	for _, t := range out.Tasks {
-		info := TaskInfo{ARN: aws.ToString(t.TaskArn), Definition: aws.ToString(t.TaskDefinitionArn), Tags: make(map[string]string, len(t.Tags))}
+		info := reconcile.TaskInfo{ARN: aws.ToString(t.TaskArn), Definition: aws.ToString(t.TaskDefinitionArn), Tags: make(map[string]string, len(t.Tags))}
 		for _, tag := range t.Tags {
 			info.Tags[aws.ToString(tag.Key)] = aws.ToString(tag.Value)
 		}
@@ -59,11 +60,11 @@ func awsError(err error, needs string) error {
 	refused, answered := awssdk.Refused(err)
 	switch {
 	case answered && refused.Throttled:
-		return fmt.Errorf("%w by AWS: %s", ErrThrottled, needs)
+		return fmt.Errorf("%w by AWS: %s", errThrottled, needs)
 	case !answered || refused.ServerFault:
-		return fmt.Errorf("%w: %w", ErrUnsure, err)
+		return fmt.Errorf("%w: %w", errUnsure, err)
 	case slices.Contains([]string{"AccessDeniedException", "AccessDenied", "UnauthorizedOperation"}, refused.Code):
-		return &Denied{By: "AWS", Needs: needs, Reason: refused.Message}
+		return &denied{by: "AWS", needs: needs, reason: refused.Message}
 	}
 	return err
 }

@@ -31,8 +31,8 @@ func (c *Controller) waitFor(err error) {
 		if e.of == "ECS" {
 			hint = ecsHint
 		}
-		if denied, ok := errors.AsType[*Denied](e); ok {
-			hint = "Grant " + denied.Needs
+		if refused, ok := errors.AsType[*denied](e); ok {
+			hint = "Grant " + refused.needs
 		}
 		add(e.of, hint)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"meshtask/acl/reconcile"
 	"meshtask/internal/testbed/awsfake"
 )
 
@@ -18,7 +19,7 @@ func wired(t *testing.T, cloud *awsfake.Cloud, change ...func(*Config)) (*Contro
 	t.Helper()
 	m := newModel()
 	c := m.controller(t, append([]func(*Config){func(c *Config) { c.Cluster = awsfake.ClusterARN("prod") }}, change...)...)
-	c.tasks, c.secrets = NewTasks(cloud.Config()), NewSecrets(cloud.Config())
+	c.asks(func(d *deps) { d.ecs, d.secrets = newECSTasks(cloud.Config()), newSMSecrets(cloud.Config()) })
 	return c, m
 }
 
@@ -30,8 +31,8 @@ func mesh(service string) map[string]string {
 // busy machine the SDK breaks one call in two thousand by itself, when it closes
 // the request's body before the transport has looked for its end.
 func unsure(c *Controller) int {
-	calls := c.Stats().Calls
-	return int(calls[Call{"ecs:ListTasks", "error"}] + calls[Call{"ecs:DescribeTasks", "error"}])
+	calls := c.stats.snapshot().calls
+	return int(calls[apiCall{"ecs:ListTasks", "error"}] + calls[apiCall{"ecs:DescribeTasks", "error"}])
 }
 
 // about is n, with what the SDK may have repeated by itself.
@@ -51,7 +52,7 @@ func TestQuietSweep(t *testing.T) {
 	}
 	c, m := wired(t, cloud)
 	c.cfg.Once = true // the whole audit in one sweep
-	st := newState()
+	st := newMemory()
 	if err := c.sweep(t.Context(), st); err != nil {
 		t.Fatal(err)
 	}
@@ -100,20 +101,20 @@ func TestThrottledSweep(t *testing.T) {
 	}
 	cloud.Secrets.Set("pre-web", "{}")
 	c, m := wired(t, cloud, func(c *Config) { c.Rates = Rates{ECS: 200, ECSBurst: 200} })
-	st := newState()
+	st := newMemory()
 	if err := c.sweep(t.Context(), st); err != nil {
 		t.Fatal(err)
 	}
 	if bucket.Throttled() == 0 {
 		t.Error("nothing was throttled, so nothing is shown")
 	}
-	if c.ecsLimit.rate >= 200 {
+	if c.ecsCalls.Limit() >= 200 {
 		t.Error("the throttling replies did not slow the calls down")
 	}
-	if st.roster.count != 1500 || len(m.tokens) != 1 {
-		t.Errorf("%d of 1500 tasks, %d tokens", st.roster.count, len(m.tokens))
+	if st.tasks.count != 1500 || len(m.tokens) != 1 {
+		t.Errorf("%d of 1500 tasks, %d tokens", st.tasks.count, len(m.tokens))
 	}
-	if n := c.Stats().Calls[Call{"ecs:ListTasks", "throttled"}] + c.Stats().Calls[Call{"ecs:DescribeTasks", "throttled"}]; int(n) != bucket.Throttled() {
+	if n := c.stats.snapshot().calls[apiCall{"ecs:ListTasks", "throttled"}] + c.stats.snapshot().calls[apiCall{"ecs:DescribeTasks", "throttled"}]; int(n) != bucket.Throttled() {
 		t.Errorf("%d throttled calls counted, %d answered", n, bucket.Throttled())
 	}
 }
@@ -128,7 +129,7 @@ func TestOwnLimitKeepsOffTheQuota(t *testing.T) {
 		cloud.ECS.Run("prod", "fam", nil)
 	}
 	c, _ := wired(t, cloud, func(c *Config) { c.Rates = Rates{} })
-	if err := c.sweep(t.Context(), newState()); err != nil {
+	if err := c.sweep(t.Context(), newMemory()); err != nil {
 		t.Fatal(err)
 	}
 	if bucket.Throttled() != 0 {
@@ -138,26 +139,26 @@ func TestOwnLimitKeepsOffTheQuota(t *testing.T) {
 
 func TestSecretsOverTheWire(t *testing.T) {
 	cloud := awsfake.New(t.Cleanup)
-	s := NewSecrets(cloud.Config())
+	s := newSMSecrets(cloud.Config())
 	ctx := t.Context()
-	if _, _, err := s.GetSecret(ctx, "none"); !errors.Is(err, ErrMissing) {
+	if _, _, err := s.GetSecret(ctx, "none"); !errors.Is(err, errMissing) {
 		t.Errorf("a secret that does not exist: %v", err)
 	}
 	arn := cloud.Secrets.Set("empty", "")
 	if content, version, err := s.GetSecret(ctx, arn); content != "" || version != "" || err != nil {
 		t.Errorf("a secret without a value: version %q, %v", version, err)
 	}
-	first, err := s.PutSecret(ctx, "empty", emptySecret, "")
+	first, err := s.PutSecret(ctx, "empty", reconcile.EmptySecret, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err := s.PutSecret(ctx, "empty", emptySecret, ""); again != first || err != nil {
+	if again, err := s.PutSecret(ctx, "empty", reconcile.EmptySecret, ""); again != first || err != nil {
 		t.Errorf("a repeated write: %q, %v", again, err)
 	}
-	if _, err := s.PutSecret(ctx, "empty", newCreds().json(), ""); !errors.Is(err, ErrConflict) {
+	if _, err := s.PutSecret(ctx, "empty", newCreds().JSON(), ""); !errors.Is(err, errConflict) {
 		t.Errorf("a second writer of the same version: %v", err)
 	}
-	if _, err := s.PutSecret(ctx, "empty", newCreds().json(), first); err != nil {
+	if _, err := s.PutSecret(ctx, "empty", newCreds().JSON(), first); err != nil {
 		t.Errorf("the next version: %v", err)
 	}
 	if err := s.CreateSecret(ctx, "empty"); err != nil {
@@ -166,14 +167,14 @@ func TestSecretsOverTheWire(t *testing.T) {
 	if err := s.CreateSecret(ctx, "made"); err != nil {
 		t.Error(err)
 	}
-	if content, _, err := s.GetSecret(ctx, "made"); content != emptySecret || err != nil {
+	if content, _, err := s.GetSecret(ctx, "made"); content != reconcile.EmptySecret || err != nil {
 		t.Errorf("a created secret: %v", err)
 	}
 	cloud.Intercept(func(awsfake.Call) awsfake.Fault {
 		return awsfake.Fault{Code: "AccessDeniedException", Message: "no"}
 	})
 	_, _, err = s.GetSecret(ctx, "made")
-	if d, ok := errors.AsType[*Denied](err); !ok || d.Needs != "secretsmanager:GetSecretValue on made" {
+	if d, ok := errors.AsType[*denied](err); !ok || d.needs != "secretsmanager:GetSecretValue on made" {
 		t.Errorf("a refusal: %v", err)
 	}
 }
@@ -214,7 +215,7 @@ func TestLostAnswers(t *testing.T) {
 		content, _ := cloud.Secrets.Get(fmt.Sprintf("pre-s%d", i))
 		found := false
 		for _, tok := range m.tokens {
-			found = found || content == string(Creds{tok.AccessorID, tok.SecretID}.json())
+			found = found || content == string(reconcile.Creds{AccessorID: tok.AccessorID, SecretID: tok.SecretID}.JSON())
 		}
 		if !found || cloud.Secrets.Versions(fmt.Sprintf("pre-s%d", i)) != 2 {
 			t.Errorf("s%d: token found %v, %d versions", i, found, cloud.Secrets.Versions(fmt.Sprintf("pre-s%d", i)))
@@ -226,14 +227,14 @@ func TestEmptyClusterIsNotDescribed(t *testing.T) {
 	cloud := awsfake.New(t.Cleanup)
 	cloud.ECS.AddCluster("prod")
 	c, _ := wired(t, cloud)
-	if err := c.sweep(t.Context(), newState()); err != nil {
+	if err := c.sweep(t.Context(), newMemory()); err != nil {
 		t.Error(err)
 	}
-	if _, err := c.tasks.DescribeTasks(t.Context(), c.cfg.Cluster, nil); err != nil {
+	if _, err := c.ecs.DescribeTasks(t.Context(), c.cfg.Cluster, nil); err != nil {
 		t.Errorf("an empty list reached ECS: %v", err)
 	}
 	c, _ = wired(t, cloud, func(c *Config) { c.Cluster = "prod-2" })
-	if err := c.sweep(t.Context(), newState()); err == nil || !strings.Contains(err.Error(), "Cluster not found") {
+	if err := c.sweep(t.Context(), newMemory()); err == nil || !strings.Contains(err.Error(), "Cluster not found") {
 		t.Errorf("a cluster that does not exist: %v", err)
 	}
 }
@@ -244,7 +245,7 @@ func TestLateTags(t *testing.T) {
 	cloud.Secrets.Set("pre-web", "{}")
 	arn := cloud.ECS.Run("prod", "fam", nil)
 	c, m := wired(t, cloud)
-	st := newState()
+	st := newMemory()
 	sweep := func() {
 		t.Helper()
 		if err := c.sweep(t.Context(), st); err != nil {
@@ -271,13 +272,13 @@ func TestOverlappingPages(t *testing.T) {
 	m.setSecret("pre-web", "{}")
 	m.run("web")
 	c := m.controller(t)
-	c.tasks = overlapping{m}
-	st := newState()
+	c.asks(func(d *deps) { d.ecs = overlapping{m} })
+	st := newMemory()
 	if err := c.sweep(t.Context(), st); err != nil {
 		t.Fatal(err)
 	}
-	if st.roster.count != 1 || len(st.roster.live[web]) != 1 {
-		t.Errorf("one task counts as %d, %v", st.roster.count, st.roster.live)
+	if st.tasks.count != 1 || len(st.tasks.live[web]) != 1 {
+		t.Errorf("one task counts as %d, %v", st.tasks.count, st.tasks.live)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"github.com/spf13/pflag"
 	"net"
+	"net/http"
 	"slices"
 	"strings"
 	"syscall"
@@ -55,12 +56,12 @@ type controller struct {
 	w      *world
 	log    hclog.Logger
 	cfg    acl.Config
-	ha     bool
 	consul *api.Client
 	listen net.Listener // nil: nobody asks
 
 	region string // from the own task's ARN; empty: the SDK knows
-	unit   *acl.Controller
+	unit    *acl.Controller // once ready
+	metrics http.Handler
 }
 
 func runController(w *world, c call) int {
@@ -125,13 +126,13 @@ func newController(w *world, c call) (*controller, error) {
 	if format != "text" && format != "json" {
 		errs = append(errs, fmt.Errorf("--log-format: want text or json, got %q", format))
 	}
-	k := &controller{w: w, ha: c.on("ha"), log: w.logger(config.Log{Level: level, Format: format}, w.stderr)}
+	k := &controller{w: w, log: w.logger(config.Log{Level: level, Format: format}, w.stderr)}
 	dry := c.on("dry-run")
 	k.cfg = acl.Config{
 		Cluster: c.set["cluster"], SecretPrefix: c.set["secret-name-prefix"], ClientSecret: c.set["consul-client-secret-arn"],
 		Interval: duration("interval"), DeletionGrace: duration("deletion-grace"), AuditInterval: duration("audit-interval"),
 		RotateAfter: duration("rotate-after"), Reserved: words(c.set["reserved"]), CreateSecrets: c.on("create-secrets"),
-		Once: c.on("once") || dry, DryRun: dry, Out: printable.Writer(w.stdout), Log: k.log,
+		HA: c.on("ha"), Once: c.on("once") || dry, DryRun: dry, Out: printable.Writer(w.stdout), Log: k.log,
 	}
 	if k.cfg.SecretPrefix == "" {
 		errs = append(errs, errors.New("--secret-name-prefix: give the prefix of the secrets' names"))
@@ -203,14 +204,11 @@ func (k *controller) live(ctx context.Context, ready chan<- struct{}) error {
 	waits := newWaits(k.log)
 	defer waits.end()
 	k.cfg.Waiting = waits.of("acl-controller")
-	var lock acl.Lock
-	if k.ha && !k.cfg.DryRun {
-		lock = acl.NewLock(k.consul, k.cfg)
-	}
-	k.unit, err = acl.New(k.cfg, acl.NewTasks(cfg), acl.NewSecrets(cfg), acl.NewConsul(k.consul, k.cfg.Partition), lock)
+	k.unit, err = acl.New(k.cfg, cfg, k.consul)
 	if err != nil {
 		return &giveUp{exitConfig, err}
 	}
+	k.metrics = k.unit.Metrics()
 	close(ready)
 	return k.unit.Run(ctx)
 }

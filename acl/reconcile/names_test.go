@@ -1,27 +1,26 @@
-package acl
+package reconcile
 
 import (
-	"context"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"meshtask/internal/secret"
 )
 
+const modelCluster = "arn:aws:ecs:us-east-1:123456789012:cluster/prod"
+
 // TestNames holds names, descriptions and rules to consul-ecs's letters.
 func TestNames(t *testing.T) {
-	open := Naming{Prefix: "pre", Cluster: newCluster("dev")}
-	ent := Naming{Prefix: "pre", Cluster: newCluster(modelCluster), Partition: "p1"}
+	open := Naming{Prefix: "pre", Cluster: NewCluster("dev")}
+	ent := Naming{Prefix: "pre", Cluster: NewCluster(modelCluster), Partition: "p1"}
 	s, es := Service{Name: "web"}, Service{Name: "web", Namespace: "n1", Partition: "p1"}
 	got := map[string]string{
-		"secret": open.secret(s), "policy": open.policy(s), "client policy": open.clientPolicy(),
+		"secret": open.Secret(s), "policy": open.Policy(s), "client policy": open.ClientPolicy(),
 		"token": open.description("Token", s), "policy text": open.description("Policy", s),
-		"links": strings.Join(open.links(s), " "), "content": string(Creds{"a", "b"}.json()),
-		"secret, ent": ent.secret(es), "policy, ent": ent.policy(es), "token, ent": ent.description("Token", es),
+		"links": strings.Join(open.links(s), " "), "content": string(Creds{"a", "b"}.JSON()),
+		"secret, ent": ent.Secret(es), "policy, ent": ent.Policy(es), "token, ent": ent.description("Token", es),
 		"links, ent": strings.Join(ent.links(es), " "),
 	}
 	want := map[string]string{
@@ -56,10 +55,10 @@ func TestNames(t *testing.T) {
 
 func TestOwner(t *testing.T) {
 	const arn = "arn:aws:ecs:us-east-1:123456789012:cluster/dev"
-	byName := Naming{Cluster: newCluster("dev")}
-	learned := Naming{Cluster: newCluster("dev").learn("arn:aws:ecs:us-east-1:123456789012:task/dev/0a1b")}
-	byARN := Naming{Cluster: newCluster(arn)}
-	ent := Naming{Cluster: newCluster("dev"), Partition: "p"}
+	byName := Naming{Cluster: NewCluster("dev")}
+	learned := Naming{Cluster: NewCluster("dev").Learn("arn:aws:ecs:us-east-1:123456789012:task/dev/0a1b")}
+	byARN := Naming{Cluster: NewCluster(arn)}
+	ent := Naming{Cluster: NewCluster("dev"), Partition: "p"}
 	const head = "Token for web service\nconsul.hashicorp.com/cluster: "
 	const tail = "\nconsul.hashicorp.com/partition: p\nconsul.hashicorp.com/namespace: n"
 	for _, tt := range []struct {
@@ -99,7 +98,7 @@ func TestOwner(t *testing.T) {
 
 func TestClassify(t *testing.T) {
 	const def = "arn:aws:ecs:us-east-1:1:task-definition/fam:7"
-	reserved := Config{SecretPrefix: "pre", ClientSecret: "pre-agents"}.reserved()
+	reserved := []string{"pre-consul-client-token", "pre-gossip-key", "pre-ca-cert", "pre-bootstrap-token", "PRE-agents"}
 	open, ent := Naming{Prefix: "pre", Reserved: reserved}, Naming{Prefix: "pre", Partition: "p", Reserved: reserved}
 	tags := func(kv ...string) map[string]string {
 		m := map[string]string{tagMesh: "true"}
@@ -140,9 +139,9 @@ func TestClassify(t *testing.T) {
 		{"namespace alone", ent, TaskInfo{Tags: tags(tagService, "web", tagNamespace, "n")}, Service{}, "both or neither"},
 		{"tags without partitions", open, TaskInfo{Tags: tags(tagService, "web", tagPartition, "p")}, Service{Name: "web"}, ""},
 	} {
-		got := classify(tt.info, tt.n)
-		if got.service != tt.want || (got.skip == "") != (tt.skip == "") || !strings.Contains(got.skip, tt.skip) {
-			t.Errorf("%s: %v, skip %q", tt.name, got.service, got.skip)
+		got, skip := Classify(tt.info, tt.n)
+		if got != tt.want || (skip == "") != (tt.skip == "") || !strings.Contains(skip, tt.skip) {
+			t.Errorf("%s: %v, skip %q", tt.name, got, skip)
 		}
 	}
 }
@@ -168,43 +167,9 @@ func TestParseSecret(t *testing.T) {
 		{`null`, Creds{}, false, "not a JSON object"},
 		{`["x"]`, Creds{}, false, "not a JSON object"},
 	} {
-		got := parseSecret("n", "v", secret.String(tt.content))
+		got := ParseSecret("n", "v", secret.String(tt.content))
 		if got.Creds != tt.creds || got.Extra != tt.extra || (got.Bad == "") != (tt.bad == "") || !strings.Contains(got.Bad, tt.bad) {
 			t.Errorf("%s: %+v", tt.content, got)
 		}
 	}
-}
-
-func TestLimiter(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(10, 5)
-		start := time.Now()
-		take := func(n int) time.Duration {
-			t.Helper()
-			for range n {
-				if err := l.wait(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-			}
-			return time.Since(start)
-		}
-		if took := take(5); took != 0 {
-			t.Errorf("the burst took %v", took)
-		}
-		if took := take(20); took < 1900*time.Millisecond || took > 2100*time.Millisecond {
-			t.Errorf("20 calls at 10 a second took %v", took)
-		}
-		l.slow()
-		start = time.Now()
-		if took := take(10); took < 1500*time.Millisecond {
-			t.Errorf("after throttling, 10 calls took %v", took)
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-		defer cancel()
-		for l.wait(ctx) == nil {
-		}
-		if ctx.Err() == nil {
-			t.Error("wait returned an error before its context ended")
-		}
-	})
 }

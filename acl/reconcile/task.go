@@ -1,4 +1,4 @@
-package acl
+package reconcile
 
 import (
 	"fmt"
@@ -14,24 +14,16 @@ type TaskInfo struct {
 	Tags       map[string]string
 }
 
-// task is a task as the controller remembers it: ECS takes the tags away when
-// it stops.
-type task struct {
-	service Service
-	skip    string // why it gets no token; empty: it is ours
-	missed  int    // complete sweeps since it was last listed
-}
-
-// classify decides whether a task is ours, and for which service.
-func classify(t TaskInfo, n Naming) task {
+// Classify decides for which service a task is, or why it gets no token.
+func Classify(t TaskInfo, n Naming) (s Service, skip string) {
 	if t.Tags[tagMesh] != "true" {
-		return task{skip: fmt.Sprintf("tag %s is not \"true\" (does the ECS service propagate the tags of its task definition?)", tagMesh)}
+		return Service{}, fmt.Sprintf("tag %s is not \"true\" (does the ECS service propagate the tags of its task definition?)", tagMesh)
 	}
-	s := Service{Name: t.Tags[tagService]}
+	s = Service{Name: t.Tags[tagService]}
 	if s.Name == "" {
 		family, ok := family(t.Definition)
 		if !ok {
-			return task{skip: fmt.Sprintf("no tag %s, and no family in task definition %q", tagService, t.Definition)}
+			return Service{}, fmt.Sprintf("no tag %s, and no family in task definition %q", tagService, t.Definition)
 		}
 		s.Name = servicename.Default(family)
 	}
@@ -41,18 +33,18 @@ func classify(t TaskInfo, n Naming) task {
 		case s.Partition == "" && s.Namespace == "":
 			s.Partition, s.Namespace = defaultName, defaultName
 		case s.Partition == "":
-			return task{skip: fmt.Sprintf("tag %s without tag %s: give both or neither", tagNamespace, tagPartition)}
+			return Service{}, fmt.Sprintf("tag %s without tag %s: give both or neither", tagNamespace, tagPartition)
 		case s.Namespace == "":
-			return task{skip: fmt.Sprintf("tag %s without tag %s: give both or neither", tagPartition, tagNamespace)}
+			return Service{}, fmt.Sprintf("tag %s without tag %s: give both or neither", tagPartition, tagNamespace)
 		}
 		if s.Partition != n.Partition {
-			return task{skip: fmt.Sprintf("partition %q is not ours (%q)", s.Partition, n.Partition)}
+			return Service{}, fmt.Sprintf("partition %q is not ours (%q)", s.Partition, n.Partition)
 		}
 	}
-	if why := n.refuses(s); why != "" {
-		return task{skip: why}
+	if why := n.Refuses(s); why != "" {
+		return Service{}, why
 	}
-	return task{service: s}
+	return s, ""
 }
 
 // family is the family in a task definition's ARN,

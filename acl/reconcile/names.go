@@ -1,4 +1,4 @@
-package acl
+package reconcile
 
 import (
 	"fmt"
@@ -27,7 +27,7 @@ const (
 const (
 	clientTokenDescription    = "ECS Consul client Token"
 	clientPolicyDescription   = "Consul Client Token Policy for ECS"
-	crossNamespacePolicy      = "cross-namespace-read"
+	CrossNamespacePolicy      = "cross-namespace-read"
 	crossNamespaceDescription = "Allow service and node reads across namespaces within the partition"
 	defaultName               = "default"
 )
@@ -60,9 +60,9 @@ type Naming struct {
 	Reserved  []string // names of secrets that no service may have
 }
 
-// refuses says why a service of that name is never served; "": it is. Tags are
+// Refuses says why a service of that name is never served; "": it is. Tags are
 // written by whoever may run a task, so nothing of a name is taken on trust.
-func (n Naming) refuses(s Service) string {
+func (n Naming) Refuses(s Service) string {
 	if err := servicename.Check(s.Name); err != nil {
 		return fmt.Sprintf("service name %q %v", s.Name, err)
 	}
@@ -71,41 +71,41 @@ func (n Naming) refuses(s Service) string {
 			return fmt.Sprintf("namespace %q %v", s.Namespace, err)
 		}
 	}
-	if policy := n.policy(s); len(policy) > maxPolicyName {
+	if policy := n.Policy(s); len(policy) > maxPolicyName {
 		return fmt.Sprintf("service %q would have the policy %q, whose name is longer than %d characters", s.Name, policy, maxPolicyName)
 	}
-	own := fold(n.secret(s))
+	own := fold(n.Secret(s))
 	if slices.ContainsFunc(n.Reserved, func(r string) bool { return fold(r) == own }) {
-		return fmt.Sprintf("service %q would have the secret %q, which is the installation's own", s.Name, n.secret(s))
+		return fmt.Sprintf("service %q would have the secret %q, which is the installation's own", s.Name, n.Secret(s))
 	}
 	return ""
 }
 
-// secret is the name of a service's secret.
-func (n Naming) secret(s Service) string {
+// Secret is the name of a service's secret.
+func (n Naming) Secret(s Service) string {
 	if n.Partition == "" {
 		return n.Prefix + "-" + s.Name
 	}
 	return n.Prefix + "-" + s.Name + "-" + s.Namespace + "-" + s.Partition
 }
 
-// policy is the name of a service's policy. It does not hold the cluster: two
+// Policy is the name of a service's policy. It does not hold the cluster: two
 // clusters with one Consul share it.
-func (n Naming) policy(s Service) string {
+func (n Naming) Policy(s Service) string {
 	if n.Partition == "" {
 		return s.Name + "-service"
 	}
 	return s.Name + "-" + s.Namespace + "-service"
 }
 
-func (n Naming) clientPolicy() string { return n.Prefix + "-consul-client-policy" }
+func (n Naming) ClientPolicy() string { return n.Prefix + "-consul-client-policy" }
 
 // links are the policies of a service's token.
 func (n Naming) links(s Service) []string {
 	if n.Partition == "" {
-		return []string{n.policy(s)}
+		return []string{n.Policy(s)}
 	}
-	return []string{n.policy(s), crossNamespacePolicy}
+	return []string{n.Policy(s), CrossNamespacePolicy}
 }
 
 // description is the text of a "Token" or "Policy"; it carries the ownership.
@@ -156,11 +156,11 @@ func (n Naming) owner(what, text string) (Service, bool) {
 	return Service{Name: d.name, Namespace: d.namespace, Partition: d.partition}, true
 }
 
-// policyOwner is the service of this cluster that a policy is for: its name and
+// PolicyOwner is the service of this cluster that a policy is for: its name and
 // its description say so.
-func (n Naming) policyOwner(p Policy) (Service, bool) {
+func (n Naming) PolicyOwner(p Policy) (Service, bool) {
 	s, ok := n.owner("Policy", p.Description)
-	return s, ok && fold(p.Name) == fold(n.policy(s))
+	return s, ok && fold(p.Name) == fold(n.Policy(s))
 }
 
 // describes says whether a policy's description is ours for this very service, in

@@ -1,4 +1,4 @@
-package acl
+package reconcile
 
 import (
 	"cmp"
@@ -28,7 +28,7 @@ type Policy struct {
 	Hash                         string // changes with every edit
 }
 
-// World is what was seen of everything that Reconcile decides on.
+// World is what was seen of everything that Decide decides on.
 type World struct {
 	Naming      Naming
 	Now         time.Time
@@ -51,8 +51,8 @@ type Report struct {
 	AccessorID string
 }
 
-// view is a World with its indexes.
-type view struct {
+// View is what can be told from a World at once: it has the World's indexes.
+type View struct {
 	World
 	own        map[Service][]Token // our tokens by service, oldest first
 	byAccessor map[string]Token
@@ -60,13 +60,12 @@ type view struct {
 	policies   map[string]Policy // by folded name
 	ownPolicy  map[Service][]Policy
 	users      map[string][]string // accessors by the ID of a policy
-	doubles    map[Service]Service // services that are refused: another has one of their names
-	common     string              // why no service gets a token; empty: nothing
-	plan       Plan
 }
 
-func newView(w World) *view {
-	v := &view{World: w, own: map[Service][]Token{}, byAccessor: map[string]Token{}, bySecret: map[secret.String]Token{},
+// See indexes a World. Of the World, only Naming and Tokens are needed for Own,
+// Exists and Lacks.
+func See(w World) *View {
+	v := &View{World: w, own: map[Service][]Token{}, byAccessor: map[string]Token{}, bySecret: map[secret.String]Token{},
 		policies: map[string]Policy{}, ownPolicy: map[Service][]Policy{}, users: map[string][]string{}}
 	for _, t := range w.Tokens {
 		v.byAccessor[t.AccessorID] = t
@@ -87,16 +86,27 @@ func newView(w World) *view {
 	}
 	for _, p := range w.Policies {
 		v.policies[fold(p.Name)] = p
-		if s, ok := w.Naming.policyOwner(p); ok {
+		if s, ok := w.Naming.PolicyOwner(p); ok {
 			v.ownPolicy[s] = append(v.ownPolicy[s], p)
 		}
 	}
-	v.doubles = v.findDoubles()
 	return v
 }
 
+// Own are our tokens, by service, the oldest first.
+func (v *View) Own() map[Service][]Token { return v.own }
+
+// Exists says whether there is a token with that accessor ID.
+func (v *View) Exists(accessor string) bool {
+	_, ok := v.byAccessor[accessor]
+	return ok
+}
+
+// Lacks says whether a service's token has not all the policies that it should.
+func (v *View) Lacks(t Token, s Service) bool { return len(v.lacks(t, s)) > 0 }
+
 // links are the policies of a service's token, with the IDs of those that exist.
-func (v *view) links(s Service) []Link {
+func (v *View) links(s Service) []Link {
 	var links []Link
 	for _, name := range v.Naming.links(s) {
 		links = append(links, Link{ID: v.policies[fold(name)].ID, Name: name})
@@ -107,13 +117,13 @@ func (v *view) links(s Service) []Link {
 // lacks are the policies that a service's token should have and does not. A
 // service identity, as v0.2 made it, stands for the service's own policy. Where
 // the policies were not read, names have to do.
-func (v *view) lacks(t Token, s Service) []Link {
+func (v *View) lacks(t Token, s Service) []Link {
 	var missing []Link
 	for _, want := range v.links(s) {
 		linked := slices.ContainsFunc(t.Policies, func(l Link) bool {
 			return want.ID == l.ID || want.ID == "" && fold(want.Name) == fold(l.Name)
 		})
-		if !linked && (want.Name != v.Naming.policy(s) || !slices.Contains(t.Identities, s.Name)) {
+		if !linked && (want.Name != v.Naming.Policy(s) || !slices.Contains(t.Identities, s.Name)) {
 			missing = append(missing, want)
 		}
 	}

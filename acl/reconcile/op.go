@@ -1,4 +1,4 @@
-package acl
+package reconcile
 
 import "fmt"
 
@@ -42,7 +42,7 @@ func (o Op) String() string {
 	case CreateSecret:
 		return "create secret " + o.Secret
 	case FillSecret:
-		if o.Creds.zero() {
+		if o.Creds.Zero() {
 			return fmt.Sprintf("fill secret %s with new IDs", o.Secret)
 		}
 		return fmt.Sprintf("fill secret %s with the IDs of token %s", o.Secret, o.Creds.AccessorID)
@@ -71,9 +71,9 @@ func linkNames(links []Link) []string {
 	return names
 }
 
-// object is what the operation was done to; made are the IDs that the chain has
+// Object is what the operation was done to; made are the IDs that the chain has
 // made.
-func (o Op) object(made Creds) string {
+func (o Op) Object(made Creds) string {
 	switch o.Kind {
 	case CreatePartition, CreateNamespace:
 		return o.Name

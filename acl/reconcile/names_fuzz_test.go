@@ -1,4 +1,4 @@
-package acl
+package reconcile
 
 import (
 	"fmt"
@@ -23,19 +23,18 @@ func FuzzNames(f *testing.F) {
 		f.Add(seed[0], seed[1], seed[2])
 	}
 	f.Fuzz(func(t *testing.T, name, namespace, partition string) {
-		n := Naming{Prefix: "pre", Cluster: newCluster(modelCluster), Partition: partition, Reserved: Config{SecretPrefix: "pre"}.reserved()}
+		n := Naming{Prefix: "pre", Cluster: NewCluster(modelCluster), Partition: partition, Reserved: []string{"pre-consul-client-token", "pre-gossip-key", "pre-ca-cert", "pre-bootstrap-token"}}
 		if !isPartition(partition) { // a flag, not a tag
 			n.Partition = ""
 		}
 		tags := map[string]string{tagMesh: "true", tagService: name, tagPartition: partition, tagNamespace: namespace}
-		got := classify(TaskInfo{ARN: "arn", Tags: tags}, n)
-		if got.skip != "" {
-			if got.service != (Service{}) {
-				t.Errorf("skipped, and yet %v", got.service)
+		s, skip := Classify(TaskInfo{ARN: "arn", Tags: tags}, n)
+		if skip != "" {
+			if s != (Service{}) {
+				t.Errorf("skipped, and yet %v", s)
 			}
 			return
 		}
-		s := got.service
 		var want []block
 		for _, grant := range [][2]string{{"service", s.Name}, {"service", s.Name + "-sidecar-proxy"}} {
 			want = append(want, block{kind: grant[0], label: grant[1], policy: "write"})
@@ -53,14 +52,14 @@ func FuzzNames(f *testing.F) {
 				t.Errorf("the description of %v is for %v, %v", s, o, ok)
 			}
 		}
-		for _, made := range []string{n.policy(s), n.secret(s)} {
+		for _, made := range []string{n.Policy(s), n.Secret(s)} {
 			if strings.ContainsFunc(made, func(c rune) bool {
 				return c > unicode.MaxASCII || !unicode.IsLower(c) && !unicode.IsDigit(c) && c != '-' && c != '_'
 			}) || len(made) > 512 {
 				t.Errorf("%v makes the name %q", s, made)
 			}
 		}
-		if slices.Contains(n.Reserved, n.secret(s)) || strings.HasSuffix(s.Name, "-sidecar-proxy") || len(n.policy(s)) > 128 {
+		if slices.Contains(n.Reserved, n.Secret(s)) || strings.HasSuffix(s.Name, "-sidecar-proxy") || len(n.Policy(s)) > 128 {
 			t.Errorf("%v is served", s)
 		}
 	})

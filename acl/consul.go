@@ -10,10 +10,13 @@ import (
 
 	"github.com/hashicorp/consul/api"
 
+	"meshtask/acl/reconcile"
 	"meshtask/internal/secret"
 )
 
-// consulACL is Consul by its API library.
+// consulACL is Consul by its API library; partition is empty when partitions are off.
+// The client's token needs acl:write, with partitions operator:write as well, and
+// for rotation service:read and node:read on everything.
 type consulACL struct {
 	api       *api.Client
 	partition string
@@ -22,11 +25,6 @@ type consulACL struct {
 // MetaAccessor is the key of service meta under which a task reports the
 // accessor ID of the token that it uses; rotation waits for it.
 const MetaAccessor = "acl-accessor"
-
-// NewConsul makes the real Consul; partition is empty when partitions are off.
-// The client's token needs acl:write, with partitions operator:write as well,
-// and for rotation service:read and node:read on everything.
-func NewConsul(client *api.Client, partition string) Consul { return consulACL{client, partition} }
 
 // ACL objects live in the default namespace of the partition.
 func (c consulACL) namespace() string {
@@ -44,19 +42,19 @@ func (c consulACL) write(ctx context.Context) *api.WriteOptions {
 	return (&api.WriteOptions{Partition: c.partition, Namespace: c.namespace()}).WithContext(ctx)
 }
 
-func (c consulACL) Tokens(ctx context.Context) ([]Token, error) {
+func (c consulACL) Tokens(ctx context.Context) ([]reconcile.Token, error) {
 	list, _, err := c.api.ACL().TokenList(c.query(ctx))
 	if err != nil {
 		return nil, consulError(err, "acl:read")
 	}
-	tokens := make([]Token, 0, len(list))
+	tokens := make([]reconcile.Token, 0, len(list))
 	for _, e := range list {
-		t := Token{AccessorID: strings.ToLower(e.AccessorID), Description: e.Description, Created: e.CreateTime}
+		t := reconcile.Token{AccessorID: strings.ToLower(e.AccessorID), Description: e.Description, Created: e.CreateTime}
 		if e.SecretID != "<hidden>" {
 			t.SecretID = secret.String(e.SecretID)
 		}
 		for _, p := range e.Policies {
-			t.Policies = append(t.Policies, Link{ID: p.ID, Name: p.Name})
+			t.Policies = append(t.Policies, reconcile.Link{ID: p.ID, Name: p.Name})
 		}
 		for _, s := range e.ServiceIdentities {
 			t.Identities = append(t.Identities, s.ServiceName)
@@ -66,7 +64,7 @@ func (c consulACL) Tokens(ctx context.Context) ([]Token, error) {
 	return tokens, nil
 }
 
-func (c consulACL) PutToken(ctx context.Context, t Token) error {
+func (c consulACL) PutToken(ctx context.Context, t reconcile.Token) error {
 	create := &api.ACLToken{AccessorID: t.AccessorID, SecretID: t.SecretID.Reveal(), Description: t.Description,
 		Partition: c.partition, Namespace: c.namespace()}
 	for _, p := range t.Policies {
@@ -81,7 +79,7 @@ func (c consulACL) PutToken(ctx context.Context, t Token) error {
 	}
 	have, _, err := c.api.ACL().TokenRead(t.AccessorID, c.query(ctx))
 	if notFound(err) || err == nil && t.SecretID != "" && have.SecretID != t.SecretID.Reveal() {
-		return fmt.Errorf("token %s: one of its IDs is another token's: %w", t.AccessorID, ErrConflict)
+		return fmt.Errorf("token %s: one of its IDs is another token's: %w", t.AccessorID, errConflict)
 	}
 	if err != nil {
 		return consulError(err, "acl:read")
@@ -106,14 +104,14 @@ func (c consulACL) DeleteToken(ctx context.Context, accessorID string) error {
 	return consulError(err, "acl:write")
 }
 
-func (c consulACL) Policies(ctx context.Context) ([]Policy, error) {
+func (c consulACL) Policies(ctx context.Context) ([]reconcile.Policy, error) {
 	list, _, err := c.api.ACL().PolicyList(c.query(ctx))
 	if err != nil {
 		return nil, consulError(err, "acl:read")
 	}
-	policies := make([]Policy, 0, len(list))
+	policies := make([]reconcile.Policy, 0, len(list))
 	for _, e := range list {
-		policies = append(policies, Policy{ID: e.ID, Name: e.Name, Description: e.Description, Hash: hex.EncodeToString(e.Hash)})
+		policies = append(policies, reconcile.Policy{ID: e.ID, Name: e.Name, Description: e.Description, Hash: hex.EncodeToString(e.Hash)})
 	}
 	return policies, nil
 }
@@ -126,7 +124,7 @@ func (c consulACL) PolicyRules(ctx context.Context, id string) (string, error) {
 	return p.Rules, nil
 }
 
-func (c consulACL) CreatePolicy(ctx context.Context, p Policy) (string, error) {
+func (c consulACL) CreatePolicy(ctx context.Context, p reconcile.Policy) (string, error) {
 	made, _, err := c.api.ACL().PolicyCreate(&api.ACLPolicy{Name: p.Name, Description: p.Description, Rules: p.Rules,
 		Partition: c.partition, Namespace: c.namespace()}, c.write(ctx))
 	if err != nil {
@@ -135,11 +133,11 @@ func (c consulACL) CreatePolicy(ctx context.Context, p Policy) (string, error) {
 	return made.ID, nil
 }
 
-// taken is ErrConflict for Consul's answer that something of that name exists:
+// taken is errConflict for Consul's answer that something of that name exists:
 // whose it is, the next look tells.
 func taken(err error, what string) error {
 	if strings.Contains(err.Error(), "already exists") {
-		return fmt.Errorf("%s exists already: it %w", what, ErrConflict)
+		return fmt.Errorf("%s exists already: it %w", what, errConflict)
 	}
 	return err
 }
@@ -190,7 +188,7 @@ func (c consulACL) CreateNamespace(ctx context.Context, name string) error {
 	q := c.write(ctx)
 	q.Namespace = ""
 	_, _, err := c.api.Namespaces().Create(&api.Namespace{Name: name, Partition: c.partition,
-		ACLs: &api.NamespaceACLConfig{PolicyDefaults: []api.ACLLink{{Name: crossNamespacePolicy}}}}, q)
+		ACLs: &api.NamespaceACLConfig{PolicyDefaults: []api.ACLLink{{Name: reconcile.CrossNamespacePolicy}}}}, q)
 	if err != nil {
 		return consulError(taken(err, "namespace "+name), "operator:write")
 	}
@@ -198,16 +196,16 @@ func (c consulACL) CreateNamespace(ctx context.Context, name string) error {
 }
 
 // Reports reads them from the meta of the service's instances.
-func (c consulACL) Reports(ctx context.Context, s Service) ([]Report, error) {
+func (c consulACL) Reports(ctx context.Context, s reconcile.Service) ([]reconcile.Report, error) {
 	q := c.query(ctx)
 	q.Namespace = s.Namespace
 	list, _, err := c.api.Catalog().Service(s.Name, "", q)
 	if err != nil {
 		return nil, consulError(err, "service:read and node:read")
 	}
-	reports := make([]Report, 0, len(list))
+	reports := make([]reconcile.Report, 0, len(list))
 	for _, i := range list {
-		reports = append(reports, Report{TaskID: i.ServiceMeta["task-id"], AccessorID: strings.ToLower(i.ServiceMeta[MetaAccessor])})
+		reports = append(reports, reconcile.Report{TaskID: i.ServiceMeta["task-id"], AccessorID: strings.ToLower(i.ServiceMeta[MetaAccessor])})
 	}
 	return reports, nil
 }
@@ -234,5 +232,5 @@ func consulError(err error, needs string) error {
 	} else {
 		needs += " for CONSUL_HTTP_TOKEN"
 	}
-	return &Denied{By: "Consul", Needs: needs, Reason: reason}
+	return &denied{by: "Consul", needs: needs, reason: reason}
 }

@@ -1,7 +1,6 @@
-package acl
+package reconcile
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -15,9 +14,9 @@ type Creds struct {
 	SecretID   secret.String
 }
 
-// emptySecret is the content of a secret that holds no token; tasks wait while
+// EmptySecret is the content of a secret that holds no token; tasks wait while
 // they read it.
-const emptySecret = "{}"
+const EmptySecret = "{}"
 
 // isUUID says whether s is a UUID in its usual form, of any version.
 func isUUID(s string) bool {
@@ -35,28 +34,13 @@ func isUUID(s string) bool {
 	return true
 }
 
-// newCreds makes a pair of random IDs.
-func newCreds() Creds {
-	return Creds{AccessorID: newUUID(), SecretID: secret.String(newUUID())}
-}
+// Zero says whether an ID is missing: half of a pair is none.
+func (c Creds) Zero() bool { return c.AccessorID == "" || c.SecretID == "" }
 
-func newUUID() string {
-	var b [16]byte
-	rand.Read(b[:]) //nolint:errcheck // never fails since Go 1.24
-	return formatUUID(b)
-}
-
-func formatUUID(b [16]byte) string {
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
-}
-
-func (c Creds) zero() bool { return c.AccessorID == "" || c.SecretID == "" }
-
-// json is the secret's content; the zero value clears it.
-func (c Creds) json() secret.String {
-	if c.zero() {
-		return emptySecret
+// JSON is the secret's content; the zero value clears it.
+func (c Creds) JSON() secret.String {
+	if c.Zero() {
+		return EmptySecret
 	}
 	return secret.String(fmt.Sprintf(`{"accessor_id":%q,"token":%q}`, c.AccessorID, c.SecretID.Reveal()))
 }
@@ -71,8 +55,8 @@ type Secret struct {
 	Bad     string // why its content is not for us; empty: it is
 }
 
-// parseSecret reads a secret's content. Nothing of the content goes into Bad.
-func parseSecret(name, version string, content secret.String) Secret {
+// ParseSecret reads a secret's content. Nothing of the content goes into Bad.
+func ParseSecret(name, version string, content secret.String) Secret {
 	s := Secret{Name: name, Version: version}
 	text := strings.TrimSpace(content.Reveal())
 	if text == "" {

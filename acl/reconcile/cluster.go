@@ -1,4 +1,4 @@
-package acl
+package reconcile
 
 import "strings"
 
@@ -8,8 +8,8 @@ type Cluster struct {
 	ARN string // empty while nobody has told it
 }
 
-// newCluster is the cluster of that name or ARN.
-func newCluster(raw string) Cluster {
+// NewCluster is the cluster of that name or ARN.
+func NewCluster(raw string) Cluster {
 	if strings.HasPrefix(raw, "arn:") {
 		return Cluster{Raw: raw, ARN: raw}
 	}
@@ -19,9 +19,9 @@ func newCluster(raw string) Cluster {
 // Name is the short name.
 func (c Cluster) Name() string { return c.Raw[strings.LastIndexByte(c.Raw, '/')+1:] }
 
-// learn takes the ARN of a cluster given by name from the ARN of one of its
+// Learn takes the ARN of a cluster given by name from the ARN of one of its
 // tasks: account and Region are the same.
-func (c Cluster) learn(taskARN string) Cluster {
+func (c Cluster) Learn(taskARN string) Cluster {
 	head, rest, ok := strings.Cut(taskARN, ":task/")
 	f := strings.Split(head, ":")
 	if c.ARN == "" && ok && rest != "" && len(f) == 5 && f[0] == "arn" && f[2] == "ecs" {

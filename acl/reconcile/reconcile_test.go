@@ -1,4 +1,4 @@
-package acl
+package reconcile
 
 import (
 	"strings"
@@ -8,9 +8,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestReconcile gives one service, web, in each state, and its operations.
-func TestReconcile(t *testing.T) {
-	n := Naming{Prefix: "pre", Cluster: newCluster(modelCluster)}
+var web = Service{Name: "web"}
+
+// TestDecide gives one service, web, in each state, and its operations.
+func TestDecide(t *testing.T) {
+	n := Naming{Prefix: "pre", Cluster: NewCluster(modelCluster)}
 	text, policyText := n.description("Token", web), n.description("Policy", web)
 	now := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
 	a, b := Creds{"aaaa", "secret-a"}, Creds{"bbbb", "secret-b"}
@@ -74,7 +76,7 @@ func TestReconcile(t *testing.T) {
 				sec.Name = "pre-web"
 				tt.w.Secrets[s] = sec
 			}
-			plan := Reconcile(tt.w)
+			plan := Decide(tt.w)
 			var got, found []string
 			for _, ch := range plan.Chains {
 				for _, op := range ch.Ops {

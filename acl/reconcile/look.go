@@ -1,0 +1,43 @@
+package reconcile
+
+// Look is the part of the world that one sweep looks at closely.
+type Look struct {
+	Services map[Service]bool // of these, the secrets are read
+	Audited  map[Service]bool // of these, also the rules of the policy and who uses which token
+	Client   bool             // the client agents' secret and policy
+	Shared   bool             // what services share, and which policies of ours there are
+}
+
+// Empty says whether there is nothing to look at.
+func (l Look) Empty() bool { return len(l.Services) == 0 && !l.Client && !l.Shared }
+
+// NeedsRules gives the policies whose rules Decide compares: those that are
+// audited, and those whose description does not say that they are ours.
+func (n Naming) NeedsRules(l Look) func(Policy) bool {
+	needed := map[string]func(Policy) bool{}
+	for s := range l.Services {
+		needed[fold(n.Policy(s))] = func(p Policy) bool { return l.Audited[s] || !n.describes(s, p.Description) }
+	}
+	if l.Client {
+		needed[fold(n.ClientPolicy())] = func(Policy) bool { return true }
+	}
+	if n.Partition != "" {
+		needed[CrossNamespacePolicy] = func(p Policy) bool { return l.Shared || p.Description != crossNamespaceDescription }
+	}
+	return func(p Policy) bool {
+		f, ok := needed[fold(p.Name)]
+		return ok && f(p)
+	}
+}
+
+// Subjects are all that findings can be about while there are these services.
+func (n Naming) Subjects(services map[Service]bool) map[string]bool {
+	subjects := map[string]bool{ClientSubject: true, PolicySubject(n.ClientPolicy()): true,
+		PolicySubject(CrossNamespacePolicy): true, PartitionSubject(n.Partition): true}
+	for s := range services {
+		for _, subject := range []string{s.String(), PolicySubject(n.Policy(s)), namespaceSubject(s.Namespace)} {
+			subjects[subject] = true
+		}
+	}
+	return subjects
+}
