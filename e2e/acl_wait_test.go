@@ -1,10 +1,14 @@
 package e2e
 
 import (
+	"errors"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -74,5 +78,42 @@ func TestControllerSaysForWhomItWaits(t *testing.T) {
 	aws.Store(true)
 	logged(t, p, "acl controller working")
 	b.agreed(t, time.Minute, aclPrefix+"-web")
+	stopped(t, p)
+}
+
+// Connections that say nothing, or nothing more, are ended, and many of them keep
+// nobody out for good.
+func TestControllerEndsIdleConnections(t *testing.T) {
+	t.Parallel()
+	b := newACLBed(t)
+	b.mesh("prod", "web")
+	listen := harness.Address(t) + ":9903"
+	p := b.start(t, "controller", "prod", "--listen", listen)
+	harness.Eventually(t, time.Minute, "health", func() error { return controllerSays(listen, "/health", "working") })
+	var idle []net.Conn
+	for i := range 200 { // more than are served at once
+		c, err := net.Dial("tcp", listen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if i%2 == 0 {
+			if _, err := io.WriteString(c, "GET /health HTTP/1.1\r\nHost: "+listen+"\r\n\r\n"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		idle = append(idle, c)
+	}
+	for i, c := range idle {
+		if err := c.SetReadDeadline(time.Now().Add(2 * time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, c); err != nil && !errors.Is(err, syscall.ECONNRESET) {
+			t.Fatalf("connection %d is not ended: %v", i, err)
+		}
+	}
+	if err := controllerSays(listen, "/health", "working"); err != nil {
+		t.Error(err)
+	}
 	stopped(t, p)
 }

@@ -22,6 +22,7 @@ import (
 	"meshtask/internal/awssdk"
 	"meshtask/internal/config"
 	"meshtask/internal/ecs"
+	"meshtask/internal/httplimit"
 	"meshtask/internal/printable"
 	"meshtask/supervisor"
 )
@@ -59,7 +60,7 @@ type controller struct {
 	consul *api.Client
 	listen net.Listener // nil: nobody asks
 
-	region string // from the own task's ARN; empty: the SDK knows
+	region  string          // from the own task's ARN; empty: the SDK knows
 	unit    *acl.Controller // once ready
 	metrics http.Handler
 }
@@ -181,7 +182,8 @@ func (k *controller) group(ctx context.Context, cancel context.CancelCauseFunc) 
 	g.Add(func() error { signals.run(done); return nil }, func(error) { close(done) })
 	if k.listen != nil {
 		server := k.server(ready)
-		g.Add(func() error { return server.Serve(k.listen) }, func(error) { _ = server.Close() })
+		limited := httplimit.Limit(k.listen, httplimit.Connections())
+		g.Add(func() error { return server.Serve(limited) }, func(error) { _ = server.Close() })
 	}
 	if groupErr := g.Run(); err == nil && groupErr != nil {
 		return groupErr

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"meshtask/acl"
+	"meshtask/internal/httplimit"
 )
 
 // server answers /metrics and /health. Until ready is closed there is no
@@ -37,5 +38,5 @@ func (k *controller) server(ready <-chan struct{}) *http.Server {
 		}
 		fmt.Fprintln(w, what)
 	})
-	return &http.Server{Handler: mux, ReadHeaderTimeout: 2 * time.Second}
+	return httplimit.Server(mux)
 }
