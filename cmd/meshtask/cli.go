@@ -91,12 +91,16 @@ func (w *world) run() int {
 
 // root is the command line. code gets the exit code of the command that runs.
 func (w *world) root(code *int) *cobra.Command {
+	asked := false // for the version
 	root := &cobra.Command{
-		Use: "meshtask", Short: "the single entrypoint of an ECS task in a Consul service mesh", Version: version,
+		Use: "meshtask", Short: "the single entrypoint of an ECS task in a Consul service mesh",
 		SilenceErrors: true, SilenceUsage: true, Args: cobra.ArbitraryArgs, TraverseChildren: true,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return &unknownWord{args[0]}
+			}
+			if asked {
+				fmt.Fprint(w.stdout, w.versionLine())
 			}
 			return nil
 		},
@@ -104,16 +108,14 @@ func (w *world) root(code *int) *cobra.Command {
 	root.SetIn(w.stdin)
 	root.SetOut(w.stdout)
 	root.SetErr(w.stderr)
-	root.SetHelpTemplate(helpTemplate)
-	root.SetUsageTemplate(usageTemplate)
-	root.SetVersionTemplate("")
-	root.Flags().BoolP("version", "v", false, "print the version")
+	root.SetHelpFunc(help)
+	root.SetUsageFunc(usage)
+	root.Flags().BoolVarP(&asked, "version", "v", false, "print the version")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	for _, c := range commands() {
 		root.AddCommand(w.command(c, code))
 	}
 	root.AddCommand(manual(root))
-	root.SetVersionTemplate(w.versionLine())
 	return root
 }
 
@@ -182,29 +184,3 @@ func nearest(word string, known []string) string {
 	}
 	return ""
 }
-
-const usageTemplate = `{{if .HasAvailableSubCommands}}usage: meshtask COMMAND [flags]
-{{range .Commands}}{{if .IsAvailableCommand}}
-  {{rpad .Name 15}} {{.Short}}{{end}}{{end}}
-{{else}}usage: meshtask {{.Use}}
-{{end}}`
-
-const helpTemplate = `{{if .HasAvailableSubCommands}}meshtask is the single entrypoint of an ECS task in a Consul service mesh.
-
-usage: meshtask COMMAND [flags] [-- CMD ARG…]
-{{range .Commands}}{{if .IsAvailableCommand}}
-  {{rpad .Name 15}} {{.Short}}{{end}}{{end}}
-
-meshtask help COMMAND says more of one. Begin with: meshtask dev -- CMD
-
-exit codes: the app's own, 128+n when signal n ended it; 126 CMD not executable, 127 not found;
-  2 usage, 200 config, 201 secret, 202 Consul missing or not joined, 203 registration or ACL,
-  204 Envoy missing or not ready, 205 app never ready, 206 restart budget spent, 207 version,
-  208 hook, 209 run time limit, 210 internal or state directory, 211 task metadata endpoint
-{{else}}meshtask {{.Use}}
-  {{.Short}}
-{{if .HasAvailableLocalFlags}}
-{{.LocalFlags.FlagUsages}}{{end}}{{if .HasExample}}
-for example:
-{{.Example}}
-{{end}}{{end}}`
