@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 // Refusal is an error that a service of AWS answered with.
@@ -36,6 +37,15 @@ func Refused(err error) (Refusal, bool) {
 		ServerFault: status >= 500 || slices.Contains([]string{"ServerException", "InternalServiceError", "InternalServerError"},
 			api.ErrorCode()),
 	}, true
+}
+
+// Short is err, or of a request that was not answered just why: the SDK puts the
+// operation, a status that there is none and an empty ID before that.
+func Short(err error) error {
+	if sent, ok := errors.AsType[*smithyhttp.RequestSendError](err); ok && sent.Err != nil {
+		return sent.Err
+	}
+	return err
 }
 
 // Is says whether err is a refusal with that code.

@@ -81,6 +81,7 @@ const (
 	SecretNotFilled Code = "secret-not-filled"
 	LoginRole       Code = "login-role"
 	LoginRefused    Code = "login-refused"
+	Login           Code = "login" // 203, as the two before
 
 	ConsulMissing      Code = "consul-missing" // 202
 	ConsulAddressTaken Code = "consul-address-taken"
@@ -176,7 +177,7 @@ func exits() map[Code]int {
 		CommandNotExecutable: 126, CommandMachine: 126, CommandUser: 126, CommandDirectory: 126,
 
 		Secret: 201, SecretDenied: 201, SecretKMS: 201, SecretMissing: 201, SecretVariable: 201, SecretFile: 201, SecretNotFilled: 201,
-		LoginRole: 203, LoginRefused: 203,
+		LoginRole: 203, LoginRefused: 203, Login: 203,
 
 		ConsulMissing: 202, ConsulAddressTaken: 202, ConsulEncryption: 202, ConsulCertificate: 202, ConsulDatacenter: 202, ConsulName: 202,
 		ConsulACL: 202, ConsulUnreachable: 202, ConsulNoLeader: 202, ConsulSettings: 202, ConsulNotJoined: 202,

@@ -2,11 +2,27 @@ package token
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"meshtask/internal/event"
 	"meshtask/internal/secret"
 )
+
+// loginCode is why a login did not succeed: by the answer's text, which is all that Consul's
+// client gives.
+func loginCode(err error) event.Code {
+	has := func(words ...string) bool {
+		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(err.Error(), w) })
+	}
+	switch {
+	case has("AWS credentials", "assumed role"):
+		return event.LoginRole
+	case has("Permission denied", "ACL not found", "code: 403"):
+		return event.LoginRefused
+	}
+	return event.Login
+}
 
 // because gives an error of secret.All its cause: that of the first reference that is
 // hopeless.

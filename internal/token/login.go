@@ -30,7 +30,7 @@ func (t *Tokens) client(ctx context.Context, method string, waiting func(what, l
 func (t *Tokens) logIn(ctx context.Context, method string, waiting func(what, lastError, hint string)) (*iam.Client, iam.Token, error) {
 	client, err := t.client(ctx, method, waiting)
 	if err != nil {
-		return nil, iam.Token{}, event.Because(event.LoginRole, fmt.Errorf("acl.login: %w", err))
+		return nil, iam.Token{}, event.Because(event.Login, fmt.Errorf("acl.login: %w", err))
 	}
 	token, err := client.Login(ctx, t.cfg.Wait)
 	if err == nil {
@@ -40,7 +40,7 @@ func (t *Tokens) logIn(ctx context.Context, method string, waiting func(what, la
 		t.logOut(context.WithoutCancel(ctx), client, token)
 	}
 	client.Close()
-	return nil, iam.Token{}, event.Because(event.LoginRefused, fmt.Errorf("acl.login: %w", err))
+	return nil, iam.Token{}, event.Because(loginCode(err), fmt.Errorf("acl.login: %w", err))
 }
 
 // logOut destroys a token of a login, within logoutLimit.

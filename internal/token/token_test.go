@@ -125,10 +125,11 @@ func TestTakeOver(t *testing.T) {
 
 // consul is as much of Consul as a login needs. Its log has what was asked, in order.
 type consul struct {
-	mu       sync.Mutex
-	refuses  bool
-	unusable bool // the token that it makes cannot be read
-	log      []string
+	mu         sync.Mutex
+	refuses    bool
+	leaderless bool
+	unusable   bool // the token that it makes cannot be read
+	log        []string
 }
 
 func (c *consul) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -139,6 +140,8 @@ func (c *consul) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch token := r.Header.Get("X-Consul-Token"); {
 	case r.URL.Path == "/v1/acl/login" && c.refuses:
 		http.Error(w, "Permission denied", http.StatusForbidden)
+	case r.URL.Path == "/v1/acl/login" && c.leaderless:
+		http.Error(w, "No cluster leader", http.StatusInternalServerError)
 	case r.URL.Path == "/v1/acl/login":
 		c.log = append(c.log, "login "+in.AuthMethod)
 		fmt.Fprintf(w, `{"AccessorID":"a","SecretID":"token of %s"}`, in.AuthMethod)
@@ -218,11 +221,13 @@ func TestLogins(t *testing.T) {
 func TestLoginFails(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*consul)
+		code   event.Code
 		says   string
 		asked  string
 	}{
-		"refused":      {func(c *consul) { c.refuses = true }, "Permission denied", ""},
-		"not readable": {func(c *consul) { c.unusable = true }, "ACL not found", "login %[1]s, logout token of %[1]s"},
+		"refused":      {func(c *consul) { c.refuses = true }, event.LoginRefused, "Permission denied", ""},
+		"not readable": {func(c *consul) { c.unusable = true }, event.LoginRefused, "ACL not found", "login %[1]s, logout token of %[1]s"},
+		"no leader":    {func(c *consul) { c.leaderless = true }, event.Login, "No cluster leader", ""},
 	} {
 		for _, method := range []string{"service", "agent"} {
 			con, tokens := bed(t, time.Millisecond)
@@ -233,7 +238,7 @@ func TestLoginFails(t *testing.T) {
 			}
 			ready, err := live(t, unit)
 			cause := event.CauseOf(err)
-			if ready || cause == nil || cause.Code.Exit() != 203 || !strings.Contains(err.Error(), "acl.login: ") || !strings.Contains(err.Error(), c.says) {
+			if ready || cause == nil || cause.Code != c.code || c.code.Exit() != 203 || !strings.Contains(err.Error(), "acl.login: ") || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("%s %s: ready %v, %v, %+v", method, name, ready, err, cause)
 			}
 			want := c.asked

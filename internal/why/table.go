@@ -118,6 +118,8 @@ var secretRules = []rule{
 		cause: "The login to Consul has no IAM role to use: $text.", fix: "Set taskRoleArn in the task definition."},
 	{name: "login-refused", kinds: both, says: `(?s)acl\.login: .*(403|Permission denied|ACL not found).*`,
 		cause: "Consul refuses the login: $text.", fix: "Add the task role to BoundIAMPrincipalARNs of the auth method, and create a binding rule for the service."},
+	{name: "login", kinds: []kind{gaveUp}, says: `(?s)acl\.login: (.*)`,
+		cause: "The login to Consul did not succeed: $1.", fix: "Check that the Consul server of acl.login.server answers, and that it reaches STS and IAM."},
 	{name: "secret", kinds: waits, unit: "token",
 		cause: "The task's secrets cannot be read yet: $text.", fix: "$hint"},
 	{name: "secret", kinds: []kind{gaveUp}, codes: []int{201},

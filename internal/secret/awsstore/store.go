@@ -115,7 +115,7 @@ func inRegion[C any](ctx context.Context, s *Store, clients *map[string]*C, regi
 func classify(err error, action string) error {
 	refusal, ok := awssdk.Refused(err)
 	if !ok {
-		return err
+		return awssdk.Short(err)
 	}
 	code, text := refusal.Code, refusal.Message
 	if code == "ResourceNotFoundException" && strings.Contains(text, "staging label") {
