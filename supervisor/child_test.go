@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"meshtask/internal/signame"
 )
 
 func TestExitCodes(t *testing.T) {
@@ -40,7 +42,7 @@ func TestFatalSignals(t *testing.T) {
 		if e.Status() != 128+int(sig) || e.Signal != sig {
 			t.Errorf("signal %d: got %+v", sig, e)
 		}
-		if !strings.Contains(e.Error(), signalName(sig)) {
+		if !strings.Contains(e.Error(), signame.Of(sig)) {
 			t.Errorf("signal %d is not named in %q", sig, e.Error())
 		}
 	}

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"syscall"
 
-	"golang.org/x/sys/unix"
+	"meshtask/internal/signame"
 )
 
 // Exit is how a process ended.
@@ -21,7 +21,7 @@ type Exit struct {
 
 func (e *Exit) Error() string {
 	if e.Signal != 0 {
-		return fmt.Sprintf("%s (pid %d) was ended by %s", e.Name, e.PID, signalName(e.Signal))
+		return fmt.Sprintf("%s (pid %d) was ended by %s", e.Name, e.PID, signame.Of(e.Signal))
 	}
 	return fmt.Sprintf("%s (pid %d) exited with %d", e.Name, e.PID, e.Code)
 }
@@ -45,15 +45,4 @@ func exitOf(name string, pid int, ws syscall.WaitStatus, ru *syscall.Rusage) Exi
 		e.Code = ws.ExitStatus()
 	}
 	return e
-}
-
-// signalName is "" for no signal, else the name with SIG, or the number of a real-time one.
-func signalName(sig syscall.Signal) string {
-	if sig == 0 {
-		return ""
-	}
-	if name := unix.SignalName(sig); name != "" {
-		return name
-	}
-	return fmt.Sprintf("signal %d", int(sig))
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"meshtask/internal/signame"
 )
 
 // stragglerGrace is what the rest of a group gets for its TERM when the leader has ended
@@ -121,7 +123,7 @@ func (p *Process) Run(ctx context.Context, ready func(), stop <-chan struct{}) e
 	}
 	exit := c.Exit()
 	p.note("step", "exit", "name", c.name, "pid", c.pid, "status", exit.Status(),
-		"signal", signalName(exit.Signal), "peak_bytes", exit.MaxRSS)
+		"signal", signame.Of(exit.Signal), "peak_bytes", exit.MaxRSS)
 	p.clear(ctx, c, left, asked)
 	if p.OnExit != nil {
 		p.OnExit(exit)
@@ -203,7 +205,7 @@ func (p *Process) live(ctx context.Context, c *Child, stop <-chan struct{}) (lef
 	}
 	sig, begun, grace := p.stopSignal(), time.Now(), p.grace(1<<62)
 	if err := p.signal(c, sig); err != nil && p.Log != nil {
-		p.Log.Warn("cannot send the stop signal", "name", c.name, "pid", c.pid, "signal", signalName(sig), "error", err)
+		p.Log.Warn("cannot send the stop signal", "name", c.name, "pid", c.pid, "signal", signame.Of(sig), "error", err)
 	}
 	_ = p.signal(c, syscall.SIGCONT) // a stopped process keeps the stop signal pending until then
 	budget := time.NewTimer(grace)
@@ -215,7 +217,7 @@ func (p *Process) live(ctx context.Context, c *Child, stop <-chan struct{}) (lef
 	case <-ctx.Done(): // the task's budget, which may end with ours, or somebody in a hurry
 		grace = time.Since(begun).Round(time.Millisecond)
 	}
-	return 0, true, p.kill(ctx, c, fmt.Sprintf("%v after %s", grace, signalName(sig)))
+	return 0, true, p.kill(ctx, c, fmt.Sprintf("%v after %s", grace, signame.Of(sig)))
 }
 
 func (p *Process) kill(ctx context.Context, c *Child, when string) error {

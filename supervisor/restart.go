@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -66,49 +65,6 @@ type Policy struct {
 
 	// Only, when set, says after which errors a restart may help at all; others are final.
 	Only func(error) bool
-}
-
-// Validate refuses a policy that could never come to an end: one whose back-off is so long
-// that Max+1 ends do not fit into Window.
-func (p Policy) Validate() error {
-	switch p.Mode {
-	case "", Never:
-		return nil
-	case OnFailure, Always:
-	default:
-		return fmt.Errorf("policy: must be %s, %s or %s, got %q", Never, OnFailure, Always, string(p.Mode))
-	}
-	switch {
-	case p.Max < 0:
-		return fmt.Errorf("max: must not be negative, got %d", p.Max)
-	case p.Backoff < 0:
-		return fmt.Errorf("backoff: must not be negative, got %v", p.Backoff)
-	case p.MaxBackoff < 0:
-		return fmt.Errorf("maxBackoff: must not be negative, got %v", p.MaxBackoff)
-	case p.MaxBackoff > 0 && p.MaxBackoff < p.Backoff:
-		return fmt.Errorf("maxBackoff: %v is less than backoff %v", p.MaxBackoff, p.Backoff)
-	case p.Window <= 0:
-		return fmt.Errorf("window: must be positive, got %v", p.Window)
-	}
-	if total := p.total(); total >= p.Window {
-		return fmt.Errorf("max: %d restarts can never happen within window %v: their back-off alone takes %v (backoff %v, maxBackoff %v); raise window or lower max",
-			p.Max, p.Window, total, p.Backoff, p.MaxBackoff)
-	}
-	return nil
-}
-
-// total is the least time from the first of Max+1 ends to the last.
-func (p Policy) total() time.Duration {
-	var total time.Duration
-	for n := range p.Max {
-		pause := p.pause(n)
-		if n > 0 && pause == p.pause(n-1) { // and so are all that follow
-			rest := float64(p.Max-n) * float64(pause)
-			return time.Duration(min(float64(total)+rest, math.MaxInt64/2))
-		}
-		total += pause
-	}
-	return total
 }
 
 // pause is the back-off when n restarts lie within the window.

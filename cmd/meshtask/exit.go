@@ -2,13 +2,11 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 
 	"meshtask/envoy"
 	"meshtask/internal/event"
+	"meshtask/internal/signame"
 	"meshtask/lifecycle"
 	"meshtask/supervisor"
 )
@@ -16,7 +14,7 @@ import (
 // stopSignal is the cause of a shutdown that a signal asked for.
 type stopSignal struct{ sig syscall.Signal }
 
-func (s *stopSignal) Error() string { return signalName(s.sig) }
+func (s *stopSignal) Error() string { return signame.Short(s.sig) }
 
 // giveUp is the cause of a shutdown that meshtask itself began.
 type giveUp struct {
@@ -26,14 +24,6 @@ type giveUp struct {
 
 func (g *giveUp) Error() string { return g.err.Error() }
 func (g *giveUp) Unwrap() error { return g.err }
-
-// signalName is the short name, such as TERM.
-func signalName(s syscall.Signal) string {
-	if name := unix.SignalName(s); len(name) > 3 {
-		return name[3:]
-	}
-	return fmt.Sprint(int(s))
-}
 
 // ofUnit is the code of a unit that ended the task, when nothing says it better.
 var ofUnit = map[lifecycle.Unit]int{

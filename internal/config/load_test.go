@@ -188,21 +188,6 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
-func TestSignals(t *testing.T) {
-	for in, want := range map[string]string{
-		"TERM": "SIGTERM", "SIGTERM": "SIGTERM", "sigterm": "SIGTERM", "15": "SIGTERM", "usr1": "SIGUSR1", "RTMIN": "SIGRTMIN+0", "SIGRTMIN+3": "SIGRTMIN+3", "37": "SIGRTMIN+3", "64": "SIGRTMIN+30",
-		"": "", "0": "", "65": "", "-1": "", "SIG": "", "RTMIN+31": "", "RTMIN+": "", "RTMIN-1": "", "TERM ": "", "33": "33",
-	} {
-		s, ok := parseSignal(in)
-		if ok != (want != "") || ok && s.String() != want {
-			t.Errorf("%q: got %s, %v; want %q", in, s, ok, want)
-		}
-		if again, _ := parseSignal(s.String()); ok && again != s {
-			t.Errorf("%q: %s parses as %d", in, s, again)
-		}
-	}
-}
-
 // A job that nobody is sent to has nothing to drain, unless it is asked for.
 func TestJobDrain(t *testing.T) {
 	for text, want := range map[string]bool{``: false, `"service":{"port":80}`: true, `"shutdown":{"drain":{"min":"1s"}}`: true, `"shutdown":{"stopTimeout":"20s"}`: false} {

@@ -2,13 +2,11 @@ package config
 
 import (
 	"encoding/json"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
 	"meshtask/internal/secret"
+	"meshtask/internal/signame"
 )
 
 // Duration is a duration that knows whether somebody gave it: "defaults shrink
@@ -34,12 +32,12 @@ func (r *report) duration(s string, p *Duration, path string) {
 }
 
 func (r *report) signal(s string, p *Signal, path string) {
-	sig, ok := parseSignal(s)
+	sig, ok := signame.Parse(s)
 	if !ok {
 		r.error(path, "unknown signal %q: %s", s, signalForms)
 		return
 	}
-	*p = sig
+	*p = Signal(sig)
 }
 
 func (r *report) reference(s string, p *secret.Ref, path string) {
@@ -59,43 +57,11 @@ func (d Duration) MarshalJSON() ([]byte, error) { return json.Marshal(d.String()
 
 // String is the signal's name, such as SIGTERM or SIGRTMIN+2.
 func (s Signal) String() string {
-	if s == 0 {
-		return ""
-	}
-	if name := unix.SignalName(syscall.Signal(s)); name != "" {
-		return name
-	}
-	if n := int(s) - rtmin; n >= 0 && int(s) <= rtmax {
-		return "SIGRTMIN+" + strconv.Itoa(n)
-	}
-	return strconv.Itoa(int(s))
+	return signame.Of(syscall.Signal(s))
 }
 
 // MarshalText is String.
 func (s Signal) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// The real-time signals that programs may use; the C library keeps two below.
-const (
-	rtmin = 34
-	rtmax = 64
-)
-
 // signalForms are the forms of a signal, for error messages.
 const signalForms = "want a name such as TERM or SIGTERM, RTMIN+N, or a number from 1 to 64"
-
-// parseSignal takes TERM, SIGTERM, sigterm, RTMIN+2 or 15.
-func parseSignal(s string) (Signal, bool) {
-	if n, err := strconv.Atoi(s); err == nil {
-		return Signal(n), n >= 1 && n <= rtmax
-	}
-	name := "SIG" + strings.TrimPrefix(strings.ToUpper(s), "SIG")
-	if rest, ok := strings.CutPrefix(name, "SIGRTMIN"); ok {
-		n, err := strconv.Atoi(strings.TrimPrefix(rest, "+"))
-		if rest == "" {
-			n, err = 0, nil
-		}
-		return Signal(rtmin + n), err == nil && n >= 0 && rtmin+n <= rtmax
-	}
-	n := unix.SignalNum(name)
-	return Signal(n), n != 0
-}

@@ -2,7 +2,9 @@ package why
 
 import (
 	"slices"
-	"strconv"
+	"syscall"
+
+	"meshtask/internal/signame"
 )
 
 // table is every rule. The first one that holds for a symptom answers, so that what is
@@ -54,18 +56,9 @@ func meaning(code int) string {
 		return "task metadata endpoint"
 	}
 	if code > 128 && code <= 128+64 {
-		return "128 + signal " + signal(code-128)
+		return "128 + signal " + signame.Short(syscall.Signal(code-128))
 	}
 	return "the app's own"
-}
-
-func signal(n int) string {
-	names := []string{1: "HUP", 2: "INT", 3: "QUIT", 4: "ILL", 5: "TRAP", 6: "ABRT", 7: "BUS", 8: "FPE", 9: "KILL", 10: "USR1", 11: "SEGV",
-		12: "USR2", 13: "PIPE", 14: "ALRM", 15: "TERM", 24: "XCPU", 25: "XFSZ", 31: "SYS"}
-	if n < len(names) && names[n] != "" {
-		return names[n]
-	}
-	return strconv.Itoa(n)
 }
 
 var inputRules = []rule{
