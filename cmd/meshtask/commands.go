@@ -7,43 +7,43 @@ import (
 // commands is the command table; help prints it.
 func commands() []command {
 	return []command{
-		{name: "run", args: "[flags] [-- CMD ARG…]", does: "run the task: consul-agent, mesh-init, envoy, health-sync, app, and back",
+		{name: "run", args: "[flags] [-- CMD ARG…]", does: "start the Consul agent, Envoy and the app in order, and stop them in order",
 			run: runTask, flags: runFlags},
-		{name: "acl-controller", args: "[flags]", does: "keep Consul ACL tokens for the mesh tasks of an ECS cluster",
+		{name: "acl-controller", args: "[flags]", does: "manage Consul ACL tokens for the mesh tasks of an ECS cluster",
 			run: runController, flags: controllerFlags},
-		{name: "app", args: "[flags] -- CMD ARG…", does: "entrypoint of a sibling app container: start at the mesh's T2, stop when inbound is drained",
+		{name: "app", args: "[flags] -- CMD ARG…", does: "entrypoint of an app in a container of its own: start when the mesh is up, stop when inbound traffic is drained",
 			run: runApp, flags: func(fs *pflag.FlagSet) {
 				runFlags(fs)
-				fs.String("mesh", "", "where the mesh container listens (127.0.0.1:9902)")
-				fs.String("wait", "", "how long the mesh may take to be up (5m); then exit 204")
+				fs.String("mesh", "", "address of the mesh container (127.0.0.1:9902)")
+				fs.String("wait", "", "how long to wait for the mesh (5m), then exit 204")
 			}},
-		{name: "dev", args: "[flags] -- CMD ARG…", does: "run on a laptop or in CI: with a Consul server, metadata endpoint and configuration of its own",
+		{name: "dev", args: "[flags] -- CMD ARG…", does: "run on a laptop or in CI, with a Consul server, a task metadata endpoint and defaults",
 			run: runDev, flags: func(fs *pflag.FlagSet) {
 				runFlags(fs)
 				fs.String("server", "", "join this Consul server instead of starting one")
-				fs.String("service", "", "name of the service (the command's)")
-				fs.String("port", "", "where the app listens on 127.0.0.1")
+				fs.String("service", "", "name of the service (default: the name of the command)")
+				fs.String("port", "", "port on 127.0.0.1 where the app listens")
 			}},
-		{name: "health", args: "[--dir DIR]", does: "exit 0 when the task is up and its app healthy, else 1 and one line why",
+		{name: "health", args: "[--dir DIR]", does: "exit 0 if the task is up and its app is healthy, else print why and exit 1",
 			run: runHealth, flags: dirFlag},
-		{name: "status", args: "[--dir DIR] [--json]", does: "print the live state of every unit",
+		{name: "status", args: "[--dir DIR] [--json]", does: "print the state of every unit of a running task",
 			run: runStatus, flags: func(fs *pflag.FlagSet) { dirFlag(fs); fs.Bool("json", false, "as JSON") }},
-		{name: "timeline", args: "[--dir DIR] [--json] [--svg FILE] [LOG|-]", does: "print or draw the measured T0–T4",
+		{name: "timeline", args: "[--dir DIR] [--json] [--svg FILE] [LOG|-]", does: "print or draw the measured times T0 to T4",
 			run: runTimeline, flags: func(fs *pflag.FlagSet) {
 				dirFlag(fs)
 				fs.Bool("json", false, "as JSON")
-				fs.String("svg", "", "draw into this file")
+				fs.String("svg", "", "draw into this SVG file")
 			}},
-		{name: "why", args: "[--dir DIR] [--json] [LOG|-]", does: "say in a sentence what is wrong with a task, or why it ended, and what mends it",
+		{name: "why", args: "[--dir DIR] [--json] [LOG|-]", does: "print what is wrong with a task, or why it ended, and how to fix it",
 			run: runWhy, flags: func(fs *pflag.FlagSet) { dirFlag(fs); fs.Bool("json", false, "as JSON") }},
-		{name: "plan", args: "[flags] [-- CMD ARG…]", does: "print what would run, with the stop budget spent step by step",
+		{name: "plan", args: "[flags] [-- CMD ARG…]", does: "print what would run, and how the stop budget is spent",
 			run: runPlan, flags: func(fs *pflag.FlagSet) { runFlags(fs); fs.Bool("json", false, "as JSON") }},
-		{name: "taskdef", words: []string{"convert", "render"}, args: "convert FILE|render [flags]", does: "make a task definition of consul-ecs or a plain one into one for meshtask, or make a new one",
+		{name: "taskdef", words: []string{"convert", "render"}, args: "convert FILE|render [flags]", does: "convert a task definition to meshtask, or create a new one",
 			run: runTaskdef, flags: taskdefFlags},
-		{name: "config", words: []string{"check", "schema", "docs"}, args: "check|schema|docs [--config FILE] [-- CMD ARG…]", does: "check a configuration, print its JSON Schema or its field table",
+		{name: "config", words: []string{"check", "schema", "docs"}, args: "check|schema|docs [--config FILE] [-- CMD ARG…]", does: "check a configuration, or print the JSON Schema or the table of fields",
 			run: runConfig, flags: configFlags},
-		{name: "version", args: "[--check]", does: "print the version; with --check those of consul and envoy, and whether they fit",
-			run: runVersion, flags: func(fs *pflag.FlagSet) { fs.Bool("check", false, "look at consul and envoy as well") }},
+		{name: "version", args: "[--check]", does: "print the version; with --check also those of consul and envoy, and whether they fit",
+			run: runVersion, flags: func(fs *pflag.FlagSet) { fs.Bool("check", false, "check the consul and envoy on PATH too") }},
 	}
 }
 
@@ -52,16 +52,16 @@ func commands() []command {
 func runFlags(fs *pflag.FlagSet) {
 	configFlags(fs)
 	dirFlag(fs)
-	fs.String("retry-join", "", "Consul servers to join, separated by commas")
-	fs.String("stop-timeout", "", "ECS's stopTimeout of this container (30s)")
+	fs.String("retry-join", "", "addresses of Consul servers, separated by commas")
+	fs.String("stop-timeout", "", "stopTimeout of this container in ECS (30s)")
 	fs.String("log-level", "", "trace, debug, info, warn or error")
 	fs.String("log-format", "", "text or json")
-	fs.String("signal", "", "who gets the stop signal: group or leader (group)")
-	fs.String("stop-signal", "", "the app's stop signal (the one that came)")
-	fs.String("max-run-time", "", "end the task after this time, exit 209")
-	fs.Bool("no-drain", false, "no propagation wait and no drain")
-	fs.Bool("no-mesh", false, "a plain container init: no Consul, no Envoy")
-	fs.Bool("job", false, "run to completion: outbound mesh only")
+	fs.String("signal", "", "who gets the stop signal: the process group or its leader (group)")
+	fs.String("stop-signal", "", "stop signal for the app (default: the signal received)")
+	fs.String("max-run-time", "", "end the task after this time with exit 209")
+	fs.Bool("no-drain", false, "stop without propagation wait and drain")
+	fs.Bool("no-mesh", false, "run as a plain init, without Consul and Envoy")
+	fs.Bool("job", false, "run to completion, with outbound mesh traffic only")
 }
 
 func configFlags(fs *pflag.FlagSet) { fs.String("config", "", "configuration file") }
