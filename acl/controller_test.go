@@ -229,14 +229,16 @@ func TestStartWaits(t *testing.T) {
 		if err := m.check(c.naming); err != nil {
 			t.Error(err)
 		}
-		if n := m.calls["Tokens"]; n > 25 {
-			t.Errorf("%d tries in a minute: no back-off", n)
-		}
-		m.gate = func(string, int) error { return errors.New("gone again") }
-		at2 := time.Since(start)
+		m.locked(func() {
+			if n := m.calls["Tokens"]; n > 25 {
+				t.Errorf("%d tries in a minute: no back-off", n)
+			}
+			m.gate = func(string, int) error { return errors.New("gone again") }
+		})
+		before := time.Since(start)
 		after(20 * time.Second)
 		if now.what != "ECS and Consul" {
-			t.Errorf("%v later it waits for %q", time.Since(start)-at2, now.what)
+			t.Errorf("%v later it waits for %q", time.Since(start)-before, now.what)
 		}
 		if ok, text := c.Health(time.Now().Add(time.Minute)); ok || !strings.Contains(text, "no good sweep") {
 			t.Errorf("its health is %v, %q", ok, text)

@@ -192,9 +192,11 @@ func TestMissingPartitionIsMade(t *testing.T) {
 		after(time.Minute)
 		m.locked(func() { m.partitions = []string{"default"} })
 		after(time.Minute)
-		if m.calls["CreatePartition"] != 2 {
-			t.Error("a partition that went while the controller works was not made again")
-		}
+		m.locked(func() {
+			if m.calls["CreatePartition"] != 2 {
+				t.Error("a partition that went while the controller works was not made again")
+			}
+		})
 		cancel()
 		synctest.Wait()
 		open := m.controller(t, func(c *Config) { c.Partition = "default" })
