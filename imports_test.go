@@ -96,6 +96,7 @@ func directions() []direction {
 		{dir: "acl/reconcile", only: []string{"meshtask/internal/secret", "meshtask/internal/servicename"}, bars: []bar{
 			{"os", "it decides, and asks nobody"}, {"os/", "it decides"}, {"net", "it decides"}, {"net/", "it decides"}, {"context", "nothing in it waits"},
 		}},
+		{dir: "envoy/bootstrap", only: []string{}, bars: []bar{{"os/exec", "a document, made of values"}, {"net/http", "a document, made of values"}}},
 		domain("consulagent"), domain("envoy"), domain("health"), domain("acl", noProcess),
 		{dir: "internal/config", bars: append(above("the config is data; what it leads to is plan's"), noProcess)},
 		{dir: "internal/journal", bars: append(above("the record knows words, not who says them"), noProcess)},

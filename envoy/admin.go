@@ -16,6 +16,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"meshtask/envoy/bootstrap"
 )
 
 const (
@@ -30,8 +32,8 @@ type Admin struct{ client *http.Client }
 // NewAdmin takes "IP:PORT" or the path of a unix socket. Nothing is dialed yet.
 func NewAdmin(address string) *Admin {
 	network := "tcp"
-	if isSocket(address) {
-		network, address = "unix", socketPath(address)
+	if bootstrap.IsSocket(address) {
+		network, address = "unix", bootstrap.SocketPath(address)
 	}
 	return &Admin{client: &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {

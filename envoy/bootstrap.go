@@ -1,206 +1,175 @@
-// Package envoy runs the task's Envoy: it makes the bootstrap document, starts
+// Package envoy runs the task's Envoy: it has the bootstrap file made, starts
 // and stops the process, tells when it is ready and why it is not, and drains
 // its inbound listeners.
 //
-// It knows Envoy's flags, its admin interface and the document that
-// `consul connect envoy -bootstrap` prints. It does not know when any of this
-// should happen, how the proxy is registered, or what the app is.
+// It knows Envoy's flags and its admin interface. It does not know when any of
+// this should happen, how the proxy is registered, or what the app is.
 package envoy
 
 import (
-	"encoding/json"
+	"context"
+	"errors"
 	"fmt"
-	"maps"
-	"net"
-	"strconv"
+	"os"
+	"path/filepath"
 	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"meshtask/envoy/bootstrap"
+	"meshtask/supervisor"
 )
 
-// Settings is what the bootstrap document needs besides the registration.
-type Settings struct {
-	ProxyID string        // ID of the registered sidecar; becomes node.id
-	XDS     string        // the agent's gRPC: "IP:PORT" or "unix:///PATH"
-	CA      string        // PEM; set = xDS over TLS, trusting this
-	Token   func() string // ACL token of the proxy; nil = none
-	Admin   string        // "IP:PORT", or the path of a unix socket
+// Bootstrap writes the bootstrap file.
+type Bootstrap struct {
+	bootstrap.Settings
+	File string // where to; it holds the token
 
-	// TokenFile is set when the token may change while Envoy runs: Write makes it, and
-	// a later TokenDocument in its place changes it. "" leaves the document with the token of now.
-	TokenFile string
+	// Put replaces a file of File's directory as a whole, 0600: File, and what the command
+	// reads from files beside it.
+	Put func(name string, data []byte) error
 
-	Env func(name string) string // what a statsd URL such as "$NAME" reads; nil = nothing
+	// PutToken puts the content of TokenFile there likewise; not needed without one.
+	PutToken func(data []byte) error
 
-	// NoStatsTags drops Consul's stats tags, which cost 44 ms of Envoy's start.
-	// What proxy.config sets itself stays.
-	NoStatsTags bool
+	// Registered reads the sidecar from the agent, central defaults merged in.
+	Registered func(context.Context) (bootstrap.Registered, error)
+
+	// UseCommand has Consul make the document, as is done anyway when
+	// proxy.config has envoy_* settings that we do not know (see bootstrap.Unknown).
+	UseCommand bool
+	Command    Command
+	Log        hclog.Logger
 }
 
-// Registered is the sidecar as the agent knows it (GET /v1/agent/service/ID):
-// Config is proxy.config merged with the service and proxy defaults.
-type Registered struct {
-	Service, Namespace, Partition, Datacenter string // Service: DestinationServiceName
-	Config                                    map[string]any
+// Command runs `consul connect envoy -bootstrap`.
+type Command struct {
+	Path    string   // consul (see supervisor.Look)
+	HTTP    string   // the agent's API, "HOST:PORT"
+	Env     []string // whole environment; CONSUL_* in it count
+	Start   Starter
+	Waiting func(what, lastError, hint string) // nil = no-op
 }
 
-type object = map[string]any
+// The command takes 45 ms when idle. It fails while the agent is not up or the
+// token not yet known to it, so a few tries are worth it.
+const (
+	commandLimit = 10 * time.Second
+	commandTries = 6
+	commandPause = 100 * time.Millisecond // doubled after each try
+)
 
-// tokenKey is the xDS metadata that has the ACL token.
-const tokenKey = "x-consul-token"
-
-// Document is the bootstrap document: what `consul connect envoy -bootstrap` of
-// Consul 1.22.6 prints for the same registration, except that the admin
-// interface may be a unix socket, that it has no access log even where
-// proxy-defaults ask for one, that xDS is retried sooner, and that it follows
-// Settings.TokenFile. It holds the token. Errors name the setting of proxy.config.
-func Document(s Settings, r Registered) ([]byte, error) {
-	doc, err := document(s, r)
+// Write makes the document, and the token file if there is one, and puts each in place.
+func (b Bootstrap) Write(ctx context.Context) error {
+	r, err := b.Registered(ctx)
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("envoy bootstrap: read the registration of %s: %w", b.ProxyID, err)
 	}
-	if err := adapt(doc, s, r); err != nil {
-		return nil, err
+	unknown := bootstrap.Unknown(r.Config)
+	if len(unknown) > 0 && b.Log != nil {
+		b.Log.Info("consul makes the bootstrap", "unknown settings", strings.Join(unknown, " "))
 	}
-	return json.Marshal(doc)
-}
-
-func document(s Settings, r Registered) (object, error) {
-	cfg, err := parseConfig(r.Config)
-	if err != nil {
-		return nil, err
-	}
-	extra, err := cfg.extras(s, r)
-	if err != nil {
-		return nil, err
-	}
-	agent, err := agentCluster(s)
-	if err != nil {
-		return nil, err
-	}
-	admin, err := socketAddress(consulAdminOf(s))
-	if err != nil {
-		return nil, fmt.Errorf("envoy admin address: %w", err)
-	}
-	token := ""
-	if s.Token != nil {
-		token = s.Token()
-	}
-	static := object{"clusters": append([]any{agent}, extra.clusters...)}
-	if len(extra.listeners) > 0 {
-		static["listeners"] = extra.listeners
-	}
-	doc := object{
-		"admin": object{
-			"access_log": discard(),
-			"address":    admin,
-		},
-		"node": object{
-			"cluster":  r.Service,
-			"id":       s.ProxyID,
-			"metadata": object{"namespace": orDefault(r.Namespace), "partition": orDefault(r.Partition)},
-		},
-		"layered_runtime": object{"layers": []any{object{
-			"name":         "base",
-			"static_layer": object{"re2.max_program_size.error_level": 1048576},
-		}}},
-		"static_resources":  static,
-		"dynamic_resources": dynamicResources(token),
-	}
-	maps.Copy(doc, extra.top)
-	return doc, nil
-}
-
-func agentCluster(s Settings) (object, error) {
-	var address object
-	if path, ok := strings.CutPrefix(s.XDS, "unix://"); ok {
-		address = object{"pipe": object{"path": path}}
+	var doc []byte
+	if b.UseCommand || len(unknown) > 0 {
+		doc, err = b.command(ctx, r)
 	} else {
-		var err error
-		if address, err = socketAddress(s.XDS); err != nil {
-			return nil, fmt.Errorf("xDS address: %w", err)
+		doc, err = bootstrap.Document(b.Settings, r)
+	}
+	if err != nil {
+		return fmt.Errorf("envoy bootstrap: %w", err)
+	}
+	if b.TokenFile != "" && b.Token != nil {
+		token, err := bootstrap.TokenDocument(b.Token())
+		if err == nil {
+			err = b.PutToken(token)
+		}
+		if err != nil {
+			return fmt.Errorf("envoy token file: %w", err)
 		}
 	}
-	cluster := staticCluster(agentClusterName, address, "http2_protocol_options")
-	cluster["ignore_health_on_host_removal"] = false
-	cluster["connect_timeout"] = "1s"
-	if s.CA != "" {
-		cluster["transport_socket"] = object{
-			"name": "tls",
-			"typed_config": object{
-				"@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
-				"common_tls_context": object{
-					"validation_context": object{"trusted_ca": object{"inline_string": s.CA}},
-				},
-			},
+	if err := b.Put(filepath.Base(b.File), doc); err != nil {
+		return fmt.Errorf("envoy bootstrap: %w", err)
+	}
+	return nil
+}
+
+func (b Bootstrap) command(ctx context.Context, r bootstrap.Registered) ([]byte, error) {
+	waiting := b.Command.Waiting
+	if waiting == nil {
+		waiting = func(string, string, string) {}
+	}
+	pause := commandPause
+	for try := 1; ; try++ {
+		doc, err := b.once(ctx, r)
+		if err == nil {
+			waiting("", "", "")
+			return doc, nil
 		}
-	}
-	return cluster, nil
-}
-
-const httpOptions = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-
-// staticCluster has the mixture of snake and camel case that Consul prints, so
-// that both documents stay comparable.
-func staticCluster(name string, address object, protocol string) object {
-	return object{
-		"name": name,
-		"type": "STATIC",
-		"typed_extension_protocol_options": object{httpOptions: object{
-			"@type":                "type.googleapis.com/" + httpOptions,
-			"explicit_http_config": object{protocol: object{}},
-		}},
-		"loadAssignment": object{
-			"clusterName": name,
-			"endpoints":   []any{object{"lbEndpoints": []any{object{"endpoint": object{"address": address}}}}},
-		},
+		if try == commandTries || ctx.Err() != nil {
+			return nil, fmt.Errorf("after %d tries: %w", try, err)
+		}
+		waiting("consul connect envoy -bootstrap", err.Error(), "does the agent answer, and may the token read "+b.ProxyID+"?")
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, err
+		}
+		pause *= 2
 	}
 }
 
-// dynamicResources waits for ever for its first answer, as Consul has it; the
-// deadline is ours (Config.ReadyTimeout).
-func dynamicResources(token string) object {
-	source := func() object {
-		return object{"ads": object{}, "initial_fetch_timeout": "0s", "resource_api_version": "V3"}
-	}
-	return object{
-		"lds_config": source(),
-		"cds_config": source(),
-		"ads_config": object{
-			"api_type":              "DELTA_GRPC",
-			"transport_api_version": "V3",
-			"grpc_services": object{
-				"initial_metadata": []any{object{"key": tokenKey, "value": token}},
-				"envoy_grpc":       object{"cluster_name": agentClusterName},
-			},
-		},
-	}
-}
-
-func consulAdminOf(s Settings) string {
-	if isSocket(s.Admin) {
-		return consulAdmin
-	}
-	return s.Admin
-}
-
-func isSocket(address string) bool { return strings.Contains(address, "/") }
-
-func socketPath(address string) string { return strings.TrimPrefix(address, "unix://") }
-
-func socketAddress(hostPort string) (object, error) {
-	host, port, err := net.SplitHostPort(hostPort)
+func (b Bootstrap) once(ctx context.Context, r bootstrap.Registered) ([]byte, error) {
+	argv, remove, err := b.argv(r)
+	defer remove()
 	if err != nil {
 		return nil, err
 	}
-	number, err := strconv.ParseUint(port, 10, 16)
+	spec := supervisor.Spec{Name: "consul connect envoy", Argv: argv, Env: b.Command.Env, NoCore: true}
+	out, err := b.Command.Start.Output(ctx, spec, commandLimit)
 	if err != nil {
-		return nil, fmt.Errorf("%q needs a port number", hostPort)
+		return nil, err
 	}
-	return object{"socket_address": object{"address": host, "port_value": number}}, nil
+	return bootstrap.Adopt(out, b.Settings, r)
 }
 
-func orDefault(name string) string {
-	if name == "" {
-		return "default"
+// argv puts what must not be seen in argv, and what the command reads from a
+// file only, into files beside the bootstrap; remove deletes them.
+func (b Bootstrap) argv(r bootstrap.Registered) (argv []string, remove func(), err error) {
+	var files []string
+	remove = func() {
+		for _, file := range files {
+			_ = os.Remove(file)
+		}
 	}
-	return name
+	file := func(name, content string) string {
+		path := b.File + name
+		files = append(files, path)
+		err = errors.Join(err, b.Put(filepath.Base(path), []byte(content)))
+		return path
+	}
+	argv = []string{
+		b.Command.Path, "connect", "envoy", "-bootstrap", "-proxy-id", b.ProxyID,
+		"-http-addr", b.Command.HTTP, "-admin-bind", b.ConsulAdmin(),
+	}
+	xds := b.XDS
+	if b.CA != "" {
+		argv = append(argv, "-grpc-ca-file", file(".ca", b.CA))
+		if !strings.HasPrefix(xds, "unix://") {
+			xds = "https://" + xds
+		}
+	}
+	argv = append(argv, "-grpc-addr", xds)
+	if b.Token != nil && b.Token() != "" {
+		argv = append(argv, "-token-file", file(".token", b.Token()))
+	}
+	if r.Namespace != "" {
+		argv = append(argv, "-namespace", r.Namespace)
+	}
+	if r.Partition != "" {
+		argv = append(argv, "-partition", r.Partition)
+	}
+	return argv, remove, err
 }

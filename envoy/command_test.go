@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"meshtask/envoy/bootstrap"
 )
 
 // playConsul is `consul connect envoy -bootstrap`: it writes its argv and what
@@ -58,13 +60,15 @@ func command(t *testing.T, start Starter, play string) (b Bootstrap, seen func()
 	dir := t.TempDir()
 	log := filepath.Join(dir, "seen")
 	b = Bootstrap{
-		Settings: Settings{
+		Settings: bootstrap.Settings{
 			ProxyID: "web-1-sidecar-proxy", XDS: "127.0.0.1:8503", CA: "PEM", Admin: "/run/a.sock",
 			Token: func() string { return "s3cret" },
 		},
-		File:       filepath.Join(dir, "envoy-bootstrap.json"),
-		Put:        func(name string, data []byte) error { return os.WriteFile(filepath.Join(dir, name), data, 0o600) },
-		Registered: func(context.Context) (Registered, error) { return Registered{Namespace: "team"}, nil },
+		File: filepath.Join(dir, "envoy-bootstrap.json"),
+		Put:  func(name string, data []byte) error { return os.WriteFile(filepath.Join(dir, name), data, 0o600) },
+		Registered: func(context.Context) (bootstrap.Registered, error) {
+			return bootstrap.Registered{Namespace: "team"}, nil
+		},
 		UseCommand: true,
 		Command: Command{
 			Path: os.Args[0], HTTP: "127.0.0.1:8500", Start: start,
@@ -178,8 +182,8 @@ func TestCommandEndsWithContext(t *testing.T) {
 func TestUnknownSettingsGoToConsul(t *testing.T) {
 	b, seen := command(t, newSupervisor(t), "consul")
 	b.UseCommand = false
-	b.Registered = func(context.Context) (Registered, error) {
-		return Registered{Config: map[string]any{"envoy_bootstrap_json_tpl": "{}"}}, nil
+	b.Registered = func(context.Context) (bootstrap.Registered, error) {
+		return bootstrap.Registered{Config: map[string]any{"envoy_bootstrap_json_tpl": "{}"}}, nil
 	}
 	if err := b.Write(t.Context()); err != nil {
 		t.Fatal(err)
@@ -193,5 +197,16 @@ func TestVersionOfAnExecutable(t *testing.T) {
 	got, err := Version(t.Context(), newSupervisor(t), os.Args[0], []string{"FAKE=polite", "GORACE=atexit_sleep_ms=0"})
 	if got != "1.34.1" || err != nil {
 		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// A file that cannot be written is an error, which does not tell what was to be in it.
+func TestATokenThatCannotBeWritten(t *testing.T) {
+	b, _ := command(t, nil, "")
+	b.UseCommand, b.TokenFile, b.CA = false, "/run/t.json", ""
+	b.Registered = func(context.Context) (bootstrap.Registered, error) { return bootstrap.Registered{}, nil }
+	b.PutToken = func([]byte) error { return os.ErrPermission }
+	if err := b.Write(t.Context()); !errors.Is(err, os.ErrPermission) || strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("got %v", err)
 	}
 }

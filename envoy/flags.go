@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"meshtask/envoy/bootstrap"
 )
 
 // logFormat begins each line with its level, which line reads back.
@@ -67,7 +69,7 @@ func (p *Proxy) line(stream int, line []byte) {
 // parse it.
 func (p *Proxy) redact(text string) string {
 	const removed = "[redacted]"
-	if at := strings.Index(text, tokenKey); at >= 0 {
+	if at := strings.Index(text, bootstrap.TokenKey); at >= 0 {
 		text = text[:at] + removed
 	}
 	if p.c.Token != nil && p.c.Token() != "" {

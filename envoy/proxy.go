@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"meshtask/envoy/bootstrap"
 	"meshtask/supervisor"
 )
 
@@ -199,10 +200,10 @@ func (p *Proxy) version(ctx context.Context, admin *Admin) (known bool, err erro
 // removeSocket removes what an Envoy of an earlier life left: connecting to it
 // fails, but its presence says nothing.
 func (p *Proxy) removeSocket() error {
-	if !isSocket(p.c.Admin) {
+	if !bootstrap.IsSocket(p.c.Admin) {
 		return nil
 	}
-	path := socketPath(p.c.Admin)
+	path := bootstrap.SocketPath(p.c.Admin)
 	info, err := os.Lstat(path)
 	if err != nil {
 		return nil // not there; whatever else is wrong Envoy will say

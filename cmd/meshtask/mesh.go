@@ -16,6 +16,7 @@ import (
 	"meshtask/acl"
 	"meshtask/consulagent"
 	"meshtask/envoy"
+	"meshtask/envoy/bootstrap"
 	"meshtask/health"
 	"meshtask/internal/config"
 	"meshtask/internal/ecs"
@@ -151,7 +152,7 @@ func (t *task) envoyAdmin() string {
 func (t *task) bootstrap(dir *statedir.Dir, env []string) envoy.Bootstrap {
 	m := t.mesh
 	return envoy.Bootstrap{
-		Settings: envoy.Settings{ProxyID: m.reg.ProxyID(), XDS: plan.AgentGRPC(t.cfg), Token: t.tokens.Service, Admin: t.envoyAdmin(),
+		Settings: bootstrap.Settings{ProxyID: m.reg.ProxyID(), XDS: plan.AgentGRPC(t.cfg), Token: t.tokens.Service, Admin: t.envoyAdmin(),
 			TokenFile: t.tokenFile(), Env: t.w.getenv, NoStatsTags: !t.cfg.Envoy.StatsTags},
 		File: dir.Path(bootstrapName), Put: dir.Write, PutToken: t.putToken,
 		Registered: t.registered, UseCommand: t.cfg.Envoy.Bootstrap == "consul",

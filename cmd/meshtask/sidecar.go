@@ -3,15 +3,15 @@ package main
 import (
 	"context"
 
-	"meshtask/envoy"
+	"meshtask/envoy/bootstrap"
 )
 
 // registered is the sidecar as a bootstrap is made of it.
-func (t *task) registered(ctx context.Context) (envoy.Registered, error) {
+func (t *task) registered(ctx context.Context) (bootstrap.Registered, error) {
 	s, err := t.mesh.client.Sidecar(ctx)
 	if err != nil {
-		return envoy.Registered{}, err
+		return bootstrap.Registered{}, err
 	}
-	return envoy.Registered{Service: s.Proxy.DestinationServiceName, Namespace: s.Namespace, Partition: s.Partition,
+	return bootstrap.Registered{Service: s.Proxy.DestinationServiceName, Namespace: s.Namespace, Partition: s.Partition,
 		Datacenter: s.Datacenter, Config: s.Proxy.Config}, nil
 }

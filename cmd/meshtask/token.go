@@ -7,7 +7,7 @@ import (
 	"fmt"
 
 	"meshtask/acl/iam"
-	"meshtask/envoy"
+	"meshtask/envoy/bootstrap"
 	"meshtask/internal/config"
 	"meshtask/internal/ecs"
 	"meshtask/internal/journal"
@@ -99,7 +99,7 @@ func (t *task) takeOver(ctx context.Context) {
 		if err := t.mesh.client.Renew(ctx, token); err != nil {
 			return err
 		}
-		doc, err := envoy.TokenDocument(token)
+		doc, err := bootstrap.TokenDocument(token)
 		if err != nil {
 			return err
 		}

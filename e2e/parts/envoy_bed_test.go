@@ -23,6 +23,7 @@ import (
 
 	"meshtask/e2e/harness"
 	"meshtask/envoy"
+	"meshtask/envoy/bootstrap"
 	"meshtask/supervisor"
 )
 
@@ -82,12 +83,12 @@ func (b *envoyBed) register(config map[string]any) {
 	}
 }
 
-func (b *envoyBed) registered(ctx context.Context) (envoy.Registered, error) {
+func (b *envoyBed) registered(ctx context.Context) (bootstrap.Registered, error) {
 	s, _, err := b.server.API.Agent().Service(envoyProxyID, (&api.QueryOptions{}).WithContext(ctx))
 	if err != nil {
-		return envoy.Registered{}, err
+		return bootstrap.Registered{}, err
 	}
-	return envoy.Registered{
+	return bootstrap.Registered{
 		Service: s.Proxy.DestinationServiceName, Namespace: s.Namespace, Partition: s.Partition, Datacenter: s.Datacenter, Config: s.Proxy.Config,
 	}, nil
 }
@@ -97,7 +98,7 @@ func (b *envoyBed) socket() string { return filepath.Join(b.dir, "envoy-admin.so
 func (b *envoyBed) bootstrap(change func(*envoy.Bootstrap)) string {
 	b.t.Helper()
 	w := envoy.Bootstrap{
-		Settings:   envoy.Settings{ProxyID: envoyProxyID, XDS: b.server.Address + ":8502", Admin: b.socket()},
+		Settings:   bootstrap.Settings{ProxyID: envoyProxyID, XDS: b.server.Address + ":8502", Admin: b.socket()},
 		File:       filepath.Join(b.dir, "envoy-bootstrap.json"),
 		Put:        writer(b.dir),
 		Registered: b.registered,

@@ -17,9 +17,10 @@ import (
 
 	"meshtask/e2e/harness"
 	"meshtask/envoy"
+	"meshtask/envoy/bootstrap"
 )
 
-var record = flag.Bool("record", false, "write what consul connect envoy prints into ../../envoy/testdata/bootstrap")
+var record = flag.Bool("record", false, "write what consul connect envoy prints into ../../envoy/bootstrap/testdata/bootstrap")
 
 // bootstrapCase is one of the golden files that package envoy's own tests use.
 type bootstrapCase struct {
@@ -34,7 +35,7 @@ type bootstrapCase struct {
 
 func bootstrapCases(t *testing.T) (cases []bootstrapCase) {
 	t.Helper()
-	files, _ := filepath.Glob("../../envoy/testdata/bootstrap/*.txtar")
+	files, _ := filepath.Glob("../../envoy/bootstrap/testdata/bootstrap/*.txtar")
 	if len(files) < 18 {
 		t.Fatalf("%d golden files", len(files))
 	}
@@ -147,7 +148,7 @@ func TestEnvoyBootstrapIsConsuls(t *testing.T) {
 			for _, byCommand := range []bool{false, true} {
 				dir := t.TempDir()
 				w := envoy.Bootstrap{
-					Settings: envoy.Settings{
+					Settings: bootstrap.Settings{
 						ProxyID: envoyProxyID, XDS: c.settings.XDS, CA: c.settings.CA, Admin: "127.0.0.1:19000",
 						Token: func() string { return c.settings.Token },
 						Env:   func(name string) string { return c.settings.Env[name] },
@@ -189,7 +190,7 @@ func TestEnvoyBootstrapFromCentralConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := envoy.Document(envoy.Settings{ProxyID: envoyProxyID, XDS: c.settings.XDS, Admin: "127.0.0.1:19000"}, r)
+	text, err := bootstrap.Document(bootstrap.Settings{ProxyID: envoyProxyID, XDS: c.settings.XDS, Admin: "127.0.0.1:19000"}, r)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,9 +1,6 @@
-package envoy
+package bootstrap
 
 import (
-	"context"
-	"errors"
-	"os"
 	"strings"
 	"testing"
 
@@ -76,16 +73,5 @@ func TestTokenDocument(t *testing.T) {
 		if secret != token {
 			t.Errorf("%v, want %q", secret, token)
 		}
-	}
-}
-
-// A file that cannot be written is an error, which does not tell what was to be in it.
-func TestATokenThatCannotBeWritten(t *testing.T) {
-	b, _ := command(t, nil, "")
-	b.UseCommand, b.TokenFile, b.CA = false, "/run/t.json", ""
-	b.Registered = func(context.Context) (Registered, error) { return Registered{}, nil }
-	b.PutToken = func([]byte) error { return os.ErrPermission }
-	if err := b.Write(t.Context()); !errors.Is(err, os.ErrPermission) || strings.Contains(err.Error(), "s3cret") {
-		t.Errorf("got %v", err)
 	}
 }

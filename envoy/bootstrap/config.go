@@ -1,4 +1,4 @@
-package envoy
+package bootstrap
 
 import (
 	"crypto/sha1"
@@ -22,9 +22,9 @@ type bootstrapConfig struct {
 	tags []string          // envoy_stats_tags
 }
 
-// Known names the envoy_* settings of config that Document does not know. With
+// Unknown names the envoy_* settings of config that Document does not know. With
 // any of them, only Consul itself can make the document (Bootstrap.UseCommand).
-func Known(config map[string]any) (unknown []string) {
+func Unknown(config map[string]any) (unknown []string) {
 	for key := range config {
 		name := strings.ToLower(key)
 		if strings.HasPrefix(name, "envoy_") && name != statsTagsKey &&
@@ -150,7 +150,7 @@ func (c bootstrapConfig) extras(s Settings, r Registered) (extras, error) {
 		if c.text[l.setting] == "" {
 			continue
 		}
-		if err := x.addListener(l, c.text[l.setting], consulAdminOf(s)); err != nil {
+		if err := x.addListener(l, c.text[l.setting], s.ConsulAdmin()); err != nil {
 			return x, err
 		}
 	}

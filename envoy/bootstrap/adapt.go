@@ -1,6 +1,9 @@
-package envoy
+package bootstrap
 
-import "fmt"
+import (
+	"encoding/json"
+	"fmt"
+)
 
 // consulAdmin is Consul's default admin address. Whatever points there in the
 // document means the admin interface, so adapt rewrites it with the socket.
@@ -13,20 +16,38 @@ const (
 	retryMax  = "2s"
 )
 
+// Adopt takes what `consul connect envoy -bootstrap` has printed for the same settings, and
+// makes of it what Document would: the socket, the retries, the token file.
+func Adopt(printed []byte, s Settings, r Registered) ([]byte, error) {
+	v, err := decodeJSON(string(printed))
+	if err != nil {
+		return nil, fmt.Errorf("consul connect envoy printed no JSON: %w", err)
+	}
+	doc, _ := v.(object)
+	node, _ := doc["node"].(object)
+	if node["id"] != s.ProxyID {
+		return nil, fmt.Errorf("consul connect envoy printed a document for node.id %v, not for %s", node["id"], s.ProxyID)
+	}
+	if err := adapt(doc, s, r); err != nil {
+		return nil, err
+	}
+	return json.Marshal(doc)
+}
+
 // adapt turns Consul's document into ours. It takes the output of the real
 // command as well, which a template may have changed, so what is not there is
 // left alone.
 func adapt(doc object, s Settings, r Registered) error {
-	if isSocket(s.Admin) {
+	if IsSocket(s.Admin) {
 		doc["admin"] = object{
 			"access_log": discard(),
-			"address":    object{"pipe": object{"path": socketPath(s.Admin), "mode": 0o600}},
+			"address":    object{"pipe": object{"path": SocketPath(s.Admin), "mode": 0o600}},
 		}
 		from, err := socketAddress(consulAdmin)
 		if err != nil {
 			return err
 		}
-		readdress(doc["static_resources"], from, object{"pipe": object{"path": socketPath(s.Admin)}})
+		readdress(doc["static_resources"], from, object{"pipe": object{"path": SocketPath(s.Admin)}})
 	}
 	for _, service := range grpcServices(doc) {
 		if grpc, ok := service["envoy_grpc"].(object); ok {

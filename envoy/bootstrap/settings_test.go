@@ -1,4 +1,4 @@
-package envoy
+package bootstrap
 
 import (
 	"slices"
@@ -95,7 +95,7 @@ func TestKnown(t *testing.T) {
 		"protocol": 1, "bind_port": 1, "envoy_statsd_url": 1, "Envoy_Stats_Tags": 1, "envoy_listener_json": 1, "envoy_cluster_json": 1,
 		"envoy_gateway_bind_addresses": 1, "envoy_bootstrap_json_tpl": 1, "ENVOY_new": 1,
 	}
-	if diff := cmp.Diff([]string{"ENVOY_new", "envoy_bootstrap_json_tpl"}, Known(config)); diff != "" {
+	if diff := cmp.Diff([]string{"ENVOY_new", "envoy_bootstrap_json_tpl"}, Unknown(config)); diff != "" {
 		t.Error(diff)
 	}
 }

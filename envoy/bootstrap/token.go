@@ -1,4 +1,4 @@
-package envoy
+package bootstrap
 
 import (
 	"encoding/json"
@@ -50,7 +50,7 @@ func tokenFilter(file string) object {
 				"name": "envoy.http.injected_credentials.generic",
 				"typed_config": object{
 					"@type":  "type.googleapis.com/envoy.extensions.http.injected_credentials.generic.v3.Generic",
-					"header": tokenKey,
+					"header": TokenKey,
 					"credential": object{
 						"name": tokenSecret,
 						"sds_config": object{

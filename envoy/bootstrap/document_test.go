@@ -1,4 +1,4 @@
-package envoy
+package bootstrap
 
 import (
 	"encoding/json"
@@ -83,7 +83,7 @@ func TestDocumentIsWhatConsulPrints(t *testing.T) {
 		if diff := cmp.Diff(c.want, roundTrip(t, doc)); diff != "" {
 			t.Errorf("want is what consul connect envoy prints (-want +got):\n%s", diff)
 		}
-		if unknown := Known(c.config); len(unknown) > 0 {
+		if unknown := Unknown(c.config); len(unknown) > 0 {
 			t.Errorf("Known: %v are unknown, but the document was made", unknown)
 		}
 	})
