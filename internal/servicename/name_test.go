@@ -16,6 +16,12 @@ func TestCheck(t *testing.T) {
 		{"weB", "has capital letters"},
 		{"a.b", "must have"},
 		{"a b", "must have"},
+		{"a[b", "must have"},
+		{"a`b", "must have"},
+		{`a\b`, "must have"},
+		{"a{b", "must have"},
+		{"a/b", "must have"},
+		{"a:b", "must have"},
 		{"clé", "must have"},
 		{"Clé", "must have"},
 		{"\u212aube", "has capital letters"}, // the sign of kelvin, which is k in lower case
