@@ -41,7 +41,7 @@ type Config struct {
 	JoinTimeout time.Duration
 	GiveUp      func(error)
 
-	// Hasty has a leave end within firstSync of the join without waiting until that is over:
+	// Hasty has a leave end within FirstSync of the join without waiting until that is over:
 	// for a job, which may be shorter. Once in some hundred such ends the node comes back,
 	// without services, until the servers' next reconciliation (60 s).
 	Hasty bool

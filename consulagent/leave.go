@@ -24,10 +24,6 @@ const (
 	leaveMargin = 100 * time.Millisecond // of the grace, for KILL
 	removeTries = 3                      // at once, one after another
 	stayPoll    = 25 * time.Millisecond  // between two looks whether the node has come back
-	// firstSync is how long after its join an agent may still make its first full sync
-	// (Consul 1.22.6, serverUpIntv, plus the sync itself; longer from 128 nodes on, and the
-	// less likely then to meet a leave). It writes the node, and nothing tells when it does.
-	firstSync = 3*time.Second + 100*time.Millisecond
 	// refusedFor: an agent whose join has just failed is between two tries.
 	refusedFor = retryInterval * 7 / 10
 )
@@ -198,7 +194,7 @@ func (l *life) stay(ctx context.Context) error {
 	if l.hasty || !now.joined {
 		return nil
 	}
-	until := now.met.Add(firstSync)
+	until := now.met.Add(FirstSync)
 	if end, ok := ctx.Deadline(); ok && end.Add(-exitUsual).Before(until) {
 		until = end.Add(-exitUsual)
 	}

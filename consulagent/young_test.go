@@ -18,8 +18,8 @@ func TestLeaveOfAYoungAgent(t *testing.T) {
 		drops int
 		min   time.Duration
 	}{
-		"nothing comes back":   {grace: 10 * time.Second, want: "verified", min: firstSync - time.Second},
-		"the node comes back":  {grace: 10 * time.Second, back: true, want: "verified", drops: 1, min: firstSync - time.Second},
+		"nothing comes back":   {grace: 10 * time.Second, want: "verified", min: FirstSync - time.Second},
+		"the node comes back":  {grace: 10 * time.Second, back: true, want: "verified", drops: 1, min: FirstSync - time.Second},
 		"it cannot be removed": {grace: 10 * time.Second, back: true, stuck: true, want: "unverified", drops: 1},
 		"no time for it":       {grace: time.Second, want: "verified", min: 500 * time.Millisecond},
 		"a job does not wait":  {hasty: true, grace: 10 * time.Second, want: "verified"},

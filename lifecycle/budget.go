@@ -11,9 +11,12 @@ import (
 // ECS's own, and 200 ms later the process must have exited.
 const (
 	killReserve = 700 * time.Millisecond
-	maxDrain    = 15 * time.Second // Envoy's default route timeout: no http request of the mesh lives longer
 	appDefault  = 10 * time.Second
 )
+
+// MaxDrain is the longest drain where none was given: Envoy's default route timeout, which
+// no http request of the mesh outlives.
+const MaxDrain = 15 * time.Second
 
 // The fixed steps, in the order in which they are served: the leave before the
 // others. least is the smallest share that is worth trying, want is DESIGN §2's
@@ -124,7 +127,7 @@ func (p *StopPlan) soft(s StopSettings) {
 	}
 	if p.rows.Has(Inbound) && s.Drain && s.DrainMax == nil {
 		before := p.shares[Inbound]
-		p.grow(Inbound, before-p.DrainMin+max(maxDrain, p.DrainMin))
+		p.grow(Inbound, before-p.DrainMin+max(MaxDrain, p.DrainMin))
 		p.DrainMax = p.DrainMin + p.shares[Inbound] - before
 	}
 	if s.AppTimeout == nil && p.rows.Has(App) {

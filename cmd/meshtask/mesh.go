@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -18,6 +17,7 @@ import (
 	"meshtask/envoy"
 	"meshtask/envoy/bootstrap"
 	"meshtask/health"
+	"meshtask/internal/cgroup"
 	"meshtask/internal/config"
 	"meshtask/internal/ecs"
 	"meshtask/internal/journal"
@@ -165,7 +165,7 @@ func (t *task) envoyRunner(file string, env []string) lifecycle.Runner {
 	c := t.cfg.Envoy
 	workers := c.Concurrency
 	if workers == 0 {
-		workers = envoy.Concurrency(envoy.Quota(os.DirFS("/")), runtime.NumCPU())
+		workers = envoy.Concurrency(cgroup.Quota(cgroup.Root{}), runtime.NumCPU())
 	}
 	proxy := envoy.NewProxy(envoy.Config{
 		Path: t.mesh.envoy, Bootstrap: file, Admin: t.envoyAdmin(), Listen: plan.Listen(t.cfg), Concurrency: workers, LogLevel: c.LogLevel,

@@ -4,22 +4,13 @@ import (
 	"context"
 	"time"
 
+	"meshtask/consulagent"
 	"meshtask/envoy"
 	"meshtask/health"
 	"meshtask/internal/config"
 	"meshtask/internal/ecs"
 	"meshtask/internal/plan"
 	"meshtask/lifecycle"
-)
-
-// How long downstream proxies may go on sending (anchored in measurements of
-// the whole order by hand): a removal they follow in a quarter of a second, a
-// health change Envoy may hold back for another full one. In the first seconds
-// after a join the agent's own full sync may write a removed instance back.
-const (
-	healthOnly = 1300 * time.Millisecond
-	firstSync  = 3500 * time.Millisecond
-	mostDrain  = 15 * time.Second // Envoy's default route timeout
 )
 
 // syncer makes the unit health-sync.
@@ -77,10 +68,7 @@ func (t *task) inbound() lifecycle.Runner {
 
 // propagation is the wait until nobody sends to us any more. A given 0 stays 0.
 func (t *task) propagation() time.Duration {
-	wait := t.budget.Propagation
-	if wait > 0 && (!t.mesh.outOfCatalog.Load() || t.mesh.joinedFor() < firstSync) {
-		wait = max(wait, healthOnly)
-	}
+	wait := consulagent.Propagation(t.budget.Propagation, t.mesh.outOfCatalog.Load(), t.mesh.joinedFor())
 	return min(wait, t.grace(lifecycle.Inbound)())
 }
 
@@ -91,7 +79,7 @@ func (t *task) drainMax() time.Duration {
 	if t.cfg.Shutdown.Drain.Max.Given {
 		return min(left, t.budget.DrainMax)
 	}
-	return min(left, mostDrain)
+	return min(left, lifecycle.MaxDrain)
 }
 
 // metadata shows the task's containers to health in its own words.

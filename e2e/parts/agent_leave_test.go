@@ -212,7 +212,7 @@ func TestAgentLeavesNothing(t *testing.T) {
 						a.secure(agent, func() string { return service })
 					}
 					t.Run(a.doc.NodeName, func(t *testing.T) {
-						t.Parallel() // a stop takes seconds: see consulagent's firstSync
+						t.Parallel() // a stop takes seconds: see consulagent.FirstSync
 						brief(t, a, time.Duration(rand.Int64N(int64(c.until))))
 						if strings.Contains(strings.Join(a.notes, "\n"), "came_back") {
 							back.Add(1)
