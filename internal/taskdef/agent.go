@@ -157,6 +157,8 @@ func (c *conversion) translate(container, settings *jsontree.Object) {
 			to.Sub("ports").Set(port, v)
 		case path == "auto_encrypt.tls":
 			to.Set("autoEncrypt", false)
+		case path == "verify_server_hostname" || path == "tls.internal_rpc.verify_server_hostname" || path == "tls.defaults.verify_server_hostname":
+			to.Set("verifyServerHostname", v)
 		case path == "acl.enabled":
 			c.doc.Sub("acl").Set("enabled", false)
 		case path == "encrypt" || path == "acl.tokens.agent":

@@ -1,6 +1,7 @@
 package taskdef
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -77,6 +78,21 @@ func FuzzConvert(f *testing.F) {
 		}
 		_, _ = readHCL(text)
 	})
+}
+
+// What the old agent verified, the new one does.
+func TestServerHostnameIsKept(t *testing.T) {
+	for setting, want := range map[string]string{
+		"verify_server_hostname = false":                         `\"verifyServerHostname\":false`,
+		"tls { internal_rpc { verify_server_hostname = true } }": `\"verifyServerHostname\":true`,
+	} {
+		script, _ := json.Marshal("exec consul agent -retry-join 10.0.0.1 -hcl '" + setting + "'\n")
+		in := `{"family":"web","networkMode":"awsvpc","containerDefinitions":[{"name":"web","image":"w","command":["/w"]},
+			{"name":"consul-client","command":[` + string(script) + `],"secrets":[{"name":"CONSUL_CACERT","valueFrom":"arn:aws:secretsmanager:us-east-1:123456789012:secret:ca-AbCdEf"}]}]}`
+		if r := convert(t, []byte(in), Options{Config: []byte(`{"service":{"port":80}}`)}); !strings.Contains(string(r.New), want) || strings.Contains(string(r.New), "extraConfig") {
+			t.Errorf("%s: %s", setting, r.New)
+		}
+	}
 }
 
 // An agent that had a token, as a secret or in plain text, does not log in as well.

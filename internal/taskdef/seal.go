@@ -81,6 +81,9 @@ func (c *conversion) seal() error {
 		}
 		c.say(level, configName+"."+f.Path, "%s", f.Text)
 	}
+	if a := cfg.ConsulAgent; len(c.parts) > 0 && a.VerifyServerHostname && !doc.Obj("consulAgent").Has("verifyServerHostname") {
+		c.say(Note, configName+".consulAgent.verifyServerHostname", "true, which consul-ecs did not set: set it to false if the servers' certificates lack server.<datacenter>.<domain>")
+	}
 	if err := cfg.Resolve(c.identity()); err != nil {
 		return err
 	}
