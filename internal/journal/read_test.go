@@ -85,6 +85,11 @@ func TestADrawingIsSafe(t *testing.T) {
 	if err != nil || len(r.Entries) != 6 {
 		t.Fatalf("%v, %+v", err, r)
 	}
+	for _, e := range r.Entries {
+		if e.Ms < 0 || e.Ms > longestLife {
+			t.Errorf("%v ms", e.Ms)
+		}
+	}
 	svg := SVG(r.Entries)
 	d := xml.NewDecoder(strings.NewReader(svg))
 	for {

@@ -28,6 +28,12 @@ func TestText(t *testing.T) {
 			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
 	}
+	for r := range rune(0x10000) {
+		steers := unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == 0x2028 || r == 0x2029
+		if got := Line("a" + string(r) + "b"); steers && strings.ContainsRune(got, r) {
+			t.Errorf("%U is kept: %q", r, got)
+		}
+	}
 	if got := Line("a\n\tb"); got != `a\n\tb` {
 		t.Errorf("a line: %q", got)
 	}
