@@ -81,7 +81,7 @@ func TestTheWorkIsLinear(t *testing.T) {
 			runtime.ReadMemStats(&after)
 			return after.TotalAlloc - before.TotalAlloc
 		}
-		if small, large := work(1000), work(4000); large > 8*small {
+		if small, large := work(500), work(2000); large > 8*small {
 			t.Errorf("%s: %d bytes, and of four times the definition %d", name, small, large)
 		}
 	}
