@@ -41,10 +41,10 @@ type Config struct {
 	JoinTimeout time.Duration
 	GiveUp      func(error)
 
-	// Hasty has a leave end within FirstSync of the join without waiting until that is over:
+	// LeaveAtOnce has a leave end within FirstSync of the join without waiting until that is over:
 	// for a job, which may be shorter. Once in some hundred such ends the node comes back,
 	// without services, until the servers' next reconciliation (60 s).
-	Hasty bool
+	LeaveAtOnce bool
 
 	Start   Starter
 	Output  func(stream int, level hclog.Level, line string) // lines at AgentConfig.LogLevel or above; nil = dropped
@@ -145,7 +145,7 @@ type life struct {
 	child  *supervisor.Child
 	lines  *lines
 	ready  bool
-	hasty  bool
+	atOnce bool
 	back   int // how often a leave has seen the node come back
 }
 
@@ -167,7 +167,7 @@ func (a *Agent) Run(ctx context.Context, ready func(), stop <-chan struct{}) err
 		return err
 	}
 	defer l.client.Close()
-	err = a.live(ctx, l, ready, stop)
+	err = a.watch(ctx, l, ready, stop)
 	a.c.Waiting("", "", "")
 	if stuck := a.end(ctx, l); stuck != nil {
 		return stuck
@@ -184,7 +184,7 @@ func (a *Agent) start() (*life, error) {
 	if err := a.prepare(cfg); err != nil {
 		return nil, fmt.Errorf("start consul-agent: %w", err)
 	}
-	l := &life{cfg: cfg, lines: newLines(cfg.LogLevel, a.c.Output), hasty: a.c.Hasty}
+	l := &life{cfg: cfg, lines: newLines(cfg.LogLevel, a.c.Output), atOnce: a.c.LeaveAtOnce}
 	// The agent's token may read and write the node; a service's may only read it.
 	token := a.c.Token
 	if cfg.AgentToken != "" {
@@ -201,8 +201,8 @@ func (a *Agent) start() (*life, error) {
 	return l, nil
 }
 
-// live watches the agent until it has ended, or is to be ended.
-func (a *Agent) live(ctx context.Context, l *life, ready func(), stop <-chan struct{}) error {
+// watch stays with the agent until it has ended, or is to be ended.
+func (a *Agent) watch(ctx context.Context, l *life, ready func(), stop <-chan struct{}) error {
 	up := watch(ctx, a, l)
 	defer func() { up.end() }()
 	late := make(<-chan time.Time)

@@ -14,11 +14,11 @@ import (
 // docs/adr: an agent that is starting swallows TERM, or dies of it as a failed member; one
 // that is leaving writes itself back into the catalog for 3 s, whatever it was told.
 const (
-	knownMost   = 2 * time.Second        // to wait until the servers have the node
-	graceMost   = 300 * time.Millisecond // from TERM to the line that a leave has begun
-	goneMost    = time.Second            // from TERM until gossip has told the servers
+	knownMax    = 2 * time.Second        // to wait until the servers have the node
+	graceMax    = 300 * time.Millisecond // from TERM to the line that a leave has begun
+	goneMax     = time.Second            // from TERM until gossip has told the servers
 	exitUsual   = 300 * time.Millisecond // from KILL to the end, on a busy machine
-	exitMost    = time.Second            // longer only in uninterruptible sleep
+	exitMax     = time.Second            // longer only in uninterruptible sleep
 	leavePoll   = 8 * time.Millisecond   // no event tells when the servers have dropped the node
 	leaveCall   = 500 * time.Millisecond // one call, the servers' share included
 	leaveMargin = 100 * time.Millisecond // of the grace, for KILL
@@ -58,12 +58,12 @@ func (a *Agent) depart(ctx context.Context, l *life) (Result, string) {
 	case cutOff:
 		return Unverified, "no server can be reached: " + err.Error()
 	case starting:
-		return Unverified, fmt.Sprintf("the agent has not finished its start within %v", knownMost)
+		return Unverified, fmt.Sprintf("the agent has not finished its start within %v", knownMax)
 	case unseen:
 		if result, why := l.term(ctx, false); result != Verified {
 			return result, why
 		}
-		return Unverified, fmt.Sprintf("the servers had not listed the node within %v; it was removed all the same", knownMost)
+		return Unverified, fmt.Sprintf("the servers had not listed the node within %v; it was removed all the same", knownMax)
 	}
 	return l.term(ctx, true)
 }
@@ -83,9 +83,9 @@ const (
 // known waits until the node is listed: before that, "not listed" is "not yet" and not
 // "gone", and a signal would meet an agent that is still starting. err is the last answer.
 func (l *life) known(ctx context.Context) (standing, error) {
-	limit := knownMost
+	limit := knownMax
 	if end, ok := ctx.Deadline(); ok { // the leave itself needs its share
-		limit = min(limit, max(time.Until(end)/2, time.Until(end)-goneMost))
+		limit = min(limit, max(time.Until(end)/2, time.Until(end)-goneMax))
 	}
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
@@ -131,7 +131,7 @@ func (l *life) late() standing {
 // once. seen: the servers had listed the node, so that "not listed" is "gone".
 func (l *life) term(ctx context.Context, seen bool) (Result, string) {
 	_ = l.child.Signal(syscall.SIGTERM)
-	swallowed := time.NewTimer(graceMost)
+	swallowed := time.NewTimer(graceMax)
 	defer swallowed.Stop()
 	forced := time.NewTimer(l.force(ctx))
 	defer forced.Stop()
@@ -155,7 +155,7 @@ func (l *life) term(ctx context.Context, seen bool) (Result, string) {
 			}
 			l.exit(ctx)
 			if err != nil {
-				return Unverified, fmt.Sprintf("gossip did not tell the servers within %v, and the node cannot be removed (the agent's token needs node:write): %v", goneMost, err)
+				return Unverified, fmt.Sprintf("gossip did not tell the servers within %v, and the node cannot be removed (the agent's token needs node:write): %v", goneMax, err)
 			}
 			return Verified, ""
 		case <-poll.C:
@@ -191,7 +191,7 @@ func (l *life) remove(ctx context.Context) error {
 // ghost that nobody sees. An agent that ends meanwhile has stopped to sync before.
 func (l *life) stay(ctx context.Context) error {
 	now, _ := l.lines.state()
-	if l.hasty || !now.joined {
+	if l.atOnce || !now.joined {
 		return nil
 	}
 	until := now.met.Add(FirstSync)
@@ -226,9 +226,9 @@ func (l *life) stay(ctx context.Context) error {
 func (l *life) force(ctx context.Context) time.Duration {
 	end, ok := ctx.Deadline()
 	if !ok {
-		return goneMost
+		return goneMax
 	}
-	return min(goneMost, max(0, time.Until(end)*2/3))
+	return min(goneMax, max(0, time.Until(end)*2/3))
 }
 
 // exit ends the agent with KILL once its node is out of the catalog: its 3 s of farewell are
@@ -240,7 +240,7 @@ func (l *life) exit(ctx context.Context) {
 		return // it heeds nothing: what still lives after the leave is killed, and named
 	}
 	_ = l.child.Signal(syscall.SIGKILL)
-	timer := time.NewTimer(exitMost)
+	timer := time.NewTimer(exitMax)
 	defer timer.Stop()
 	select {
 	case <-l.child.Done():

@@ -12,8 +12,8 @@ import (
 
 // lines reads the agent's log: its lines are our events.
 type lines struct {
-	least  hclog.Level
-	output func(stream int, level hclog.Level, line string)
+	minLevel hclog.Level
+	output   func(stream int, level hclog.Level, line string)
 
 	mu      sync.Mutex
 	now     events
@@ -35,11 +35,11 @@ type events struct {
 const troubles = 3 // kept for error messages
 
 func newLines(level string, output func(int, hclog.Level, string)) *lines {
-	least := hclog.LevelFromString(level)
-	if least == hclog.NoLevel {
-		least = hclog.Warn
+	minLevel := hclog.LevelFromString(level)
+	if minLevel == hclog.NoLevel {
+		minLevel = hclog.Warn
 	}
-	return &lines{least: least, output: output, changed: make(chan struct{})}
+	return &lines{minLevel: minLevel, output: output, changed: make(chan struct{})}
 }
 
 // line takes one line of the child.
@@ -53,7 +53,7 @@ func (l *lines) line(stream int, line []byte) {
 	}
 	l.level = level
 	bad := level >= hclog.Warn || level == hclog.NoLevel && stream == 2
-	if level >= l.least || bad && level == hclog.NoLevel {
+	if level >= l.minLevel || bad && level == hclog.NoLevel {
 		l.output(stream, level, string(line))
 	}
 	switch {

@@ -202,11 +202,11 @@ func act(t *testing.T, script string, gone func(*fakeServers)) *acted {
 	a.doc = AgentConfig{NodeName: "ecs-1", DataDir: filepath.Join(dir, "consul"), ClientAddress: host,
 		Ports: Ports{HTTP: number}, LogLevel: "info", ACLs: true, AgentToken: "agent-secret"}
 	a.cfg = &Config{Path: "/proc/self/exe", File: a.file, Start: sup,
-		Write: func(name string, data []byte) error { return os.WriteFile(filepath.Join(dir, name), data, 0o600) },
-		Agent: func() (AgentConfig, error) { return a.doc, nil },
-		Env:   []string{playKey + "=" + script, "GORACE=atexit_sleep_ms=0"},
-		Token: func() string { return "service-secret" },
-		Hasty: true, // as old as its first full sync: see TestLeaveOfAYoungAgent
+		Write:       func(name string, data []byte) error { return os.WriteFile(filepath.Join(dir, name), data, 0o600) },
+		Agent:       func() (AgentConfig, error) { return a.doc, nil },
+		Env:         []string{playKey + "=" + script, "GORACE=atexit_sleep_ms=0"},
+		Token:       func() string { return "service-secret" },
+		LeaveAtOnce: true, // as old as its first full sync: see TestLeaveOfAYoungAgent
 		Note: func(event, detail string, kv ...any) {
 			a.mu.Lock()
 			defer a.mu.Unlock()

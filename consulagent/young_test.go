@@ -10,23 +10,23 @@ import (
 // it writes back is seen, and removed.
 func TestLeaveOfAYoungAgent(t *testing.T) {
 	for name, c := range map[string]struct {
-		hasty bool
-		back  bool // the node comes back once
-		stuck bool // and cannot be removed
-		grace time.Duration
-		want  string
-		drops int
-		min   time.Duration
+		atOnce bool
+		back   bool // the node comes back once
+		stuck  bool // and cannot be removed
+		grace  time.Duration
+		want   string
+		drops  int
+		min    time.Duration
 	}{
 		"nothing comes back":   {grace: 10 * time.Second, want: "verified", min: FirstSync - time.Second},
 		"the node comes back":  {grace: 10 * time.Second, back: true, want: "verified", drops: 1, min: FirstSync - time.Second},
 		"it cannot be removed": {grace: 10 * time.Second, back: true, stuck: true, want: "unverified", drops: 1},
 		"no time for it":       {grace: time.Second, want: "verified", min: 500 * time.Millisecond},
-		"a job does not wait":  {hasty: true, grace: 10 * time.Second, want: "verified"},
+		"a job does not wait":  {atOnce: true, grace: 10 * time.Second, want: "verified"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := act(t, "running join", vanish)
-			a.cfg.Hasty, a.cfg.Grace = c.hasty, func() time.Duration { return c.grace }
+			a.cfg.LeaveAtOnce, a.cfg.Grace = c.atOnce, func() time.Duration { return c.grace }
 			ready, stop := a.run(t)
 			within(t, "ready", ready)
 			seen := make(chan struct{})

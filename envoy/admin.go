@@ -208,9 +208,9 @@ func firstLine(text []byte) string {
 
 // clip keeps texts of others to the size of a log line.
 func clip(text string) string {
-	const most = 300
-	if len(text) > most {
-		return strings.ToValidUTF8(text[:most], "") + "…"
+	const maxText = 300
+	if len(text) > maxText {
+		return strings.ToValidUTF8(text[:maxText], "") + "…"
 	}
 	return text
 }

@@ -29,7 +29,7 @@ type Inbound struct{ c InboundConfig }
 const (
 	pollDrain  = 20 * time.Millisecond
 	checkFirst = 50 * time.Millisecond // pause after a failed AddCheck, doubled up to
-	checkMost  = 2 * time.Second
+	checkMax   = 2 * time.Second
 )
 
 // NewInbound sets the defaults.
@@ -77,7 +77,7 @@ func (u *Inbound) addCheck(ctx context.Context, stop <-chan struct{}) bool {
 	if u.c.AddCheck == nil {
 		return true
 	}
-	for wait := checkFirst; ; wait = min(2*wait, checkMost) {
+	for wait := checkFirst; ; wait = min(2*wait, checkMax) {
 		err := u.c.AddCheck(ctx)
 		if err == nil {
 			u.c.Waiting("", "", "")
@@ -101,11 +101,11 @@ func (u *Inbound) addCheck(ctx context.Context, stop <-chan struct{}) bool {
 // requests of a busy client one zero is normal.
 func (u *Inbound) drain(ctx context.Context) {
 	began := time.Now()
-	least, most := u.c.Min(), u.c.Max()
-	if most <= 0 {
+	minTime, maxTime := u.c.Min(), u.c.Max()
+	if maxTime <= 0 {
 		return // the stop budget has nothing for it
 	}
-	limit, cancel := context.WithTimeout(ctx, most)
+	limit, cancel := context.WithTimeout(ctx, maxTime)
 	defer cancel()
 	admin := NewAdmin(u.c.Admin)
 	defer admin.Close()
@@ -130,7 +130,7 @@ func (u *Inbound) drain(ctx context.Context) {
 			why = "cut"
 		case why == "" && limit.Err() != nil:
 			why = "maximum"
-		case why == "" && count.zeros >= 2 && elapsed >= least:
+		case why == "" && count.zeros >= 2 && elapsed >= minTime:
 			why = "empty"
 		}
 		if why != "" {

@@ -44,9 +44,9 @@ type Proxy struct{ c Config }
 const (
 	pollStart    = 5 * time.Millisecond // one kept connection; Envoy needs 40 to 160 ms in all
 	diagnoseEach = time.Second
-	graceDefault = quitMost + termMost
-	quitMost     = 2 * time.Second // Envoy answers in 10 ms; a stuck one never does
-	termMost     = time.Second
+	graceDefault = quitMax + termMax
+	quitMax      = 2 * time.Second // Envoy answers in 10 ms; a stuck one never does
+	termMax      = time.Second
 )
 
 // NewProxy sets the defaults.

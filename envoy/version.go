@@ -16,8 +16,8 @@ import (
 // than the first; newer ones it serves, undeclared.
 const (
 	consulVersion = "1.22"
-	leastMinor    = 33
-	mostMinor     = 35
+	minMinor      = 33
+	maxMinor      = 35
 )
 
 // VersionError says that Consul does not declare this Envoy.
@@ -28,9 +28,9 @@ type VersionError struct {
 
 func (e *VersionError) Error() string {
 	if e.TooOld {
-		return fmt.Sprintf("envoy %s is too old: Consul %s serves 1.%d.0 and later", e.Version, consulVersion, leastMinor)
+		return fmt.Sprintf("envoy %s is too old: Consul %s serves 1.%d.0 and later", e.Version, consulVersion, minMinor)
 	}
-	return fmt.Sprintf("envoy %s is outside 1.%d to 1.%d, which Consul %s declares", e.Version, leastMinor, mostMinor, consulVersion)
+	return fmt.Sprintf("envoy %s is outside 1.%d to 1.%d, which Consul %s declares", e.Version, minMinor, maxMinor, consulVersion)
 }
 
 // Fits returns nil for a version that Consul 1.22 declares. A version that
@@ -38,9 +38,9 @@ func (e *VersionError) Error() string {
 func Fits(version string) *VersionError {
 	major, minor, ok := majorMinor(version)
 	switch {
-	case !ok, major > 1, major == 1 && minor > mostMinor:
+	case !ok, major > 1, major == 1 && minor > maxMinor:
 		return &VersionError{Version: version}
-	case major < 1, minor < leastMinor:
+	case major < 1, minor < minMinor:
 		return &VersionError{Version: version, TooOld: true}
 	}
 	return nil

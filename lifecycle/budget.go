@@ -19,12 +19,12 @@ const (
 const MaxDrain = 15 * time.Second
 
 // The fixed steps, in the order in which they are served: the leave before the
-// others. least is the smallest share that is worth trying, want is DESIGN §2's
+// others. minimum is the smallest share that is worth trying, want is DESIGN §2's
 // column "at most", and of a tight budget no step gets more than one part.
 var fixed = []struct {
-	unit        Unit
-	least, want time.Duration
-	part        time.Duration
+	unit          Unit
+	minimum, want time.Duration
+	part          time.Duration
 }{
 	{ConsulAgent, 1200 * time.Millisecond, 2500 * time.Millisecond, 3},
 	{HealthSync, 300 * time.Millisecond, 2 * time.Second, 10},
@@ -67,12 +67,12 @@ func PlanStop(t Timeline, s StopSettings) (StopPlan, error) {
 	}
 	for _, f := range fixed {
 		if t.Has(f.unit) {
-			p.shares[f.unit] = f.least
+			p.shares[f.unit] = f.minimum
 		}
 	}
-	least := p.firm(s)
+	firm := p.firm(s)
 	if path := p.path(); path > p.KillAfter {
-		return p, fmt.Errorf("%s need %v, but a stop timeout of %v leaves %v", strings.Join(least, " + "), path, s.StopTimeout, p.KillAfter)
+		return p, fmt.Errorf("%s need %v, but a stop timeout of %v leaves %v", strings.Join(firm, " + "), path, s.StopTimeout, p.KillAfter)
 	}
 	for _, f := range fixed {
 		p.grow(f.unit, min(f.want, p.KillAfter/f.part))

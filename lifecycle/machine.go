@@ -147,7 +147,7 @@ func (m *Machine) Handle(e Event) []Action {
 	case DeadlinePassed:
 		m.spent = m.spent || m.phase == down
 	}
-	return m.settle(out)
+	return m.advance(out)
 }
 
 // end notes that a unit ended. On the way up that begins the shutdown: a unit
@@ -174,8 +174,8 @@ func (m *Machine) shutdown(c Cause) []Action {
 	return []Action{Shutdown{Cause: c}}
 }
 
-// settle adds what the table now asks for.
-func (m *Machine) settle(out []Action) []Action {
+// advance adds what the table now asks for.
+func (m *Machine) advance(out []Action) []Action {
 	switch m.phase {
 	case up:
 		for _, r := range m.rows {

@@ -95,8 +95,8 @@ func (c *Child) reaped() bool {
 	return true
 }
 
-// settle is reaped for a status that was met by the way.
-func (c *Child) settle(exit Exit) {
+// ended is reaped for a status that was met by the way.
+func (c *Child) ended(exit Exit) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.exit, c.gone = exit, true

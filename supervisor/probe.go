@@ -14,12 +14,12 @@ import (
 
 const (
 	// A service that has just been started sends no event when it begins to listen, so
-	// tcp and http poll: often at first, as most are up within milliseconds.
+	// tcp and http poll: often at first, as maxPause are up within milliseconds.
 	pollFirst = 5 * time.Millisecond
-	pollMost  = 100 * time.Millisecond
+	pollMax   = 100 * time.Millisecond
 	// An exec probe costs a process each time.
 	execFirst = 50 * time.Millisecond
-	execMost  = time.Second
+	execMax   = time.Second
 	// tryLimit bounds one dial, request or probe command.
 	tryLimit = 5 * time.Second
 )
@@ -78,7 +78,7 @@ func TCP(addr string) Probe {
 		}
 		return nil
 	}
-	return polled("tcp "+addr, "does it listen on this address and port?", pollFirst, pollMost, dial)
+	return polled("tcp "+addr, "does it listen on this address and port?", pollFirst, pollMax, dial)
 }
 
 // HTTP is ready when a GET of url is answered with a status from 200 to 399.
@@ -103,7 +103,7 @@ func HTTP(url string) Probe {
 		}
 		return nil
 	}
-	return polled("http "+url, "does it answer this URL with 200 to 399?", pollFirst, pollMost, get)
+	return polled("http "+url, "does it answer this URL with 200 to 399?", pollFirst, pollMax, get)
 }
 
 // Exec is ready when the command exits with 0. Each try is a process group of its own,
@@ -113,12 +113,12 @@ func Exec(sup *Supervisor, spec Spec) Probe {
 		_, err := sup.Output(ctx, spec, tryLimit)
 		return err
 	}
-	return polled("exec "+strings.Join(spec.Argv, " "), "does this command exit with 0 by hand?", execFirst, execMost, try)
+	return polled("exec "+strings.Join(spec.Argv, " "), "does this command exit with 0 by hand?", execFirst, execMax, try)
 }
 
-func polled(what, hint string, first, most time.Duration, try func(context.Context) error) Probe {
+func polled(what, hint string, first, maxPause time.Duration, try func(context.Context) error) Probe {
 	wait := func(ctx context.Context, tried func(error)) error {
-		for pause := first; ; pause = min(pause*3/2, most) {
+		for pause := first; ; pause = min(pause*3/2, maxPause) {
 			limited, cancel := context.WithTimeout(ctx, tryLimit)
 			err := try(limited)
 			cancel()

@@ -116,7 +116,7 @@ func (p *Process) Run(ctx context.Context, ready func(), stop <-chan struct{}) e
 	p.note("step", "exec", "name", c.name, "pid", c.pid)
 
 	watch := p.watch(ctx, c, wait, ready)
-	left, asked, err := p.live(ctx, c, stop)
+	left, asked, err := p.await(ctx, c, stop)
 	watch()
 	if err != nil { // it is stuck, and so would be everything that waits for it
 		return err
@@ -194,8 +194,8 @@ func (p *Process) probe(ctx context.Context, c *Child, wait waitFunc, ready func
 	}
 }
 
-// live blocks until the leader has ended. left is what the stop budget still allows.
-func (p *Process) live(ctx context.Context, c *Child, stop <-chan struct{}) (left time.Duration, asked bool, err error) {
+// await blocks until the leader has ended. left is what the stop budget still allows.
+func (p *Process) await(ctx context.Context, c *Child, stop <-chan struct{}) (left time.Duration, asked bool, err error) {
 	select {
 	case <-c.Done():
 		return p.grace(stragglerGrace), false, nil
@@ -250,11 +250,11 @@ func (p *Process) stopSignal() syscall.Signal {
 	return p.Signal()
 }
 
-func (p *Process) grace(most time.Duration) time.Duration {
+func (p *Process) grace(limit time.Duration) time.Duration {
 	if p.Grace == nil {
-		return most
+		return limit
 	}
-	return min(most, max(0, p.Grace()))
+	return min(limit, max(0, p.Grace()))
 }
 
 func (p *Process) note(event, detail string, kv ...any) {

@@ -127,7 +127,7 @@ func (r *reaper) reapGroup(group int) (orphans int, more bool) {
 			return orphans, false
 		}
 		if c := s.own[pid]; c != nil { // it ended just now, or has joined another group
-			c.settle(exitOf(c.name, pid, ws, ru))
+			c.ended(exitOf(c.name, pid, ws, ru))
 			s.release(c)
 			continue
 		}

@@ -33,7 +33,7 @@ func (t *task) agentRunner(env []string) lifecycle.Runner {
 		Path: m.consul, Agent: t.agentConfig, File: t.dir.Path("consul.json"), Write: t.dir.Write, Env: env, Token: t.tokens.Service,
 		JoinTimeout: c.JoinTimeout.Duration, GiveUp: giveUp, Start: t.sup, Output: t.childOutput("consul-agent", hclog.Trace),
 		Note: t.note(lifecycle.ConsulAgent), Waiting: waiting, Grace: t.grace(lifecycle.ConsulAgent), Log: t.log.Named("consul-agent"),
-		Hasty: t.cfg.Mode == config.Job,
+		LeaveAtOnce: t.cfg.Mode == config.Job,
 	})
 	kept := t.restarted(lifecycle.ConsulAgent, supervisor.Report(supervisor.Watch(agent, alive), t.joined, down), c.Restart)
 	return t.tokens.ForAgent(kept, waiting)

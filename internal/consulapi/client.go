@@ -52,16 +52,16 @@ func New(c Config) (*api.Client, *http.Client, error) {
 	return client, carrier, err
 }
 
-// bounded ends answers that are longer than most: the library reads them whole.
+// bounded ends answers that are longer than limit: the library reads them whole.
 type bounded struct {
 	*http.Transport // CloseIdleConnections is its own
-	most            int64
+	limit           int64
 }
 
 func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	answer, err := b.Transport.RoundTrip(r)
 	if err == nil {
-		answer.Body = http.MaxBytesReader(nil, answer.Body, b.most)
+		answer.Body = http.MaxBytesReader(nil, answer.Body, b.limit)
 	}
 	return answer, err
 }
