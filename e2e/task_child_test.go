@@ -81,9 +81,13 @@ func TestTaskAgentKilled(t *testing.T) {
 		return nil
 	})
 	server.Passing(t, soon, "agent-dies", 1)
-	if got := checkIDs(t, server, "agent-dies"); !slices.Equal(got, before) {
-		t.Errorf("the checks were %v and are %v", before, got)
-	}
+	// The listener's check is taken out and put in again, so the servers may lack it for a moment.
+	harness.Eventually(t, soon, "the checks at the servers", func() error {
+		if got := checksOf(t, server, "agent-dies"); !slices.Equal(got, before) {
+			return fmt.Errorf("the checks were %v and are %v", before, got)
+		}
+		return nil
+	})
 	if a, e := m.pid(t, "app", 1), m.pid(t, "envoy", 1); a != app || e != envoy {
 		t.Errorf("app and envoy were %d and %d and are %d and %d", app, envoy, a, e)
 	}
@@ -94,8 +98,18 @@ func TestTaskAgentKilled(t *testing.T) {
 	server.Empty(t, cleanWithin)
 }
 
-// checkIDs are the checks of service and sidecar at the servers, sorted.
+// checkIDs are the three checks of service and sidecar at the servers, sorted.
 func checkIDs(t *testing.T, server *harness.Server, service string) []string {
+	t.Helper()
+	out := checksOf(t, server, service)
+	if len(out) != 3 {
+		t.Fatalf("service and sidecar have the checks %v, want three", out)
+	}
+	return out
+}
+
+// checksOf are the checks of service and sidecar at the servers, sorted.
+func checksOf(t *testing.T, server *harness.Server, service string) []string {
 	t.Helper()
 	var out []string
 	for _, name := range []string{service, service + "-sidecar-proxy"} {
@@ -108,9 +122,6 @@ func checkIDs(t *testing.T, server *harness.Server, service string) []string {
 		}
 	}
 	slices.Sort(out)
-	if len(out) != 3 {
-		t.Fatalf("service and sidecar have the checks %v, want three", out)
-	}
 	return out
 }
 

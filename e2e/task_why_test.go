@@ -27,7 +27,7 @@ func (m member) explained(t *testing.T, code int, rule string, words ...string) 
 		if err != nil {
 			t.Errorf("%s: %v", from, err)
 		}
-		for _, word := range append(words, "Fix: ", "(rule "+rule+";") {
+		for _, word := range append(words, "Fix: ", "(code "+rule+";") {
 			if !strings.Contains(text, word) {
 				t.Errorf("%s: no %q in\n%s", from, word, text)
 			}
@@ -110,7 +110,7 @@ func TestWhyAnAgentRefusesItsSettings(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	for _, word := range []string{"exit 202", "before it had ever joined", "frob", "(rule consul-settings;"} {
+	for _, word := range []string{"exit 202", "before it had ever joined", "frob", "(code consul-settings;"} {
 		if !strings.Contains(text, word) {
 			t.Errorf("no %q in\n%s", word, text)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"meshtask/envoy/bootstrap"
+	"meshtask/internal/event"
 	"meshtask/supervisor"
 )
 
@@ -190,7 +191,7 @@ func (p *Proxy) version(ctx context.Context, admin *Admin) (known bool, err erro
 	switch {
 	case misfit == nil:
 	case misfit.TooOld, p.c.StrictVersion:
-		return true, misfit
+		return true, event.Because(event.EnvoyVersion, misfit, "version", version)
 	default:
 		p.c.Log.Warn("consul does not declare this envoy", "version", version, "error", misfit)
 	}

@@ -28,8 +28,8 @@ type ProbeConfig struct {
 	Retries     int           // consecutive failures that make it unhealthy; 0: 3
 	StartPeriod time.Duration // failures in it do not count until a first success; 0: off
 
-	Env   []string // whole environment of the command
-	Path  string   // PATH on which CMD's program is looked up
+	Env   func() []string // whole environment of the command, asked at each; nil: none
+	Path  string          // PATH on which CMD's program is looked up
 	Dir   string
 	User  *supervisor.User
 	Start Starter
@@ -63,6 +63,9 @@ func NewProbe(cfg ProbeConfig) (*Probe, error) {
 	}
 	if cfg.Retries <= 0 {
 		cfg.Retries = 3
+	}
+	if cfg.Env == nil {
+		cfg.Env = func() []string { return nil }
 	}
 	if cfg.Log == nil {
 		cfg.Log = hclog.NewNullLogger()
@@ -169,7 +172,7 @@ func (p *Probe) once(ctx context.Context, stuck *supervisor.Child) (*supervisor.
 	}
 	var out capture
 	child, err := p.cfg.Start.Start(supervisor.Spec{
-		Name: "health check", Argv: argv, Env: p.cfg.Env, Dir: p.cfg.Dir, User: p.cfg.User, Lines: out.line,
+		Name: "health check", Argv: argv, Env: p.cfg.Env(), Dir: p.cfg.Dir, User: p.cfg.User, Lines: out.line,
 	})
 	if err != nil {
 		return nil, result{how: err.Error()}

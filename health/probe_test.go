@@ -80,7 +80,7 @@ func probing(t *testing.T, cfg ProbeConfig) (states <-chan State, end func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Start, cfg.Env, cfg.Path, cfg.Container = sup, []string{"PATH=" + os.Getenv("PATH")}, os.Getenv("PATH"), "app"
+	cfg.Start, cfg.Env, cfg.Path, cfg.Container = sup, func() []string { return []string{"PATH=" + os.Getenv("PATH")} }, os.Getenv("PATH"), "app"
 	p, err := NewProbe(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -230,7 +230,7 @@ func stuckProbe(t *testing.T, timeout time.Duration, log hclog.Logger) *Probe {
 	}
 	t.Cleanup(sup.Close)
 	p, err := NewProbe(ProbeConfig{Container: "app", Command: []string{"CMD-SHELL", "exec sleep 1000"}, Timeout: timeout,
-		Interval: 10 * time.Millisecond, Retries: 2, Start: sup, Env: []string{"PATH=" + os.Getenv("PATH")}, Log: log})
+		Interval: 10 * time.Millisecond, Retries: 2, Start: sup, Env: func() []string { return []string{"PATH=" + os.Getenv("PATH")} }, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,43 +32,72 @@ func NewMarker(rows Timeline, command bool) *Marker {
 	return k
 }
 
+// Started says that a unit has been started.
+func (k *Marker) Started(u Unit) []Reached {
+	if k.rows.Has(u) {
+		k.gone[u] = false
+	}
+	return k.reach(nil, Reached{Mark: T0}, true)
+}
+
+// Ready says that a unit is ready.
+func (k *Marker) Ready(u Unit) []Reached {
+	out := k.reach(nil, Reached{Mark: T1}, u == MeshInit && k.rows.Has(MeshInit))
+	return k.reach(out, Reached{Mark: T2}, u == Envoy && !k.command)
+}
+
 // Executed says that the app's command has been exec'ed.
 func (k *Marker) Executed() []Reached { return k.reach(nil, Reached{Mark: T2}, k.command) }
 
+// Shutdown says that the stop has begun. No mark of the way up is reached from then on.
+func (k *Marker) Shutdown() []Reached {
+	k.down = true
+	return k.ended(k.reach(nil, Reached{Down: true, Mark: T0}, true))
+}
+
+// Ended says that a unit has ended.
+func (k *Marker) Ended(u Unit) []Reached {
+	if k.rows.Has(u) {
+		k.gone[u] = true
+	}
+	return k.ended(nil)
+}
+
+// Spent says that the stop budget is spent.
+func (k *Marker) Spent() []Reached { return k.reach(nil, Reached{Down: true, Mark: T4}, k.down) }
+
 // Observe takes what the machine was told and what it decided.
-func (k *Marker) Observe(e Event, actions []Action) []Reached {
-	var out []Reached
+func (k *Marker) Observe(e Event, actions []Action) (out []Reached) {
 	switch e := e.(type) {
 	case Ready:
-		out = k.reach(out, Reached{Mark: T1}, e.Unit == MeshInit && k.rows.Has(MeshInit))
-		out = k.reach(out, Reached{Mark: T2}, e.Unit == Envoy && !k.command)
+		out = append(out, k.Ready(e.Unit)...)
 	case Ended:
-		if k.rows.Has(e.Unit) {
-			k.gone[e.Unit] = true
-		}
+		out = append(out, k.Ended(e.Unit)...)
 	case DeadlinePassed:
-		out = k.reach(out, Reached{Down: true, Mark: T4}, k.down)
+		out = append(out, k.Spent()...)
 	}
 	for _, a := range actions {
 		switch a := a.(type) {
 		case Start:
-			k.gone[a.Unit] = false
-			out = k.reach(out, Reached{Mark: T0}, true)
+			out = append(out, k.Started(a.Unit)...)
 		case Shutdown:
-			k.down = true
-			out = k.reach(out, Reached{Down: true, Mark: T0}, true)
-		}
-	}
-	if k.down {
-		out = k.reach(out, Reached{Down: true, Mark: T1}, k.rows.Has(Envoy) && k.allGone(App, HealthSync, Envoy))
-		out = k.reach(out, Reached{Down: true, Mark: T2}, k.rows.Has(ConsulAgent) && k.allGone(ConsulAgent))
-		for _, a := range actions {
-			if _, ok := a.(Finish); ok {
-				out = k.reach(out, Reached{Down: true, Mark: T3}, true)
-			}
+			out = append(out, k.Shutdown()...)
 		}
 	}
 	return out
+}
+
+func (k *Marker) ended(out []Reached) []Reached {
+	if !k.down {
+		return out
+	}
+	out = k.reach(out, Reached{Down: true, Mark: T1}, k.rows.Has(Envoy) && k.allGone(App, HealthSync, Envoy))
+	out = k.reach(out, Reached{Down: true, Mark: T2}, k.rows.Has(ConsulAgent) && k.allGone(ConsulAgent))
+	all := true
+	for _, gone := range k.gone {
+		all = all && gone
+	}
+	return k.reach(out, Reached{Down: true, Mark: T3}, all)
 }
 
 func (k *Marker) allGone(units ...Unit) bool {
@@ -81,7 +110,7 @@ func (k *Marker) allGone(units ...Unit) bool {
 }
 
 func (k *Marker) reach(out []Reached, r Reached, now bool) []Reached {
-	if !now || k.seen[r] {
+	if !now || k.seen[r] || k.down && !r.Down {
 		return out
 	}
 	k.seen[r] = true

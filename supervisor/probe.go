@@ -106,14 +106,15 @@ func HTTP(url string) Probe {
 	return polled("http "+url, "does it answer this URL with 200 to 399?", pollFirst, pollMax, get)
 }
 
-// Exec is ready when the command exits with 0. Each try is a process group of its own,
-// killed after 5 s or when the waiting ends.
-func Exec(sup *Supervisor, spec Spec) Probe {
+// Exec is ready when the command of spec exits with 0. spec is asked at each try, as the
+// environment may be known only then. Each try is a process group of its own, killed after
+// 5 s or when the waiting ends.
+func Exec(sup *Supervisor, spec func() Spec) Probe {
 	try := func(ctx context.Context) error {
-		_, err := sup.Output(ctx, spec, tryLimit)
+		_, err := sup.Output(ctx, spec(), tryLimit)
 		return err
 	}
-	return polled("exec "+strings.Join(spec.Argv, " "), "does this command exit with 0 by hand?", execFirst, execMax, try)
+	return polled("exec "+strings.Join(spec().Argv, " "), "does this command exit with 0 by hand?", execFirst, execMax, try)
 }
 
 func polled(what, hint string, first, maxPause time.Duration, try func(context.Context) error) Probe {

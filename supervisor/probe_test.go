@@ -89,7 +89,7 @@ func TestProbes(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "ready")
 		check := shell("test -e " + file + " || { echo not yet; exit 4; }")
 		check.Name = "check"
-		st := onStage(t, s, shell(serve), probe(Exec(s, check)))
+		st := onStage(t, s, shell(serve), probe(Exec(s, always(check))))
 		becomesReady(t, st, "exited with 4: not yet", func() {
 			if err := os.WriteFile(file, nil, 0o600); err != nil {
 				t.Fatal(err)
@@ -118,8 +118,8 @@ func TestNotReadyInTime(t *testing.T) {
 		"tcp":            {TCP("127.0.0.1:1"), serve, "refused"},
 		"fd, closed":     {FD(3), "exec 3>&-; " + serve, "closed without a newline"},
 		"fd, silent":     {FD(3), serve, ""},
-		"exec, hanging":  {Exec(s, hang), serve, ""},
-		"exec, missing":  {Exec(s, Spec{Name: "check", Argv: []string{"/no/such"}}), serve, "no such file"},
+		"exec, hanging":  {Exec(s, always(hang)), serve, ""},
+		"exec, missing":  {Exec(s, always(Spec{Name: "check", Argv: []string{"/no/such"}})), serve, "no such file"},
 		"http, no reply": {HTTP("http://127.0.0.1:1/x"), serve, "refused"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -161,7 +161,7 @@ func TestNotReadyInTime(t *testing.T) {
 func TestAProbeEndsWithItsProcess(t *testing.T) {
 	s := start(t)
 	for _, script := range []string{"exit 6", "echo up; sleep 0.1; exit 6"} {
-		for _, probe := range []Probe{TCP("127.0.0.1:1"), FD(3), Exec(s, shell("sleep 60"))} {
+		for _, probe := range []Probe{TCP("127.0.0.1:1"), FD(3), Exec(s, always(shell("sleep 60")))} {
 			st := onStage(t, s, shell(script), func(p *Process) {
 				p.Ready, p.ReadyTimeout = probe, time.Hour
 				p.GiveUp = func(err error) { t.Error("it gave up: ", err) }
@@ -177,5 +177,29 @@ func TestFDProbeRefusesTheStandardStreams(t *testing.T) {
 	p := Process{Sup: start(t), Spec: func() (Spec, error) { return shell("exit 0"), nil }, Ready: FD(2)}
 	if err := p.Run(t.Context(), func() {}, nil); err == nil || !strings.Contains(err.Error(), "3 or more") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func always(spec Spec) func() Spec { return func() Spec { return spec } }
+
+// What the environment of a probe holds may be known only when the probe runs.
+func TestExecAsksForItsSpecAtEachTry(t *testing.T) {
+	s := start(t)
+	ready := false
+	p := Exec(s, func() Spec {
+		spec := shell(`test "$SECRET" = known`)
+		if ready {
+			spec.Env = append(spec.Env, "SECRET=known")
+		}
+		return spec
+	})
+	tried := 0
+	wait, done, err := p.prepare(&Spec{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer done()
+	if err := wait(t.Context(), func(error) { tried++; ready = true }); err != nil || tried == 0 {
+		t.Errorf("%v after %d tries", err, tried)
 	}
 }

@@ -51,9 +51,12 @@ type call struct {
 
 func (c call) on(name string) bool { return c.set[name] == "true" }
 
-// mode is that of a task with a mesh.
+// mode is what the flags of run ask for.
 func (c call) mode() config.Mode {
-	if c.on("job") {
+	switch {
+	case c.on("no-mesh"):
+		return config.NoMesh
+	case c.on("job"):
 		return config.Job
 	}
 	return config.Run

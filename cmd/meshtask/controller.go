@@ -22,8 +22,11 @@ import (
 	"meshtask/internal/awssdk"
 	"meshtask/internal/config"
 	"meshtask/internal/ecs"
+	"meshtask/internal/event"
 	"meshtask/internal/httplimit"
 	"meshtask/internal/printable"
+	"meshtask/internal/relay"
+	"meshtask/internal/waits"
 	"meshtask/supervisor"
 )
 
@@ -85,15 +88,15 @@ func runController(w *world, c call) int {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	err = k.group(ctx, cancel)
-	if sig, ok := errors.AsType[*stopSignal](context.Cause(ctx)); ok {
+	if sig, ok := errors.AsType[*relay.Stopped](context.Cause(ctx)); ok {
 		k.log.Info("acl controller stopped", "cause", sig.Error())
 		if !k.cfg.Once {
 			return 0
 		}
 		return 1
 	}
-	if gone, ok := errors.AsType[*giveUp](err); ok {
-		return w.fail(gone.code, "acl-controller: %v", gone.err)
+	if c := event.CauseOf(err); c != nil {
+		return w.fail(c.Code.Exit(), "acl-controller: %v", err)
 	}
 	if err != nil {
 		return w.fail(1, "acl-controller: %v", err)
@@ -172,14 +175,14 @@ func (k *controller) group(ctx context.Context, cancel context.CancelCauseFunc) 
 	ready := make(chan struct{}) // closed by live, once k.unit stands
 	g.Add(func() error { err = k.live(ctx, ready); return nil }, func(error) { cancel(nil) })
 	done := make(chan struct{})
-	signals := relay{signals: k.w.signals, forward: func(syscall.Signal) {},
-		stops: func(s syscall.Signal) bool {
+	signals := relay.Relay{Signals: k.w.signals, Forward: func(syscall.Signal) {},
+		Stops: func(s syscall.Signal) bool {
 			return slices.Contains([]syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT}, s)
 		},
-		stop:  func(s syscall.Signal) { cancel(&stopSignal{s}) },
-		again: func(int, syscall.Signal) {}, // it ends within 5 s anyway
+		Stop:  func(s syscall.Signal) { cancel(&relay.Stopped{Signal: s}) },
+		Again: func(int, syscall.Signal) {}, // it ends within 5 s anyway
 	}
-	g.Add(func() error { signals.run(done); return nil }, func(error) { close(done) })
+	g.Add(func() error { signals.Run(done); return nil }, func(error) { close(done) })
 	if k.listen != nil {
 		server := k.server(ready)
 		limited := httplimit.Limit(k.listen, httplimit.Connections())
@@ -203,16 +206,36 @@ func (k *controller) live(ctx context.Context, ready chan<- struct{}) error {
 	if err != nil {
 		return err
 	}
-	waits := newWaits(k.log)
-	defer waits.end()
-	k.cfg.Waiting = waits.of("acl-controller")
+	named := k.waits()
+	defer named.Close()
+	k.cfg.Waiting = told(named.Of(controllerUnit))
 	k.unit, err = acl.New(k.cfg, cfg, k.consul)
 	if err != nil {
-		return &giveUp{exitConfig, err}
+		return event.Because(event.ConfigBad, err)
 	}
 	k.metrics = k.unit.Metrics()
 	close(ready)
 	return k.unit.Run(ctx)
+}
+
+const controllerUnit = "acl-controller"
+
+// waits has what the controller waits for in its log.
+func (k *controller) waits() *waits.Waits {
+	return waits.New(func(unit string, w event.Waiting) {
+		k.log.Info("waiting", "unit", unit, "for", w.What, "since", w.Since, "error", w.Err, "hint", w.Fix)
+	})
+}
+
+// told reports waits that are told in strings.
+func told(report event.Report) func(what, lastError, fix string) {
+	return func(what, lastError, fix string) {
+		if what == "" {
+			report(event.WaitOver{})
+			return
+		}
+		report(event.Waiting{What: what, Err: lastError, Fix: fix})
+	}
 }
 
 // identify asks the task metadata endpoint for the cluster, when there is one.
@@ -224,17 +247,17 @@ func (k *controller) identify(ctx context.Context) error {
 	}
 	client, err := ecs.New(uri)
 	if err != nil {
-		return &giveUp{exitMetadata, err}
+		return event.Because(event.Metadata, err)
 	}
 	defer client.Close()
-	waits := newWaits(k.log)
-	defer waits.end()
-	id, err := client.Identity(ctx, waits.of("acl-controller"))
+	named := k.waits()
+	defer named.Close()
+	id, err := client.Identity(ctx, told(named.Of(controllerUnit)))
 	if err != nil {
 		if k.cfg.Cluster != "" {
 			return nil // the SDK has other ways to a Region
 		}
-		return &giveUp{exitMetadata, err}
+		return event.Because(event.Metadata, err)
 	}
 	if arn, err := ecs.ParseARN(id.ARN); err == nil {
 		k.region = arn.Region
@@ -248,7 +271,7 @@ func (k *controller) identify(ctx context.Context) error {
 func (k *controller) aws(ctx context.Context) (aws.Config, error) {
 	cfg, err := awssdk.Load(ctx)
 	if err != nil {
-		return cfg, &giveUp{exitConfig, err}
+		return cfg, event.Because(event.ConfigBad, err)
 	}
 	for _, given := range []string{k.cfg.Cluster, k.cfg.ClientSecret} {
 		if arn, err := ecs.ParseARN(given); err == nil && strings.HasPrefix(given, "arn:") {
@@ -256,7 +279,7 @@ func (k *controller) aws(ctx context.Context) (aws.Config, error) {
 		}
 	}
 	if cfg.Region = cmp.Or(cfg.Region, k.region); cfg.Region == "" {
-		return cfg, &giveUp{exitConfig, errors.New("no AWS Region: set AWS_REGION, or give --cluster as an ARN")}
+		return cfg, event.Because(event.ConfigBad, errors.New("no AWS Region: set AWS_REGION, or give --cluster as an ARN"))
 	}
 	return cfg, nil
 }

@@ -16,10 +16,11 @@ import (
 
 	"meshtask/internal/config"
 	"meshtask/internal/dev"
+	"meshtask/internal/event"
 	"meshtask/internal/httplimit"
 	"meshtask/internal/plan"
 	"meshtask/internal/printable"
-	"meshtask/supervisor"
+	"meshtask/internal/task"
 )
 
 // serverLimit is how long a development server may take to have a leader.
@@ -45,14 +46,7 @@ func runDev(w *world, c call) int {
 	defer srv.Close()
 	w.env = plan.Merge(w.env, "ECS_CONTAINER_METADATA_URI_V4=http://"+d.endpoint.Addr().String()+"/v4/"+d.task.ID)
 
-	t, code := w.task("dev", d.c.mode(), d.c)
-	if t == nil {
-		return code
-	}
-	defer t.out.Close(flushLimit)
-	t.before = d.server
-	d.print(t)
-	return t.live()
+	return w.live("dev", d.c.mode(), d.c, life{before: d.server, begun: d.print})
 }
 
 // devRun is what `meshtask dev` has chosen.
@@ -186,44 +180,40 @@ func (d *devRun) findServer() (err error) {
 	return nil
 }
 
-func (d *devRun) print(t *task) {
-	out := t.w.stderr
-	fmt.Fprintf(out, "meshtask dev: service %s at %s, state and configuration in %s\n", t.cfg.Service.Name, d.task.Address, d.dir)
+func (d *devRun) print(p *plan.Plan) {
+	say := func(format string, args ...any) { fmt.Fprintf(d.w.stderr, "meshtask dev: "+format+"\n", args...) }
+	say("service %s at %s, state and configuration in %s", p.Service.Name, d.task.Address, d.dir)
 	if d.task.Server != "" {
 		how := "joins the Consul server"
 		if d.place != nil {
 			how = "starts a Consul server"
 		}
-		fmt.Fprintf(out, "meshtask dev: %s at %s, UI http://%s:8500/ui\n", how, d.task.Server, d.task.Server)
+		say("%s at %s, UI http://%s:8500/ui", how, d.task.Server, d.task.Server)
 	}
-	listen := cmp.Or(t.cfg.Proxy.PublicListenerAddress, d.task.Address)
-	fmt.Fprintf(out, "meshtask dev: public listener %s\n", net.JoinHostPort(listen, strconv.Itoa(t.cfg.Proxy.PublicListenerPort)))
-	for _, u := range t.cfg.Proxy.Upstreams {
-		host := cmp.Or(u.LocalBindAddress, d.task.Address)
-		fmt.Fprintf(out, "meshtask dev: upstream %s at http://%s\n", u.DestinationName, net.JoinHostPort(host, strconv.Itoa(u.LocalBindPort)))
+	host, port, _ := net.SplitHostPort(p.Envoy.Listen) // the plan made it
+	say("public listener %s", net.JoinHostPort(cmp.Or(host, d.task.Address), port))
+	for _, u := range p.Service.Proxy.Upstreams {
+		say("upstream %s at http://%s", u.DestinationName, net.JoinHostPort(cmp.Or(u.LocalBindAddress, d.task.Address), strconv.Itoa(u.LocalBindPort)))
 	}
 }
 
-// server writes the configuration down, and starts the development server when that is ours to do, and waits until
-// this machine's has a leader. end ends it: when the task has ended, nothing
-// else of ours needs it.
-func (d *devRun) server(ctx context.Context, t *task) (end func(), err error) {
-	if err := t.dir.Write(configFile, d.c.doc); err != nil {
-		return nil, &giveUp{exitInternal, err}
+// server writes the configuration down, and starts the development server when that is ours
+// to do, and waits until this machine's has a leader. end ends it: when the task has ended,
+// nothing else of ours needs it.
+func (d *devRun) server(ctx context.Context, t task.Tools) (end func(), err error) {
+	if err := t.Dir.Write(configFile, d.c.doc); err != nil {
+		return nil, event.Because(event.StateDirectory, err)
 	}
 	if !d.local {
-		return func() {}, nil
+		return nil, nil
 	}
 	end = func() {}
 	ended := (<-chan struct{})(nil)
 	died := func() error { return nil }
 	if d.place != nil {
-		argv := append([]string{t.mesh.consul}, dev.ServerArgs(d.task.Server)...)
-		print := t.childOutput("consul-server", 0)
-		child, err := t.sup.Start(supervisor.Spec{Name: "consul-server", Argv: argv, Env: plan.ConsulFree(t.w.env),
-			Lines: func(stream int, line []byte) { print(stream, 0, string(line)) }})
+		child, err := t.Start("consul-server", append([]string{t.Consul}, dev.ServerArgs(d.task.Server)...), plan.ConsulFree(d.w.env))
 		if err != nil {
-			return nil, &giveUp{exitConsul, err}
+			return nil, event.Because(event.ConsulMissing, err)
 		}
 		end = func() {
 			_ = child.SignalGroup(9) // its state is in memory: there is nothing to save
@@ -238,7 +228,7 @@ func (d *devRun) server(ctx context.Context, t *task) (end func(), err error) {
 	}
 	if err = d.await(ctx, ended, died); err != nil {
 		end()
-		return nil, &giveUp{exitConsul, err}
+		return nil, event.Because(event.ConsulNoLeader, err)
 	}
 	return end, nil
 }

@@ -2,13 +2,19 @@ package main
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"net"
 	"time"
 
+	"meshtask/consulagent"
 	"meshtask/internal/config"
-	"meshtask/internal/journal"
+	"meshtask/internal/ecs"
 	"meshtask/internal/linewriter"
+	"meshtask/internal/plan"
+	"meshtask/internal/statedir"
+	"meshtask/internal/task"
 )
 
 // flushLimit bounds how long a slow log reader may hold up the exit.
@@ -19,19 +25,10 @@ func runTask(w *world, c call) int {
 	if len(c.rest) > 0 {
 		return w.fail(exitUsage, "run: unexpected argument %q (the command goes after --)", c.rest[0])
 	}
-	mode := c.mode()
-	switch {
-	case c.on("no-mesh") && c.on("job"):
+	if c.on("no-mesh") && c.on("job") {
 		return w.fail(exitUsage, "run: --no-mesh and --job exclude each other")
-	case c.on("no-mesh"):
-		mode = config.NoMesh
 	}
-	t, code := w.task("run", mode, c)
-	if t == nil {
-		return code
-	}
-	defer t.out.Close(flushLimit)
-	return t.live()
+	return w.live("run", c.mode(), c, life{})
 }
 
 // runApp is `meshtask app`.
@@ -39,47 +36,72 @@ func runApp(w *world, c call) int {
 	if len(c.rest) > 0 {
 		return w.fail(exitUsage, "app: unexpected argument %q (the command goes after --)", c.rest[0])
 	}
-	t, code := w.task("app", config.Sibling, c)
-	if t == nil {
-		return code
-	}
-	defer t.out.Close(flushLimit)
-	t.meshAddr = cmp.Or(w.flag(c, "mesh"), defaultMesh)
-	if host, port, err := net.SplitHostPort(t.meshAddr); err != nil || host == "" || port == "" {
-		return w.fail(exitConfig, "%s: must be HOST:PORT, got %q", w.source(c, "mesh"), t.meshAddr)
+	l := plan.Lease{Address: cmp.Or(w.flag(c, "mesh"), defaultMesh)}
+	if host, port, err := net.SplitHostPort(l.Address); err != nil || host == "" || port == "" {
+		return w.refuse(config.Sibling, c, exitConfig, "%s: must be HOST:PORT, got %q", w.source(c, "mesh"), l.Address)
 	}
 	text := cmp.Or(w.flag(c, "wait"), "5m")
-	wait, err := time.ParseDuration(text)
-	if err != nil || wait < 0 {
-		return w.fail(exitConfig, "%s: must be a duration such as 5m, got %q", w.source(c, "wait"), text)
+	var err error
+	if l.Wait, err = time.ParseDuration(text); err != nil || l.Wait < 0 {
+		return w.refuse(config.Sibling, c, exitConfig, "%s: must be a duration such as 5m, got %q", w.source(c, "wait"), text)
 	}
-	t.meshWait = wait
-	return t.live()
+	return w.live("app", config.Sibling, c, life{lease: &l})
 }
 
 // defaultMesh is where `meshtask run` without a command listens by default.
 const defaultMesh = "127.0.0.1:9902"
 
-// task makes a task of its configuration; nil with an exit code when it is bad.
-func (w *world) task(name string, mode config.Mode, c call) (*task, int) {
+// life is what a command adds to a run.
+type life struct {
+	lease  *plan.Lease                                                     // of app
+	before func(ctx context.Context, t task.Tools) (end func(), err error) // of dev
+	begun  func(*plan.Plan)                                                // of dev: the plan is made; nil: nothing
+}
+
+// live reads the configuration, runs the task and returns its exit code.
+func (w *world) live(name string, mode config.Mode, c call, l life) int {
 	cfg, warnings, err := w.config(mode, c)
 	if err != nil {
-		return nil, w.refuse(mode, c, exitConfig, "%v", err)
+		return w.refuse(mode, c, exitConfig, "%v", err)
 	}
 	if len(cfg.App.Command) == 0 && mode != config.Run {
-		return nil, w.refuse(mode, c, exitUsage, "%s: a command is needed: meshtask %s [flags] -- CMD ARG…", name, name)
+		return w.refuse(mode, c, exitUsage, "%s: a command is needed: meshtask %s [flags] -- CMD ARG…", name, name)
 	}
 	out := linewriter.New(w.stderr)
-	t := &task{w: w, cfg: cfg, log: w.logger(cfg.Log, out), out: out, hurry: make(chan struct{}, 3), summary: journal.NewSummary()}
+	defer out.Close(flushLimit)
+	log := w.logger(cfg.Log, out)
 	for _, warn := range warnings {
-		t.log.Warn("configuration", "path", warn.Path, "warning", warn.Text)
+		log.Warn("configuration", "path", warn.Path, "warning", warn.Text)
 	}
-	return t, 0
+	d := task.Deps{Begin: w.begin, Env: w.env, Stdin: w.stdin, Stdout: w.stdout, Stderr: w.stderr, Signals: w.signals, Relayed: w.relayed,
+		Children: w.chld, Kind: plan.KindOf(mode), Metadata: w.getenv("ECS_CONTAINER_METADATA_URI_V4"), Local: ecs.LocalNamed(cfg.Task.ID),
+		Log: log, Out: out, Before: l.before}
+	if mode.Mesh() || cfg.Dir != "" {
+		passed := func(err error) { log.Warn("a state directory is passed over", "error", err) }
+		if d.Dir, err = statedir.Open(statedir.Candidates(cfg.Dir, w.getenv("TMPDIR")), passed); err != nil {
+			return w.fail(exitInternal, "%v", err)
+		}
+		defer d.Dir.Close()
+	}
+	ended := task.Run(context.Background(), func(id ecs.Identity) (*plan.Plan, error) {
+		p, err := plan.New(cfg, id)
+		if err == nil && l.lease != nil {
+			p.Lease = l.lease
+		}
+		if err == nil && l.begun != nil {
+			l.begun(p)
+		}
+		return p, err
+	}, d)
+	if ended.Err != nil && !ended.Started {
+		return w.fail(ended.Code, "%v", ended.Err)
+	}
+	return ended.Code
 }
 
 // config reads the configuration from everywhere it may come from.
 func (w *world) config(mode config.Mode, c call) (*config.Config, []config.Finding, error) {
-	s := config.Sources{Mode: mode, Name: w.flag(c, "config"), Command: c.cmd, Flags: c.set, Env: w.lookup, AgentKeys: agentKeys()}
+	s := config.Sources{Mode: mode, Name: w.flag(c, "config"), Command: c.cmd, Flags: c.set, Env: w.lookup, AgentKeys: consulagent.EmittedKeys()}
 	if s.File = c.doc; s.Name != "" && c.doc == nil {
 		text, err := w.readFile(s.Name, config.MaxDocument)
 		if err != nil {
@@ -88,4 +110,19 @@ func (w *world) config(mode config.Mode, c call) (*config.Config, []config.Findi
 		s.File = text
 	}
 	return config.Load(s)
+}
+
+// refuse ends a run whose configuration is no good, so that there is no task: one line, and
+// the record of it in the place of an earlier life's, where a run would have one.
+func (w *world) refuse(mode config.Mode, c call, code int, format string, args ...any) int {
+	text := fmt.Sprintf(format, args...)
+	given := w.flag(c, "dir")
+	if mode.Mesh() || given != "" {
+		dir, err := statedir.Open(statedir.Candidates(given, w.getenv("TMPDIR")), func(error) {})
+		if err == nil { // without a directory of our own there is nothing to record in
+			defer dir.Close()
+			task.Refused(dir, w.begin, errors.New(text), code)
+		}
+	}
+	return w.fail(code, "%s", text)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
 
+	"meshtask/internal/event"
 	"meshtask/internal/journal"
 )
 
@@ -159,10 +160,10 @@ func lasted(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	var began, ended float64
 	for _, e := range record.Entries {
-		switch e.Event {
-		case journal.Shutdown:
+		switch e.Event.(type) {
+		case event.Shutdown:
 			began = e.Ms
-		case journal.Exit:
+		case event.Finish:
 			ended = e.Ms
 		}
 	}

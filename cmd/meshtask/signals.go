@@ -34,37 +34,3 @@ func harmless() []os.Signal {
 	}
 	return list
 }
-
-// relay turns signals into what they mean for one run. Its funcs must not
-// block: a signal must never wait behind another one's effect.
-type relay struct {
-	signals <-chan os.Signal
-	stops   func(syscall.Signal) bool // whether it asks for the shutdown
-	stop    func(syscall.Signal)      // the first one that does
-	again   func(n int, s syscall.Signal)
-	forward func(syscall.Signal)
-}
-
-// run relays until done is closed.
-func (r *relay) run(done <-chan struct{}) {
-	asked := 0
-	for {
-		select {
-		case <-done:
-			return
-		case got := <-r.signals:
-			sig, ok := got.(syscall.Signal)
-			switch {
-			case !ok || sig == syscall.SIGPIPE:
-			case !r.stops(sig):
-				r.forward(sig)
-			default:
-				if asked++; asked == 1 {
-					r.stop(sig)
-				} else {
-					r.again(asked, sig)
-				}
-			}
-		}
-	}
-}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -11,8 +12,9 @@ import (
 	"time"
 
 	"meshtask/internal/admin"
-	"meshtask/internal/journal"
 	"meshtask/internal/printable"
+	"meshtask/internal/state"
+	"meshtask/internal/task"
 )
 
 // runStatus is `meshtask status`: the live state of every unit.
@@ -24,11 +26,11 @@ func runStatus(w *world, c call) int {
 	if c.on("json") {
 		return w.print(text)
 	}
-	var s status
+	var s task.Status
 	if err := json.Unmarshal(text, &s); err != nil {
 		return w.fail(exitInternal, "status: cannot read the answer: %v", err)
 	}
-	return w.print([]byte(s.text()))
+	return w.print([]byte(statusText(s)))
 }
 
 // status asks the first task that answers; the error is the first directory's.
@@ -43,18 +45,18 @@ func (w *world) status(c call) ([]byte, error) {
 	return text, err
 }
 
-func (s status) text() string {
+func statusText(s task.Status) string {
 	safe := printable.Line // a line each, whatever the task says
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s %s   task %s   %s\n", safe(s.Service), safe(s.State), safe(s.Uptime), safe(s.Task), safe(s.Budget))
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, u := range s.Units {
-		fmt.Fprintf(t, " %s\t%s %s\t%s\t%s\n", safe(u.Unit), safe(u.State), age(u.Since), pid(u), safe(u.Last))
+		fmt.Fprintf(t, " %s\t%s %s\t%s\t%s\n", safe(u.Unit), safe(u.State), age(u.Since), pid(u), safe(u.Last()))
 	}
 	_ = t.Flush() // into memory
-	for _, unit := range slices.Sorted(maps.Keys(s.Waiting)) {
+	for _, unit := range inOrder(s.Waiting) {
 		w := s.Waiting[unit]
-		fmt.Fprintf(&b, " %s waits %s for %s: %s %s\n", safe(unit), age(w.Since), safe(w.What), safe(w.Err), safe(w.Hint))
+		fmt.Fprintf(&b, " %s waits %s for %s: %s %s\n", safe(unit), age(w.Since), safe(w.What), safe(w.Err), safe(w.Fix))
 	}
 	return b.String()
 }
@@ -66,9 +68,16 @@ func age(since time.Time) string {
 	return time.Since(since).Round(time.Second).String()
 }
 
-func pid(u journal.Unit) string {
+func pid(u state.Unit) string {
 	if u.PID == 0 {
 		return ""
 	}
 	return fmt.Sprintf("pid %d  %d restarts", u.PID, u.Restarts)
+}
+
+// inOrder are the units that wait, the longest wait first.
+func inOrder(waits map[string]state.Wait) []string {
+	return slices.SortedFunc(maps.Keys(waits), func(a, b string) int {
+		return cmp.Or(waits[a].Since.Compare(waits[b].Since), cmp.Compare(a, b))
+	})
 }

@@ -71,7 +71,9 @@ func (w *world) recorded(c call) (record journal.Record, held bool, err error) {
 		}
 		defer f.Close()
 		record, readErr = timelineOf(f)
-		held = statedir.Held(dir)
+		if held = statedir.Held(dir); !held {
+			record.Why = summaryWhy(dir)
+		}
 		return nil
 	})
 	return record, held, cmp.Or(err, readErr)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 )
 
@@ -90,4 +91,13 @@ func Local() Identity {
 		ID: id, Family: "local", Cluster: "local", Address: "127.0.0.1",
 		ARN: "arn:aws:ecs:local:000000000000:task/local/" + id,
 	}
+}
+
+// LocalNamed is Local, for a task that is named: its ARN has the name too. "" names none.
+func LocalNamed(id string) Identity {
+	local := Local()
+	if id != "" {
+		local.ARN, local.ID = strings.TrimSuffix(local.ARN, local.ID)+id, id
+	}
+	return local
 }

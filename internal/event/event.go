@@ -136,11 +136,13 @@ type (
 	}
 )
 
-// What siblings' leases do.
+// What siblings' leases do. Unnoted counts the like that were not recorded before it: a flood
+// of leases fills nothing.
 type (
 	// Lease: a sibling holds a lease.
 	Lease struct {
-		Name string `json:"name"`
+		Name    string `json:"name"`
+		Unnoted int    `json:"unnoted,omitempty"`
 	}
 	// LeasesKept: app containers are given up on, the leases stay.
 	LeasesKept struct {
@@ -148,23 +150,33 @@ type (
 	}
 	// LeaseEnded: a sibling's app has ended with Code.
 	LeaseEnded struct {
-		Name string `json:"name"`
-		Code int    `json:"code"`
+		Code    int    `json:"code"`
+		Name    string `json:"name"`
+		Unnoted int    `json:"unnoted,omitempty"`
 	}
 	// LeaseLost: a lease's connection ended without a word.
 	LeaseLost struct {
-		Name string `json:"name"`
+		Name    string `json:"name"`
+		Unnoted int    `json:"unnoted,omitempty"`
+	}
+	// LeaseRefused: somebody asked for a lease who may not have one.
+	LeaseRefused struct {
+		Name    string `json:"name,omitempty"`
+		Reason  string `json:"why,omitempty"`
+		Unnoted int    `json:"unnoted,omitempty"`
 	}
 	// LeaseForgotten: a lost lease is not waited for any more.
 	LeaseForgotten struct {
-		Name string `json:"name"`
+		Name    string `json:"name"`
+		Unnoted int    `json:"unnoted,omitempty"`
 	}
 )
 
 // What units wait for.
 type (
-	// Waiting: the unit waits for What. The record names it every five seconds at first and
-	// then ever more seldom; Since is for how long.
+	// Waiting: the unit waits for What. Units report it when it begins and when Err changes,
+	// with neither Since nor Said; the runtime repeats it every five seconds, with for how
+	// long, and how often it has said so.
 	Waiting struct {
 		Code  Code          `json:"code,omitempty"`
 		What  string        `json:"-"`
@@ -172,6 +184,7 @@ type (
 		Fix   string        `json:"hint,omitempty"`  // what usually mends it
 		Facts Facts         `json:"facts,omitempty"`
 		Since time.Duration `json:"-"`
+		Said  int           `json:"said,omitempty"`
 	}
 	// WaitOver: the unit does not wait any more.
 	WaitOver struct{}
@@ -189,8 +202,8 @@ type (
 	}
 	// Finish: the task has ended, or was refused.
 	Finish struct {
-		Cause string `json:"-"` // what began its end
-		Code  int    `json:"code"`
+		Cause string `json:"-"`              // what began its end
+		Code  int    `json:"code"`           // UnknownCode where only a line without it is left
 		Unit  string `json:"unit,omitempty"` // whose end it was
 		Why   Code   `json:"cause,omitempty"`
 		Facts Facts  `json:"facts,omitempty"`
@@ -230,6 +243,7 @@ func (Lease) words() (string, string)          { return step, "lease" }
 func (LeasesKept) words() (string, string)     { return step, "lease-kept" }
 func (LeaseEnded) words() (string, string)     { return step, "lease-ended" }
 func (LeaseLost) words() (string, string)      { return step, "lease-lost" }
+func (LeaseRefused) words() (string, string)   { return step, "lease-refused" }
 func (LeaseForgotten) words() (string, string) { return step, "lease-forgotten" }
 
 func (e Waiting) words() (string, string)  { return "waiting", e.What }
@@ -239,3 +253,6 @@ func (e Shutdown) words() (string, string) { return "shutdown", e.Cause }
 func (e Finish) words() (string, string)   { return "exit", e.Cause }
 
 const step = "step"
+
+// UnknownCode is the exit code of a task that said why it ended, and not with which code.
+const UnknownCode = -1

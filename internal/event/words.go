@@ -47,7 +47,14 @@ func Parse(name, detail string, data []byte) (Event, error) {
 	case "shutdown":
 		return Shutdown{Cause: detail}, nil
 	case "exit":
-		return read(data, func(e *Finish) { e.Cause = detail })
+		known := Finish{Code: UnknownCode}
+		if len(data) > 0 {
+			if err := json.Unmarshal(data, &known); err != nil {
+				return nil, err
+			}
+		}
+		known.Cause = detail
+		return known, nil
 	case step:
 		return parseStep(detail, data)
 	}
@@ -96,6 +103,8 @@ func parseStep(detail string, data []byte) (Event, error) {
 		return read[LeaseEnded](data, nil)
 	case "lease-lost":
 		return read[LeaseLost](data, nil)
+	case "lease-refused":
+		return read[LeaseRefused](data, nil)
 	case "lease-forgotten":
 		return read[LeaseForgotten](data, nil)
 	}
@@ -144,18 +153,19 @@ type waitingData struct {
 	Fix   string `json:"hint,omitempty"`
 	Facts Facts  `json:"facts,omitempty"`
 	Since string `json:"since,omitempty"`
+	Said  int    `json:"said,omitempty"`
 }
 
 // MarshalJSON is the wait's data.
 func (e Waiting) MarshalJSON() ([]byte, error) {
-	return json.Marshal(waitingData{e.Code, e.Err, e.Fix, e.Facts, e.Since.String()})
+	return json.Marshal(waitingData{e.Code, e.Err, e.Fix, e.Facts, e.Since.String(), e.Said})
 }
 
 // UnmarshalJSON reads it back; a time that is none counts as 0.
 func (e *Waiting) UnmarshalJSON(text []byte) error {
 	var d waitingData
 	err := json.Unmarshal(text, &d)
-	e.Code, e.Err, e.Fix, e.Facts = d.Code, d.Err, d.Fix, d.Facts
+	e.Code, e.Err, e.Fix, e.Facts, e.Said = d.Code, d.Err, d.Fix, d.Facts, d.Said
 	e.Since, _ = time.ParseDuration(d.Since)
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"meshtask/internal/event"
 	"meshtask/internal/printable"
 )
 
@@ -14,11 +15,17 @@ import (
 type span struct {
 	unit                      string
 	start, ready, stop, ended float64
-	steps                     []Entry
+	steps                     []step
+}
+
+// step is one thing that happened in a unit's life.
+type step struct {
+	word, way string
+	ms        float64
 }
 
 // spans folds a timeline into lives, in the order of their starts.
-func spans(entries []Entry) (lives []*span, marks []Entry, end float64) {
+func spans(entries []event.Entry) (lives []*span, marks []event.Entry, end float64) {
 	known := map[string]*span{}
 	find := func(unit string) *span {
 		s, ok := known[unit]
@@ -32,26 +39,30 @@ func spans(entries []Entry) (lives []*span, marks []Entry, end float64) {
 	for _, e := range entries {
 		e.Ms = min(max(0, e.Ms), longestLife)
 		end = max(end, e.Ms)
-		if e.Unit == Task {
-			if e.Event == Mark {
+		if e.Unit == event.Task {
+			if _, ok := e.Event.(event.Mark); ok {
 				e.Mark = printable.Line(e.Mark)
 				marks = append(marks, e)
 			}
 			continue
 		}
 		s := find(e.Unit)
-		switch e.Event {
-		case Start:
+		switch e.Event.(type) {
+		case event.Start:
 			s.start = e.Ms
-		case Ready:
+		case event.Ready:
 			s.ready = e.Ms
-		case Stop:
+		case event.Stop:
 			s.stop = e.Ms
-		case Ended:
+		case event.Ended:
 			s.ended = e.Ms
-		case Step, Restart, Killed:
-			e.Detail = printable.Line(e.Detail)
-			s.steps = append(s.steps, e)
+		case event.Waiting, event.WaitOver:
+		default:
+			word, detail, _ := event.Words(e.Event)
+			if word == wordStep {
+				word = detail
+			}
+			s.steps = append(s.steps, step{printable.Line(word), e.Way, e.Ms})
 		}
 	}
 	// A log may have left the start out, and speaks of units that never began.
@@ -61,11 +72,11 @@ func spans(entries []Entry) (lives []*span, marks []Entry, end float64) {
 
 // Text prints the measured timeline: the marks of either way, then each unit,
 // in milliseconds since the way's T0.
-func Text(entries []Entry) string {
+func Text(entries []event.Entry) string {
 	lives, marks, _ := spans(entries)
 	zero := map[string]float64{}
 	var b strings.Builder
-	for _, way := range []string{Up, Down} {
+	for _, way := range []string{event.Up, event.Down} {
 		var line []string
 		for _, m := range marks {
 			if m.Way != way {
@@ -82,8 +93,8 @@ func Text(entries []Entry) string {
 	}
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, s := range lives {
-		fmt.Fprintf(t, "%s\tstart %s\tready %s\tstop %s\tended %s\t%s\n", s.unit, since(s.start, zero[Up]), since(s.ready, zero[Up]),
-			since(s.stop, zero[Down]), since(s.ended, zero[Down]), words(s.steps, zero))
+		fmt.Fprintf(t, "%s\tstart %s\tready %s\tstop %s\tended %s\t%s\n", s.unit, since(s.start, zero[event.Up]), since(s.ready, zero[event.Up]),
+			since(s.stop, zero[event.Down]), since(s.ended, zero[event.Down]), words(s.steps, zero))
 	}
 	_ = t.Flush() // into memory
 	return b.String()
@@ -96,14 +107,10 @@ func since(ms, zero float64) string {
 	return fmt.Sprintf("%.0f", max(0, ms-zero)) // a unit starts just before its mark is noted
 }
 
-func words(steps []Entry, zero map[string]float64) string {
+func words(steps []step, zero map[string]float64) string {
 	var out []string
-	for _, e := range steps {
-		word := e.Detail
-		if e.Event != Step {
-			word = e.Event
-		}
-		out = append(out, fmt.Sprintf("%s %.0f", word, e.Ms-zero[e.Way]))
+	for _, s := range steps {
+		out = append(out, fmt.Sprintf("%s %.0f", s.word, s.ms-zero[s.way]))
 	}
 	return strings.Join(out, "  ")
 }
@@ -117,7 +124,7 @@ const (
 )
 
 // SVG draws the measured timeline.
-func SVG(entries []Entry) string {
+func SVG(entries []event.Entry) string {
 	lives, marks, end := spans(entries)
 	up, down := edges(entries, end)
 	cut := max(0, down-up-cutTo)
@@ -152,10 +159,10 @@ func SVG(entries []Entry) string {
 }
 
 // edges are the last instant of the way up and the first of the way down.
-func edges(entries []Entry, end float64) (up, down float64) {
+func edges(entries []event.Entry, end float64) (up, down float64) {
 	down = end
 	for _, e := range entries {
-		if e.Event == Shutdown {
+		if _, ok := e.Event.(event.Shutdown); ok {
 			return up, min(max(0, e.Ms), longestLife)
 		}
 		up = min(max(0, e.Ms), longestLife)

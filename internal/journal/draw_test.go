@@ -6,17 +6,20 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"meshtask/internal/event"
 )
 
-func recorded() []Entry {
-	at := func(ms float64, way, mark, unit, event, detail string) Entry {
-		return Entry{At: time.Unix(0, int64(ms*1e6)), Ms: ms, Way: way, Mark: mark, Unit: unit, Event: event, Detail: detail}
+func recorded() []event.Entry {
+	at := func(ms float64, way, mark, unit string, e event.Event) event.Entry {
+		return event.Entry{At: time.Unix(0, int64(ms*1e6)), Ms: ms, Way: way, Mark: mark, Unit: unit, Event: e}
 	}
-	return []Entry{
-		at(10, Up, "T0", "envoy", Start, ""), at(10, Up, "T0", Task, Mark, ""), at(90, Up, "T1", "envoy", Step, "listener"),
-		at(91, Up, "T1", "envoy", Ready, ""), at(95, Up, "T2", "app", Start, ""), at(95, Up, "T2", Task, Mark, ""),
-		at(60000, Down, "", Task, Shutdown, "TERM"), at(60000, Down, "T0", Task, Mark, ""), at(60001, Down, "T0", "app", Stop, ""),
-		at(60400, Down, "T0", "app", Ended, ""), at(60420, Down, "T1", "envoy", Ended, ""), at(60420, Down, "T3", Task, Mark, ""),
+	up, down := event.Up, event.Down
+	return []event.Entry{
+		at(10, up, "T0", "envoy", event.Start{}), at(10, up, "T0", event.Task, event.Mark{Name: "T0"}), at(90, up, "T1", "envoy", event.Listener{}),
+		at(91, up, "T1", "envoy", event.Ready{}), at(95, up, "T2", "app", event.Start{}), at(95, up, "T2", event.Task, event.Mark{Name: "T2"}),
+		at(60000, down, "", event.Task, event.Shutdown{Cause: "TERM"}), at(60000, down, "T0", event.Task, event.Mark{Name: "T0"}), at(60001, down, "T0", "app", event.Stop{}),
+		at(60400, down, "T0", "app", event.Ended{}), at(60420, down, "T1", "envoy", event.Ended{}), at(60420, down, "T3", event.Task, event.Mark{Name: "T3"}),
 	}
 }
 

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"strings"
 	"time"
+
+	"meshtask/internal/event"
+	"meshtask/internal/state"
 )
 
 // The files of a record.
@@ -68,17 +70,22 @@ func newFile(store Store, w io.WriteCloser) *File {
 
 // Write appends one line. It never blocks: a line that finds the queue or the file full is
 // counted. It must not be called beside itself, nor after Close.
-func (f *File) Write(e Entry) {
+func (f *File) Write(e event.Entry) {
+	if w, ok := e.Event.(event.Waiting); ok && w.Said&(w.Said-1) != 0 {
+		return // it is named ever more seldom, so that a wait of months does not fill the file
+	}
 	line, err := json.Marshal(e)
 	if err == nil && len(line) > maxLine {
-		line, err = json.Marshal(shortened(e))
+		line, err = shortened(line)
 	}
 	limit := maxFile - forStop
-	switch {
-	case e.Event == Exit, e.Event == Shutdown: // once each
+	switch e.Event.(type) {
+	case event.Finish, event.Shutdown: // once each
 		limit = maxFile + 2*maxLine
-	case e.Way == Down:
-		limit = maxFile
+	default:
+		if e.Way == event.Down {
+			limit = maxFile
+		}
 	}
 	if err != nil || len(line) > maxLine || f.size+len(line)+1 > limit {
 		f.dropped++
@@ -92,22 +99,28 @@ func (f *File) Write(e Entry) {
 	}
 }
 
-// shortened is an entry that is too long for the record, without the ends of its texts.
-func shortened(e Entry) Entry {
+// shortened is a line that is too long for the record, without the ends of its texts.
+func shortened(line []byte) ([]byte, error) {
 	const most = 1 << 10
-	clip := func(text string) string {
-		if len(text) > most {
-			text = strings.ToValidUTF8(text[:most], "") + "…"
-		}
-		return text
+	var doc map[string]any
+	if err := json.Unmarshal(line, &doc); err != nil {
+		return nil, err
 	}
-	e.Detail, e.Data = clip(e.Detail), maps.Clone(e.Data)
-	for key, value := range e.Data {
-		if text, ok := value.(string); ok {
-			e.Data[key] = clip(text)
+	var clip func(v any) any
+	clip = func(v any) any {
+		switch v := v.(type) {
+		case string:
+			if len(v) > most {
+				return strings.ToValidUTF8(v[:most], "") + "…"
+			}
+		case map[string]any:
+			for key := range v {
+				v[key] = clip(v[key])
+			}
 		}
+		return v
 	}
-	return e
+	return json.Marshal(clip(doc))
 }
 
 // run writes what is queued, then the summary. The first error ends the writing to that
@@ -129,7 +142,7 @@ func (f *File) run() {
 
 // Close writes what is queued and the summary (nil: none), and waits for that, at most for
 // limit: a disk that hangs must not hold up the exit. The error says what the record lacks.
-func (f *File) Close(s *Summary, limit time.Duration) error {
+func (f *File) Close(s *state.Summary, limit time.Duration) error {
 	var errs []error
 	if s != nil {
 		text, err := json.Marshal(s)

@@ -11,22 +11,46 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"meshtask/internal/event"
+	"meshtask/internal/state"
 )
 
+// begun is a journal of a life that reaches T0 on either way.
+func begun(sinks ...func(event.Entry)) *Journal {
+	j := New(time.Now(), sinks...)
+	started := false
+	j.Rows([]string{"consul-agent", "mesh-init", "envoy", "app"}, labels(), func(e event.Entry) []event.Mark {
+		_, start := e.Event.(event.Start)
+		_, shutdown := e.Event.(event.Shutdown)
+		if start && !started || shutdown {
+			started = true
+			return []event.Mark{{Name: "T0"}}
+		}
+		return nil
+	})
+	return j
+}
+
 func life(j *Journal) {
-	j.Add("consul-agent", Start, "")
-	j.Reach(Up, "T0")
-	j.Add("envoy", Start, "")
-	j.Add("envoy", Restart, "exit 1", "after", 100*time.Millisecond)
-	j.Add(Task, Shutdown, "TERM")
-	j.Reach(Down, "T0")
-	j.Add("inbound", Step, "drained", "start", 12, "end", 0, "ms", int64(412))
-	j.Add("app", Killed, "app")
-	j.Add("app", Step, "exit", "peak_bytes", int64(5000), "status", 137, "signal", "KILL")
-	j.Add("app", Step, "exit", "peak_bytes", int64(4000), "status", 137, "signal", "KILL")
-	j.Add("mesh-init", Step, "deregistered", "result", "verified")
-	j.Add("consul-agent", Step, "left", "result", "unverified")
-	j.Add(Task, Exit, "TERM", "code", 137)
+	j.Report("consul-agent")(event.Start{})
+	j.Report("consul-agent")(event.Exec{PID: 5})
+	j.Report("envoy")(event.Start{})
+	j.Report("envoy")(event.Restart{Reason: "exit 1", After: 100 * time.Millisecond})
+	j.Report(event.Task)(event.Shutdown{Cause: "TERM"})
+	j.Report("inbound")(event.Drained{Start: 12, End: 0, Ms: 412})
+	j.Report("app")(event.Killed{Name: "app"})
+	j.Report("app")(event.Exit{PeakBytes: 5000, Status: 137, Signal: "KILL"})
+	j.Report("app")(event.Exit{PeakBytes: 4000, Status: 137, Signal: "KILL"})
+	j.Report("mesh-init")(event.Deregistered{Result: state.Verified})
+	j.Report("consul-agent")(event.Left{Result: state.Unverified})
+	j.Report(event.Task)(event.Finish{Cause: "TERM", Code: 137})
+}
+
+// summary is that of the entries so far.
+func summary(j *Journal) (s *state.Summary) {
+	j.Read(func(now *state.State) { s = &now.Summary })
+	return s
 }
 
 // folder is a Store without a state directory's rules.
@@ -48,8 +72,8 @@ func (d folder) Remove(name string) error {
 // generous is far beyond what a disk takes; a test that has it waits for an event.
 const generous = time.Minute
 
-func marks() map[string]Marks {
-	return map[string]Marks{"consul-agent": {"T0", "T2"}, "mesh-init": {"T0", "T1"}, "envoy": {"T1", "T1"}, "app": {"T2", "T0"}}
+func labels() map[string]Labels {
+	return map[string]Labels{"consul-agent": {"T0", "T2"}, "mesh-init": {"T0", "T1"}, "envoy": {"T1", "T1"}, "app": {"T2", "T0"}}
 }
 
 func TestTheSummaryIsAFoldOfTheTimeline(t *testing.T) {
@@ -58,8 +82,8 @@ func TestTheSummaryIsAFoldOfTheTimeline(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	live := NewSummary()
-	life(New(time.Now(), marks(), f.Write, live.Add))
+	j := begun(f.Write)
+	life(j)
 	if err := f.Close(nil, generous); err != nil {
 		t.Fatal(err)
 	}
@@ -71,32 +95,32 @@ func TestTheSummaryIsAFoldOfTheTimeline(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	back := NewSummary()
-	for _, e := range record.Entries {
-		back.Add(e)
+	if diff := cmp.Diff(j.Entries(), record.Entries); diff != "" || record.Unused > 0 {
+		t.Errorf("read back, the entries differ (%d unused): %s", record.Unused, diff)
 	}
-	if diff := cmp.Diff(live, back); diff != "" {
+	live, back := summary(j), state.Of(record.Entries).Summary
+	if diff := cmp.Diff(*live, back); diff != "" {
 		t.Errorf("read back, the summary differs: %s", diff)
 	}
 	if live.Exit != 137 || live.Reason != "TERM" || live.Left != "unverified" || live.Deregistered != "verified" ||
-		live.Drain != (Drain{12, 0, 412}) || live.Restarts["envoy"] != 1 || live.PeakBytes["app"] != 5000 || live.Restarts["consul-agent"] != 0 {
+		live.Drain != (state.Drain{Start: 12, End: 0, Ms: 412}) || live.Restarts["envoy"] != 1 || live.PeakBytes["app"] != 5000 || live.Restarts["consul-agent"] != 0 {
 		t.Errorf("%+v", live)
 	}
 	if _, ok := live.Restarts["consul-agent"]; !ok {
 		t.Error("a child that never restarted has no zero in restarts")
 	}
-	if len(live.Killed) != 1 || live.Marks[Down]["T0"] < live.Marks[Up]["T0"] {
+	if len(live.Killed) != 1 || len(live.Marks[event.Up]) != 1 || len(live.Marks[event.Down]) != 1 || live.Marks[event.Down]["T0"] < live.Marks[event.Up]["T0"] {
 		t.Errorf("%+v", live)
 	}
 }
 
 func TestSummaryFileIsTheContractsShape(t *testing.T) {
 	dir := t.TempDir()
-	s := NewSummary()
-	life(New(time.Now(), marks(), s.Add))
+	j := begun()
+	life(j)
 	f, err := Create(folder(dir))
 	if err == nil {
-		err = f.Close(s, generous)
+		err = f.Close(summary(j), generous)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -115,17 +139,16 @@ func TestSummaryFileIsTheContractsShape(t *testing.T) {
 
 // A task that restarts its children for months must not grow.
 func TestTheJournalIsBounded(t *testing.T) {
-	s := NewSummary()
-	j := New(time.Now(), marks(), s.Add)
+	j := begun()
 	for range 10 * keep {
-		j.Add("envoy", Restart, "crash")
+		j.Report("envoy")(event.Restart{Reason: "crash"})
 	}
 	if n := len(j.Entries()); n > keep {
 		t.Errorf("%d entries are kept", n)
 	}
-	j.Read(func() { // what the entries have forgotten, the sinks have not
-		if s.Restarts["envoy"] != 10*keep {
-			t.Errorf("the summary counted %d restarts", s.Restarts["envoy"])
+	j.Read(func(s *state.State) { // what the entries have forgotten, the state has not
+		if s.Summary.Restarts["envoy"] != 10*keep {
+			t.Errorf("the summary counted %d restarts", s.Summary.Restarts["envoy"])
 		}
 	})
 }
@@ -138,8 +161,9 @@ func (b *broken) Close() error                { return nil }
 func TestAFullDiskEndsTheTimelineOnly(t *testing.T) {
 	w := &broken{}
 	f := newFile(folder(t.TempDir()), w)
-	life(New(time.Now(), marks(), f.Write))
-	if err := f.Close(NewSummary(), generous); err == nil || !strings.Contains(err.Error(), "permission") {
+	j := begun(f.Write)
+	life(j)
+	if err := f.Close(summary(j), generous); err == nil || !strings.Contains(err.Error(), "permission") {
 		t.Errorf("the error was lost: %v", err)
 	}
 	if w.writes != 1 {
@@ -147,36 +171,39 @@ func TestAFullDiskEndsTheTimelineOnly(t *testing.T) {
 	}
 }
 
-func TestLiveIsTheStateOfNow(t *testing.T) {
-	l := NewLive("envoy", "app")
-	j := New(time.Now(), marks(), l.Add)
-	j.Add("envoy", Start, "")
-	j.Add("envoy", Step, "exec", "pid", 31)
-	j.Add("envoy", Step, "listener")
-	j.Add("envoy", Ready, "")
-	j.Add("envoy", Restart, "exit 1")
-	j.Add("nobody", Start, "")
-	got := l.Units()
-	if len(got) != 2 || got[0].State != "up" || got[0].PID != 31 || got[0].Restarts != 1 || got[0].Last != "exit 1" || got[1].State != "waiting" {
-		t.Errorf("%+v", got)
-	}
-	j.Add("envoy", Ended, "killed")
-	if u := l.Units()[0]; u.State != "ended" || u.PID != 0 || u.Last != "killed" {
-		t.Errorf("%+v", u)
-	}
+// The units are shown in the order of the rows, before any has reported; one that has no row
+// does not move them.
+func TestTheStateIsThatOfNow(t *testing.T) {
+	j := New(time.Now())
+	j.Rows([]string{"envoy", "app"}, labels(), nil)
+	j.Report("envoy")(event.Start{})
+	j.Report("nobody")(event.Start{})
+	j.Report("envoy")(event.Ready{})
+	j.Read(func(s *state.State) {
+		if s.Units[0].Unit != "envoy" || s.Units[0].State != "up" || s.Units[1].Unit != "app" || s.Units[1].State != "waiting" {
+			t.Errorf("%+v", s.Units)
+		}
+	})
 }
 
-// What was begun and not seen to end is not skipped.
-func TestAnEndThatWasNotSeenIsUnverified(t *testing.T) {
-	s := NewSummary()
-	j := New(time.Now(), marks(), s.Add)
-	j.Add("consul-agent", Step, "joined")
-	j.Add("mesh-init", Step, "registered")
-	if s.Left != "unverified" || s.Deregistered != "unverified" {
-		t.Errorf("left %s, deregistered %s", s.Left, s.Deregistered)
+// A wait is part of the state at once, and of the record when it has lasted.
+func TestAShortWaitIsNoLine(t *testing.T) {
+	sunk := 0
+	j := begun(func(event.Entry) { sunk++ })
+	wait := func() (w *state.Wait) {
+		j.Read(func(s *state.State) { w = s.Unit("envoy").Wait })
+		return w
 	}
-	j.Add("consul-agent", Step, "left", "result", "skipped")
-	if s.Left != "skipped" {
-		t.Errorf("left %s", s.Left)
+	j.Report("envoy")(event.Waiting{What: "a listener"})
+	if w := wait(); w == nil || w.What != "a listener" || sunk != 0 || len(j.Entries()) != 0 {
+		t.Errorf("%+v; %d lines", w, sunk)
+	}
+	j.Report("envoy")(event.Waiting{What: "a listener", Since: 5 * time.Second, Said: 1})
+	if sunk != 1 || len(j.Entries()) != 1 {
+		t.Errorf("%d lines of a long one", sunk)
+	}
+	j.Report("envoy")(event.WaitOver{})
+	if w := wait(); w != nil || sunk != 1 {
+		t.Errorf("%+v; %d lines when it is over", w, sunk)
 	}
 }

@@ -2,10 +2,14 @@ package journal
 
 import (
 	"encoding/json"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"meshtask/internal/event"
+	"meshtask/internal/state"
 )
 
 // The words of the log's lines that are not those of the record.
@@ -17,11 +21,12 @@ const (
 // logReader turns a task's own log lines, text or JSON, back into the entries that they
 // were made of. What a log level left out is not there.
 type logReader struct {
-	out      []Entry
+	out      []raw
 	way      string
-	begin    time.Time // of the process, by the first line that tells
-	exit     int       // where in out an exit with its reason is, plus 1
-	doubtful int       // lines that contradict what is used
+	begin    time.Time  // of the process, by the first line that tells
+	exit     int        // where in out an exit with its reason is, plus 1
+	why      *state.Why // of the summary
+	doubtful int        // lines that contradict what is used
 }
 
 // line takes one line of the log; many say nothing of the record.
@@ -37,91 +42,103 @@ func (l *logReader) line(line ownLine) {
 	data := line.data
 	if data == nil {
 		data = parsePairs(line.rest)
+		continued(data, line.more)
 	}
 	for key := range data {
 		if strings.HasPrefix(key, "@") {
 			delete(data, key)
 		}
 	}
-	if l.add(line.at, line.message, data) {
-		l.continued(data, line.more)
-	}
+	l.add(line.at, line.message, data)
 }
 
-// continued has a value of several lines: "  key=", then each line after "  | ".
-func (l *logReader) continued(data map[string]any, lines []string) {
-	e := &l.out[len(l.out)-1]
+// continued adds the values of several lines: "  key=", then each line after "  | ". Pairs
+// that come after them are on the line behind. An app may print such lines too, so a value
+// that is there is not replaced.
+func continued(data map[string]any, lines []string) {
+	add := func(key string, value any) {
+		if _, twice := data[key]; !twice && key != "" {
+			data[key] = value
+		}
+	}
 	key, value := "", []string{}
-	end := func() {
-		text := strings.Join(value, "\n")
-		if key == "error" || key == "how" || key == "reason" {
-			e.Detail = strings.TrimPrefix(e.Detail+"\n"+text, "\n")
-		} else if key != "" {
-			data[key] = text
-		}
-	}
 	for _, line := range lines {
-		if name, ok := strings.CutSuffix(line, "="); ok && !strings.HasPrefix(line, "| ") {
-			end()
+		text, more := strings.CutPrefix(line+" ", "| ")
+		name, begins := strings.CutSuffix(line, "=")
+		switch {
+		case more && key != "":
+			value = append(value, strings.TrimSuffix(text, " "))
+		case begins && !strings.ContainsAny(name, " ="):
+			add(key, strings.Join(value, "\n"))
 			key, value = name, nil
-			continue
+		case key != "":
+			add(key, strings.Join(value, "\n"))
+			key = ""
+			for k, v := range parsePairs(line) {
+				add(k, v)
+			}
+		default:
+			return
 		}
-		value = append(value, strings.TrimPrefix(line, "| "))
 	}
-	end()
+	add(key, strings.Join(value, "\n"))
 }
 
 // add makes the entry of one line, if it is one of the record.
-func (l *logReader) add(at time.Time, message string, data map[string]any) bool {
-	e := Entry{At: at, Unit: Task, Event: message, Data: data}
+func (l *logReader) add(at time.Time, message string, data map[string]any) {
+	e := raw{At: at, Unit: event.Task, Event: message, Data: data}
 	take := func(key string) string {
 		s, _ := data[key].(string)
 		delete(data, key)
 		return s
 	}
 	switch message {
-	case Mark:
+	case wordMark:
 		e.Way, e.Mark, _ = strings.Cut(take("reached"), " ")
 		if ms, ok := data["ms"].(float64); ok && l.begin.IsZero() {
 			l.begin = at.Add(-time.Duration(ms * float64(time.Millisecond)))
 		}
 		delete(data, "ms")
-	case Shutdown:
-		e.Detail, l.way = take("cause"), Down
+	case wordShutdown:
+		e.Detail, l.way = take("cause"), event.Down
 	case logEnds:
-		e.Event, e.Detail = Exit, take("error")
+		e.Event, e.Detail = wordExit, take("error")
 		data["code"] = data["exit"]
+		delete(data, "exit")
 		l.drop() // of two ends the last one is ours: nobody writes after it
-	case Waiting:
+	case wordWaiting:
 		if e.Unit, e.Detail = take("unit"), take("for"); e.Unit == "" {
-			return false
+			return
 		}
+		if code := take("cause"); code != "" {
+			data["code"] = code
+		}
+		data["said"] = 1
 	default:
 		mark := take("mark")
 		if e.Unit = take("unit"); e.Unit == "" || mark == "" {
-			return false
+			return
 		}
 		_, e.Mark, _ = strings.Cut(mark, " ")
 		switch message {
-		case Start, Ready, Stop:
-		case Ended:
+		case wordStart, wordReady, wordStop:
+		case wordEnded:
 			e.Detail = take("how")
-		case Restart:
+		case wordRestart:
 			e.Detail = take("reason")
-		case Killed:
+		case wordKilled:
 			e.Detail = take("what")
 		default:
-			e.Event, e.Detail = Step, message
+			e.Event, e.Detail = wordStep, message
 		}
 	}
 	if e.Way == "" {
 		e.Way = l.way
 	}
 	l.out = append(l.out, e)
-	if e.Event == Exit {
+	if e.Event == wordExit {
 		l.exit = len(l.out)
 	}
-	return true
 }
 
 // drop takes an exit back that a later line contradicts.
@@ -135,20 +152,21 @@ func (l *logReader) drop() {
 
 // summary is the last line: it has the code where no line before it did.
 func (l *logReader) summary(at time.Time, text []byte) {
-	s := NewSummary()
-	if json.Unmarshal(text, s) != nil {
+	var s state.Summary
+	if json.Unmarshal(text, &s) != nil {
 		return
 	}
-	if l.exit > 0 && int(l.out[l.exit-1].Int("code")) == s.Exit {
+	l.why = s.Why
+	if l.exit > 0 && int(l.out[l.exit-1].int("code")) == s.Exit {
 		return
 	}
 	l.drop()
-	l.out = append(l.out, Entry{At: at, Way: l.way, Unit: Task, Event: Exit, Detail: s.Reason, Data: map[string]any{"code": s.Exit}})
+	l.out = append(l.out, raw{At: at, Way: l.way, Unit: event.Task, Event: wordExit, Detail: s.Reason, Data: map[string]any{"code": s.Exit}})
 	l.exit = len(l.out)
 }
 
 // entries are all, with their time since the process began.
-func (l *logReader) entries() []Entry {
+func (l *logReader) entries() []raw {
 	for i := range l.out {
 		e := &l.out[i]
 		e.Detail = strings.TrimSpace(e.Detail)
@@ -156,7 +174,7 @@ func (l *logReader) entries() []Entry {
 			l.begin = e.At
 		}
 		if !e.At.IsZero() {
-			e.Ms = min(max(0, ms(e.At.Sub(l.begin))), longestLife)
+			e.Ms = min(max(0, float64(e.At.Sub(l.begin).Microseconds())/1000), longestLife)
 		}
 	}
 	return l.out
@@ -171,9 +189,8 @@ func parsePairs(s string) map[string]any {
 			break
 		}
 		end := len(rest)
-		if quoted, err := strconv.QuotedPrefix(rest); err == nil {
-			out[key], _ = strconv.Unquote(quoted)
-			s = rest[len(quoted):]
+		if text, n := unquoted(rest); n > 0 {
+			out[key], s = text, rest[n:]
 			continue
 		} else if strings.HasPrefix(rest, "[") {
 			end = strings.IndexByte(rest, ']') + 1
@@ -183,7 +200,7 @@ func parsePairs(s string) map[string]any {
 		if end == 0 {
 			end = len(rest)
 		}
-		if n, err := strconv.ParseFloat(rest[:end], 64); err == nil {
+		if n, err := strconv.ParseFloat(rest[:end], 64); err == nil && !math.IsNaN(n) && !math.IsInf(n, 0) {
 			out[key] = n
 		} else {
 			out[key] = rest[:end]
@@ -191,4 +208,19 @@ func parsePairs(s string) map[string]any {
 		s = rest[end:]
 	}
 	return out
+}
+
+// unquoted is the text in the quotes that s begins with, and how much of s it takes; 0 where
+// it begins with none. hclog leaves a backslash as it is: one that begins no escape is one.
+func unquoted(s string) (text string, n int) {
+	if quoted, err := strconv.QuotedPrefix(s); err == nil {
+		text, _ = strconv.Unquote(quoted)
+		return text, len(quoted)
+	}
+	for i := 1; i < len(s) && s[0] == '"'; i++ {
+		if s[i] == '"' && s[i-1] != '\\' {
+			return strings.ReplaceAll(s[1:i], `\"`, `"`), i + 1
+		}
+	}
+	return "", 0
 }

@@ -8,6 +8,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/go-hclog"
+
+	"meshtask/internal/event"
+	"meshtask/internal/state"
 )
 
 // told writes a life as the task's log has it.
@@ -21,7 +24,8 @@ func told(json bool) string {
 	log.Debug("start", "unit", "consul-agent", "mark", "up T0")
 	log.Info("mark", "reached", "up T0", "ms", 21.5)
 	log.Named("envoy").Info("ready", "unit", "envoy", "mark", "up T1") // a child's word, not ours
-	log.Info("joined", "unit", "consul-agent", "mark", "up T0", "kills", 3)
+	log.Info("oom", "unit", "consul-agent", "mark", "up T0", "kills", 3, "process", "consul-agent")
+	log.Info("joined", "unit", "consul-agent", "mark", "up T0")
 	log.Info("waiting", "unit", "envoy", "for", "envoy to listen on :20000", "since", "5s", "error", `a "b": c`, "hint", "")
 	log.Warn("restart", "unit", "envoy", "mark", "up T1", "restart", 1, "reason", "envoy (pid 5) exited with 1")
 	log.Error("a process outlives the task", "unit", "app", "error", "x")
@@ -38,15 +42,16 @@ func told(json bool) string {
 
 // What the log says of a life is what the record has of it.
 func TestALogIsReadBack(t *testing.T) {
-	want := []Entry{
-		{Way: Up, Mark: "T0", Unit: "consul-agent", Event: Start},
-		{Way: Up, Mark: "T0", Unit: Task, Event: Mark},
-		{Way: Up, Mark: "T0", Unit: "consul-agent", Event: Step, Detail: "joined", Data: map[string]any{"kills": 3.0}},
-		{Way: Up, Unit: "envoy", Event: Waiting, Detail: "envoy to listen on :20000", Data: map[string]any{"since": "5s", "error": `a "b": c`, "hint": ""}},
-		{Way: Up, Mark: "T1", Unit: "envoy", Event: Restart, Detail: "envoy (pid 5) exited with 1", Data: map[string]any{"restart": 1.0}},
-		{Way: Down, Unit: Task, Event: Shutdown, Detail: "envoy: it ended"},
-		{Way: Down, Mark: "T1", Unit: "envoy", Event: Ended, Detail: "first line\nsecond = line"},
-		{Way: Down, Unit: Task, Event: Exit, Detail: "restart budget spent", Data: map[string]any{"code": 206.0, "exit": 206.0, "unit": "envoy"}},
+	want := []event.Entry{
+		{Way: event.Up, Mark: "T0", Unit: "consul-agent", Event: event.Start{}},
+		{Way: event.Up, Mark: "T0", Unit: event.Task, Event: event.Mark{Name: "T0"}},
+		{Way: event.Up, Mark: "T0", Unit: "consul-agent", Event: event.OutOfMemory{Kills: 3, Process: "consul-agent"}},
+		{Way: event.Up, Mark: "T0", Unit: "consul-agent", Event: event.Joined{}},
+		{Way: event.Up, Unit: "envoy", Event: event.Waiting{What: "envoy to listen on :20000", Since: 5 * time.Second, Err: `a "b": c`, Said: 1}},
+		{Way: event.Up, Mark: "T1", Unit: "envoy", Event: event.Restart{Reason: "envoy (pid 5) exited with 1", N: 1}},
+		{Way: event.Down, Unit: event.Task, Event: event.Shutdown{Cause: "envoy: it ended"}},
+		{Way: event.Down, Mark: "T1", Unit: "envoy", Event: event.Ended{Err: "first line\nsecond = line"}},
+		{Way: event.Down, Unit: event.Task, Event: event.Finish{Cause: "restart budget spent", Code: 206, Unit: "envoy"}},
 	}
 	for _, json := range []bool{false, true} {
 		record, err := Read(strings.NewReader(told(json)))
@@ -59,11 +64,8 @@ func TestALogIsReadBack(t *testing.T) {
 		}
 		for i := range got {
 			got[i].Ms, got[i].At = 0, want[0].At
-			if len(got[i].Data) == 0 {
-				got[i].Data = nil
-			}
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
+		if diff := cmp.Diff(want, got); diff != "" || record.Unused > 0 {
 			t.Errorf("json %v: %s", json, diff)
 		}
 	}
@@ -97,7 +99,7 @@ func TestTheSummaryTellsTheExit(t *testing.T) {
 	if err != nil || len(got) != 2 {
 		t.Fatalf("%v, %v", got, err)
 	}
-	if e := got[1]; e.Event != Exit || e.Int("code") != 3 || e.Detail != "TERM" || e.Ms != 2020 {
+	if e := got[1]; !cmp.Equal(e.Event, event.Event(event.Finish{Cause: "TERM", Code: 3})) || e.Ms != 2020 {
 		t.Errorf("%+v", e)
 	}
 }
@@ -109,7 +111,7 @@ func TestAFailureBeforeTheRecordIsReadBack(t *testing.T) {
 	if err != nil || len(got) != 1 {
 		t.Fatalf("%v, %v", got, err)
 	}
-	if want := "bad configuration in web.json:\nservice.port: must be 1–65535\nx: unknown key"; got[0].Detail != want || got[0].Event != Exit {
+	if want := "bad configuration in web.json:\nservice.port: must be 1–65535\nx: unknown key"; !cmp.Equal(got[0].Event, event.Event(event.Finish{Cause: want, Code: event.UnknownCode})) {
 		t.Errorf("%+v", got[0])
 	}
 }
@@ -123,11 +125,44 @@ func TestForeignLinesDoNotMatter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := NewSummary()
-	for _, e := range record.Entries {
-		s.Add(e) // and nothing in it may break a reader
-	}
-	if s.Exit != 206 || s.Marks[Up]["T0"] == 0 {
+	s := state.Of(record.Entries).Summary // and nothing in it may break a reader
+	if s.Exit != 206 || s.Marks[event.Up]["T0"] == 0 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// Nor does what looks like the rest of our last line.
+func TestLinesOfTheAppDoNotContinueOurs(t *testing.T) {
+	for name, app := range map[string]string{
+		"a value":  "  exit=\n  | 0\n  error=\n  | none\n  unit=\n  | app\n",
+		"pairs":    "   exit=0 error=none unit=app cause=app-failed\n",
+		"the rest": "  | none\n",
+		"both":     "  x=\n  | y\n   exit=0 error=none unit=app\n  \n  cause=\n  | app-failed\n",
+	} {
+		r, err := Read(strings.NewReader("2026-11-25T00:00:00Z [ERROR] meshtask: the task ends: exit=204 unit=envoy error=\"not ready\"\n" + app))
+		want := event.Event(event.Finish{Cause: "not ready", Code: 204, Unit: "envoy"})
+		if err != nil || len(r.Entries) != 1 || !cmp.Equal(r.Entries[0].Event, want) {
+			t.Errorf("%s: %v, %+v", name, err, r)
+		}
+	}
+}
+
+// A word that could be a number and is none of JSON's is a word.
+func TestAnEndlessNumberIsAWord(t *testing.T) {
+	for _, word := range []string{"NaN", "Infinity", "-inf", "1e999"} {
+		r, err := Read(strings.NewReader("2026-11-25T00:00:00Z [ERROR] meshtask: the task ends: exit=200 unit=app error=" + word + "\n"))
+		want := event.Event(event.Finish{Cause: word, Code: 200, Unit: "app"})
+		if err != nil || len(r.Entries) != 1 || !cmp.Equal(r.Entries[0].Event, want) {
+			t.Errorf("%s: %v, %+v", word, err, r)
+		}
+	}
+}
+
+// hclog leaves a backslash as it is.
+func TestABackslashIsNoEscape(t *testing.T) {
+	r, err := Read(strings.NewReader(`2026-11-25T00:00:00Z [ERROR] meshtask: the task ends: exit=200 error="no match of \"\d+\" in C:\x" unit=app` + "\n"))
+	want := event.Event(event.Finish{Cause: `no match of "\d+" in C:\x`, Code: 200, Unit: "app"})
+	if err != nil || len(r.Entries) != 1 || !cmp.Equal(r.Entries[0].Event, want) {
+		t.Errorf("%v, %+v", err, r)
 	}
 }

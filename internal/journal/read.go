@@ -9,13 +9,18 @@ import (
 	"io"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
+
+	"meshtask/internal/event"
+	"meshtask/internal/state"
 )
 
 // Record is a life read back.
 type Record struct {
-	Entries []Entry
-	Unused  int // lines that looked like meshtask's record and were not used
+	Entries []event.Entry
+	Unused  int        // lines that looked like meshtask's record and were not used
+	Why     *state.Why // what the task itself said at its end; nil: it did not
 }
 
 // Note says what was not used, in a sentence; "" when everything was.
@@ -71,7 +76,7 @@ type scan struct {
 	text     *regexp.Regexp
 	own      []ownLine // of its log
 	entries  []found   // of timeline.jsonl
-	failures []*Entry  // runs that ended before their record began
+	failures []*raw    // runs that ended before their record began
 	other    int       // lines of anybody else
 	broken   bool      // the last line is of those, and may be an entry that is cut off
 	bytes    int
@@ -91,7 +96,7 @@ type ownLine struct {
 
 // found is an entry, and what it has of an entry's marks.
 type found struct {
-	Entry
+	raw
 	versioned bool
 }
 
@@ -140,7 +145,10 @@ func (s *scan) logLine(line []byte) bool {
 		if err != nil {
 			return false
 		}
-		message, rest, _ := bytes.Cut(line[m[6]:m[7]], []byte(": "))
+		message, rest, pairs := bytes.Cut(line[m[6]:m[7]], []byte(": "))
+		if !pairs { // the first one may begin on the next line
+			message = bytes.TrimSuffix(message, []byte(":"))
+		}
 		s.own = append(s.own, ownLine{shape: shape("text ", line[:m[0]]), at: at, message: string(message), rest: string(rest)})
 		i := len(s.own) - 1
 		s.open = func(more string) { s.own[i].more = append(s.own[i].more, more) }
@@ -150,7 +158,7 @@ func (s *scan) logLine(line []byte) bool {
 	if !ok {
 		return false
 	}
-	e := &Entry{Way: Up, Unit: Task, Event: Exit, Detail: string(text)}
+	e := &raw{Way: event.Up, Unit: event.Task, Event: wordExit, Detail: string(text)}
 	s.failures = append(s.failures, e)
 	s.open = func(more string) { e.Detail += "\n" + more }
 	return true
@@ -186,9 +194,9 @@ func (s *scan) object(line []byte) bool {
 		s.own = append(s.own, ownLine{shape: shape("json ", line[:i]), at: at, message: message, data: data})
 	case head.Unit != nil && head.Event != nil && *head.Unit != "" && *head.Event != "":
 		f := found{versioned: head.V != nil && *head.V == 1}
-		good := json.Unmarshal(line, &f.Entry) == nil && head.At != nil && head.Ms != nil && (head.V == nil || f.versioned)
-		if !good || !slices.Contains([]string{Start, Ready, Stop, Ended, Killed, Restart, Step, Waiting, Mark, Shutdown, Exit}, f.Event) {
-			f.Entry = Entry{}
+		good := json.Unmarshal(line, &f.raw) == nil && head.At != nil && head.Ms != nil && (head.V == nil || f.versioned)
+		if !good || !slices.Contains([]string{wordStart, wordReady, wordStop, wordEnded, wordKilled, wordRestart, wordStep, wordWaiting, wordMark, wordShutdown, wordExit}, f.Event) {
+			f.raw = raw{}
 		}
 		f.Ms = min(max(f.Ms, 0), longestLife)
 		s.entries = append(s.entries, f)
@@ -213,32 +221,120 @@ func (s *scan) record() Record {
 			most = l.shape
 		}
 	}
-	log := logReader{way: Up}
+	log := logReader{way: event.Up}
 	for _, l := range s.own {
 		if l.shape == most {
 			log.line(l)
 		}
 	}
+	var out Record
 	if entries := log.entries(); len(entries) > 0 {
-		return Record{entries, log.doubtful + len(s.own) - shapes[most] + len(s.entries)}
+		out.add(entries...)
+		out.Why = log.why
+		out.Unused += log.doubtful + len(s.own) - shapes[most] + len(s.entries)
+		return out
 	}
 	if s.broken {
 		s.other--
 	}
 	old := s.other == 0 && len(s.own) == 0 && len(s.failures) == 0 // nobody else wrote here
-	var out Record
 	for _, f := range s.entries {
 		if f.Event != "" && (f.versioned || old) {
-			out.Entries = append(out.Entries, f.Entry)
+			out.add(f.raw)
 		} else {
 			out.Unused++
 		}
 	}
 	if len(out.Entries) == 0 {
 		for _, e := range s.failures {
-			out.Entries = append(out.Entries, *e)
+			out.add(*e)
 		}
 	}
 	out.Unused += len(s.own) - shapes[most]
 	return out
+}
+
+// add takes lines in; what is no event of ours is counted.
+func (r *Record) add(lines ...raw) {
+	for _, l := range lines {
+		e, err := l.entry()
+		if err != nil {
+			r.Unused++
+			continue
+		}
+		r.Entries = append(r.Entries, e)
+	}
+}
+
+// raw is an entry before its event is known: a line of timeline.jsonl of any version, or of a
+// log.
+type raw struct {
+	At     time.Time      `json:"at"`
+	Ms     float64        `json:"ms"`
+	Way    string         `json:"way"`
+	Mark   string         `json:"mark,omitempty"`
+	Unit   string         `json:"unit"`
+	Event  string         `json:"event"`
+	Detail string         `json:"detail,omitempty"`
+	Data   map[string]any `json:"data,omitempty"`
+}
+
+// The names of events, as the record and the log have them.
+const (
+	wordStart    = "start"
+	wordReady    = "ready"
+	wordStop     = "stop"
+	wordEnded    = "ended"
+	wordKilled   = "killed"
+	wordRestart  = "restart"
+	wordStep     = "step"
+	wordWaiting  = "waiting"
+	wordMark     = "mark"
+	wordShutdown = "shutdown"
+	wordExit     = "exit"
+)
+
+// withFacts gathers what a log has as fact.NAME; a wait's cause is its code.
+func withFacts(data map[string]any) map[string]any {
+	facts := map[string]any{}
+	for key, value := range data {
+		if name, ok := strings.CutPrefix(key, factPrefix); ok {
+			facts[name] = fmt.Sprint(value)
+			delete(data, key)
+		}
+	}
+	if len(facts) > 0 {
+		data["facts"] = facts
+	}
+	return data
+}
+
+// int reads a number of Data, 0 when it is not there.
+func (r raw) int(key string) int64 {
+	n, _ := r.Data[key].(float64)
+	return int64(n)
+}
+
+// entry is the line as an entry.
+func (r raw) entry() (event.Entry, error) {
+	data, err := json.Marshal(withFacts(r.Data))
+	if err != nil {
+		return event.Entry{}, err
+	}
+	e, err := event.Parse(r.Event, r.Detail, data)
+	if err != nil {
+		return event.Entry{}, err
+	}
+	switch ev := e.(type) {
+	case event.Mark:
+		e = event.Mark{Name: r.Mark}
+	case event.Waiting: // one that is recorded has been said, also where an older record has no count
+		ev.Said = max(ev.Said, 1)
+		e = ev
+	}
+	way := r.Way
+	if way != event.Down {
+		way = event.Up
+	}
+	return event.Entry{At: r.At, Ms: r.Ms, Way: way, Mark: r.Mark, Unit: r.Unit, Event: e}, nil
 }

@@ -7,7 +7,11 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
+
+	"meshtask/internal/event"
+	"meshtask/internal/state"
 )
 
 // entry is a line of timeline.jsonl, with or without its version.
@@ -48,6 +52,9 @@ func TestWhatIsMeshtasksAndWhatIsTheApps(t *testing.T) {
 		"an older one, cut off":        {oldStart + oldEnd + `{"at":"2026-11-`, 0},
 		"a mixed log":                  {"hello\n" + start + "{\n" + oldEnd + end, 1},
 		"of a later version":           {start + entry(`"v":2,`, `"unit":"x","event":"start"`) + "\n" + end, 1},
+		"an unknown step":              {start + entry(v1, `"unit":"x","event":"step","detail":"paid"`) + "\n" + end, 1},
+		"a step of the log, unknown":   {"2026-11-25T00:00:00Z [INFO]  meshtask: paid: unit=x mark=\"up T0\"\n" + crash, 1},
+		"data of another shape":        {start + entry(v1, `"unit":"x","event":"step","detail":"exec","data":{"pid":"five"}`) + "\n" + end, 1},
 		"an unknown event":             {start + entry(v1, `"unit":"x","event":"order.created"`) + "\n" + end, 1},
 		"without a time":               {start + `{"v":1,"ms":1,"unit":"task","event":"exit","data":{"code":0}}` + "\n" + `{"v":1,"at":"2026-11-25T00:00:00Z","unit":"task","event":"exit"}` + "\n" + end, 2},
 	} {
@@ -55,10 +62,10 @@ func TestWhatIsMeshtasksAndWhatIsTheApps(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		exits, code := 0, int64(0)
+		exits, code := 0, 0
 		for _, e := range r.Entries {
-			if e.Event == Exit {
-				exits, code = exits+1, e.Int("code")
+			if f, ok := e.Event.(event.Finish); ok {
+				exits, code = exits+1, f.Code
 			}
 		}
 		if exits != 1 || code != 204 || r.Unused != c.unused {
@@ -71,18 +78,27 @@ func TestWhatIsMeshtasksAndWhatIsTheApps(t *testing.T) {
 	}
 }
 
+// A meshtask before the waits had causes wrote them without how often it had said so.
+func TestAnOlderWaitIsOneThatWasSaid(t *testing.T) {
+	r, err := Read(strings.NewReader(entry(v1, `"unit":"token","event":"waiting","detail":"a secret","data":{"error":"empty","hint":"fill it","since":"5s"}`) + "\n"))
+	w := state.Of(r.Entries).Unit("token").Waited
+	if err != nil || w == nil || w.What != "a secret" || w.Err != "empty" || w.Fix != "fill it" || !w.Since.Equal(r.Entries[0].At.Add(-5*time.Second)) {
+		t.Errorf("%v, %+v, %+v", err, r, w)
+	}
+}
+
 // What others said is drawn without steering a terminal, and is well-formed XML.
 func TestADrawingIsSafe(t *testing.T) {
 	evil := "\\u001b]52;c;cm0=\\u0007\\u202e\\u009b<b>&\\ufffe\\u2028"
 	var log strings.Builder
-	for _, event := range []string{"start", "ready", "step"} {
+	for _, event := range []string{"start", "ready", "restart", "step"} { // a step of that name there is not
 		log.WriteString(entry(v1, fmt.Sprintf(`"unit":"app%s","event":%q,"detail":"%s\n\t"`, evil, event, evil)) + "\n")
 	}
 	log.WriteString(entry(v1, fmt.Sprintf(`"unit":"task","event":"mark","mark":"T0%s"`, evil)) + "\n")
 	log.WriteString(`{"v":1,"at":"2026-11-25T00:00:00Z","ms":1e308,"way":"down","unit":"app","event":"ended"}` + "\n")
 	log.WriteString(`{"v":1,"at":"2026-11-25T00:00:00Z","ms":-1e308,"way":"up","unit":"x","event":"start"}` + "\n")
 	r, err := Read(strings.NewReader(log.String()))
-	if err != nil || len(r.Entries) != 6 {
+	if err != nil || len(r.Entries) != 6 || r.Unused != 1 {
 		t.Fatalf("%v, %+v", err, r)
 	}
 	for _, e := range r.Entries {
@@ -116,9 +132,9 @@ func TestADrawingIsSafe(t *testing.T) {
 
 // A million units take as many steps, not their square: that would take hours.
 func TestADrawingIsLinear(t *testing.T) {
-	entries := make([]Entry, 1_000_000)
+	entries := make([]event.Entry, 1_000_000)
 	for i := range entries {
-		entries[i] = Entry{Unit: fmt.Sprint("unit", i), Event: Start}
+		entries[i] = event.Entry{Unit: fmt.Sprint("unit", i), Event: event.Start{}}
 	}
 	if lives, _, _ := spans(entries); len(lives) != len(entries) {
 		t.Errorf("%d lives", len(lives))
@@ -168,13 +184,12 @@ func FuzzRead(f *testing.F) {
 		if r.Unused < 0 || r.Unused > strings.Count(log, "\n")+1 {
 			t.Errorf("%d of %q unused", r.Unused, log)
 		}
-		s, live := NewSummary(), NewLive("envoy")
+		live := state.New("envoy")
 		for _, e := range r.Entries {
-			if e.Ms < 0 || e.Ms > longestLife || e.Event == "" || e.Unit == "" {
+			if e.Ms < 0 || e.Ms > longestLife || e.Event == nil || e.Unit == "" {
 				t.Errorf("%+v", e)
 			}
-			s.Add(e)
-			live.Add(e)
+			live.Apply(e)
 		}
 		svg := SVG(r.Entries)
 		d := xml.NewDecoder(strings.NewReader(svg))

@@ -103,6 +103,9 @@ type Ready struct {
 	Timeout time.Duration `json:"-"`
 }
 
+// Started says whether the app counts as up as soon as it runs.
+func (r Ready) Started() bool { return r.TCP == "" && r.HTTP == "" && len(r.Exec) == 0 && r.FD == 0 }
+
 func readyOf(c *config.Config) Ready {
 	r := c.App.Ready
 	return Ready{TCP: r.TCP, HTTP: r.HTTP, Exec: r.Exec, FD: r.FD, Timeout: r.Timeout.Duration}

@@ -100,6 +100,7 @@ type Health struct {
 	Checks   []health.Check
 	TTL      time.Duration
 	Never    bool     // critical for life: a job without a port
+	Catalog  bool     // the stop takes the instance out of the servers' catalog
 	Siblings []string // containers whose ECS health is synced
 	Interval time.Duration
 	Probe    *Probe // of the app; nil: it is healthy while it runs and is ready
@@ -116,7 +117,7 @@ type Probe struct {
 }
 
 func healthOf(c *config.Config, reg consulagent.Registration) *Health {
-	h := &Health{Checks: Checks(c, reg), TTL: c.Health.TTL.Duration, Never: c.Mode == config.Job && c.Service.Port == 0,
+	h := &Health{Checks: Checks(c, reg), TTL: c.Health.TTL.Duration, Never: c.Mode == config.Job && c.Service.Port == 0, Catalog: c.Shutdown.AgentLeave != "first",
 		Siblings: c.HealthSyncContainers, Interval: c.Health.Interval.Duration}
 	if a := c.Health.App; a != nil {
 		seconds := func(n int) time.Duration { return time.Duration(n) * time.Second }

@@ -8,7 +8,6 @@ package plan
 import (
 	"cmp"
 	"slices"
-	"strings"
 	"time"
 
 	"meshtask/consulagent"
@@ -36,6 +35,7 @@ type Plan struct {
 	Envoy    *Envoy
 	Inbound  *Inbound
 	Health   *Health
+	Remove   []string // variables that hold secrets of the mesh: no child gets them
 	Tokens   Tokens
 	Secrets  []Secret // every reference, in a fixed order
 	Files    Files
@@ -76,10 +76,10 @@ type Secret struct {
 
 // Files is where files go. Names that are not absolute are relative to the state directory.
 type Files struct {
-	Dir       string // asked for; "": the first candidate that can be written, or none for Init
-	Bootstrap string // of Envoy
-	// BootstrapFallback: where Bootstrap's directory cannot be made, the state directory is
-	// used, as consul-ecs documents expect.
+	Dir          string // asked for; "": the first candidate that can be written, or none for Init
+	BootstrapDir string // of Envoy's bootstrap; "": the state directory
+	// BootstrapFallback: where BootstrapDir cannot be used, the state directory is, as
+	// consul-ecs documents expect.
 	BootstrapFallback bool
 }
 
@@ -106,7 +106,6 @@ type Log struct {
 type Lease struct {
 	Address string        `json:"address"`
 	Wait    time.Duration `json:"-"`
-	Name    string        `json:"name"`
 }
 
 // Warning is what is odd about a configuration, and where.
@@ -145,15 +144,12 @@ type Login struct {
 // New makes the plan of one task. It completes c with id, so c is spent. The error has a
 // cause code: the configuration's.
 func New(c *config.Config, id ecs.Identity) (*Plan, error) {
-	if given := c.Task.ID; given != "" { // an ARN that names the task as it is named
-		id.ARN, id.ID = strings.TrimSuffix(id.ARN, id.ID)+given, given
-	}
 	synced := slices.Contains(c.HealthSyncContainers, id.Container)
 	if err := c.Resolve(id); err != nil {
 		return nil, event.Because(event.ConfigBad, err)
 	}
 	p := &Plan{
-		Kind: kindOf(c.Mode), Rows: Rows(c), MaxRunTime: c.MaxRunTime, Ready: readyOf(c), App: app(c), Admin: admin(c), Files: files(c),
+		Kind: KindOf(c.Mode), Rows: Rows(c), MaxRunTime: c.MaxRunTime, Ready: readyOf(c), App: app(c), Admin: admin(c), Files: files(c),
 		Task:   Task{ID: c.Task.ID, ARN: c.Task.ARN, Family: c.Task.Family, Cluster: c.Task.Cluster, Address: c.Task.Address, Container: c.Task.Container},
 		Tokens: tokens(c), Log: Log(c.Log),
 	}
@@ -181,14 +177,15 @@ func (p *Plan) mesh(c *config.Config) {
 	for _, key := range reg.Overridden() {
 		p.Warnings = append(p.Warnings, Warning{"service.meta." + key, "meshtask sets it itself; the value is not used"})
 	}
-	p.Service = &reg
+	p.Service, p.Remove = &reg, c.SecretVariables()
 	p.Agent = agent(c)
 	p.Envoy = envoyOf(c, p.Stop)
 	p.Inbound = inbound(c, p.Stop)
 	p.Health = healthOf(c, reg)
 }
 
-func kindOf(m config.Mode) Kind {
+// KindOf is what a mode of the configuration asks for.
+func KindOf(m config.Mode) Kind {
 	switch m {
 	case config.Job:
 		return Job
@@ -208,11 +205,7 @@ func admin(c *config.Config) string {
 }
 
 func files(c *config.Config) Files {
-	f := Files{Dir: c.Dir, Bootstrap: BootstrapFile, BootstrapFallback: c.ConsulECS}
-	if c.BootstrapDir != "" {
-		f.Bootstrap = strings.TrimSuffix(c.BootstrapDir, "/") + "/" + BootstrapFile
-	}
-	return f
+	return Files{Dir: c.Dir, BootstrapDir: c.BootstrapDir, BootstrapFallback: c.ConsulECS}
 }
 
 func tokens(c *config.Config) Tokens {
@@ -220,7 +213,7 @@ func tokens(c *config.Config) Tokens {
 	t := Tokens{ACLs: a.Enabled, Service: a.ServiceToken, Agent: a.AgentToken, Wait: a.Wait.Duration, Refresh: a.Refresh.Duration}
 	if l := a.Login; l != nil {
 		t.Login = &Login{Method: l.Method, AgentMethod: l.AgentMethod, Datacenter: l.Datacenter,
-			Partition: cmp.Or(c.Service.Partition, c.ConsulAgent.Partition), Meta: l.Meta, Server: l.Server, CACert: l.CACert,
+			Partition: cmp.Or(l.Partition, c.Service.Partition, c.ConsulAgent.Partition), Meta: l.Meta, Server: l.Server, CACert: l.CACert,
 			Entity: l.IncludeEntity, Region: l.Region, STSEndpoint: l.STSEndpoint, ServerID: l.ServerIDHeaderValue}
 	}
 	return t

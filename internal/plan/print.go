@@ -103,6 +103,7 @@ type inboundDocument struct {
 type healthDocument struct {
 	TTL      string         `json:"ttl"`
 	Never    bool           `json:"critical_for_life,omitempty"`
+	Catalog  bool           `json:"catalog_removal"`
 	Siblings []string       `json:"siblings,omitempty"`
 	Interval string         `json:"interval,omitempty"`
 	Probe    *probeDocument `json:"app,omitempty"`
@@ -168,7 +169,10 @@ func (p *Plan) JSON() ([]byte, error) {
 func (p *Plan) meshDocument(d *document) error {
 	reference := func(r secret.Ref) string { return r.String() }
 	d.Service, d.Sidecar, d.Checks = p.Service.Service(), p.Service.Sidecar(), checks(p.Health.Checks)
-	d.Files.Bootstrap = inDir(p.Files.Bootstrap)
+	d.Files.Bootstrap = inDir(BootstrapFile)
+	if dir := p.Files.BootstrapDir; dir != "" {
+		d.Files.Bootstrap = strings.TrimSuffix(dir, "/") + "/" + BootstrapFile
+	}
 	d.Agent = &agentDocument{External: p.Agent.External, HTTP: p.Agent.HTTP, GRPC: p.Agent.GRPC, JoinTimeout: p.Agent.JoinTimeout.String()}
 	if p.Agent.External == "" {
 		text, err := p.Agent.Config(reference, p.Tokens.Agent.String(), inDir).Document()
@@ -190,7 +194,7 @@ func (p *Plan) meshDocument(d *document) error {
 		d.Inbound.Max = in.Max.String()
 	}
 	h := p.Health
-	d.Health = &healthDocument{TTL: h.TTL.String(), Never: h.Never, Siblings: h.Siblings}
+	d.Health = &healthDocument{TTL: h.TTL.String(), Never: h.Never, Catalog: h.Catalog, Siblings: h.Siblings}
 	if len(h.Siblings) > 0 {
 		d.Health.Interval = h.Interval.String()
 	}

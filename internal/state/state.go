@@ -6,6 +6,7 @@
 package state
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -32,6 +33,10 @@ type State struct {
 	AppExit *event.Exit // of the app's last life; nil: it never ran
 	Kills   []Entry     // processes that were sent KILL
 	OOM     []Entry
+	Unclean []Entry // a drain that was cut, a leave or a deregistration that was not seen
+
+	Restarts    int   // of all units
+	LastRestart Entry // the latest
 }
 
 // Entry is an event of one unit, where only those count.
@@ -76,6 +81,14 @@ type Unit struct {
 	Again  time.Time `json:"-"`               // when it was last ready after a restart
 }
 
+// Last is the latest that is known of the unit: its error, else its step.
+func (u Unit) Last() string {
+	if u.State != Running && u.LastError != "" {
+		return u.LastError
+	}
+	return u.LastStep
+}
+
 // Wait is what a unit waits for.
 type Wait struct {
 	Code  event.Code  `json:"code,omitempty"`
@@ -111,6 +124,22 @@ func (s *State) Unit(name string) *Unit {
 	}
 	return &Unit{Unit: name, State: Waiting}
 }
+
+// Phase is the word for it: STARTING, RUNNING, STOPPING, or ENDED.
+func (s *State) Phase() string {
+	switch {
+	case s.Finished != nil:
+		return "ENDED"
+	case s.Stopping:
+		return "STOPPING"
+	case s.Up:
+		return "RUNNING"
+	}
+	return "STARTING"
+}
+
+// LeaseNames are the names in Leases, sorted.
+func (s *State) LeaseNames() []string { return slices.Sorted(maps.Keys(s.Leases)) }
 
 func (s *State) find(name string) *Unit {
 	if i := slices.IndexFunc(s.Units, func(u *Unit) bool { return u.Unit == name }); i >= 0 {
@@ -156,8 +185,15 @@ func (s *State) apply(e event.Entry, u *Unit) {
 		s.Joins, s.Joined = s.Joins+1, e.At
 	case event.Removed:
 		s.Removed = true
+	case event.Restart:
+		s.Restarts, s.LastRestart = s.Restarts+1, Entry{e.Unit, e.Ms, ev}
+	case event.Drained:
+		s.unclean(e, ev.End > 0)
+	case event.Left:
+		s.unclean(e, ev.Result == Unverified)
 	case event.Deregistered:
-		s.Removed = s.Removed || ev.Result == "verified"
+		s.Removed = s.Removed || ev.Result == Verified
+		s.unclean(e, ev.Result == Unverified)
 	case event.Passing, event.Registered:
 		s.Removed = false
 	case event.Exit:
@@ -179,6 +215,12 @@ func (s *State) apply(e event.Entry, u *Unit) {
 	}
 }
 
+func (s *State) unclean(e event.Entry, so bool) {
+	if so {
+		s.Unclean = append(s.Unclean, Entry{e.Unit, e.Ms, e.Event})
+	}
+}
+
 // apply folds in what happened to the unit.
 func (u *Unit) apply(e event.Entry) {
 	enter := func(state string) {
@@ -195,7 +237,7 @@ func (u *Unit) apply(e event.Entry) {
 	case event.Start:
 		enter(Starting)
 	case event.Ready:
-		u.Ready = true
+		u.Ready, u.Wait = true, nil
 		enterFrom(Starting, Running)
 	case event.Stop:
 		enter(Stopping)
@@ -228,7 +270,13 @@ func (u *Unit) apply(e event.Entry) {
 		enterFrom(Restarting, Running)
 	case event.Waiting:
 		w := &Wait{Code: ev.Code, What: ev.What, Since: e.At.Add(-ev.Since), Err: ev.Err, Fix: ev.Fix, Facts: ev.Facts}
-		u.Wait, u.Waited = w, w
+		if old := u.Wait; old != nil && old.What == w.What && ev.Said == 0 {
+			w.Since = old.Since // the same wait, with another error
+		}
+		u.Wait = w
+		if ev.Said > 0 {
+			u.Waited = w
+		}
 	case event.WaitOver:
 		u.Wait = nil
 	default:

@@ -73,7 +73,7 @@ func TestTheSummarySkipsWhatNeverWas(t *testing.T) {
 }
 
 func TestAWaitBelongsToItsUnitUntilItIsOver(t *testing.T) {
-	s := life(New("token"), "token", event.Start{}, "token", event.Waiting{What: "a secret", Err: "empty", Since: 5 * time.Second}, event.Task, event.Waiting{What: "the endpoint"})
+	s := life(New("token"), "token", event.Start{}, "token", event.Waiting{What: "a secret", Err: "empty", Since: 5 * time.Second, Said: 1}, event.Task, event.Waiting{What: "the endpoint"})
 	w := s.Unit("token").Wait
 	if w == nil || w.What != "a secret" || s.Last.Sub(w.Since) != 6*time.Second || s.Unit(event.Task).Wait == nil {
 		t.Fatalf("%+v", w)

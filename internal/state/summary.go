@@ -24,11 +24,17 @@ type Summary struct {
 	Why          *Why                          `json:"why,omitempty"` // decided once, at the end
 }
 
-// Why is the one cause that comes first, with what to do. An empty Fix: nothing.
+// Why is the one cause that comes first, as status, the summary and `meshtask why` have it.
 type Why struct {
-	Code  event.Code `json:"code"`
-	Cause string     `json:"cause"`
-	Fix   string     `json:"fix,omitempty"`
+	Code    event.Code `json:"code"`
+	Cause   string     `json:"cause"`             // in a sentence
+	Fix     string     `json:"fix,omitempty"`     // "" where there is nothing to do
+	State   string     `json:"state"`             // how it is with the task, or how it ended, in a sentence
+	Unit    string     `json:"unit,omitempty"`    // whom it is about
+	Exit    *int       `json:"exit,omitempty"`    // of a task that has ended, where it is known
+	Ms      float64    `json:"ms"`                // when it was seen, since the process began
+	Checked []string   `json:"checked,omitempty"` // what was found good
+	Note    string     `json:"note,omitempty"`    // what to know of the record itself
 }
 
 // Drain is what the drain of the inbound listeners came to.

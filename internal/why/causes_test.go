@@ -3,13 +3,13 @@ package why
 import (
 	"slices"
 
-	"meshtask/internal/journal"
+	"meshtask/internal/event"
 )
 
-// causes are lives with what is to be said of them: the rule, and words of cause and fix.
+// causes are lives with what is to be said of them: the code, and words of cause and fix.
 var causes = []struct {
-	entries []journal.Entry
-	rule    string
+	entries []event.Entry
+	code    event.Code
 	says    []string
 }{
 	{record("task exit unknown command \"rnu\" (did you mean run?)"), "usage", []string{"did not start", "did you mean run"}},
@@ -88,13 +88,13 @@ var causes = []struct {
 	{exited(3, "", "TERM", upLife...), "app-answered", []string{"answered with 3"}},
 	{exited(143, "", "TERM", "consul-agent start"), "stopped-before-up", nil},
 	{exited(143, "", "TERM", "consul-agent start", "consul-agent waiting the agent to join"), "consul-not-joined", []string{"the agent to join"}},
-	{exited(0, "", "app ended", upLife...), "nothing", []string{"never failed and never waited", "exit 0"}},
-	{exited(0, "", "TERM", upLife...), "nothing", nil},
+	{exited(0, "", "app ended", upLife...), "ok", []string{"never failed and never waited", "exit 0"}},
+	{exited(0, "", "TERM", upLife...), "ok", nil},
 
 	{record("consul-agent start", "envoy start"), "killed", []string{"without an exit", "starting"}},
 	{record(upLife...), "killed", []string{"while it was up"}},
 	{record(append(slices.Clone(upLife), "task shutdown TERM", "app stop", "app killed app")...), "killed-in-its-stop", []string{"2.0 s", "stopTimeout"}},
 	{record("consul-agent start", "consul-agent waiting the agent to join"), "consul-not-joined", nil},
 	{record("consul-agent start", "consul-agent waiting the agent to join", "task shutdown TERM"), "killed-in-its-stop", nil},
-	{nil, "nothing", []string{"no record"}},
+	{nil, "ok", []string{"no record"}},
 }

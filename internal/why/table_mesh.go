@@ -121,5 +121,5 @@ var restRules = []rule{
 	{name: "waiting", kinds: []kind{waiting}, cause: "$unit waits for $text.", fix: "$hint"},
 	{name: "restarted", kinds: []kind{restarted}, cause: "$unit was restarted ($code restarts in all). The last time: $text.", fix: "See its own log lines for why it ended. It runs again, as far as the record goes."},
 	{name: "waited", kinds: []kind{waited}, cause: "Nothing is wrong now. $unit had to wait for $text.", fix: "$hint"},
-	{name: "nothing", kinds: []kind{fine}, cause: "It has never failed and never waited."},
+	{name: "ok", kinds: []kind{fine}, cause: "It has never failed and never waited."},
 }

@@ -15,48 +15,37 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"meshtask/internal/journal"
+	"meshtask/internal/event"
 	"meshtask/internal/printable"
+	"meshtask/internal/state"
 )
 
 // Facts are what is known of one life.
 type Facts struct {
-	Entries []journal.Entry // its record, oldest first
-	State   string          // STARTING, RUNNING or STOPPING; "" when the task is gone
-	Silent  string          // why a task that is there does not answer; "" when it does, or is gone
-	Note    string          // what to know of the record itself; "" nothing
-	At      time.Time       // when State and Waits were so
-	Waits   map[string]Wait // by unit: who waits at that moment; nil: it did not say
+	State  *state.State
+	Phase  string    // STARTING, RUNNING or STOPPING of a task that is there; "" when it is gone
+	Silent string    // why a task that is there does not answer; "" when it does, or is gone
+	Note   string    // what to know of the record itself; "" nothing
+	At     time.Time // when Phase was so
 }
 
-// Wait is what a unit waits for.
-type Wait struct {
-	What  string
-	Since time.Time
-	Err   string // the last try's
-	Hint  string // what usually mends it
+// Of is the one cause of a task that speaks of itself, now or at its end.
+func Of(s *state.State) state.Why {
+	f := Facts{State: s, At: time.Now()}
+	if s.Finished == nil {
+		f.Phase = s.Phase()
+	}
+	return Explain(f)
 }
 
-// Answer is the one cause that comes first.
-type Answer struct {
-	State string  `json:"state"`          // how it is with the task, or how it ended, in a sentence
-	Cause string  `json:"cause"`          // in a sentence
-	Fix   string  `json:"fix,omitempty"`  // "" where nothing is to be mended
-	Rule  string  `json:"rule"`           // the row of the table
-	Unit  string  `json:"unit,omitempty"` // whom it is about
-	Exit  *int    `json:"exit,omitempty"` // of a task that has ended, when it is known
-	Ms    float64 `json:"ms"`             // when it was seen, since the process began
-	Note  string  `json:"note,omitempty"` // what to know of the record itself
-}
-
-// String is the answer as a person reads it.
-func (a Answer) String() string {
+// Text is an answer as a person reads it.
+func Text(a state.Why) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n%s\n", printable.Line(a.State), printable.Line(a.Cause))
 	if a.Fix != "" {
 		fmt.Fprintf(&b, "Fix: %s\n", printable.Line(a.Fix))
 	}
-	fmt.Fprintf(&b, "(rule %s; seen at %.1f s)\n", a.Rule, a.Ms/1000)
+	fmt.Fprintf(&b, "(code %s; seen at %.1f s)\n", printable.Line(string(a.Code)), a.Ms/1000)
 	if a.Note != "" {
 		fmt.Fprintf(&b, "Note: %s\n", printable.Line(a.Note))
 	}
@@ -65,20 +54,45 @@ func (a Answer) String() string {
 
 // Explain answers for one life. Each symptom is looked up in the table, the gravest first;
 // one that no row knows (there is none, by a test) leaves it to the next.
-func Explain(f Facts) Answer {
-	l := fold(f)
-	for _, s := range l.symptoms() {
+func Explain(f Facts) state.Why {
+	l := newLife(f)
+	for _, s := range withGeneral(l.symptoms()) {
 		for _, r := range table() {
 			if found, ok := r.match(s); ok {
-				a := Answer{State: l.sentence(s), Cause: r.expand(r.cause, s, found), Fix: r.expand(r.fix, s, found), Rule: r.name, Unit: s.unit, Ms: s.ms, Note: f.Note}
-				if l.exited {
-					a.Exit = &l.code
+				a := state.Why{State: l.sentence(s), Cause: r.expand(r.cause, s, found), Fix: r.expand(r.fix, s, found), Code: event.Code(r.name), Unit: s.unit, Ms: s.ms, Note: f.Note}
+				if end := l.s.Finished; end != nil && end.Code != event.UnknownCode {
+					a.Exit = &end.Code
 				}
 				return a
 			}
 		}
 	}
-	return Answer{State: l.sentence(symptom{}), Cause: "Nothing in the record speaks of a failure or a wait.", Rule: "nothing", Ms: l.last, Note: f.Note}
+	return state.Why{State: l.sentence(symptom{}), Cause: "Nothing in the record speaks of a failure or a wait.", Code: event.OK, Ms: l.last, Note: f.Note}
+}
+
+// withGeneral has each symptom with a code once more without it, for a code that has no row
+// of the symptom's kind.
+func withGeneral(symptoms []symptom) []symptom {
+	var all []symptom
+	for _, s := range symptoms {
+		coded := s
+		s.why = ""
+		switch {
+		case coded.why == "":
+			all = append(all, s)
+		case unitWide(coded.why): // what is known besides may say more
+			all = append(all, s, coded)
+		default:
+			all = append(all, coded, s)
+		}
+	}
+	return all
+}
+
+// unitWide holds for the codes that say which unit, and not yet why.
+func unitWide(c event.Code) bool {
+	return slices.Contains([]event.Code{event.Secret, event.ConsulNotJoined, event.Register, event.EnvoyNotReady, event.AppNotReady, event.MeshNotThere,
+		event.ConfigBad, event.Metadata, event.Internal, event.StateDirectory, event.CommandNotExecutable, event.CommandNotFound, event.ConsulMissing, event.EnvoyMissing}, c)
 }
 
 // kind is what sort of thing a symptom is.
@@ -109,6 +123,10 @@ type symptom struct {
 	text string // what is known of it, in its own words
 	hint string
 	ms   float64
+
+	why   event.Code // of what ended the task, or of what it waits for; "": not known
+	facts event.Facts
+	since time.Time // of a wait
 }
 
 // rule is a row of the table: it holds for a symptom that has all that it names.
@@ -125,6 +143,14 @@ type rule struct {
 // match returns the groups of the pattern.
 func (r rule) match(s symptom) ([]string, bool) {
 	switch {
+	case s.why != "":
+		if string(s.why) != r.name || !slices.Contains(r.kinds, s.kind) {
+			return nil, false
+		}
+		if r.says == "" {
+			return nil, true
+		}
+		return regexp.MustCompile(r.says).FindStringSubmatch(s.text), true
 	case !slices.Contains(r.kinds, s.kind),
 		len(r.codes) > 0 && !slices.Contains(r.codes, s.code),
 		r.unit != "" && r.unit != s.unit:
@@ -147,6 +173,9 @@ func (r rule) expand(text string, s symptom, found []string) string {
 			return sentence(s.hint)
 		case "code":
 			return fmt.Sprint(s.code)
+		}
+		if fact, ok := s.facts[name]; ok {
+			return clip(fact)
 		}
 		if len(name) == 1 && int(name[0]-'0') < len(found) {
 			return clip(found[name[0]-'0'])

@@ -8,159 +8,196 @@ import (
 	"testing"
 	"time"
 
-	"meshtask/internal/journal"
+	"meshtask/internal/event"
+	"meshtask/internal/state"
 )
 
 var begin = time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC)
 
-// record makes entries of "UNIT EVENT DETAIL", a second apart. "down" in front of one is
-// its way.
-func record(lines ...string) []journal.Entry {
-	var all []journal.Entry
-	way := journal.Up
+// record makes entries of "UNIT EVENT DETAIL", a second apart; what comes after a shutdown is
+// on the way down. A detail that ends in a JSON object has that as data.
+func record(lines ...string) []event.Entry {
+	var all []event.Entry
+	way := event.Up
 	for i, line := range lines {
-		f := strings.SplitN(line, " ", 3)
-		e := journal.Entry{At: begin.Add(time.Duration(i) * time.Second), Ms: float64(i) * 1000, Way: way, Unit: f[0], Event: f[1]}
-		if len(f) > 2 {
-			e.Detail = f[2]
+		line, data, _ := strings.Cut(line, " {")
+		if data != "" {
+			data = "{" + data
 		}
-		switch e.Event {
-		case journal.Mark:
-			e.Mark, e.Detail = e.Detail, ""
-		case journal.Shutdown:
-			way, e.Way = journal.Down, journal.Down
+		f := append(strings.SplitN(line, " ", 3), "")
+		if f[1] == "waiting" && data == "" {
+			data = `{"said":1}` // as all that are recorded
 		}
+		ev, err := event.Parse(f[1], f[2], []byte(data))
+		if err != nil {
+			panic(line + ": " + err.Error())
+		}
+		e := event.Entry{At: begin.Add(time.Duration(i) * time.Second), Ms: float64(i) * 1000, Unit: f[0], Event: ev}
+		switch ev.(type) {
+		case event.Mark:
+			e.Mark, e.Event = f[2], event.Mark{Name: f[2]}
+		case event.Shutdown:
+			way = event.Down
+		}
+		e.Way = way
 		all = append(all, e)
 	}
 	return all
 }
 
-// with gives the last entry data.
-func with(all []journal.Entry, kv ...any) []journal.Entry {
-	e := &all[len(all)-1]
-	e.Data = map[string]any{}
-	for i := 0; i < len(kv); i += 2 {
-		e.Data[kv[i].(string)] = kv[i+1]
-	}
-	return all
-}
-
 // exited is a life that ended with a code; unit is whose end was the cause.
-func exited(code int, unit, reason string, before ...string) []journal.Entry {
+func exited(code int, unit, reason string, before ...string) []event.Entry {
 	if unit != "" {
 		reason = unit + ": " + reason
 	}
-	all := with(record(append(before, "task exit "+reason)...), "code", code)
-	if unit != "" {
-		all[len(all)-1].Data["unit"] = unit
-	}
+	all := record(append(before, "task exit")...)
+	all[len(all)-1].Event = event.Finish{Cause: reason, Code: code, Unit: unit}
 	return all
 }
+
+// of are the facts of a task that is gone.
+func of(entries []event.Entry) Facts { return Facts{State: state.Of(entries)} }
 
 var upLife = []string{"consul-agent start", "envoy start", "app start", "app ready", "task mark T2"}
 
 func TestEachCauseIsNamed(t *testing.T) {
 	for _, c := range causes {
-		got := Explain(Facts{Entries: c.entries})
-		if got.Rule != c.rule {
-			t.Errorf("%s: rule %s, want %s", last(c.entries), got.Rule, c.rule)
+		got := Explain(of(c.entries))
+		if got.Code != c.code {
+			t.Errorf("%s: code %s, want %s", last(c.entries), got.Code, c.code)
+		}
+		if f := state.Of(c.entries).Finished; f == nil || f.Code == event.UnknownCode {
+			if got.Exit != nil {
+				t.Errorf("%s: exit %d, which nobody knows", last(c.entries), *got.Exit)
+			}
+		} else if got.Exit == nil || *got.Exit != f.Code {
+			t.Errorf("%s: exit %v, want %d", last(c.entries), got.Exit, f.Code)
+		}
+		if !got.Code.Known() {
+			t.Errorf("%s: %s is none of the closed set", last(c.entries), got.Code)
 		}
 		for _, word := range c.says {
-			if !strings.Contains(got.String(), word) {
-				t.Errorf("%s: no %q in\n%s", last(c.entries), word, got)
+			if !strings.Contains(Text(got), word) {
+				t.Errorf("%s: no %q in\n%s", last(c.entries), word, Text(got))
 			}
 		}
 		clean(t, got)
 	}
 }
 
-func last(all []journal.Entry) string {
+func last(all []event.Entry) string {
 	if len(all) == 0 {
 		return "no entries"
 	}
-	return all[len(all)-1].Detail
+	return fmt.Sprintf("%+v", all[len(all)-1].Event)
 }
 
 // clean checks that an answer is one a person can read.
-func clean(t *testing.T, a Answer) {
+func clean(t *testing.T, a state.Why) {
 	t.Helper()
 	for _, text := range []string{a.State, a.Cause, a.Fix} {
 		if strings.ContainsAny(text, "$\n") || strings.Contains(text, "%!") || strings.Contains(text, ": .") || strings.Contains(text, "..") {
-			t.Errorf("rule %s: %q", a.Rule, text)
+			t.Errorf("code %s: %q", a.Code, text)
 		}
 	}
-	if a.Fix == "" && a.Rule != "nothing" {
-		t.Errorf("rule %s: no fix for %q", a.Rule, a.Cause)
+	if a.Fix == "" && a.Code != event.OK {
+		t.Errorf("code %s: no fix for %q", a.Code, a.Cause)
 	}
 }
 
 // A kill for want of memory or time is why a code is 137, and is named before it.
 func TestAKillIsNamedBeforeItsCode(t *testing.T) {
-	oom := record(append(slices.Clone(upLife), "app step oom", "task exit app: app (pid 5) was ended by SIGKILL")...)
-	oom[5].Data = map[string]any{"process": "app"}
-	with(oom, "code", 137, "unit", "app")
-	if got := Explain(Facts{Entries: oom}); got.Rule != "app-out-of-memory" || got.Ms != 5000 || *got.Exit != 137 {
+	oom := exited(137, "app", "app (pid 5) was ended by SIGKILL", append(slices.Clone(upLife), `app step oom {"process":"app"}`)...)
+	if got := Explain(of(oom)); got.Code != "app-out-of-memory" || got.Ms != 5000 || *got.Exit != 137 {
 		t.Errorf("%+v", got)
 	}
-	budget := record(append(slices.Clone(upLife), "task shutdown TERM", "app killed app", "app killed app", "task exit TERM")...)
-	with(budget, "code", 137)
-	budget[7].Data = map[string]any{"when": "27s after SIGTERM"}
-	if got := Explain(Facts{Entries: budget}); got.Rule != "app-killed-at-budget" || !strings.Contains(got.Cause, "27s after SIGTERM") {
+	budget := exited(137, "", "TERM", append(slices.Clone(upLife), "task shutdown TERM", "app killed app", `app killed app {"when":"27s after SIGTERM"}`)...)
+	if got := Explain(of(budget)); got.Code != "app-killed-at-budget" || !strings.Contains(got.Cause, "27s after SIGTERM") {
 		t.Errorf("%+v", got)
 	}
-	envoy := record(append(slices.Clone(upLife), "envoy step oom", "envoy restart envoy (pid 9) was ended by SIGKILL", "task exit envoy: envoy: restart budget spent (1 within 1m): x")...)
-	envoy[5].Data = map[string]any{"process": "envoy"}
-	with(envoy, "code", 206, "unit", "envoy")
-	if got := Explain(Facts{Entries: envoy}); got.Rule != "out-of-memory" || got.Unit != "envoy" {
+	envoy := exited(206, "envoy", "envoy: restart budget spent (1 within 1m): x",
+		append(slices.Clone(upLife), `envoy step oom {"process":"envoy"}`, "envoy restart envoy (pid 9) was ended by SIGKILL")...)
+	if got := Explain(of(envoy)); got.Code != "out-of-memory" || got.Unit != "envoy" {
 		t.Errorf("%+v", got)
 	}
 	// A worker that was killed in a life that ended well is only a scar.
-	scar := record(append(slices.Clone(upLife), "app step oom", "task exit TERM")...)
-	if got := Explain(Facts{Entries: with(scar, "code", 0)}); got.Rule != "app-out-of-memory" || !strings.Contains(got.State, "exit 0") {
+	scar := exited(0, "", "TERM", append(slices.Clone(upLife), `app step oom {"process":"app"}`)...)
+	if got := Explain(of(scar)); got.Code != "app-out-of-memory" || !strings.Contains(got.State, "exit 0") {
 		t.Errorf("%+v", got)
 	}
 }
 
 // A live task is asked who waits, and for how long.
 func TestALiveTaskWaits(t *testing.T) {
-	now := begin.Add(42 * time.Second)
-	f := Facts{Entries: record("consul-agent start", "envoy start"), State: "STARTING", At: now, Waits: map[string]Wait{
-		"envoy": {What: "envoy to listen on :20000", Since: begin.Add(time.Second), Hint: "look at envoy_public_listener_json",
-			Err: `a listener was refused by Envoy: public_listener: Proto constraint validation failed`},
-		"inbound": {What: "later", Since: begin.Add(2 * time.Second)},
-	}}
+	type wait struct {
+		unit  string
+		since time.Time
+		event event.Waiting
+	}
+	live := func(waits ...wait) Facts {
+		s := state.Of(record("consul-agent start", "envoy start"))
+		for _, w := range waits {
+			s.Apply(event.Entry{At: w.since, Ms: float64(w.since.Sub(begin).Milliseconds()), Way: event.Up, Unit: w.unit, Event: w.event})
+		}
+		return Facts{State: s, Phase: "STARTING", At: begin.Add(42 * time.Second)}
+	}
+	f := live(
+		wait{"envoy", begin.Add(time.Second), event.Waiting{What: "envoy to listen on :20000", Fix: "look at envoy_public_listener_json",
+			Err: `a listener was refused by Envoy: public_listener: Proto constraint validation failed`}},
+		wait{"inbound", begin.Add(2 * time.Second), event.Waiting{What: "later"}})
 	want := `The task has waited 41 s for envoy.
 Envoy is connected, but its listener was refused: "public_listener: Proto constraint validation failed".
 Fix: Check envoy_public_listener_json and the other listener settings in proxy.config, and the version of Envoy.
-(rule xds-listener-rejected; seen at 42.0 s)
+(code xds-listener-rejected; seen at 42.0 s)
 `
-	if got := Explain(f).String(); got != want {
+	if got := Text(Explain(f)); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
-	f.Waits = map[string]Wait{"envoy": {What: "envoy to listen", Since: begin, Err: "state X: something new", Hint: "try this"}}
-	if got := Explain(f); got.Rule != "envoy-not-ready" || got.Fix != "Try this." || !strings.Contains(got.Cause, "something new") {
+	f = live(wait{"envoy", begin, event.Waiting{What: "envoy to listen", Err: "state X: something new", Fix: "try this"}})
+	if got := Explain(f); got.Code != "envoy-not-ready" || got.Fix != "Try this." || !strings.Contains(got.Cause, "something new") {
 		t.Errorf("%+v", got)
 	}
-	f.Waits = map[string]Wait{}
-	if got := Explain(f); got.Rule != "nothing" || got.State != "The task is starting, 42 s after its start." {
+	f = live()
+	if got := Explain(f); got.Code != "ok" || got.State != "The task is starting, 42 s after its start." {
+		t.Errorf("%+v", got)
+	}
+}
+
+// Who waits longest comes first, whichever unit said so last; the table's order is no tie.
+func TestTheLongestWaitIsNamed(t *testing.T) {
+	s := state.Of(record("health-sync start", "inbound start", `health-sync waiting the agent {"since":"1s","said":1}`, `inbound waiting envoy {"since":"3s","said":1}`))
+	if got := Explain(Facts{State: s, Phase: "STARTING", At: begin.Add(9 * time.Second)}); got.Unit != "inbound" || got.State != "The task has waited 9 s for inbound." {
 		t.Errorf("%+v", got)
 	}
 }
 
 // A task that cannot be asked yet is known by the last word of its record.
 func TestATaskThatDoesNotAnswerYet(t *testing.T) {
-	f := Facts{Entries: record("task waiting task metadata endpoint"), State: "STARTING", At: begin.Add(9 * time.Second)}
-	with(f.Entries, "since", "5s", "error", "HTTP 500")
-	got := Explain(f)
-	if got.Rule != "metadata" || got.State != "The task has waited 14 s for its metadata endpoint." || !strings.Contains(got.Cause, "HTTP 500") {
+	entries := record(`task waiting task metadata endpoint {"said":1,"since":"5s","error":"HTTP 500"}`)
+	got := Explain(Facts{State: state.Of(entries), Phase: "STARTING", At: begin.Add(9 * time.Second)})
+	if got.Code != "metadata" || got.State != "The task has waited 14 s for its metadata endpoint." || !strings.Contains(got.Cause, "HTTP 500") {
 		t.Errorf("%+v", got)
 	}
 }
 
 // Nor does one that is about to end.
 func TestATaskThatDoesNotAnswerAnyMore(t *testing.T) {
-	f := Facts{Entries: record(append(slices.Clone(upLife), "task shutdown TERM")...), State: "STARTING", At: begin.Add(6 * time.Second)}
+	entries := record(append(slices.Clone(upLife), "task shutdown TERM")...)
+	f := Facts{State: state.Of(entries), Phase: "STARTING", At: begin.Add(6 * time.Second)}
 	if got := Explain(f); got.State != "The task is stopping, 6 s after its start." {
+		t.Errorf("%+v", got)
+	}
+}
+
+// A task speaks of itself by the same rules, now and at its end.
+func TestATaskSpeaksOfItself(t *testing.T) {
+	s := state.Of(record(upLife...))
+	if got := Of(s); got.Code != "ok" || got.Exit != nil || !strings.HasPrefix(got.State, "The task is running, ") {
+		t.Errorf("%+v", got)
+	}
+	s.Apply(event.Entry{At: begin.Add(9 * time.Second), Ms: 9000, Way: event.Up, Unit: event.Task,
+		Event: event.Finish{Cause: "app (pid 5) exited with 7", Code: 7, Unit: "app"}})
+	if got := Of(s); got.Code != "app-failed" || got.Exit == nil || *got.Exit != 7 || got.State != "The task ended with exit 7 (the app's own), 2026-11-25 00:00:09 UTC." {
 		t.Errorf("%+v", got)
 	}
 }
@@ -168,33 +205,33 @@ func TestATaskThatDoesNotAnswerAnyMore(t *testing.T) {
 // What has healed, or was not clean, is told when nothing worse is.
 func TestScarsAreTold(t *testing.T) {
 	live := func(lines ...string) Facts {
-		return Facts{Entries: record(append(slices.Clone(upLife), lines...)...), State: "RUNNING", At: begin.Add(2 * time.Hour)}
+		return Facts{State: state.Of(record(append(slices.Clone(upLife), lines...)...)), Phase: "RUNNING", At: begin.Add(2 * time.Hour)}
 	}
-	for want, f := range map[string]Facts{
-		"nothing":          live(),
+	for want, f := range map[event.Code]Facts{
+		"ok":               live(),
 		"restarted":        live("envoy restart envoy (pid 9) was ended by SIGKILL"),
-		"waited":           live("envoy waiting something: nobody knows"),
+		"waited":           live("envoy waiting something: nobody knows", "envoy waited"), // of now: nobody waits
 		"killed-at-budget": live("consul-agent killed consul-agent"),
 	} {
 		got := Explain(f)
 		if want == "waited" { // the table has a word for a wait of Envoy
 			want = "envoy-not-ready"
 		}
-		if got.Rule != want || !strings.Contains(got.State, "running, 2h0m") {
+		if got.Code != want || !strings.Contains(got.State, "running, 2h0m") {
 			t.Errorf("want %s, got %+v", want, got)
 		}
 	}
-	cut := record(append(slices.Clone(upLife), "inbound step drained", "task exit TERM")...)
-	cut[5].Data = map[string]any{"end": 4.0}
-	if got := Explain(Facts{Entries: with(cut, "code", 0)}); got.Rule != "drain-cut" || !strings.Contains(got.Cause, "4 in flight") {
+	cut := exited(0, "", "TERM", append(slices.Clone(upLife), `inbound step drained {"end":4}`)...)
+	if got := Explain(of(cut)); got.Code != "drain-cut" || !strings.Contains(got.Cause, "4 in flight") {
 		t.Errorf("%+v", got)
 	}
-	left := record(append(slices.Clone(upLife), "consul-agent step left", "task exit TERM")...)
-	left[5].Data = map[string]any{"result": "unverified", "reason": "no server can be reached"}
-	if got := Explain(Facts{Entries: with(left, "code", 0)}); got.Rule != "leave-unverified" || !strings.Contains(got.Cause, "no server can be reached") {
+	left := exited(0, "", "TERM", append(slices.Clone(upLife), `consul-agent step left {"result":"unverified","reason":"no server can be reached"}`)...)
+	if got := Explain(of(left)); got.Code != "leave-unverified" || !strings.Contains(got.Cause, "no server can be reached") {
 		t.Errorf("%+v", got)
 	}
-	if got := Explain(Facts{Entries: record(upLife...), Silent: "context deadline exceeded"}); got.Rule != "silent" || got.State != "The task does not answer." {
+	silent := of(record(upLife...))
+	silent.Silent = "context deadline exceeded"
+	if got := Explain(silent); got.Code != "silent" || got.State != "The task does not answer." {
 		t.Errorf("%+v", got)
 	}
 }

@@ -1,0 +1,105 @@
+package journal
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/hashicorp/go-hclog"
+
+	"meshtask/internal/event"
+)
+
+// Log is the sink that writes the log: what an operator needs, in order, at info; why, at
+// debug. Read takes these lines back.
+func Log(log hclog.Logger) func(event.Entry) {
+	return func(e event.Entry) {
+		name, detail, data := event.Words(e.Event)
+		pairs := func(more ...any) []any {
+			out := []any{"unit", e.Unit}
+			if e.Mark != "" {
+				out = append(out, "mark", e.Way+" "+e.Mark)
+			}
+			return append(append(out, dataPairs(data)...), exact(more)...)
+		}
+		switch ev := e.Event.(type) {
+		case event.Mark:
+			log.Info(name, "reached", e.Way+" "+ev.Name, "ms", json.Number(strconv.FormatFloat(e.Ms, 'f', -1, 64)))
+		case event.Shutdown:
+			log.Info(name, exact([]any{"cause", ev.Cause})...)
+		case event.Ready:
+			log.Info(name, pairs()...)
+		case event.Ended:
+			if ev.Err != "" {
+				log.Info(name, pairs("how", ev.Err)...)
+				return
+			}
+			log.Info(name, pairs()...)
+		case event.Exec, event.Exit, event.Serving:
+			log.Debug(detail, pairs()...)
+		case event.Hung:
+			log.Warn(detail, pairs()...)
+		case event.Restart:
+			log.Warn(name, pairs("reason", ev.Reason)...)
+		case event.Killed:
+			log.Warn(name, pairs("what", ev.Name)...)
+		case event.Waiting:
+			wait := exact([]any{"unit", e.Unit, "for", ev.What, "since", ev.Since.String(), "error", ev.Err, "hint", ev.Fix})
+			log.Info(name, append(wait, Because(ev.Code, ev.Facts)...)...)
+		case event.Finish: // has a line of its own
+		case event.Start, event.Stop:
+			log.Debug(name, pairs()...)
+		default:
+			log.Info(detail, pairs()...)
+		}
+	}
+}
+
+// Because is a cause's code with its facts as the log has them, "fact.NAME" each; nothing
+// without a code.
+func Because(code event.Code, facts event.Facts) []any {
+	if code == "" {
+		return nil
+	}
+	out := []any{"cause", string(code)}
+	for _, name := range slices.Sorted(maps.Keys(facts)) {
+		out = append(out, factPrefix+name, facts[name])
+	}
+	return exact(out)
+}
+
+const factPrefix = "fact."
+
+// dataPairs are an event's data as pairs, sorted. Its numbers are written as they are: a
+// float64 of a million would be 1e+06.
+func dataPairs(data []byte) []any {
+	var doc map[string]any
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	if d.Decode(&doc) != nil {
+		return nil
+	}
+	var out []any
+	for _, k := range slices.Sorted(maps.Keys(doc)) {
+		out = append(out, k, doc[k])
+	}
+	return exact(out)
+}
+
+// exact has the words quoted that hclog would write bare, or with escapes that say something
+// else, and a reader would take for a number, a list or another text.
+func exact(pairs []any) []any {
+	for i := 1; i < len(pairs); i += 2 {
+		s, ok := pairs[i].(string)
+		if !ok || strings.Contains(s, "\n") { // which has lines of its own
+			continue
+		}
+		if _, err := strconv.ParseFloat(s, 64); err == nil || strings.HasPrefix(s, "[") || strings.Contains(s, `\`) {
+			pairs[i] = hclog.Quote(s)
+		}
+	}
+	return pairs
+}

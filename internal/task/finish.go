@@ -1,0 +1,155 @@
+package task
+
+import (
+	"errors"
+	"syscall"
+	"time"
+
+	"meshtask/internal/event"
+	"meshtask/internal/journal"
+	"meshtask/internal/relay"
+	"meshtask/internal/state"
+	"meshtask/internal/why"
+	"meshtask/lifecycle"
+	"meshtask/supervisor"
+)
+
+// flushLimit bounds how long a slow disk or log reader may hold up the exit.
+const flushLimit = 100 * time.Millisecond
+
+// finish says how it ended: in the record, the summary and the log.
+func (t *task) finish(out lifecycle.Outcome, err error) Outcome {
+	t.waits.Close()
+	cause := out.Cause
+	if err != nil {
+		cause = lifecycle.Cause{Err: err}
+	}
+	started := t.sup != nil
+	end := ending{cause: cause, command: t.plan != nil && t.plan.App != nil}
+	t.book.Read(func(s *state.State) { end.app, end.up = s.AppExit, s.Up })
+	if _, ok := errors.AsType[*supervisor.StuckError](out.Errs[lifecycle.App]); ok {
+		end.app = &event.Exit{Name: string(lifecycle.App), Status: 128 + int(syscall.SIGKILL)} // as it will be, once it can
+	}
+	f := event.Finish{Cause: cause.String(), Code: end.code(), Unit: string(cause.Unit)}
+	if c := event.CauseOf(cause.Err); c != nil {
+		f.Why, f.Facts = c.Code, c.Facts
+	}
+	result := Outcome{Code: f.Code, Started: started}
+	if gaveUp(cause, f) {
+		result.Err = cause.Err
+		if started {
+			t.d.Log.Error("the task ends", append([]any{"exit", f.Code, "unit", f.Unit, "error", errText(cause.Err)}, journal.Because(f.Why, f.Facts)...)...)
+		}
+	}
+	for unit, err := range out.Errs { // its own end may not have been the cause
+		if stuck, ok := errors.AsType[*supervisor.StuckError](err); ok {
+			t.d.Log.Error("a process outlives the task", "unit", string(unit), "error", stuck)
+		}
+	}
+	t.book.Report(event.Task)(f)
+	t.book.Read(func(s *state.State) {
+		a := why.Of(s)
+		s.Summary.Why = &a
+		result.Summary = s.Summary
+	})
+	if t.file != nil {
+		if err := t.file.Close(&result.Summary, flushLimit); err != nil {
+			t.d.Log.Warn("the record is not complete", "error", err)
+		}
+	}
+	if started {
+		t.sayEnd(result.Summary)
+	}
+	return result
+}
+
+// gaveUp says whether the task was given up, by us or by a unit of the mesh: that is an error
+// in the log.
+func gaveUp(cause lifecycle.Cause, f event.Finish) bool {
+	if event.CauseOf(cause.Err) != nil {
+		return true
+	}
+	_, asked := errors.AsType[*relay.Stopped](cause.Err)
+	return !asked && cause.Err != nil && (cause.Unit == "" || f.Code >= event.ConfigBad.Exit() && cause.Unit != lifecycle.App)
+}
+
+// sayEnd is the last line of the log: the summary.
+func (t *task) sayEnd(s state.Summary) {
+	switch {
+	case !t.d.Log.IsInfo(): // do not make what nobody reads
+	case t.plan.Log.Format == "json":
+		t.d.Log.Info("summary", s.Pairs()...)
+	default:
+		t.d.Log.Info("summary: " + s.Line())
+	}
+}
+
+// close gives back what the run held.
+func (t *task) close() {
+	if t.appOut != nil {
+		t.appOut.Close(flushLimit)
+	}
+	if t.shared != nil {
+		_ = t.shared.Close() // nothing is written by it any more
+	}
+}
+
+// ending is what the exit code depends on.
+type ending struct {
+	cause   lifecycle.Cause
+	app     *event.Exit // of the app's last life; nil when it never ran
+	command bool        // there is a CMD
+	up      bool        // T2 was reached
+}
+
+// code tells the first cause (CONTRACT §3): meshtask's own failure wins over whatever the
+// app then answered, and the app's answer over the signal.
+func (e ending) code() int {
+	if c := event.CauseOf(e.cause.Err); c != nil && c.Code.Exit() != 0 {
+		return c.Code.Exit()
+	}
+	// An agent or Envoy that was never ready is not there, however often it was tried.
+	if s, ok := errors.AsType[*supervisor.RestartsSpent](e.cause.Err); ok && (s.Ready || e.cause.Unit == lifecycle.App) {
+		return event.AppRestartsSpent.Exit()
+	}
+	if e.cause.Unit != "" && e.cause.Unit != lifecycle.App {
+		return unitCode(e.cause.Unit).Exit()
+	}
+	if s, ok := errors.AsType[*relay.Stopped](e.cause.Err); ok {
+		switch {
+		case e.app != nil:
+			return e.app.Status
+		case !e.command && e.up:
+			return 0
+		}
+		return 128 + int(s.Signal)
+	}
+	return e.appCode()
+}
+
+// unitCode is why a unit that ended the task did, when nothing says it better.
+func unitCode(u lifecycle.Unit) event.Code {
+	switch u {
+	case lifecycle.Token:
+		return event.Secret
+	case lifecycle.ConsulAgent:
+		return event.ConsulNotJoined
+	case lifecycle.Envoy:
+		return event.EnvoyNotReady
+	}
+	return event.Register
+}
+
+// appCode is the code of an app that ended by itself, or could not be started.
+func (e ending) appCode() int {
+	if s, ok := errors.AsType[*supervisor.StartError](e.cause.Err); ok {
+		return s.Status()
+	}
+	switch {
+	case e.app != nil:
+		return e.app.Status
+	case e.cause.Err != nil:
+		return event.Internal.Exit()
+	}
+	return 0
+}

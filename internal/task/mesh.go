@@ -1,0 +1,319 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"meshtask/acl"
+	"meshtask/consulagent"
+	"meshtask/envoy"
+	"meshtask/envoy/bootstrap"
+	"meshtask/health"
+	"meshtask/internal/cgroup"
+	"meshtask/internal/ecs"
+	"meshtask/internal/event"
+	"meshtask/internal/plan"
+	"meshtask/internal/state"
+	"meshtask/internal/statedir"
+	"meshtask/lifecycle"
+	"meshtask/supervisor"
+)
+
+// units are the runners of every row, and what the admin interface asks beside the record.
+type units struct {
+	runners map[lifecycle.Unit]lifecycle.Runner
+	sync    *health.Syncer          // nil without a mesh
+	paths   map[string]http.Handler // of the admin interface, besides its own
+}
+
+// wire makes the units of the plan.
+func (t *task) wire(p programs) (*units, error) {
+	user, err := appUser(t.plan)
+	if err != nil {
+		return nil, err
+	}
+	probe := t.probe(p.probe, user)
+	var app *supervisor.Process
+	if t.plan.App != nil {
+		app = t.appUnit(p.app, user, probe)
+		t.app.to(app)
+	}
+	switch t.plan.Kind {
+	case plan.Mesh, plan.Job:
+		return t.meshUnits(p, app, user, probe)
+	case plan.Sibling:
+		return t.siblingUnits(app), nil
+	}
+	return &units{runners: map[lifecycle.Unit]lifecycle.Runner{
+		lifecycle.App: t.restarted(lifecycle.App, t.lives(lifecycle.App, app, nothing, nothing), t.plan.App.Restart, nil),
+	}}, nil
+}
+
+// mesh is what the units of a mesh share.
+type mesh struct {
+	*task
+	programs
+	client *consulagent.Client
+	sync   *health.Syncer
+	env    []string // of agent and Envoy
+}
+
+// meshUnits makes the units of a task with a mesh. Facts that one unit needs of another
+// travel by the calls that are joined here; all others go to the record.
+func (t *task) meshUnits(p programs, app *supervisor.Process, user *supervisor.User, probe supervisor.Probe) (*units, error) {
+	m := &mesh{task: t, programs: p, env: plan.Environment{Remove: t.plan.Remove}.Of(t.d.Env, nil)}
+	node := t.plan.Agent.Settings.NodeName
+	if t.plan.Agent.External != "" {
+		node = ""
+	}
+	m.client = consulagent.NewClient(consulagent.ClientConfig{Address: t.plan.Agent.HTTP, Node: node, Token: t.tokens.Service,
+		TokenWait: t.plan.Tokens.Wait, Registration: *t.plan.Service, AccessorMeta: acl.MetaAccessor, Waiting: waitings(t.report(lifecycle.MeshInit))})
+	if err := t.d.Dir.Sub(plan.AgentData); err != nil {
+		return nil, event.Because(event.StateDirectory, fmt.Errorf("the agent's data directory: %w", err))
+	}
+	dir, err := m.bootstrapDir()
+	if err != nil {
+		return nil, err
+	}
+	if m.sync, err = m.syncer(user); err != nil {
+		return nil, event.Because(event.ConfigBad, err)
+	}
+	u := &units{sync: m.sync, runners: map[lifecycle.Unit]lifecycle.Runner{
+		lifecycle.Token:       m.tokenUnit(),
+		lifecycle.ConsulAgent: m.agent(),
+		lifecycle.MeshInit:    m.meshInit(dir),
+		lifecycle.Envoy:       m.envoy(dir.Path(plan.BootstrapFile)),
+		lifecycle.HealthSync:  m.sync,
+		lifecycle.Inbound:     m.inbound(),
+	}}
+	if app != nil {
+		u.runners[lifecycle.App] = t.restarted(lifecycle.App, t.lives(lifecycle.App, app, m.sync.AppUp, m.sync.AppDown), t.plan.App.Restart, nil)
+	} else {
+		u.runners[lifecycle.App], u.paths = m.siblings(probe)
+	}
+	return u, nil
+}
+
+// agent makes the unit consul-agent: ours, or the wait for someone else's.
+func (m *mesh) agent() lifecycle.Runner {
+	a, report := m.plan.Agent, m.report(lifecycle.ConsulAgent)
+	giveUp := func(err error) { m.cancel(event.Because(event.ConsulNotJoined, err)) }
+	if a.External != "" {
+		ext := &consulagent.External{Client: m.client, Timeout: a.JoinTimeout, GiveUp: giveUp, Note: notes(report), Waiting: waitings(report)}
+		return m.lives(lifecycle.ConsulAgent, m.watched(lifecycle.ConsulAgent, ext, m.client.Answers, m.joined, nothing), m.joined, nothing)
+	}
+	agent := consulagent.New(consulagent.Config{
+		Path: m.consul, Agent: m.agentConfig, File: m.d.Dir.Path(plan.AgentDocument), Write: m.d.Dir.Write, Env: m.env, Token: m.tokens.Service,
+		JoinTimeout: a.JoinTimeout, GiveUp: giveUp, Start: m.sup, Output: m.childOutput("consul-agent", hclog.Trace),
+		Note: notes(report), Waiting: waitings(report), Grace: m.grace(lifecycle.ConsulAgent), Log: m.d.Log.Named("consul-agent"),
+		LeaveAtOnce: m.plan.Kind == plan.Job,
+	})
+	kept := m.restarted(lifecycle.ConsulAgent, m.lives(lifecycle.ConsulAgent, m.watched(lifecycle.ConsulAgent, agent, m.client.Answers, m.joined, nothing), m.joined, nothing), a.Restart, crashed)
+	return m.tokens.ForAgent(kept, waitings(report))
+}
+
+// agentConfig is asked at each start, when the secrets are there.
+func (m *mesh) agentConfig() (consulagent.AgentConfig, error) {
+	return m.plan.Agent.Config(m.secretOf, m.tokens.Agent(), m.d.Dir.Path), nil
+}
+
+// renewLimit bounds two calls to the agent on this machine.
+const renewLimit = time.Second
+
+// joined is told of each life of the agent: a later one has to be told again what it may
+// have lost.
+func (m *mesh) joined() {
+	var again, listener bool
+	m.book.Read(func(s *state.State) { again, listener = s.Joins > 1, listenerChecked(s) })
+	if !again {
+		return
+	}
+	m.sync.AgentUp()
+	if !listener {
+		return
+	}
+	ctx, cancel := context.WithTimeout(m.ctx, renewLimit)
+	defer cancel()
+	if err := m.client.RenewListenerCheck(ctx); err != nil {
+		m.d.Log.Warn("the sidecar may be critical until the agent's next probe", "error", err)
+	}
+}
+
+// listenerChecked says whether the check of the public listener has been added, or tried to.
+func listenerChecked(s *state.State) bool {
+	return !s.Stopping && s.Unit(string(lifecycle.Inbound)).State != state.Waiting
+}
+
+// watched has a child that hangs count as down, until it answers again or the stop begins.
+func (m *mesh) watched(u lifecycle.Unit, r supervisor.Runner, ask func(context.Context) error, up, down func()) supervisor.Runner {
+	report := m.report(u)
+	return supervisor.Watch(r, supervisor.Liveness{Ask: ask, While: func() bool { return !m.stopping() }, Changed: func(err error) {
+		if err != nil {
+			report(event.Hung{Err: err.Error()})
+			down()
+			return
+		}
+		report(event.Answers{})
+		up()
+	}})
+}
+
+// crashed holds for the end of a process. Any other error, such as a taken port, a refused
+// version or a readiness that never came, is final.
+func crashed(err error) bool {
+	_, ok := errors.AsType[*supervisor.Exit](err)
+	return ok
+}
+
+// envoy makes the unit envoy.
+func (m *mesh) envoy(document string) lifecycle.Runner {
+	e, report := m.plan.Envoy, m.report(lifecycle.Envoy)
+	c := e.Config(m.programs.envoy, m.d.Dir.Path)
+	c.Bootstrap, c.Env, c.Token, c.Start = document, m.env, m.tokens.Service, m.sup
+	if c.Concurrency == 0 {
+		c.Concurrency = envoy.Concurrency(cgroup.Quota(cgroup.Root{}), runtime.NumCPU())
+	}
+	c.Output, c.Note, c.Waiting = m.childOutput("envoy", hclog.Trace), notes(report), waitings(report)
+	c.Grace, c.Log = m.grace(lifecycle.Envoy), m.d.Log.Named("envoy")
+	admin := envoy.NewAdmin(c.Admin)
+	ask := func(ctx context.Context) error { _, err := admin.Ready(ctx); return err }
+	watched := m.watched(lifecycle.Envoy, envoy.NewProxy(c), ask, m.sync.EnvoyUp, m.sync.EnvoyDown)
+	proxy := m.lives(lifecycle.Envoy, watched, m.sync.EnvoyUp, m.sync.EnvoyDown)
+	return m.restarted(lifecycle.Envoy, proxy, e.Restart, crashed)
+}
+
+// meshInit makes the unit that registers, and writes Envoy's bootstrap.
+func (m *mesh) meshInit(dir *statedir.Dir) lifecycle.Runner {
+	return &meshInit{client: m.client, grace: m.grace(lifecycle.MeshInit), report: m.report(lifecycle.MeshInit), log: m.d.Log,
+		bootstrap: func() envoy.Bootstrap { return m.bootstrap(dir) }}
+}
+
+func (m *mesh) bootstrap(dir *statedir.Dir) envoy.Bootstrap {
+	e := m.plan.Envoy
+	return envoy.Bootstrap{
+		Settings: bootstrap.Settings{ProxyID: m.plan.Service.ProxyID(), XDS: m.plan.Agent.GRPC, Token: m.tokens.Service, Admin: e.AdminAddress(m.d.Dir.Path),
+			TokenFile: m.tokenFile(), Env: func(name string) string { return variable(m.d.Env, name) }, NoStatsTags: !e.StatsTags},
+		File: dir.Path(plan.BootstrapFile), Put: dir.Write, PutToken: m.putToken, Registered: m.registered, UseCommand: e.ConsulMakes,
+		Command: envoy.Command{Path: m.consul, HTTP: m.plan.Agent.HTTP, Env: m.env, Start: m.sup, Waiting: waitings(m.report(lifecycle.MeshInit))},
+		Log:     m.d.Log,
+	}
+}
+
+// registered is the sidecar as a bootstrap is made of it.
+func (m *mesh) registered(ctx context.Context) (bootstrap.Registered, error) {
+	s, err := m.client.Sidecar(ctx)
+	if err != nil {
+		return bootstrap.Registered{}, err
+	}
+	return bootstrap.Registered{Service: s.Proxy.DestinationServiceName, Namespace: s.Namespace, Partition: s.Partition,
+		Datacenter: s.Datacenter, Config: s.Proxy.Config}, nil
+}
+
+// bootstrapDir is where the bootstrap goes. A directory of a consul-ecs document that cannot
+// be made, or that somebody else could change, falls back to ours: those documents name a
+// volume that containers shared.
+func (m *mesh) bootstrapDir() (*statedir.Dir, error) {
+	dir := m.plan.Files.BootstrapDir
+	if dir == "" {
+		return m.d.Dir, nil
+	}
+	shared, err := statedir.Shared(dir)
+	switch {
+	case err == nil:
+		m.shared = shared
+		return shared, nil
+	case !m.plan.Files.BootstrapFallback:
+		return nil, event.Because(event.StateDirectory, fmt.Errorf("bootstrapDir: %w", err))
+	}
+	m.d.Log.Warn("bootstrapDir cannot be used, the state directory is", "bootstrapDir", dir, "error", err)
+	return m.d.Dir, nil
+}
+
+// inbound makes the unit that lives while the public listener takes new work.
+func (m *mesh) inbound() lifecycle.Runner {
+	in, report := m.plan.Inbound, m.report(lifecycle.Inbound)
+	return envoy.NewInbound(envoy.InboundConfig{
+		Admin: m.plan.Envoy.AdminAddress(m.d.Dir.Path), Disabled: !in.Drain, AddCheck: m.client.AddListenerCheck,
+		Propagation: m.propagation, Min: func() time.Duration { return in.Min }, Max: m.drainMax,
+		Note: notes(report), Waiting: waitings(report), Log: m.d.Log.Named("inbound"),
+	})
+}
+
+// propagation is the wait until nobody sends to us any more. A given 0 stays 0.
+func (m *mesh) propagation() (wait time.Duration) {
+	m.book.Read(func(s *state.State) {
+		wait = consulagent.Propagation(m.plan.Inbound.Propagation, s.Removed, time.Since(s.Joined))
+	})
+	return min(wait, m.grace(lifecycle.Inbound)())
+}
+
+// drainMax is the longest drain, asked when it begins: what was given, else what the budget
+// leaves.
+func (m *mesh) drainMax() time.Duration {
+	left := m.grace(lifecycle.Inbound)()
+	if given := m.plan.Inbound.Max; given != nil {
+		return min(left, *given)
+	}
+	return min(left, lifecycle.MaxDrain)
+}
+
+// syncer makes the unit health-sync.
+func (m *mesh) syncer(user *supervisor.User) (*health.Syncer, error) {
+	h, s, report := m.plan.Health, m.plan.Service, m.report(lifecycle.HealthSync)
+	c := health.Config{
+		Agent: m.client, Service: s.ServiceID(), Proxy: s.ProxyID(), Alias: s.AliasID(), Checks: h.Checks, TTL: h.TTL, Never: h.Never,
+		Reassert: m.reassert, Renew: m.takeOver,
+		Note: notes(report), Grace: m.grace(lifecycle.HealthSync), Waiting: waitings(report), Log: m.d.Log.Named("health-sync"),
+	}
+	if h.Catalog {
+		c.Catalog = m.client
+	}
+	if len(h.Siblings) > 0 {
+		c.Siblings = health.NewPoller(health.PollerConfig{Task: metadata{m.meta}, Names: h.Siblings, Interval: h.Interval, Log: m.d.Log.Named("health-sync")})
+	}
+	if p := h.Probe; p != nil {
+		probe, err := health.NewProbe(health.ProbeConfig{Container: p.Container, Command: p.Command, Interval: p.Interval, Timeout: p.Timeout,
+			Retries: p.Retries, StartPeriod: p.StartPeriod, Env: m.appEnv, Path: variable(m.d.Env, "PATH"), Dir: m.plan.App.Dir, User: user,
+			Start: m.sup, Log: m.d.Log.Named("probe")})
+		if err != nil {
+			return nil, err
+		}
+		c.Probe = probe
+	}
+	return health.New(c), nil
+}
+
+// reassert registers again what an agent has lost.
+func (m *mesh) reassert(ctx context.Context) error {
+	var listener bool
+	m.book.Read(func(s *state.State) { listener = listenerChecked(s) })
+	if err := m.client.Register(ctx); err != nil || !listener {
+		return err
+	}
+	return m.client.AddListenerCheck(ctx)
+}
+
+// metadata shows the task's containers to health in its own words.
+type metadata struct{ client *ecs.Client }
+
+func (m metadata) Containers(ctx context.Context) ([]health.Container, error) {
+	list, err := m.client.Containers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []health.Container
+	for _, c := range list {
+		h := health.Container{Name: c.Name, Desired: c.DesiredStatus, Known: c.KnownStatus, Checked: c.Health != nil}
+		if c.Health != nil {
+			h.Health = c.Health.Status
+		}
+		out = append(out, h)
+	}
+	return out, nil
+}

@@ -1,0 +1,114 @@
+package task
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"meshtask/acl/iam"
+	"meshtask/envoy/bootstrap"
+	"meshtask/internal/ecs"
+	"meshtask/internal/event"
+	"meshtask/internal/plan"
+	"meshtask/internal/state"
+	"meshtask/internal/token"
+	"meshtask/lifecycle"
+)
+
+// secrets makes the tokens of the plan.
+func (t *task) secrets() (*token.Tokens, error) {
+	p := t.plan.Tokens
+	c := token.Config{Service: p.Service, Agent: p.Agent, Wait: p.Wait, Refresh: p.Refresh, Env: t.lookup, Log: t.d.Log}
+	for _, s := range t.plan.Secrets {
+		c.References = append(c.References, s.Ref)
+	}
+	if l := p.Login; l != nil {
+		cluster, err := ecs.ClusterARN(t.plan.Task.ARN, t.plan.Task.Cluster)
+		if err != nil {
+			return nil, event.Because(event.LoginRefused, fmt.Errorf("acl.login: %w", err))
+		}
+		c.Login = &token.Login{AgentMethod: l.AgentMethod, CACert: l.CACert, IAM: iam.Config{
+			Server: l.Server, Method: l.Method, Datacenter: l.Datacenter, Partition: l.Partition,
+			TaskID: t.plan.Task.ID, Cluster: cluster, Meta: l.Meta, Region: l.Region,
+			STSEndpoint: l.STSEndpoint, ServerID: l.ServerID, Entity: l.Entity,
+		}}
+		if arn, err := ecs.ParseARN(t.plan.Task.ARN); err == nil {
+			c.Login.Region = arn.Region
+		}
+	}
+	return token.New(c), nil
+}
+
+// lookup reads one variable; the last one wins, as in a shell.
+func (t *task) lookup(name string) (string, bool) {
+	for _, kv := range slices.Backward(t.d.Env) {
+		if key, value, _ := strings.Cut(kv, "="); key == name {
+			return value, true
+		}
+	}
+	return "", false
+}
+
+// resolveAlone resolves the references of app.env where there is no mesh, and so no row
+// token: before T0.
+func (t *task) resolveAlone() error {
+	if t.plan.Kind.HasMesh() || len(t.plan.Secrets) == 0 {
+		return nil
+	}
+	return t.during(func(ctx context.Context) error {
+		return t.tokens.Resolve(ctx, waitings(t.report(lifecycle.Token)))
+	})
+}
+
+// tokenUnit makes the unit token.
+func (m *mesh) tokenUnit() lifecycle.Runner {
+	return &token.Unit{Tokens: m.tokens, Grace: m.grace(lifecycle.Token), Waiting: waitings(m.report(lifecycle.Token)),
+		Renewal: &token.Renewal{Up: m.settled, Accessor: m.client.Accessor, Offered: m.sync.Renew}}
+}
+
+// settled says whether the registration stands and may be changed.
+func (m *mesh) settled() (yes bool) {
+	m.book.Read(func(s *state.State) {
+		yes = s.Up && !s.Stopping && s.Unit(string(lifecycle.ConsulAgent)).State == state.Running
+	})
+	return yes
+}
+
+// tokenFile is where Envoy finds a service token that may change; "": it may not.
+func (m *mesh) tokenFile() string {
+	if !m.tokens.Changes() {
+		return ""
+	}
+	return m.d.Dir.Path(plan.EnvoyToken)
+}
+
+func (m *mesh) putToken(doc []byte) error { return m.d.Dir.Write(plan.EnvoyToken, doc) }
+
+// takeOver makes a service token that was offered that of the registration, of Envoy's next
+// streams, and of our own calls. health-sync calls it between two writes.
+func (m *mesh) takeOver(ctx context.Context) {
+	accessor, err := m.tokens.TakeOver(ctx, func(ctx context.Context, token string) error {
+		if err := m.client.Renew(ctx, token); err != nil {
+			return err
+		}
+		doc, err := bootstrap.TokenDocument(token)
+		if err != nil {
+			return err
+		}
+		return m.putToken(doc)
+	}, func(ctx context.Context) error {
+		var listener bool
+		m.book.Read(func(s *state.State) { listener = listenerChecked(s) })
+		if !listener {
+			return nil
+		}
+		return m.client.AddListenerCheck(ctx)
+	})
+	switch {
+	case err != nil:
+		m.d.Log.Warn("the new service token is not used yet", "accessor", accessor, "error", err)
+	case accessor != "":
+		m.report(lifecycle.Token)(event.Renewed{Accessor: accessor})
+	}
+}
