@@ -89,17 +89,17 @@ func TestWatch(t *testing.T) {
 				}
 				time.Sleep(time.Minute - time.Since(begun))
 				asked := m.asks.Load()
-				if quiet := over.Load() || slices.ContainsFunc(c.acts, func(a act) bool { return a.at == 7*time.Second }); quiet && asked > 4 {
-					t.Errorf("it was asked %d times, on after the end", asked)
-				}
-				if diff := cmp.Diff(c.want, got); diff != "" {
-					t.Error(diff)
-				}
 				select {
 				case <-ended:
 				default:
 					close(halt)
 					<-ended
+				}
+				if quiet := over.Load() || slices.ContainsFunc(c.acts, func(a act) bool { return a.at == 7*time.Second }); quiet && asked > 4 {
+					t.Errorf("it was asked %d times, on after the end", asked)
+				}
+				if diff := cmp.Diff(c.want, got); diff != "" {
+					t.Error(diff)
 				}
 			})
 		})

@@ -126,6 +126,9 @@ func polled(what, hint string, first, maxPause time.Duration, try func(context.C
 			if err == nil {
 				return nil
 			}
+			if end, ok := ctx.Deadline(); ok && !time.Now().Before(end) {
+				<-ctx.Done() // a dial may notice before, and "timeout" would hide what came before
+			}
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}

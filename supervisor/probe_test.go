@@ -61,6 +61,7 @@ func TestProbes(t *testing.T) {
 		l.Close()
 		st := onStage(t, s, shell(serve), probe(TCP(addr)))
 		becomesReady(t, st, "tcp "+addr+"|", func() {
+			eventually(t, "a first try", func() bool { return st.waited("refused") || st.waited("met itself") })
 			if l, err = net.Listen("tcp", addr); err != nil {
 				t.Fatal(err)
 			}
