@@ -10,7 +10,7 @@ import (
 // AppUp tells that the app runs and is ready.
 func (s *Syncer) AppUp() {
 	s.change(func() {
-		s.facts.App = true
+		s.latch.facts.App = true
 		s.lives++
 		s.forget()
 	})
@@ -20,7 +20,7 @@ func (s *Syncer) AppUp() {
 // AppDown tells that the app has ended, for good or until a restart.
 func (s *Syncer) AppDown() {
 	s.change(func() {
-		s.facts.App = false
+		s.latch.facts.App = false
 		s.forget()
 	})
 	poke(s.life)
@@ -28,27 +28,25 @@ func (s *Syncer) AppDown() {
 
 // forget drops the health of the app's earlier life. The lock is held.
 func (s *Syncer) forget() {
-	for _, c := range s.checks {
+	for _, c := range s.latch.checks {
 		if c.Origin == FromProbe {
-			delete(s.facts.Health, c.Container)
+			delete(s.latch.facts.Health, c.Container)
 		}
 	}
 }
 
 // EnvoyUp tells that Envoy is LIVE with its listener bound.
-func (s *Syncer) EnvoyUp() { s.change(func() { s.facts.Envoy = true }) }
+func (s *Syncer) EnvoyUp() { s.change(func() { s.latch.facts.Envoy = true }) }
 
 // EnvoyDown tells that Envoy has ended, for good or until a restart.
-func (s *Syncer) EnvoyDown() { s.change(func() { s.facts.Envoy = false }) }
+func (s *Syncer) EnvoyDown() { s.change(func() { s.latch.facts.Envoy = false }) }
 
 // AgentUp tells that the agent answers again after a restart: everything is asserted anew.
 // Before Run it means nothing, as what registers first does so by itself.
 func (s *Syncer) AgentUp() {
 	s.change(func() {
 		if s.running {
-			clear(s.written)
-			s.epoch++
-			s.suspect = true
+			s.latch.agentUp()
 		}
 	})
 }
@@ -56,7 +54,7 @@ func (s *Syncer) AgentUp() {
 // Renew has Config.Renew called by the writer, so that it never races with a shutdown, and
 // then everything asserted again. Before Run it means nothing.
 func (s *Syncer) Renew() {
-	s.change(func() { s.renew = s.running && s.cfg.Renew != nil })
+	s.change(func() { s.latch.renew = s.running && s.cfg.Renew != nil })
 }
 
 // change applies a fact and wakes the writer.
@@ -77,8 +75,8 @@ func poke(hint chan struct{}) {
 // word takes a source's result for a container of any life.
 func (s *Syncer) word(container string, state State) {
 	s.mu.Lock()
-	same := s.facts.Health[container] == state
-	s.facts.Health[container] = state
+	same := s.latch.facts.Health[container] == state
+	s.latch.facts.Health[container] = state
 	s.mu.Unlock()
 	if !same {
 		poke(s.wake)
@@ -108,8 +106,8 @@ func (s *Syncer) probeLife(ctx context.Context, life int) {
 	group.Go(func() {
 		s.cfg.Probe.Run(ctx, func(container string, state State) {
 			s.change(func() {
-				if s.lives == life && s.facts.App { // a late word of an earlier life is dropped
-					s.facts.Health[container] = state
+				if s.lives == life && s.latch.facts.App { // a late word of an earlier life is dropped
+					s.latch.facts.Health[container] = state
 				}
 			})
 		})
@@ -129,7 +127,7 @@ func (s *Syncer) probeLife(ctx context.Context, life int) {
 func (s *Syncer) appLife() (life int, up bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.lives, s.facts.App
+	return s.lives, s.latch.facts.App
 }
 
 // Snapshot is the syncer's view at one moment.
@@ -152,16 +150,16 @@ func (s *Syncer) Snapshot() Snapshot {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	view := Snapshot{
-		Sidecar: State{Critical, reasonNoWord}, Since: s.turned, Latched: s.facts.Latched,
-		Checks: maps.Clone(s.written), Trouble: s.trouble, Writes: s.writes,
+		Sidecar: State{Critical, reasonNoWord}, Since: s.since, Latched: s.latch.facts.Latched,
+		Checks: maps.Clone(s.latch.acked), Trouble: s.trouble, Writes: s.writes,
 	}
-	if len(s.written) > 0 {
-		view.Sidecar = Overall(s.written)
+	if len(s.latch.acked) > 0 {
+		view.Sidecar = Overall(s.latch.acked)
 	}
-	alone := s.facts
+	alone := s.latch.facts
 	alone.Envoy, alone.Latched, alone.Never = true, false, false
 	view.App = alone.gate()
-	for _, c := range s.checks {
+	for _, c := range s.latch.checks {
 		if c.Origin == FromProbe && alone.App {
 			view.App = Desired(alone, []Check{c})[c.ID]
 		}

@@ -206,32 +206,27 @@ func TestStopUnanswered(t *testing.T) {
 	})
 }
 
-// TestAliasView: what one may conclude from statuses alone.
-func TestAliasView(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		v := aliasView{sure: true}
-		want := func(what string, got, want bool) {
-			t.Helper()
-			if got != want {
-				t.Errorf("%s: %v", what, got)
-			}
+// TestFollower: what one may conclude from statuses alone.
+func TestFollower(t *testing.T) {
+	f := follower{arrived: true}
+	want := func(what string, got, want bool) {
+		t.Helper()
+		if got != want {
+			t.Errorf("%s: %v", what, got)
 		}
-		turn := func(passing bool) { v.turn(passing); v.turned = time.Now() }
-		turn(true)
-		want("rising, still critical", v.see(false, true), false)
-		want("rising, seen to pass", v.see(true, true), true)
-		turn(false)
-		want("falling, still passing", v.see(true, false), false)
-		want("falling, critical", v.see(false, false), true)
-		turn(true)
-		turn(false)
-		want("a rise overtaken by a fall, critical: from before or from now?", v.see(false, false), false)
-		want("passing: from the rise or late?", v.see(true, false), false)
-		want("critical again", v.see(false, false), false)
-		time.Sleep(aliasWait)
-		want("critical after the wait", v.see(false, false), true)
-		turn(true)
-		time.Sleep(aliasWait)
-		want("never rose: something else holds it", v.see(false, true), false)
-	})
+	}
+	f.turn(true)
+	want("rising, still critical", f.see(false, true, false), false)
+	want("rising, seen to pass", f.see(true, true, false), true)
+	f.turn(false)
+	want("falling, still passing", f.see(true, false, false), false)
+	want("falling, critical", f.see(false, false, false), true)
+	f.turn(true)
+	f.turn(false)
+	want("a rise overtaken by a fall, critical: from before or from now?", f.see(false, false, false), false)
+	want("passing: from the rise or late?", f.see(true, false, false), false)
+	want("critical again", f.see(false, false, false), false)
+	want("critical after the wait", f.see(false, false, true), true)
+	f.turn(true)
+	want("never rose: something else holds it", f.see(false, true, true), false)
 }

@@ -66,28 +66,19 @@ type Config struct {
 // Syncer is the unit health-sync. Its methods may be called from any goroutine, before,
 // during and after Run; facts never block.
 type Syncer struct {
-	cfg      Config
-	checks   []Check           // Config.Checks, or the two maintenance switches
-	switches map[string]string // check ID of a switch → service ID
+	cfg Config
 
 	wake chan struct{} // one pending hint that something is to be written
 	life chan struct{} // one pending hint that the app came or went
 
 	mu       sync.Mutex
-	facts    Facts
+	latch    latch
 	lives    int  // how often the app came up; its probe's results count for one life
 	running  bool // from Run on
 	stop     <-chan struct{}
-	suspect  bool             // the agent may have forgotten us: look before writing
-	reassert bool             // it has
-	renew    bool             // the registration is to be renewed
-	epoch    int              // counts losses: what an earlier agent acknowledged is void
-	written  map[string]State // what the agent has acknowledged; absent: unknown
-	loose    bool             // a status was written that the sidecar may not show yet
-	alias    aliasView        // what is known of the sidecar's alias check
-	told     Status           // of the last step; "" before the first
-	turned   time.Time        // when that was
-	trouble  string           // last error; "" when the last round went well
+	lastTurn time.Time // when a status that may have changed, or a registration, was last answered
+	since    time.Time // when the sidecar turned to what was last told of it
+	trouble  string    // last error; "" when the last round went well
 	writes   int
 }
 
@@ -109,20 +100,20 @@ func New(cfg Config) *Syncer {
 		cfg.Log = hclog.NewNullLogger()
 	}
 	s := &Syncer{
-		cfg:      cfg,
-		checks:   slices.Clone(cfg.Checks),
-		switches: make(map[string]string),
-		wake:     make(chan struct{}, 1),
-		life:     make(chan struct{}, 1),
-		written:  make(map[string]State),
-		alias:    aliasView{sure: true},
-		facts:    Facts{Never: cfg.Never, Health: make(map[string]State)},
+		cfg:  cfg,
+		wake: make(chan struct{}, 1),
+		life: make(chan struct{}, 1),
+		latch: latch{
+			checks: slices.Clone(cfg.Checks), switches: make(map[string]string), proxy: cfg.Proxy, alias: cfg.Alias,
+			registers: cfg.Reassert != nil, acked: make(map[string]State), follower: follower{arrived: true},
+			facts: Facts{Never: cfg.Never, Health: make(map[string]State)},
+		},
 	}
-	if len(s.checks) == 0 {
+	if len(cfg.Checks) == 0 { // the two maintenance switches
 		for _, id := range []string{cfg.Service, cfg.Proxy} {
 			if id != "" {
-				s.checks = append(s.checks, Check{ID: maintenanceID(id)})
-				s.switches[maintenanceID(id)] = id
+				s.latch.checks = append(s.latch.checks, Check{ID: maintenanceID(id)})
+				s.latch.switches[maintenanceID(id)] = id
 			}
 		}
 	}
@@ -135,7 +126,7 @@ func (s *Syncer) stopping() bool {
 	case <-s.stop:
 		return true
 	default:
-		return s.facts.Latched
+		return s.latch.facts.Latched
 	}
 }
 
@@ -166,9 +157,9 @@ func (s *Syncer) Run(ctx context.Context, ready func(), stop <-chan struct{}) er
 	if s.cfg.Probe != nil {
 		group.Go(func() { s.probes(sources) })
 	}
-	idle := make(chan struct{}) // closed when the writer has ended
+	quiet := make(chan struct{}) // closed when the writer has ended
 	group.Go(func() {
-		defer close(idle)
+		defer close(quiet)
 		s.work(ctx, sources, ready)
 	})
 
@@ -177,7 +168,7 @@ func (s *Syncer) Run(ctx context.Context, ready func(), stop <-chan struct{}) er
 		return context.Cause(ctx)
 	case <-stop:
 	}
-	s.change(func() { s.facts.Latched = true })
+	s.change(func() { s.latch.facts.Latched = true })
 	end()
-	return s.shutdown(ctx, idle)
+	return s.shutdown(ctx, quiet)
 }

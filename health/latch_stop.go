@@ -1,0 +1,142 @@
+package health
+
+// The shutdown: everything critical, for good, and seen to be so.
+
+// beginShutdown starts the first try. The latch has fallen.
+func (l *latch) beginShutdown() action {
+	l.stop = shutdown{quiet: l.stop.quiet}
+	if l.alias == "" || l.follower.arrived {
+		return l.condemn()
+	}
+	// The alias check may not show yet what was written before the stop, so that it cannot be
+	// told from what follows. A look may decide that.
+	l.stop.stage = doubting
+	return doLook{}
+}
+
+// condemn is one try: critical, sidecar critical, critical again so that the servers get the
+// sidecar's too, and seen to be so. In doubt the sidecar is put into maintenance mode, which
+// is a critical check of its own and waits for nothing.
+func (l *latch) condemn() action {
+	l.stop.writes, l.stop.held = 0, false
+	return l.writeCritical()
+}
+
+func (l *latch) writeCritical() action {
+	l.stop.stage, l.stop.void = condemning, false
+	l.stop.writes++
+	return l.sending(Diff(nil, Desired(l.facts, l.checks)))
+}
+
+func (l *latch) again(why reason) action {
+	l.stop.stage = atRest
+	return doRetry{why}
+}
+
+// condemned: everything was written. A check that the agent does not know is no failure.
+func (l *latch) condemned(failed bool) action {
+	if failed {
+		l.stop.stage = lookingAfterRefusal
+		return doLook{}
+	}
+	return l.proceed()
+}
+
+// proceed goes on after a write: the first, one that follows what was in flight, the last.
+func (l *latch) proceed() action {
+	switch {
+	case l.stop.writes == 1 && l.stop.doubt && l.proxy != "":
+		l.stop.stage = maintaining
+		return doMaintain{}
+	case l.stop.writes == 1:
+		return l.overtaken()
+	case l.stop.overtook && l.stop.writes == 2:
+		return l.followed()
+	}
+	l.stop.stage = verifying
+	return doLook{}
+}
+
+// overtaken: what the writer has in flight may be taken up after ours: let it, then write again.
+func (l *latch) overtaken() action {
+	if l.stop.overtook = !l.stop.quiet; l.stop.overtook {
+		l.stop.stage = awaitingWriter
+		return doAwaitWriter{}
+	}
+	return l.followed()
+}
+
+// followed waits for the sidecar's alias check, unless maintenance mode does without.
+func (l *latch) followed() action {
+	if l.stop.held {
+		return l.writeCritical()
+	}
+	l.stop.stage = pollingCritical
+	return doLook{poll: true}
+}
+
+func (l *latch) shutdownLooked(e looked) action {
+	switch l.stop.stage {
+	case doubting:
+		passing := len(l.acked) > 0 && Overall(l.acked).Status == Passing
+		l.stop.doubt = e.known == nil || !l.follower.see(e.known[l.alias] == string(Passing), passing, e.rested)
+		return l.condemn()
+	case lookingAfterRefusal:
+		if e.known == nil || l.unwritten(e.known) {
+			return l.again(callFailed)
+		}
+		return l.proceed()
+	case pollingCritical:
+		switch {
+		case e.known != nil && (l.agrees(e, Critical) || !l.registered(e.known)):
+			return l.writeCritical()
+		case e.late:
+			return l.again(notFollowing)
+		}
+		return doLook{poll: true, again: true}
+	case verifying:
+		if e.known == nil {
+			return l.again(callFailed)
+		}
+		if why := l.verify(e.known); why != fine {
+			return l.again(why)
+		}
+		l.stop.stage, l.told = atRest, Critical
+		return done{shown: State{Critical, reasonStopping}}
+	}
+	return nil
+}
+
+// registered: the agent knows the sidecar, as far as its checks can tell.
+func (l *latch) registered(known map[string]string) bool {
+	_, ok := known[l.alias]
+	return ok || l.alias == ""
+}
+
+// unwritten: a check that is there does not say what was written last.
+func (l *latch) unwritten(known map[string]string) bool {
+	for _, w := range Diff(l.acked, Desired(l.facts, l.checks)) {
+		_, there := known[w.ID]
+		if _, isSwitch := l.switches[w.ID]; isSwitch {
+			there = l.registered(known)
+		}
+		if there {
+			return true
+		}
+	}
+	return false
+}
+
+// verify: nothing of ours passes at the agent. What it does not know cannot pass.
+func (l *latch) verify(known map[string]string) reason {
+	for _, c := range l.checks {
+		_, isSwitch := l.switches[c.ID]
+		if isSwitch && known[c.ID] != string(Critical) && l.registered(known) || known[c.ID] == string(Passing) {
+			return stillPassing
+		}
+	}
+	if known[l.alias] == string(Passing) && known[maintenanceID(l.proxy)] != string(Critical) {
+		return notFollowing
+	}
+	return fine
+}
