@@ -74,14 +74,14 @@ func (a *asker) do(ctx, soft context.Context, act action) event {
 		call, cancel := context.WithTimeout(soft, renewLimit)
 		defer cancel()
 		s.cfg.Renew(call)
-		s.turned()
+		s.answered()
 		return renewed{}
 	case doRegister:
 		call, cancel := context.WithTimeout(soft, registerLimit)
 		defer cancel()
 		s.cfg.Log.Info("registering service and sidecar again", "service", s.cfg.Service)
 		err := s.cfg.Reassert(call)
-		s.turned()
+		s.answered()
 		if err != nil {
 			a.failed = errors.Join(a.failed, fmt.Errorf("register the service again: %w", err))
 		}
@@ -94,11 +94,11 @@ func (a *asker) do(ctx, soft context.Context, act action) event {
 	return nil
 }
 
-// turned notes when the sidecar's alias check had something to follow.
-func (s *Syncer) turned() {
+// answered notes since when the sidecar's alias check may have something to follow.
+func (s *Syncer) answered() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.lastTurn = time.Now()
+	s.lastAnswer = time.Now()
 }
 
 func (a *asker) look(ctx, soft context.Context, act doLook) event {
@@ -126,7 +126,7 @@ func (a *asker) look(ctx, soft context.Context, act doLook) event {
 	}
 	a.s.mu.Lock()
 	defer a.s.mu.Unlock()
-	return looked{by: a.by, known: known, rested: time.Since(a.s.lastTurn) >= aliasWait, late: !time.Now().Before(a.pollEnd)}
+	return looked{by: a.by, known: known, rested: time.Since(a.s.lastAnswer) >= aliasWait, late: !time.Now().Before(a.pollEnd)}
 }
 
 // write writes all, side by side.
@@ -149,9 +149,7 @@ func (a *asker) write(ctx context.Context, act doWrite) event {
 			e.failed[<-ids] = true
 		}
 	}
-	if act.turns {
-		a.s.turned()
-	}
+	a.s.answered()
 	return e
 }
 

@@ -41,6 +41,7 @@ type round struct {
 	want     State // of the sidecar, when the polling began
 	agreed   bool  // the alias check says so
 	void     bool  // the registration was lost under the write in flight
+	inFlight bool  // a write or a registration has not been answered
 }
 
 // shutdown is the way to critical for good.
@@ -50,8 +51,9 @@ type shutdown struct {
 	doubt    bool // the alias check may yet turn to what was written before
 	held     bool // the sidecar is in maintenance mode
 	quiet    bool // the writer has ended
-	overtook bool // it had not when this try wrote first
-	void     bool
+	overtook bool // it had not when this try began to write
+	void     bool // as in round
+	inFlight bool
 }
 
 // stage is what a sequence waits for.
@@ -95,11 +97,8 @@ type (
 	// doRegister and doRenew call Config.Reassert and Config.Renew.
 	doRegister struct{}
 	doRenew    struct{}
-	// doWrite writes all, side by side. turns: a status may change with it.
-	doWrite struct {
-		writes []Write
-		turns  bool
-	}
+	// doWrite writes all, side by side.
+	doWrite struct{ writes []Write }
 	// doMaintain puts the sidecar into maintenance mode.
 	doMaintain struct{}
 	// doAwaitWriter waits until the writer has ended.
@@ -148,7 +147,7 @@ type (
 	looked        struct {
 		by     by
 		known  map[string]string // nil: the call failed
-		rested bool              // the last turn was so long ago that the alias check has followed
+		rested bool              // the last answer to a write was so long ago that the alias check has followed
 		late   bool              // the polling has lasted long enough
 	}
 	renewed    struct{}
@@ -175,7 +174,7 @@ func (l *latch) handle(e event) action {
 	case writerEnded:
 		l.stop.quiet = true
 		if l.stop.stage == awaitingWriter {
-			return l.writeCritical() // what was in flight may have been taken up after ours
+			return l.overtaken()
 		}
 		return nil
 	case givenUp:
@@ -191,17 +190,21 @@ func (l *latch) handle(e event) action {
 		l.stop.held = e.ok
 		return l.overtaken()
 	case looked:
+		// Time tells only of what has been answered.
+		e.rested = e.rested && !l.round.inFlight && !l.stop.inFlight
 		if e.by == byShutdown {
 			return l.shutdownLooked(e)
 		}
 		return l.writerLooked(e)
 	case renewed:
+		l.round.inFlight = false
 		if l.round.register && !l.facts.Latched {
-			l.round.stage = registering
+			l.round.stage, l.round.inFlight = registering, true
 			return doRegister{}
 		}
 		return l.write()
 	case registered:
+		l.round.inFlight = false
 		if !e.ok {
 			l.lost = true
 			return l.over(callFailed)
@@ -260,8 +263,8 @@ func (l *latch) notice(known map[string]string) (there bool) {
 	return false
 }
 
-// sending begins a write.
-func (l *latch) sending(writes []Write) action {
+// sending begins a write of a sequence.
+func (l *latch) sending(by by, writes []Write) action {
 	turns, passing := false, false
 	for _, w := range writes {
 		if l.acked[w.ID].Status != w.State.Status {
@@ -271,14 +274,21 @@ func (l *latch) sending(writes []Write) action {
 	if turns {
 		l.follower.turn(passing)
 	}
-	return doWrite{writes: writes, turns: turns}
+	if by == byShutdown {
+		l.stop.inFlight = true
+	} else {
+		l.round.inFlight = true
+	}
+	return doWrite{writes}
 }
 
 // acknowledge takes in what a write came to. A failed one may or may not have been taken.
 func (l *latch) acknowledge(e written) {
 	void := l.round.void
 	if e.by == byShutdown {
-		void = l.stop.void
+		void, l.stop.inFlight = l.stop.void, false
+	} else {
+		l.round.inFlight = false
 	}
 	for _, w := range e.writes {
 		switch {
@@ -290,6 +300,15 @@ func (l *latch) acknowledge(e written) {
 	}
 }
 
+// sent is the status that the sidecar is to have by what was acknowledged; a check whose
+// status is unknown may be critical.
+func (l *latch) sent() Status {
+	if len(l.acked) < len(l.checks) {
+		return Critical
+	}
+	return Overall(l.acked).Status
+}
+
 // agrees: the sidecar's alias check says what the service's checks say. To be sure matters
 // for critical only; the other way a late word harms nobody and is soon followed by the
 // last one. With native checks it is maintenance mode that makes the sidecar critical.
@@ -298,8 +317,8 @@ func (l *latch) agrees(e looked, want Status) bool {
 		return true
 	}
 	passes := e.known[l.alias] == string(Passing)
-	sure := l.follower.see(passes, want == Passing, e.rested)
-	return sure || passes && want == Passing
+	arrived := l.follower.see(passes, l.sent() == Passing, e.rested)
+	return passes == (want == Passing) && (arrived || passes)
 }
 
 // follower is what is known of an alias check. The agent computes it by itself, from a copy
@@ -319,8 +338,8 @@ func (f *follower) turn(passing bool) {
 	f.rising = passing || f.rising
 }
 
-// see takes a look in and says whether the last turn has arrived. rested: so much time has
-// passed since that it must have.
+// see takes a look in and says whether the last turn has arrived; should is what it was to.
+// rested: so much time has passed since that it must have.
 func (f *follower) see(passes, should, rested bool) bool {
 	f.overtaken = f.overtaken && !rested
 	if rested || passes && !f.overtaken {

@@ -33,6 +33,7 @@ func (l *latch) registerIfLost() action {
 	l.lost, l.renew = false, false
 	l.void()
 	l.follower.turn(true)
+	l.round.inFlight = true
 	if renew {
 		l.round.stage = renewing
 		return doRenew{}
@@ -57,7 +58,7 @@ func (l *latch) write() action {
 		return l.wrote()
 	}
 	l.round.stage, l.round.void = writing, false
-	return l.sending(writes)
+	return l.sending(byWriter, writes)
 }
 
 func (l *latch) writerWrote(failed bool) action {
@@ -133,7 +134,7 @@ func (l *latch) rewrite() action {
 		return l.shown()
 	}
 	l.round.stage, l.round.void = rewriting, false
-	return l.sending(again[:1])
+	return l.sending(byWriter, again[:1])
 }
 
 // shown: the servers know what the sidecar says.

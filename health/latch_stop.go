@@ -18,14 +18,14 @@ func (l *latch) beginShutdown() action {
 // sidecar's too, and seen to be so. In doubt the sidecar is put into maintenance mode, which
 // is a critical check of its own and waits for nothing.
 func (l *latch) condemn() action {
-	l.stop.writes, l.stop.held = 0, false
+	l.stop.writes, l.stop.held, l.stop.overtook = 0, false, !l.stop.quiet
 	return l.writeCritical()
 }
 
 func (l *latch) writeCritical() action {
 	l.stop.stage, l.stop.void = condemning, false
 	l.stop.writes++
-	return l.sending(Diff(nil, Desired(l.facts, l.checks)))
+	return l.sending(byShutdown, Diff(nil, Desired(l.facts, l.checks)))
 }
 
 func (l *latch) again(why reason) action {
@@ -57,13 +57,18 @@ func (l *latch) proceed() action {
 	return doLook{}
 }
 
-// overtaken: what the writer has in flight may be taken up after ours: let it, then write again.
+// overtaken: what the writer had in flight when we wrote may be taken up after ours, and the
+// alias check follow both. Let it, then write again, and have time tell.
 func (l *latch) overtaken() action {
-	if l.stop.overtook = !l.stop.quiet; l.stop.overtook {
+	switch {
+	case !l.stop.overtook:
+		return l.followed()
+	case !l.stop.quiet:
 		l.stop.stage = awaitingWriter
 		return doAwaitWriter{}
 	}
-	return l.followed()
+	l.follower.arrived, l.follower.overtaken = false, true
+	return l.writeCritical()
 }
 
 // followed waits for the sidecar's alias check, unless maintenance mode does without.
@@ -78,8 +83,7 @@ func (l *latch) followed() action {
 func (l *latch) shutdownLooked(e looked) action {
 	switch l.stop.stage {
 	case doubting:
-		passing := len(l.acked) > 0 && Overall(l.acked).Status == Passing
-		l.stop.doubt = e.known == nil || !l.follower.see(e.known[l.alias] == string(Passing), passing, e.rested)
+		l.stop.doubt = e.known == nil || !l.follower.see(e.known[l.alias] == string(Passing), l.sent() == Passing, e.rested)
 		return l.condemn()
 	case lookingAfterRefusal:
 		if e.known == nil || l.unwritten(e.known) {

@@ -71,15 +71,15 @@ type Syncer struct {
 	wake chan struct{} // one pending hint that something is to be written
 	life chan struct{} // one pending hint that the app came or went
 
-	mu       sync.Mutex
-	latch    latch
-	lives    int  // how often the app came up; its probe's results count for one life
-	running  bool // from Run on
-	stop     <-chan struct{}
-	lastTurn time.Time // when a status that may have changed, or a registration, was last answered
-	since    time.Time // when the sidecar turned to what was last told of it
-	trouble  string    // last error; "" when the last round went well
-	writes   int
+	mu         sync.Mutex
+	latch      latch
+	lives      int  // how often the app came up; its probe's results count for one life
+	running    bool // from Run on
+	stop       <-chan struct{}
+	lastAnswer time.Time // to a write or a registration
+	since      time.Time // when the sidecar turned to what was last told of it
+	trouble    string    // last error; "" when the last round went well
+	writes     int
 }
 
 // New fills in defaults.
