@@ -66,7 +66,8 @@ func (t *task) finish(out lifecycle.Outcome, err error) Outcome {
 // gaveUp says whether the task was given up, by us or by a unit of the mesh: that is an error
 // in the log.
 func gaveUp(cause lifecycle.Cause, f event.Finish) bool {
-	if event.CauseOf(cause.Err) != nil {
+	_, unstarted := errors.AsType[*supervisor.StartError](cause.Err) // 126 and 127 alone would not tell why
+	if event.CauseOf(cause.Err) != nil || unstarted {
 		return true
 	}
 	_, asked := errors.AsType[*relay.Stopped](cause.Err)
