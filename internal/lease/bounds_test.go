@@ -18,6 +18,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"meshtask/internal/ecs"
+	"meshtask/internal/event"
 )
 
 // peer is a raw client beyond the upgrade, which says what it likes.
@@ -75,10 +76,11 @@ type record struct {
 	lines []string
 }
 
-func (r *record) note(_, detail string, kv ...any) {
+func (r *record) report(e event.Event) {
+	_, detail, data := event.Words(e)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.lines = append(r.lines, fmt.Sprint(append([]any{detail}, kv...)...))
+	r.lines = append(r.lines, detail+" "+string(data))
 }
 
 func (r *record) size() int {
@@ -116,7 +118,7 @@ func listing(names ...string) *Roster {
 func TestAStrangersNameIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		notes := &record{}
-		k := running(t, KeeperConfig{Task: listing("web", "worker"), Note: notes.note})
+		k := running(t, KeeperConfig{Task: listing("web", "worker"), Report: notes.report})
 		for _, name := range []string{"evil", "mesh", "~internal~ecs~pause"} {
 			p := connect(t, k)
 			p.say(`{"say":"hello","name":"` + name + `"}`)
@@ -301,7 +303,7 @@ func TestTheRecordGrowsSlowly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for name, of := range map[string]func(i int) string{"one name": func(int) string { return "web" }, "ever new names": func(i int) string { return fmt.Sprint("n", i) }} {
 			notes := &record{}
-			k := running(t, KeeperConfig{Note: notes.note})
+			k := running(t, KeeperConfig{Report: notes.report})
 			const turns = 5000
 			began := time.Now()
 			for i := range turns {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"meshtask/internal/ecs"
+	"meshtask/internal/event"
 )
 
 // FuzzMesh says anything to the mesh container's side after the upgrade.
@@ -23,10 +24,15 @@ func FuzzMesh(f *testing.F) {
 	f.Add([]byte(strings.Repeat("{\"say\":\"news\"}\n", 40)))
 	f.Fuzz(func(t *testing.T, said []byte) {
 		steps := 0
-		k := NewKeeper(KeeperConfig{Note: func(_, detail string, kv ...any) {
+		k := NewKeeper(KeeperConfig{Report: func(e event.Event) {
 			steps++
-			if name, _ := kv[1].(string); name != "" && !validName(name) || name != "web" && detail != "lease-refused" {
-				t.Errorf("%s is noted of %q", detail, name)
+			of := struct{ Name string }{}
+			_, detail, data := event.Words(e)
+			if err := json.Unmarshal(data, &of); err != nil {
+				t.Error(err)
+			}
+			if of.Name != "" && !validName(of.Name) || of.Name != "web" && detail != "lease-refused" {
+				t.Errorf("%s is noted of %q", detail, of.Name)
 			}
 		}, Task: &Roster{Containers: func(context.Context) ([]ecs.Container, error) {
 			return []ecs.Container{{Name: "web", Type: "NORMAL"}}, nil
@@ -74,7 +80,7 @@ func FuzzApp(f *testing.F) {
 		}()
 		stops := 0
 		h := &Holder{Addr: "mesh", Name: func(context.Context) string { return "web" }, Code: func() int { return 0 },
-			Waiting: func(string, string, string) {}, Stop: func(s syscall.Signal, _ time.Duration) {
+			Stop: func(s syscall.Signal, _ time.Duration) {
 				if stops++; stops > 1 || s == syscall.SIGKILL || s == syscall.SIGSTOP || s <= 0 || s > 64 {
 					t.Errorf("stop %d with signal %d", stops, s)
 				}

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"meshtask/internal/event"
 )
 
 const (
@@ -33,11 +35,11 @@ type Holder struct {
 	Name func(ctx context.Context) string // of this container; asked at each try
 	Wait time.Duration                    // for the mesh to be up, from Run on; 0: no limit
 
-	GiveUp  func(error)                                  // when Wait is over; the unit waits on
-	Stop    func(s syscall.Signal, within time.Duration) // the mesh wants the app to stop; once for each lease
-	Code    func() int                                   // of the app that has ended
-	Waiting func(what, lastError, hint string)
-	Log     hclog.Logger // nil: none
+	GiveUp func(error)                                  // when Wait is over, with its cause; the unit waits on
+	Stop   func(s syscall.Signal, within time.Duration) // the mesh wants the app to stop; once for each lease
+	Code   func() int                                   // of the app that has ended
+	Report event.Report                                 // nil: nobody listens
+	Log    hclog.Logger                                 // nil: none
 
 	mu   sync.Mutex
 	held bool
@@ -65,7 +67,7 @@ func (h *Holder) Run(ctx context.Context, ready func(), stop <-chan struct{}) er
 		limit = t.C
 	}
 	up := sync.OnceFunc(func() { limit = nil; ready() })
-	defer h.Waiting("", "", "")
+	defer h.report(event.WaitOver{})
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		began := time.Now()
 		err := h.once(ctx, up, stop, limit)
@@ -79,7 +81,7 @@ func (h *Holder) Run(ctx context.Context, ready func(), stop <-chan struct{}) er
 		case errors.Is(err, errLost) && time.Since(began) > lastPause:
 			pause = firstPause
 		}
-		h.Waiting(lease+" at "+h.Addr, err.Error(), hint)
+		h.waits(err.Error(), hint)
 		t := time.NewTimer(pause)
 		select {
 		case <-t.C:
@@ -97,7 +99,14 @@ func (h *Holder) Run(ctx context.Context, ready func(), stop <-chan struct{}) er
 }
 
 func (h *Holder) giveUp() {
-	h.GiveUp(fmt.Errorf("%s at %s was not granted within %v", lease, h.Addr, h.Wait))
+	h.GiveUp(event.Because(event.MeshNotThere, fmt.Errorf("%s at %s was not granted within %v", lease, h.Addr, h.Wait), "address", h.Addr))
+}
+
+func (h *Holder) report(e event.Event) { h.Report.Or()(e) }
+
+// waits reports why the mesh is not up for us.
+func (h *Holder) waits(lastError, fix string) {
+	h.report(event.Waiting{Code: event.MeshNotThere, What: lease + " at " + h.Addr, Err: lastError, Fix: fix, Facts: event.Facts{"address": h.Addr}})
 }
 
 var (
@@ -140,7 +149,7 @@ func (h *Holder) converse(ctx context.Context, c net.Conn, r *bufio.Reader, up f
 		for range said { // until the reader has ended
 		}
 	}()
-	h.Waiting(lease+" at "+h.Addr, "the mesh is not up yet", "see the log of the mesh container")
+	h.waits("the mesh is not up yet", "see the log of the mesh container")
 	h.hold(true)
 	defer h.hold(false)
 	for stopped := false; ; {
@@ -156,7 +165,7 @@ func (h *Holder) converse(ctx context.Context, c net.Conn, r *bufio.Reader, up f
 					return errLost
 				}
 			case m.Say == sayUp:
-				h.Waiting("", "", "")
+				h.report(event.WaitOver{})
 				limit = nil
 				up()
 			case m.Say == sayStop && !stopped:

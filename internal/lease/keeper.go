@@ -7,6 +7,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"meshtask/internal/event"
 )
 
 // KeeperConfig is what a Keeper needs. Every field is optional.
@@ -15,9 +17,8 @@ type KeeperConfig struct {
 	Grace  func() time.Duration  // how long they may take; nil: for ever
 	// Changed is called after each change of what Missing and Held tell; it must not block.
 	Changed func()
-	// Note gets the steps lease, lease-ended, lease-lost, lease-refused, lease-forgotten
-	// and lease-kept; how many a name and all names can cause is bounded.
-	Note func(event, detail string, kv ...any)
+	// Report gets the events of leases; how many a name and all names can cause is bounded.
+	Report event.Report
 	// Task says who may hold a lease, and which apps without one are waited for.
 	// nil: nobody can tell, every name may.
 	Task *Roster
@@ -42,13 +43,11 @@ type Keeper struct {
 
 // NewKeeper returns a Keeper that nobody holds a lease at.
 func NewKeeper(c KeeperConfig) *Keeper {
-	if c.Note == nil {
-		c.Note = func(string, string, ...any) {}
-	}
+	c.Report = c.Report.Or()
 	if c.Changed == nil {
 		c.Changed = func() {}
 	}
-	return &Keeper{c: c, steps: noter{note: c.Note}, refusals: noter{note: c.Note}, wake: make(chan struct{}, 1), held: map[string]*grant{}, lost: map[string]time.Time{}}
+	return &Keeper{c: c, steps: noter{report: c.Report}, refusals: noter{report: c.Report}, wake: make(chan struct{}, 1), held: map[string]*grant{}, lost: map[string]time.Time{}}
 }
 
 // othersPoll is how often containers without a lease are looked at while they
@@ -81,7 +80,7 @@ func (k *Keeper) Run(ctx context.Context, ready func(), stop <-chan struct{}) er
 		case <-k.wake:
 		case <-poll.C:
 		case <-limit:
-			k.c.Note("step", "lease-kept", "names", strings.Join(k.Held(), " "))
+			k.c.Report(event.LeasesKept{Names: strings.Join(k.Held(), " ")})
 			return nil
 		case <-ctx.Done():
 			return nil
@@ -175,7 +174,7 @@ func (k *Keeper) forget(names []string) {
 	}
 	k.mu.Unlock()
 	for _, name := range names {
-		k.steps.add("lease-forgotten", name)
+		k.steps.add(name, func(unnoted int) event.Event { return event.LeaseForgotten{Name: name, Unnoted: unnoted} })
 	}
 	k.c.Changed()
 }

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"meshtask/internal/event"
 )
 
 type rig struct {
@@ -26,10 +28,19 @@ func newRig(t *testing.T) *rig { return newRigOf(t, nil) }
 func newRigOf(t *testing.T, task *Roster) *rig {
 	r := &rig{notes: make(chan string, 64), stop: make(chan struct{}), ended: make(chan error, 1)}
 	r.keeper = NewKeeper(KeeperConfig{Signal: func() syscall.Signal { return syscall.SIGINT }, Grace: func() time.Duration { return 5 * time.Second },
-		Note: func(_, detail string, _ ...any) { r.notes <- detail }, Task: task})
+		Report: steps(r.notes), Task: task})
 	r.server = httptest.NewServer(r.keeper)
 	t.Cleanup(r.server.Close)
 	return r
+}
+
+// steps sends the names of steps to notes.
+func steps(notes chan<- string) event.Report {
+	return func(e event.Event) {
+		if name, ok := event.Step(e); ok {
+			notes <- name
+		}
+	}
 }
 
 func (r *rig) up(t *testing.T) {
@@ -47,7 +58,7 @@ type held struct {
 func (r *rig) hold(ctx context.Context, name string, code int, wait time.Duration) *held {
 	h := &held{make(chan struct{}, 1), make(chan syscall.Signal, 8), make(chan struct{}), make(chan error, 1), make(chan error, 1)}
 	holder := &Holder{Addr: strings.TrimPrefix(r.server.URL, "http://"), Name: func(context.Context) string { return name }, Wait: wait, Code: func() int { return code },
-		GiveUp: func(err error) { h.gave <- err }, Stop: func(s syscall.Signal, _ time.Duration) { h.told <- s }, Waiting: func(string, string, string) {}}
+		GiveUp: func(err error) { h.gave <- err }, Stop: func(s syscall.Signal, _ time.Duration) { h.told <- s }}
 	go func() { h.ended <- holder.Run(ctx, func() { h.ready <- struct{}{} }, h.stop) }()
 	return h
 }
@@ -186,7 +197,7 @@ func TestAnotherClientIsRefused(t *testing.T) {
 func TestWhoHasEndedTheConnection(t *testing.T) {
 	for name, closing := range map[string]bool{"the client": false, "the server": true} {
 		notes := make(chan string, 8)
-		k := running(t, KeeperConfig{Note: func(_, detail string, _ ...any) { notes <- detail }})
+		k := running(t, KeeperConfig{Report: steps(notes)})
 		base, cancel := context.WithCancelCause(t.Context())
 		server := httptest.NewUnstartedServer(k)
 		server.Config.BaseContext = func(net.Listener) context.Context { return base }
@@ -221,5 +232,55 @@ func TestWhoHasEndedTheConnection(t *testing.T) {
 		_ = c.Close()
 		cancel(nil)
 		server.Close()
+	}
+}
+
+// What a life of leases is recorded as, to the word.
+func TestLeasesAreEvents(t *testing.T) {
+	events := make(chan event.Event, 8)
+	k := running(t, KeeperConfig{Report: func(e event.Event) { events <- e }, Task: listing("web")})
+	evil := connect(t, k)
+	evil.say(`{"say":"hello","name":"../evil"}`)
+	evil.hear()
+	refused, ok := get(t, "event", events).(event.LeaseRefused)
+	if !ok || refused.Name != "" || !strings.Contains(refused.Reason, "letters") {
+		t.Errorf("got %#v", refused)
+	}
+	web := connect(t, k)
+	web.say(`{"say":"hello","name":"web"}`)
+	web.hear()
+	web.say(`{"say":"ended","code":7}`)
+	for _, want := range []event.Event{event.Lease{Name: "web"}, event.LeaseEnded{Code: 7, Name: "web"}} {
+		if got := get(t, "event", events); got != want {
+			t.Errorf("got %#v, want %#v", got, want)
+		}
+	}
+}
+
+// An app container whose mesh is not there waits, and gives up, for a reason that has a code.
+func TestAMissingMeshHasACode(t *testing.T) {
+	const nobody = "127.0.0.1:1"
+	waits, gaveUp := make(chan event.Waiting, 1), make(chan error, 1)
+	h := &Holder{Addr: nobody, Name: func(context.Context) string { return "web" }, Wait: time.Millisecond,
+		GiveUp: func(err error) { gaveUp <- err },
+		Report: func(e event.Event) {
+			if w, ok := e.(event.Waiting); ok {
+				select {
+				case waits <- w:
+				default:
+				}
+			}
+		}}
+	stop, ended := make(chan struct{}), make(chan error, 1)
+	go func() { ended <- h.Run(t.Context(), func() {}, stop) }()
+	if w := get(t, "wait", waits); w.Code != event.MeshNotThere || w.Facts["address"] != nobody || w.Err == "" || w.Fix == "" {
+		t.Errorf("it waits for %+v", w)
+	}
+	if c := event.CauseOf(get(t, "giving up", gaveUp)); c == nil || c.Code != event.MeshNotThere || c.Facts["address"] != nobody {
+		t.Errorf("it gives up because of %+v", c)
+	}
+	close(stop)
+	if err := get(t, "end", ended); err != nil {
+		t.Error(err)
 	}
 }

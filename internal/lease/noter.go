@@ -3,6 +3,8 @@ package lease
 import (
 	"sync"
 	"time"
+
+	"meshtask/internal/event"
 )
 
 const (
@@ -36,7 +38,7 @@ func (a *allowance) refill(now time.Time, burst int, pause time.Duration) {
 
 // noter bounds what peers can write into log and timeline.
 type noter struct {
-	note func(event, detail string, kv ...any)
+	report event.Report
 
 	mu      sync.Mutex
 	all     allowance
@@ -44,8 +46,9 @@ type noter struct {
 	skipped int // steps that were not noted since the last one that was
 }
 
-// add notes a step of name, or counts it for the next one that is noted.
-func (n *noter) add(detail, name string, kv ...any) {
+// add notes a step of name, or counts it for the next one that is noted. step makes it, of how
+// many were not noted before it.
+func (n *noter) add(name string, step func(unnoted int) event.Event) {
 	n.mu.Lock()
 	allowed, skipped := n.allow(name, time.Now()), n.skipped
 	if allowed {
@@ -54,14 +57,9 @@ func (n *noter) add(detail, name string, kv ...any) {
 		n.skipped++
 	}
 	n.mu.Unlock()
-	if !allowed {
-		return
+	if allowed {
+		n.report(step(skipped))
 	}
-	pairs := append([]any{"name", name}, kv...)
-	if skipped > 0 {
-		pairs = append(pairs, "unnoted", skipped)
-	}
-	n.note("step", detail, pairs...)
 }
 
 func (n *noter) allow(name string, now time.Time) bool {

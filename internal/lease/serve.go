@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"meshtask/internal/event"
 )
 
 // grant is one lease that is held.
@@ -80,7 +82,9 @@ func (k *Keeper) refuse(g *grant, why string) {
 	if !validName(name) {
 		name = "" // nobody's words but ours go to the record
 	}
-	k.refusals.add("lease-refused", name, "why", why)
+	k.refusals.add(name, func(unnoted int) event.Event {
+		return event.LeaseRefused{Name: name, Reason: why, Unnoted: unnoted}
+	})
 }
 
 // admit enters g as the holder of its name, or says why it may not be.
@@ -99,7 +103,7 @@ func (k *Keeper) admit(ctx context.Context, g *grant) (why string) {
 		case why != "":
 			return why
 		case old == nil:
-			k.steps.add("lease", g.name)
+			k.steps.add(g.name, func(unnoted int) event.Event { return event.Lease{Name: g.name, Unnoted: unnoted} })
 			k.c.Changed()
 			return ""
 		}
@@ -219,9 +223,11 @@ func (k *Keeper) leave(ctx context.Context, g *grant, ended bool, m message) {
 		if m.Code != nil {
 			code = *m.Code
 		}
-		k.steps.add("lease-ended", g.name, "code", code)
+		k.steps.add(g.name, func(unnoted int) event.Event {
+			return event.LeaseEnded{Code: code, Name: g.name, Unnoted: unnoted}
+		})
 	case lost:
-		k.steps.add("lease-lost", g.name)
+		k.steps.add(g.name, func(unnoted int) event.Event { return event.LeaseLost{Name: g.name, Unnoted: unnoted} })
 	}
 	poke(k.wake)
 	k.c.Changed()

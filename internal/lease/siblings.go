@@ -3,12 +3,14 @@ package lease
 import (
 	"context"
 	"time"
+
+	"meshtask/internal/event"
 )
 
-// Probe asks whether the app's port answers; supervisor.Probe is one.
+// Probe asks whether the app's port answers.
 type Probe interface {
-	// Await returns nil once it does. waiting is told of each failed try.
-	Await(ctx context.Context, waiting func(what, lastError, hint string)) error
+	// Await returns nil once it does. Each failed try is an event.Waiting with its Err.
+	Await(ctx context.Context, report event.Report) error
 }
 
 // SiblingsConfig is what Siblings need.
@@ -18,7 +20,6 @@ type SiblingsConfig struct {
 	// leases alone tell.
 	Probe    Probe
 	Up, Down func() // the app is there, or has gone; never two of a kind in a row
-	Waiting  func(what, lastError, hint string)
 }
 
 // Siblings is row app of a mesh container: the apps live in other containers and
@@ -50,6 +51,7 @@ const (
 
 // NewSiblings returns the unit; its Keeper serves the leases.
 func NewSiblings(c SiblingsConfig) *Siblings {
+	c.Report = c.Report.Or()
 	s := &Siblings{c: c, changed: make(chan struct{}, 1), losses: make(chan struct{}, 1)}
 	c.KeeperConfig.Changed = func() {
 		poke(s.changed)
@@ -95,7 +97,7 @@ func (s *Siblings) follow(ctx context.Context) {
 // appears waits until the app is there; false: ctx is done, or nobody can tell.
 func (s *Siblings) appears(ctx context.Context) bool {
 	if s.c.Probe != nil {
-		return s.c.Probe.Await(ctx, s.c.Waiting) == nil
+		return s.c.Probe.Await(ctx, s.c.Report) == nil
 	}
 	for s.Gone() {
 		select {
@@ -146,8 +148,8 @@ func (s *Siblings) disappears(ctx context.Context) bool {
 func (s *Siblings) answers(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
-	return s.c.Probe.Await(ctx, func(_, lastError, _ string) {
-		if lastError != "" {
+	return s.c.Probe.Await(ctx, func(e event.Event) {
+		if w, ok := e.(event.Waiting); ok && w.Err != "" {
 			cancel() // one try is enough
 		}
 	}) == nil

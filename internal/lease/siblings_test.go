@@ -8,14 +8,16 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"meshtask/internal/event"
 )
 
 // port is an app's port that answers or not.
 type port struct{ open atomic.Bool }
 
-func (p *port) Await(ctx context.Context, waiting func(what, lastError, hint string)) error {
+func (p *port) Await(ctx context.Context, report event.Report) error {
 	for !p.open.Load() {
-		waiting("tcp", "connection refused", "")
+		report(event.Waiting{What: "tcp", Err: "connection refused"})
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -37,7 +39,7 @@ type family struct {
 // start runs Siblings; with a port the app is there from the start.
 func start(t *testing.T, withPort bool) *family {
 	f := &family{t: t, port: &port{}}
-	c := SiblingsConfig{Up: func() { f.is.Store(true); f.ups.Add(1) }, Down: func() { f.is.Store(false) }, Waiting: func(string, string, string) {}}
+	c := SiblingsConfig{Up: func() { f.is.Store(true); f.ups.Add(1) }, Down: func() { f.is.Store(false) }}
 	if withPort {
 		f.port.open.Store(true)
 		c.Probe = f.port

@@ -19,11 +19,11 @@ import (
 func (m *mesh) siblings(probe supervisor.Probe) (lifecycle.Runner, map[string]http.Handler) {
 	report := m.report(lifecycle.App)
 	c := lease.SiblingsConfig{
-		KeeperConfig: lease.KeeperConfig{Signal: m.appSignal, Grace: m.grace(lifecycle.App), Note: notes(report)},
-		Up:           func() { report(event.Serving{}); m.sync.AppUp() }, Down: m.sync.AppDown, Waiting: waitings(report),
+		KeeperConfig: lease.KeeperConfig{Signal: m.appSignal, Grace: m.grace(lifecycle.App), Report: report},
+		Up:           func() { report(event.Serving{}); m.sync.AppUp() }, Down: m.sync.AppDown,
 	}
 	if !m.plan.Ready.Started() { // which says nothing of an app in another container
-		c.Probe = probe
+		c.Probe = asked{probe}
 	}
 	if m.meta != nil {
 		c.Task = &lease.Roster{Containers: m.meta.Containers, Own: m.plan.Task.Container, Synced: m.plan.Health.Siblings}
@@ -32,15 +32,21 @@ func (m *mesh) siblings(probe supervisor.Probe) (lifecycle.Runner, map[string]ht
 	return s, map[string]http.Handler{lease.Path: s.Keeper}
 }
 
+// asked is a probe as a lease asks it.
+type asked struct{ supervisor.Probe }
+
+func (a asked) Await(ctx context.Context, report event.Report) error {
+	return a.Probe.Await(ctx, waitings(report))
+}
+
 // siblingUnits makes the rows of `meshtask app`, the entrypoint of a sibling app container.
 //
 // Its table is that of the task with the mesh in another container: row envoy is the lease,
 // ready at the mesh's T2; row inbound waits until the mesh says that nothing comes in any
 // more; row app is the app.
 func (t *task) siblingUnits(app *supervisor.Process) *units {
-	h := &lease.Holder{Addr: t.plan.Lease.Address, Name: t.leaseName, Wait: t.plan.Lease.Wait, Waiting: waitings(t.report(lifecycle.Envoy)),
-		GiveUp: func(err error) { t.cancel(event.Because(event.MeshNotThere, err, "address", t.plan.Lease.Address)) },
-		Code:   t.appCode, Log: t.d.Log.Named("lease")}
+	h := &lease.Holder{Addr: t.plan.Lease.Address, Name: t.leaseName, Wait: t.plan.Lease.Wait, Report: t.report(lifecycle.Envoy),
+		GiveUp: t.cancel, Code: t.appCode, Log: t.d.Log.Named("lease")}
 	in := lease.NewInbound(h.Held, func() time.Duration { return t.plan.Stop.Share(lifecycle.Inbound) })
 	h.Stop = func(s syscall.Signal, _ time.Duration) {
 		in.Drained()
