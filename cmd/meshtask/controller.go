@@ -247,17 +247,17 @@ func (k *controller) identify(ctx context.Context) error {
 	}
 	client, err := ecs.New(uri)
 	if err != nil {
-		return event.Because(event.Metadata, err)
+		return err
 	}
 	defer client.Close()
 	named := k.waits()
 	defer named.Close()
-	id, err := client.Identity(ctx, told(named.Of(controllerUnit)))
+	id, err := client.Identity(ctx, named.Of(controllerUnit))
 	if err != nil {
 		if k.cfg.Cluster != "" {
 			return nil // the SDK has other ways to a Region
 		}
-		return event.Because(event.Metadata, err)
+		return err
 	}
 	if arn, err := ecs.ParseARN(id.ARN); err == nil {
 		k.region = arn.Region

@@ -14,6 +14,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"meshtask/internal/event"
 )
 
 const (
@@ -30,11 +32,11 @@ type Client struct {
 }
 
 // New returns a client of the endpoint at uri, the value of
-// ECS_CONTAINER_METADATA_URI_V4. Close ends it.
+// ECS_CONTAINER_METADATA_URI_V4. Close ends it. Its error has the code event.Metadata.
 func New(uri string) (*Client, error) {
 	u, err := url.Parse(uri)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, fmt.Errorf("task metadata endpoint %q: want an http URL", uri)
+		return nil, event.Because(event.Metadata, fmt.Errorf("task metadata endpoint %q: want an http URL", uri), "address", uri)
 	}
 	return &Client{
 		uri: strings.TrimRight(uri, "/"),

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"time"
+
+	"meshtask/internal/event"
 )
 
 // Identity is who this task is.
@@ -29,19 +31,15 @@ const (
 	lastPause  = 2 * time.Second // keeps well below the 40 calls a second of the bucket
 )
 
-// Waiting is told what is waited for, at each failure, and "" at the end.
-type Waiting func(what, lastError, hint string)
-
 // Identity asks until it has a good answer, for at most Patience. The error
-// then says what the last answer was. waiting may be nil.
-func (c *Client) Identity(ctx context.Context, waiting Waiting) (Identity, error) {
-	if waiting == nil {
-		waiting = func(_, _, _ string) {}
-	}
+// then says what the last answer was, and has the code event.Metadata, as the
+// waits have that are reported at each failure. report may be nil.
+func (c *Client) Identity(ctx context.Context, report event.Report) (Identity, error) {
+	report = report.Or()
 	ctx, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()
 	began, pause, last := time.Now(), firstPause, error(nil)
-	defer waiting("", "", "")
+	defer report(event.WaitOver{})
 	for {
 		id, err := c.identity(ctx)
 		if err == nil && (id.Address != "" || time.Since(began) > settle) {
@@ -53,10 +51,12 @@ func (c *Client) Identity(ctx context.Context, waiting Waiting) (Identity, error
 		if ctx.Err() == nil || last == nil {
 			last = err
 		}
-		waiting("task metadata endpoint", last.Error(), "is ECS_CONTAINER_METADATA_URI_V4 the one of this container?")
+		report(event.Waiting{Code: event.Metadata, What: "task metadata endpoint", Err: last.Error(), Fix: "is ECS_CONTAINER_METADATA_URI_V4 the one of this container?",
+			Facts: event.Facts{"address": c.uri}})
 		select {
 		case <-ctx.Done():
-			return Identity{}, fmt.Errorf("no good answer from %s after %s: %v", c.uri, time.Since(began).Round(time.Millisecond), last)
+			return Identity{}, event.Because(event.Metadata,
+				fmt.Errorf("no good answer from %s after %s: %v", c.uri, time.Since(began).Round(time.Millisecond), last), "address", c.uri)
 		case <-time.After(pause):
 		}
 		pause = min(2*pause, lastPause)

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"meshtask/internal/event"
 )
 
 func TestIdentity(t *testing.T) {
@@ -63,8 +65,8 @@ func TestIdentityWaits(t *testing.T) {
 			}
 			both(w, r)
 		})
-		var told []string
-		id, err := c.Identity(t.Context(), func(what, last, hint string) { told = append(told, what+"|"+last); _ = hint })
+		var told []event.Event
+		id, err := c.Identity(t.Context(), func(e event.Event) { told = append(told, e) })
 		if err != nil || id.ID != "0a1b2c" {
 			t.Fatalf("got %+v, %v", id, err)
 		}
@@ -74,8 +76,12 @@ func TestIdentityWaits(t *testing.T) {
 		if calls < 8 || calls > 20 {
 			t.Errorf("%d calls in 10 s: want a few, backing off", calls)
 		}
-		if len(told) < 3 || told[len(told)-1] != "|" || !strings.Contains(told[0], "container is being created") {
-			t.Errorf("waiting was told %q: want the last error, and the end", told)
+		first, _ := told[0].(event.Waiting)
+		if first.Code != event.Metadata || first.Facts["address"] != "http://fake/v4/id" || !strings.Contains(first.Err, "container is being created") {
+			t.Errorf("it waits for %+v: want a code, and the last error", first)
+		}
+		if _, over := told[len(told)-1].(event.WaitOver); !over || len(told) < 3 {
+			t.Errorf("it reported %v: want the end at the end", told)
 		}
 	})
 }
@@ -94,6 +100,9 @@ func TestIdentityGivesUp(t *testing.T) {
 				began := time.Now()
 				_, err := fake(t, c.answer).Identity(t.Context(), nil)
 				has(t, err, "http://fake/v4/id", "1m0s", c.want)
+				if cause := event.CauseOf(err); cause == nil || cause.Code != event.Metadata {
+					t.Errorf("the cause is %+v", cause)
+				}
 				if took := time.Since(began); took != Patience {
 					t.Errorf("gave up after %s, want %s", took, Patience)
 				}

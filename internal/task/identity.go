@@ -21,11 +21,8 @@ func (t *task) identify(ctx context.Context) (ecs.Identity, error) {
 	}
 	var err error
 	if t.meta, err = ecs.New(t.d.Metadata); err != nil {
-		return id, event.Because(event.Metadata, err)
+		return id, err
 	}
 	report := t.waits.Report(event.Task, t.book.Report(event.Task))
-	if id, err = t.meta.Identity(ctx, waitings(report)); err != nil {
-		return id, event.Because(event.Metadata, err)
-	}
-	return id, nil
+	return t.meta.Identity(ctx, report)
 }
