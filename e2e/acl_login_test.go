@@ -12,6 +12,7 @@ import (
 
 	"meshtask/acl/iam"
 	"meshtask/e2e/harness"
+	"meshtask/internal/event"
 	"meshtask/internal/testbed/awsfake"
 )
 
@@ -134,7 +135,11 @@ func TestLoginRefusedByARealConsulServer(t *testing.T) {
 				if c.change != nil {
 					c.change(cfg)
 				}
-				cfg.Waiting = func(_, _, hint string) { hints = append(hints, hint) }
+				cfg.Report = func(e event.Event) {
+					if w, ok := e.(event.Waiting); ok {
+						hints = append(hints, w.Fix)
+					}
+				}
 			})
 			_, err := cl.Login(t.Context(), 2*time.Second)
 			if err == nil || !strings.Contains(err.Error(), "tried for") || !strings.Contains(err.Error(), c.says) {
@@ -165,8 +170,8 @@ func TestLoginWaitsForTheAuthMethod(t *testing.T) {
 	}
 	refused := make(chan struct{}, 1)
 	c := loginClient(t, s, fake, role, func(cfg *iam.Config) {
-		cfg.Waiting = func(what, _, _ string) {
-			if what != "" {
+		cfg.Report = func(e event.Event) {
+			if _, ok := e.(event.Waiting); ok {
 				select {
 				case refused <- struct{}{}:
 				default:

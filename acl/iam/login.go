@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/hashicorp/consul/api"
 
+	"meshtask/internal/event"
 	"meshtask/internal/secret"
 )
 
@@ -52,8 +53,9 @@ type Config struct {
 	// EnableIAMEntityDetails. The role needs iam:GetRole on itself.
 	Entity bool
 
-	// Waiting is told what is waited for at each failure, "" at the end; may be nil.
-	Waiting func(what, lastError, hint string)
+	// Report gets an event.Waiting at each failure, and event.WaitOver at the end;
+	// nil: nobody listens.
+	Report event.Report
 }
 
 // Token is what a login gave.
@@ -86,9 +88,7 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Method == "" {
 		cfg.Method = "iam-ecs-service-token"
 	}
-	if cfg.Waiting == nil {
-		cfg.Waiting = func(_, _, _ string) {}
-	}
+	cfg.Report = cfg.Report.Or()
 	need(len(cfg.CAPEM) == 0 || strings.HasPrefix(cfg.Server, "https://"),
 		fmt.Sprintf("a CA certificate is given, but the Consul server's address %q is not https, so nobody would check it: write https://HOST:PORT", cfg.Server))
 	c, transport, err := consul(cfg)
@@ -154,9 +154,9 @@ func newTransport() *http.Transport {
 // may be later: a follower learns of it, and of "ACL not found" remembers for
 // 30 s what it said too early. Each attempt is signed afresh. It tries for wait,
 // the last time at its end, or until ctx ends; the error then holds the last
-// answer, and the token if one was made.
+// answer, its code, and the token if one was made.
 func (c *Client) Login(ctx context.Context, wait time.Duration) (Token, error) {
-	defer c.cfg.Waiting("", "", "")
+	defer c.cfg.Report(event.WaitOver{})
 	var t *api.ACLToken
 	end := time.Now().Add(wait)
 	err := c.until(ctx, end, "login with the task's IAM role", firstPause, func(ctx context.Context) (hint string, err error) {
@@ -171,7 +171,7 @@ func (c *Client) Login(ctx context.Context, wait time.Duration) (Token, error) {
 		q := c.query(token.SecretID)
 		q.AllowStale = true
 		_, _, err := c.consul.ACL().TokenReadSelf(q.WithContext(ctx))
-		return "followers learn of a token after some milliseconds, or 30 s after they were asked too early", clean(err)
+		return "followers learn of a token after some milliseconds, or 30 s after they were asked too early", c.cfg.answered(err)
 	})
 	if err != nil {
 		return token, err
@@ -183,17 +183,17 @@ func (c *Client) Login(ctx context.Context, wait time.Duration) (Token, error) {
 func (c *Client) attempt(ctx context.Context) (t *api.ACLToken, hint string, err error) {
 	creds, err := c.cfg.Credentials.Retrieve(ctx)
 	if err != nil {
-		return nil, "has the task a task role (taskRoleArn)?", fmt.Errorf("AWS credentials: %w", err)
+		return nil, "has the task a task role (taskRoleArn)?", c.cfg.because(event.LoginRole, fmt.Errorf("AWS credentials: %w", err))
 	}
 	role := ""
 	if c.cfg.Entity {
 		if role, err = ownRole(ctx, c.aws, creds, c.cfg); err != nil {
-			return nil, "the task must reach STS", err
+			return nil, "the task must reach STS", c.cfg.because(event.Login, err)
 		}
 	}
 	proof, err := bearer(ctx, creds, c.cfg, role, time.Now())
 	if err != nil {
-		return nil, "check acl.login", err
+		return nil, "check acl.login", c.cfg.because(event.Login, err)
 	}
 	meta := maps.Clone(c.cfg.Meta)
 	if meta == nil {
@@ -202,13 +202,13 @@ func (c *Client) attempt(ctx context.Context) (t *api.ACLToken, hint string, err
 	meta[metaTask], meta[metaCluster] = c.cfg.TaskID, c.cfg.Cluster
 	write := &api.WriteOptions{Datacenter: c.cfg.Datacenter, Partition: c.cfg.Partition}
 	t, _, err = c.consul.ACL().Login(&api.ACLLoginParams{AuthMethod: c.cfg.Method, BearerToken: proof, Meta: meta}, write.WithContext(ctx))
-	return t, hintFor(err, c.cfg), clean(err)
+	return t, hintFor(err, c.cfg), c.cfg.answered(err)
 }
 
 // Logout destroys the token; one that is gone is fine. It tries for wait, or
 // until ctx ends.
 func (c *Client) Logout(ctx context.Context, t Token, wait time.Duration) error {
-	defer c.cfg.Waiting("", "", "")
+	defer c.cfg.Report(event.WaitOver{})
 	return c.until(ctx, time.Now().Add(wait), "logout", firstPause, func(ctx context.Context) (string, error) {
 		write := &api.WriteOptions{Token: t.SecretID.Reveal(), Datacenter: c.cfg.Datacenter}
 		_, err := c.consul.ACL().Logout(write.WithContext(ctx))
@@ -244,7 +244,7 @@ func (c *Client) until(ctx context.Context, end time.Time, what string, pause ti
 		case left <= 0:
 			return fmt.Errorf("%s: %w (tried for %s)", what, last, time.Since(began).Round(time.Millisecond))
 		}
-		c.cfg.Waiting(what, last.Error(), hint)
+		c.cfg.Report(waiting(what, last, hint))
 		timer := time.NewTimer(min(pause, left))
 		select {
 		case <-ctx.Done():
@@ -254,6 +254,15 @@ func (c *Client) until(ctx context.Context, end time.Time, what string, pause ti
 		}
 		pause = min(2*pause, lastPause)
 	}
+}
+
+// waiting is a wait for what, with the code of last.
+func waiting(what string, last error, hint string) event.Waiting {
+	w := event.Waiting{What: what, Err: last.Error(), Fix: hint}
+	if c := event.CauseOf(last); c != nil {
+		w.Code, w.Facts = c.Code, c.Facts
+	}
+	return w
 }
 
 // hintFor says what usually fixes a refused login.

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"meshtask/acl/iam"
+	"meshtask/internal/event"
 )
 
 func TestLoginProvesTheRole(t *testing.T) {
@@ -119,16 +120,20 @@ func TestLoginTriesAgainWithAFreshProof(t *testing.T) {
 		signed++ // task roles' keys change every few hours
 		return keys(), nil
 	})
-	var waits []string
-	cfg.Waiting = func(what, last, hint string) { waits = append(waits, what+"|"+last+"|"+hint) }
+	var told []event.Event
+	cfg.Report = func(e event.Event) { told = append(told, e) }
 	if _, err := client(t, cfg).Login(t.Context(), 20*time.Second); err != nil {
 		t.Fatal(err)
 	}
 	if len(c.seen) != 2 || signed != 2 {
 		t.Fatalf("%d attempts, signed %d times, want 2", len(c.seen), signed)
 	}
-	if len(waits) < 2 || !strings.Contains(waits[0], "AccessDenied") || waits[len(waits)-1] != "||" {
-		t.Errorf("said while waiting: %q", waits)
+	first, _ := told[0].(event.Waiting)
+	if !strings.Contains(first.Err, "AccessDenied") || first.Code != event.LoginRefused || first.Facts["server"] != cfg.Server || first.Fix == "" {
+		t.Errorf("it waits for %+v", first)
+	}
+	if _, over := told[len(told)-1].(event.WaitOver); !over {
+		t.Errorf("it reported %v, and not the end", told)
 	}
 }
 
@@ -149,19 +154,20 @@ func TestLoginGivesUpWithTheReason(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*consul, *iam.Config)
 		says   string
+		code   event.Code
 	}{
 		"unknown keys": {func(_ *consul, cfg *iam.Config) {
 			cfg.Credentials = credentials.NewStaticCredentialsProvider("ASIAOTHER", "x", "")
-		}, "InvalidClientTokenId"},
+		}, "InvalidClientTokenId", event.Login},
 		"wrong secret": {func(_ *consul, cfg *iam.Config) {
 			cfg.Credentials = credentials.NewStaticCredentialsProvider("ASIATEST", "wrong", "session-token")
-		}, "SignatureDoesNotMatch"},
+		}, "SignatureDoesNotMatch", event.Login},
 		"no credentials": {func(_ *consul, cfg *iam.Config) {
 			cfg.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 				return aws.Credentials{}, errors.New("no task role")
 			})
-		}, "no task role"},
-		"never replicated": {func(c *consul, _ *iam.Config) { c.selfMisses = 1 << 20 }, "ACL not found"},
+		}, "no task role", event.LoginRole},
+		"never replicated": {func(c *consul, _ *iam.Config) { c.selfMisses = 1 << 20 }, "ACL not found", event.LoginRefused},
 	} {
 		t.Run(name, func(t *testing.T) {
 			con, cfg := start(t)
@@ -169,6 +175,9 @@ func TestLoginGivesUpWithTheReason(t *testing.T) {
 			_, err := client(t, cfg).Login(t.Context(), 700*time.Millisecond) // two attempts or more
 			if err == nil || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "deadline") {
 				t.Fatalf("got %v, want %q", err, c.says)
+			}
+			if cause := event.CauseOf(err); cause == nil || cause.Code != c.code || cause.Facts["server"] != cfg.Server {
+				t.Errorf("the cause of %v is %+v, want %s", err, cause, c.code)
 			}
 			for _, never := range []string{secretID, "not-a-secret", "session-token", "iam_request"} {
 				if strings.Contains(err.Error(), never) {

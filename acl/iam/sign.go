@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"meshtask/internal/awssdk"
+	"meshtask/internal/event"
 )
 
 // Header names of Consul's own. Its servers look them up in canonical form, in
@@ -119,7 +120,7 @@ func roleOf(arn string) (string, error) {
 	_, rest, ok := strings.Cut(arn, ":assumed-role/")
 	role, session, ok2 := strings.Cut(rest, "/")
 	if !ok || !ok2 || role == "" || session == "" {
-		return "", fmt.Errorf("sts says that we are %q, which is not an assumed role: give the task a task role (taskRoleArn)", arn)
+		return "", event.Because(event.LoginRole, fmt.Errorf("sts says that we are %q, which is not an assumed role: give the task a task role (taskRoleArn)", arn))
 	}
 	return role, nil
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"meshtask/internal/event"
 )
 
 // The last attempt is at the end of the wait, not the last pause before it; one
@@ -28,7 +30,7 @@ func TestUntilLooksAtTheEnd(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				began := time.Now()
-				client := &Client{cfg: Config{Waiting: func(_, _, _ string) {}}}
+				client := &Client{cfg: Config{Report: event.None}}
 				err := client.until(t.Context(), began.Add(c.wait), "login", firstPause, func(ctx context.Context) (string, error) {
 					select {
 					case <-time.After(c.hang):
@@ -58,7 +60,7 @@ func TestUntilStops(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(1500*time.Millisecond, func() { cancel(cause) })
 		began := time.Now()
-		client := &Client{cfg: Config{Waiting: func(_, _, _ string) {}}}
+		client := &Client{cfg: Config{Report: event.None}}
 		err := client.until(ctx, began.Add(time.Hour), "login", firstPause, func(context.Context) (string, error) { return "", errors.New("no") })
 		if took := time.Since(began); !errors.Is(err, cause) || took != 1500*time.Millisecond {
 			t.Errorf("after %s: %v", took, err)

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"meshtask/internal/event"
 )
 
 const (
@@ -31,9 +33,9 @@ var ErrNotYet = errors.New("not filled yet")
 
 // Refused says that a secret does not exist or may not be read.
 type Refused struct {
-	Kind   Kind   // of the reference, where it is not one to a store
-	Reason string // of the store; never the secret
-	Action string // the IAM action that the task role needs; empty where none helps
+	Code   event.Code // of what is wrong; empty: event.Secret
+	Reason string     // of the store; never the secret
+	Action string     // the IAM action that the task role needs; empty where none helps
 }
 
 // Error is the reason, and what is missing.
@@ -56,19 +58,19 @@ type Config struct {
 	Store Store                            // of ARNs; nil: they are refused
 	Wait  time.Duration                    // longest wait for a value, through outages as well; the last question is at its end
 
-	// Waiting is told, at each change, what is waited for, and "" at the end. It
-	// may be nil, and is never called from two goroutines at once.
-	Waiting func(what, lastError, hint string)
+	// Report gets, at each change, what is waited for, and event.WaitOver at the
+	// end. It is never called from two goroutines at once. nil: nobody listens.
+	Report event.Report
 }
 
 // All resolves references, all at once. It returns when each has its value, or
 // at the first that is hopeless: refused for Stubborn, or without a value for
-// Wait. Its errors name the reference and hold no secret; with ctx done, the
-// error is its cause.
+// Wait. Its errors name the reference, hold no secret, and have a code of the
+// exit code 201; with ctx done, the error is its cause.
 func All(ctx context.Context, cfg Config, refs ...Ref) (map[Ref]String, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	w := waits{tell: cfg.Waiting, reason: map[Ref]error{}}
+	w := waits{report: cfg.Report.Or(), reason: map[Ref]error{}}
 	defer w.end()
 	refs = slices.Clone(refs)
 	slices.SortFunc(refs, func(a, b Ref) int { return cmp.Compare(a.String(), b.String()) })
@@ -153,7 +155,7 @@ func (c Config) one(ctx context.Context, ref Ref, w *waits) (String, error) {
 			if !denied {
 				err = fmt.Errorf("%w, after %s", err, time.Since(began).Round(time.Millisecond))
 			}
-			return "", fmt.Errorf("secret %s: %w", ref, err)
+			return "", because(ref, fmt.Errorf("secret %s: %w", ref, err))
 		}
 		select {
 		case <-ctx.Done():
@@ -173,11 +175,11 @@ func (c Config) ask(ctx context.Context, ref Ref, limit time.Duration) (String, 
 				return String(v), nil
 			}
 		}
-		return "", &Refused{Kind: Env, Reason: "the variable is not set, or empty"}
+		return "", &Refused{Code: event.SecretVariable, Reason: "the variable is not set, or empty"}
 	case File:
 		b, err := os.ReadFile(ref.Path)
 		if err != nil {
-			return "", &Refused{Kind: File, Reason: err.Error()}
+			return "", &Refused{Code: event.SecretFile, Reason: err.Error()}
 		}
 		return value(ref, strings.TrimRight(string(b), "\r\n"))
 	case SecretsManager, SSM:

@@ -3,6 +3,7 @@ package secret
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"meshtask/internal/event"
 )
 
 // store answers by the time since the test began.
@@ -42,7 +45,7 @@ func ref(t *testing.T, s string) Ref {
 
 var (
 	errOutage = errors.New("connection refused")
-	denied    = &Refused{Reason: "AccessDeniedException: no", Action: "secretsmanager:GetSecretValue"}
+	denied    = &Refused{Code: event.SecretDenied, Reason: "AccessDeniedException: no", Action: "secretsmanager:GetSecretValue"}
 )
 
 func TestAllTimes(t *testing.T) {
@@ -242,18 +245,22 @@ func TestWaitingTells(t *testing.T) {
 			return `{"token":"hunter2"}`, nil
 		})
 		var told []string
-		if _, err := All(t.Context(), Config{Store: s, Wait: time.Minute, Waiting: func(what, last, hint string) {
-			told = append(told, what+" | "+last+" | "+hint)
+		if _, err := All(t.Context(), Config{Store: s, Wait: time.Minute, Report: func(e event.Event) {
+			if w, ok := e.(event.Waiting); ok {
+				told = append(told, fmt.Sprintf("%s | %s | %s | %s of %s", w.What, w.Err, w.Fix, w.Code, w.Facts["secret"]))
+			} else {
+				told = append(told, fmt.Sprintf("%#v", e))
+			}
 		}}, one, two); err != nil {
 			t.Fatal(err)
 		}
 		all := strings.Join(told, "\n")
-		for _, want := range []string{sm + ":token | it is empty: not filled yet | does the ACL controller", par + " | connection refused | does the task have a task role", par + ", " + sm + ":token"} {
+		for _, want := range []string{sm + ":token | it is empty: not filled yet | does the ACL controller", "| secret-not-filled of " + sm + ":token", par + " | connection refused | does the task have a task role", "| secret of " + par, par + ", " + sm + ":token"} {
 			if !strings.Contains(all, want) {
 				t.Errorf("want %q in\n%s", want, all)
 			}
 		}
-		if len(told) < 3 || len(told) > 6 || told[len(told)-1] != " |  | " || strings.Contains(all, "hunter2") {
+		if len(told) < 3 || len(told) > 6 || told[len(told)-1] != "event.WaitOver{}" || strings.Contains(all, "hunter2") {
 			t.Errorf("%d calls, want one a change and the end:\n%s", len(told), all)
 		}
 	})

@@ -1,20 +1,21 @@
 package secret
 
 import (
-	"errors"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
+
+	"meshtask/internal/event"
 )
 
-// waits tells one observer about several waits: the first by name, and how
-// many more there are, whenever that changes.
+// waits reports several waits as one: the first with its reason, and the names of all,
+// whenever that changes.
 type waits struct {
-	tell   func(what, lastError, hint string)
+	report event.Report
 	mu     sync.Mutex
 	reason map[Ref]error
-	told   [3]string
+	told   [2]string // what, and why
 }
 
 // set notes why ref has no value; nil: it has one.
@@ -38,33 +39,23 @@ func (w *waits) end() {
 }
 
 func (w *waits) say() {
-	var now [3]string
 	refs := slices.SortedFunc(maps.Keys(w.reason), func(a, b Ref) int { return strings.Compare(a.String(), b.String()) })
+	var now [2]string
 	if len(refs) > 0 {
-		err := w.reason[refs[0]]
 		names := make([]string, len(refs))
 		for i, r := range refs {
 			names[i] = r.String()
 		}
-		now = [3]string{"secret " + strings.Join(names, ", "), err.Error(), fix(err)}
+		now = [2]string{"secret " + strings.Join(names, ", "), w.reason[refs[0]].Error()}
 	}
-	if now == w.told || w.tell == nil {
+	switch {
+	case now == w.told:
 		return
+	case len(refs) == 0:
+		w.report(event.WaitOver{})
+	default:
+		c := event.CauseOf(because(refs[0], w.reason[refs[0]]))
+		w.report(event.Waiting{Code: c.Code, What: now[0], Err: now[1], Fix: fix(c.Err), Facts: c.Facts})
 	}
 	w.told = now
-	w.tell(now[0], now[1], now[2])
-}
-
-// fix is what usually helps.
-func fix(err error) string {
-	r, refused := errors.AsType[*Refused](err)
-	switch {
-	case errors.Is(err, ErrNotYet):
-		return "does the ACL controller run for this cluster, and does the task carry its tags?"
-	case refused && r.Action != "":
-		return "allow " + r.Action + " in the task role, and check the ARN"
-	case refused:
-		return "check the reference"
-	}
-	return "does the task have a task role, and a way to the endpoint of the service?"
 }

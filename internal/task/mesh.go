@@ -115,7 +115,7 @@ func (m *mesh) agent() lifecycle.Runner {
 		LeaveAtOnce: m.plan.Kind == plan.Job,
 	})
 	kept := m.restarted(lifecycle.ConsulAgent, m.lives(lifecycle.ConsulAgent, m.watched(lifecycle.ConsulAgent, agent, m.client.Answers, m.joined, nothing), m.joined, nothing), a.Restart, crashed)
-	return m.tokens.ForAgent(kept, waitings(report))
+	return m.tokens.ForAgent(kept, report)
 }
 
 // agentConfig is asked at each start, when the secrets are there.

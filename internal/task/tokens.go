@@ -26,7 +26,7 @@ func (t *task) secrets() (*token.Tokens, error) {
 	if l := p.Login; l != nil {
 		cluster, err := ecs.ClusterARN(t.plan.Task.ARN, t.plan.Task.Cluster)
 		if err != nil {
-			return nil, event.Because(event.LoginRefused, fmt.Errorf("acl.login: %w", err))
+			return nil, event.Because(event.Login, fmt.Errorf("acl.login: %w", err))
 		}
 		c.Login = &token.Login{AgentMethod: l.AgentMethod, CACert: l.CACert, IAM: iam.Config{
 			Server: l.Server, Method: l.Method, Datacenter: l.Datacenter, Partition: l.Partition,
@@ -57,13 +57,13 @@ func (t *task) resolveAlone() error {
 		return nil
 	}
 	return t.during(func(ctx context.Context) error {
-		return t.tokens.Resolve(ctx, waitings(t.report(lifecycle.Token)))
+		return t.tokens.Resolve(ctx, t.report(lifecycle.Token))
 	})
 }
 
 // tokenUnit makes the unit token.
 func (m *mesh) tokenUnit() lifecycle.Runner {
-	return &token.Unit{Tokens: m.tokens, Grace: m.grace(lifecycle.Token), Waiting: waitings(m.report(lifecycle.Token)),
+	return &token.Unit{Tokens: m.tokens, Grace: m.grace(lifecycle.Token), Report: m.report(lifecycle.Token),
 		Renewal: &token.Renewal{Up: m.settled, Accessor: m.client.Accessor, Offered: m.sync.Renew}}
 }
 

@@ -14,10 +14,10 @@ import (
 const logoutLimit = time.Second
 
 // client makes the client of the login for one of its auth methods.
-func (t *Tokens) client(ctx context.Context, method string, waiting func(what, lastError, hint string)) (*iam.Client, error) {
+func (t *Tokens) client(ctx context.Context, method string, report event.Report) (*iam.Client, error) {
 	l := t.cfg.Login
 	c := l.IAM
-	c.Method, c.CAPEM, c.Waiting = method, []byte(t.Of(l.CACert)), waiting
+	c.Method, c.CAPEM, c.Report = method, []byte(t.Of(l.CACert)), report
 	c, err := iam.Environment(ctx, c)
 	if err != nil {
 		return nil, err
@@ -27,8 +27,8 @@ func (t *Tokens) client(ctx context.Context, method string, waiting func(what, l
 }
 
 // logIn logs in by one auth method. Close the client after the logout.
-func (t *Tokens) logIn(ctx context.Context, method string, waiting func(what, lastError, hint string)) (*iam.Client, iam.Token, error) {
-	client, err := t.client(ctx, method, waiting)
+func (t *Tokens) logIn(ctx context.Context, method string, report event.Report) (*iam.Client, iam.Token, error) {
+	client, err := t.client(ctx, method, report)
 	if err != nil {
 		return nil, iam.Token{}, event.Because(event.Login, fmt.Errorf("acl.login: %w", err))
 	}
@@ -40,7 +40,7 @@ func (t *Tokens) logIn(ctx context.Context, method string, waiting func(what, la
 		t.logOut(context.WithoutCancel(ctx), client, token)
 	}
 	client.Close()
-	return nil, iam.Token{}, event.Because(loginCode(err), fmt.Errorf("acl.login: %w", err))
+	return nil, iam.Token{}, fmt.Errorf("acl.login: %w", err)
 }
 
 // logOut destroys a token of a login, within logoutLimit.
@@ -58,24 +58,24 @@ type Runner interface {
 }
 
 // ForAgent decorates the agent's runner where the agent logs in: its token lives a little
-// longer than the agent, which needs it to leave.
-func (t *Tokens) ForAgent(agent Runner, waiting func(what, lastError, hint string)) Runner {
+// longer than the agent, which needs it to leave. report may be nil.
+func (t *Tokens) ForAgent(agent Runner, report event.Report) Runner {
 	if t.cfg.Login == nil || t.cfg.Login.AgentMethod == "" {
 		return agent
 	}
-	return &loggedIn{t, agent, waiting}
+	return &loggedIn{t, agent, report}
 }
 
 type loggedIn struct {
-	tokens  *Tokens
-	agent   Runner
-	waiting func(what, lastError, hint string)
+	tokens *Tokens
+	agent  Runner
+	report event.Report
 }
 
 func (a *loggedIn) Run(ctx context.Context, ready func(), stop <-chan struct{}) error {
 	t := a.tokens
 	login, release := stopped(ctx, stop) // a stop before there is a token ends the wait
-	client, token, err := t.logIn(login, t.cfg.Login.AgentMethod, a.waiting)
+	client, token, err := t.logIn(login, t.cfg.Login.AgentMethod, a.report)
 	over := login.Err() != nil
 	release()
 	switch {

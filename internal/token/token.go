@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"meshtask/acl/iam"
+	"meshtask/internal/event"
 	"meshtask/internal/secret"
 	"meshtask/internal/secret/awsstore"
 )
@@ -35,7 +36,7 @@ type Config struct {
 
 // Login gets tokens by Consul's aws-iam auth method.
 type Login struct {
-	IAM         iam.Config // of the service's method; CAPEM, Credentials and Waiting are filled in
+	IAM         iam.Config // of the service's method; CAPEM, Credentials and Report are filled in
 	AgentMethod string     // of the agent's login; empty: it has none
 	CACert      secret.Ref // of the server
 	Region      string     // where neither IAM.Region nor the settings of AWS have one
@@ -96,12 +97,12 @@ func (t *Tokens) Changes() bool {
 	return t.cfg.Login == nil && !t.cfg.Service.Fixed() && t.cfg.Refresh > 0
 }
 
-// Resolve reads every secret, and waits for those that are not filled. waiting is told
-// what is waited for, and "" at the end. The error has a cause of package event.
-func (t *Tokens) Resolve(ctx context.Context, waiting func(what, lastError, hint string)) error {
-	values, err := secret.All(ctx, secret.Config{Env: t.cfg.Env, Store: t.cfg.Store, Wait: t.cfg.Wait, Waiting: waiting}, t.cfg.References...)
+// Resolve reads every secret, and waits for those that are not filled, which it reports;
+// report may be nil. The error has a code of package event unless ctx is done.
+func (t *Tokens) Resolve(ctx context.Context, report event.Report) error {
+	values, err := secret.All(ctx, secret.Config{Env: t.cfg.Env, Store: t.cfg.Store, Wait: t.cfg.Wait, Report: report}, t.cfg.References...)
 	if err != nil {
-		return because(fmt.Errorf("cannot resolve: %w", err))
+		return fmt.Errorf("cannot resolve: %w", err)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()

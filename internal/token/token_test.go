@@ -32,8 +32,6 @@ func parse(t *testing.T, s string) secret.Ref {
 	return ref
 }
 
-func quiet(_, _, _ string) {}
-
 // store answers for ARNs.
 type store func(ctx context.Context, ref secret.Ref) (secret.String, error)
 
@@ -45,11 +43,11 @@ func TestNothingToResolve(t *testing.T) {
 		t.Error("the store is asked")
 		return "", nil
 	})})
-	if err := tokens.Resolve(t.Context(), quiet); err != nil || tokens.Service() != "" || tokens.Agent() != "" || tokens.Changes() {
+	if err := tokens.Resolve(t.Context(), nil); err != nil || tokens.Service() != "" || tokens.Agent() != "" || tokens.Changes() {
 		t.Errorf("%v: %q, %q", err, tokens.Service(), tokens.Agent())
 	}
 	agent := &agentUnit{}
-	if got := tokens.ForAgent(agent, quiet); got != Runner(agent) {
+	if got := tokens.ForAgent(agent, nil); got != Runner(agent) {
 		t.Error("an agent without a login is decorated")
 	}
 }
@@ -65,9 +63,9 @@ func TestCauses(t *testing.T) {
 		want  event.Code
 	}{
 		"not filled":  {arn, get(secret.ErrNotYet), event.SecretNotFilled},
-		"denied":      {arn, get(&secret.Refused{Reason: "AccessDeniedException: no", Action: "secretsmanager:GetSecretValue"}), event.SecretDenied},
-		"missing":     {arn, get(&secret.Refused{Reason: "ResourceNotFoundException: no", Action: "secretsmanager:GetSecretValue"}), event.SecretMissing},
-		"KMS":         {arn, get(&secret.Refused{Reason: "AccessDeniedException: KMS", Action: "kms:Decrypt"}), event.SecretKMS},
+		"denied":      {arn, get(&secret.Refused{Code: event.SecretDenied, Reason: "AccessDeniedException: no", Action: "secretsmanager:GetSecretValue"}), event.SecretDenied},
+		"missing":     {arn, get(&secret.Refused{Code: event.SecretMissing, Reason: "ResourceNotFoundException: no", Action: "secretsmanager:GetSecretValue"}), event.SecretMissing},
+		"KMS":         {arn, get(&secret.Refused{Code: event.SecretKMS, Reason: "AccessDeniedException: KMS", Action: "kms:Decrypt"}), event.SecretKMS},
 		"an outage":   {arn, get(errors.New("connection refused")), event.Secret},
 		"a variable":  {"env:NONE", nil, event.SecretVariable},
 		"a file":      {"file:/nonexistent/x", nil, event.SecretFile},
@@ -77,9 +75,9 @@ func TestCauses(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ref := parse(t, c.ref)
 				tokens := New(Config{References: []secret.Ref{ref}, Wait: time.Second, Env: func(string) (string, bool) { return "", false }, Store: c.store})
-				err := tokens.Resolve(t.Context(), quiet)
+				err := tokens.Resolve(t.Context(), nil)
 				cause := event.CauseOf(err)
-				if cause == nil || cause.Code != c.want || cause.Code.Exit() != 201 || !strings.Contains(err.Error(), c.ref) {
+				if cause == nil || cause.Code != c.want || cause.Code.Exit() != 201 || cause.Facts["secret"] != c.ref || !strings.Contains(err.Error(), c.ref) {
 					t.Errorf("%v: %+v, want %s", err, cause, c.want)
 				}
 			})
@@ -204,12 +202,12 @@ func live(t *testing.T, u Runner) (ready bool, err error) {
 // Service and agent have a login each, while they live.
 func TestLogins(t *testing.T) {
 	c, tokens := bed(t, patience)
-	ready, err := live(t, &Unit{Tokens: tokens, Grace: func() time.Duration { return patience }, Waiting: quiet})
+	ready, err := live(t, &Unit{Tokens: tokens, Grace: func() time.Duration { return patience }})
 	if !ready || err != nil || tokens.Service() != "token of service" {
 		t.Errorf("ready %v, %v, token %q", ready, err, tokens.Service())
 	}
 	agent := &agentUnit{tokens: tokens}
-	if ready, err = live(t, tokens.ForAgent(agent, quiet)); !ready || err != nil || agent.had != "token of agent" {
+	if ready, err = live(t, tokens.ForAgent(agent, nil)); !ready || err != nil || agent.had != "token of agent" {
 		t.Errorf("agent: ready %v, %v, token %q", ready, err, agent.had)
 	}
 	if got, want := c.asked(), "login service, logout token of service, login agent, logout token of agent"; got != want {
@@ -232,13 +230,13 @@ func TestLoginFails(t *testing.T) {
 		for _, method := range []string{"service", "agent"} {
 			con, tokens := bed(t, time.Millisecond)
 			c.change(con)
-			unit := Runner(&Unit{Tokens: tokens, Waiting: quiet})
+			unit := Runner(&Unit{Tokens: tokens})
 			if method == "agent" {
-				unit = tokens.ForAgent(&agentUnit{tokens: tokens}, quiet)
+				unit = tokens.ForAgent(&agentUnit{tokens: tokens}, nil)
 			}
 			ready, err := live(t, unit)
 			cause := event.CauseOf(err)
-			if ready || cause == nil || cause.Code != c.code || c.code.Exit() != 203 || !strings.Contains(err.Error(), "acl.login: ") || !strings.Contains(err.Error(), c.says) {
+			if ready || cause == nil || cause.Code != c.code || c.code.Exit() != 203 || cause.Facts["method"] != method || !strings.Contains(err.Error(), "acl.login: ") || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("%s %s: ready %v, %v, %+v", method, name, ready, err, cause)
 			}
 			want := c.asked
@@ -262,14 +260,14 @@ func TestStopEndsAWait(t *testing.T) {
 	})})
 	stop := make(chan struct{})
 	var once sync.Once
-	waiting := func(what, _, _ string) {
-		if what != "" {
+	waiting := func(e event.Event) {
+		if _, ok := e.(event.Waiting); ok {
 			once.Do(func() { close(stop) })
 		}
 	}
 	for name, unit := range map[string]func() Runner{
-		"secret":  func() Runner { return &Unit{Tokens: secrets, Waiting: waiting} },
-		"service": func() Runner { return &Unit{Tokens: logins, Waiting: waiting} },
+		"secret":  func() Runner { return &Unit{Tokens: secrets, Report: waiting} },
+		"service": func() Runner { return &Unit{Tokens: logins, Report: waiting} },
 		"agent":   func() Runner { return logins.ForAgent(&agentUnit{tokens: logins}, waiting) },
 	} {
 		stop, once = make(chan struct{}), sync.Once{}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"meshtask/acl/iam"
+	"meshtask/internal/event"
 )
 
 // Unit is the runner of row token: it resolves every secret and logs in, lives as long as
@@ -13,7 +14,7 @@ type Unit struct {
 	Tokens  *Tokens
 	Renewal *Renewal // nil: what was found stays
 	Grace   func() time.Duration
-	Waiting func(what, lastError, hint string)
+	Report  event.Report // nil: nobody listens
 }
 
 // Run is ready when everything is there. A stop before that ends the wait.
@@ -42,10 +43,10 @@ func (u *Unit) Run(ctx context.Context, ready func(), stop <-chan struct{}) erro
 // login.
 func (u *Unit) begin(ctx context.Context) (*iam.Client, error) {
 	t := u.Tokens
-	if err := t.Resolve(ctx, u.Waiting); err != nil || t.cfg.Login == nil {
+	if err := t.Resolve(ctx, u.Report); err != nil || t.cfg.Login == nil {
 		return nil, err
 	}
-	client, token, err := t.logIn(ctx, t.cfg.Login.IAM.Method, u.Waiting)
+	client, token, err := t.logIn(ctx, t.cfg.Login.IAM.Method, u.Report)
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"meshtask/internal/awssdk"
+	"meshtask/internal/event"
 	"meshtask/internal/secret"
 )
 
@@ -124,10 +125,14 @@ func classify(err error, action string) error {
 	if outage(refusal) {
 		return err
 	}
-	if strings.Contains(code, "KMS") || strings.Contains(text, "KMS") || strings.Contains(text, decrypt) || code == "DecryptionFailure" || code == "InvalidKeyId" {
-		action = decrypt
+	why := event.SecretDenied
+	switch {
+	case strings.Contains(code, "KMS") || strings.Contains(text, "KMS") || strings.Contains(text, decrypt) || code == "DecryptionFailure" || code == "InvalidKeyId":
+		why, action = event.SecretKMS, decrypt
+	case code == "ResourceNotFoundException", code == "ParameterNotFound":
+		why = event.SecretMissing
 	}
-	return &secret.Refused{Reason: code + ": " + text, Action: action}
+	return &secret.Refused{Code: why, Reason: code + ": " + text, Action: action}
 }
 
 // outage says whether trying again is worth more than a few seconds.

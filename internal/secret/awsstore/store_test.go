@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"meshtask/internal/event"
 	"meshtask/internal/secret"
 )
 
@@ -138,23 +139,24 @@ func TestErrors(t *testing.T) {
 		ref   string
 		reply reply
 		want  string // outage, notYet, or the missing action
+		why   event.Code
 	}{
-		"unknown":           {arn, reply{code: "ResourceNotFoundException", text: "Secrets Manager can't find the specified secret."}, getSecret},
-		"no version":        {arn, reply{code: "ResourceNotFoundException", text: "Secrets Manager can't find the specified secret value for staging label: AWSCURRENT"}, notYet},
-		"denied":            {arn, reply{code: "AccessDeniedException", text: "User: x is not authorized to perform: secretsmanager:GetSecretValue"}, getSecret},
-		"denied by KMS":     {arn, reply{code: "AccessDeniedException", text: "Access to KMS is not allowed"}, decrypt},
-		"cannot decrypt":    {arn, reply{code: "DecryptionFailure", text: "Secrets Manager can't decrypt the protected secret text"}, decrypt},
-		"being deleted":     {arn, reply{code: "InvalidRequestException", text: "You can't perform this operation on the secret because it was marked for deletion."}, getSecret},
-		"bad credentials":   {arn, reply{code: "UnrecognizedClientException", text: "The security token included in the request is invalid."}, getSecret},
-		"throttled":         {arn, reply{code: "ThrottlingException", text: "Rate exceeded"}, outage},
-		"internal":          {arn, reply{status: 500, code: "InternalServiceError", text: "x"}, outage},
-		"unavailable":       {arn, reply{status: 503, code: "Whatever", text: "x"}, outage},
-		"expired":           {arn, reply{code: "ExpiredTokenException", text: "x"}, outage},
-		"no parameter":      {param, reply{code: "ParameterNotFound", text: ""}, getParameter},
-		"parameter denied":  {param, reply{code: "AccessDeniedException", text: "not authorized to perform: ssm:GetParameter"}, getParameter},
-		"parameter, no KMS": {param, reply{code: "AccessDeniedException", text: "The ciphertext refers to a customer master key … kms:Decrypt"}, decrypt},
-		"parameter, key":    {param, reply{code: "InvalidKeyId", text: "x"}, decrypt},
-		"parameters busy":   {param, reply{code: "ThrottlingException", text: "Rate exceeded"}, outage},
+		"unknown":           {arn, reply{code: "ResourceNotFoundException", text: "Secrets Manager can't find the specified secret."}, getSecret, event.SecretMissing},
+		"no version":        {arn, reply{code: "ResourceNotFoundException", text: "Secrets Manager can't find the specified secret value for staging label: AWSCURRENT"}, notYet, ""},
+		"denied":            {arn, reply{code: "AccessDeniedException", text: "User: x is not authorized to perform: secretsmanager:GetSecretValue"}, getSecret, event.SecretDenied},
+		"denied by KMS":     {arn, reply{code: "AccessDeniedException", text: "Access to KMS is not allowed"}, decrypt, event.SecretKMS},
+		"cannot decrypt":    {arn, reply{code: "DecryptionFailure", text: "Secrets Manager can't decrypt the protected secret text"}, decrypt, event.SecretKMS},
+		"being deleted":     {arn, reply{code: "InvalidRequestException", text: "You can't perform this operation on the secret because it was marked for deletion."}, getSecret, event.SecretDenied},
+		"bad credentials":   {arn, reply{code: "UnrecognizedClientException", text: "The security token included in the request is invalid."}, getSecret, event.SecretDenied},
+		"throttled":         {arn, reply{code: "ThrottlingException", text: "Rate exceeded"}, outage, ""},
+		"internal":          {arn, reply{status: 500, code: "InternalServiceError", text: "x"}, outage, ""},
+		"unavailable":       {arn, reply{status: 503, code: "Whatever", text: "x"}, outage, ""},
+		"expired":           {arn, reply{code: "ExpiredTokenException", text: "x"}, outage, ""},
+		"no parameter":      {param, reply{code: "ParameterNotFound", text: ""}, getParameter, event.SecretMissing},
+		"parameter denied":  {param, reply{code: "AccessDeniedException", text: "not authorized to perform: ssm:GetParameter"}, getParameter, event.SecretDenied},
+		"parameter, no KMS": {param, reply{code: "AccessDeniedException", text: "The ciphertext refers to a customer master key … kms:Decrypt"}, decrypt, event.SecretKMS},
+		"parameter, key":    {param, reply{code: "InvalidKeyId", text: "x"}, decrypt, event.SecretKMS},
+		"parameters busy":   {param, reply{code: "ThrottlingException", text: "Rate exceeded"}, outage, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := newCloud(t)
@@ -163,6 +165,9 @@ func TestErrors(t *testing.T) {
 			got := outage
 			if r, ok := errors.AsType[*secret.Refused](err); ok {
 				got = r.Action
+				if r.Code != c.why {
+					t.Errorf("%v has the code %s, want %s", err, r.Code, c.why)
+				}
 				if !strings.Contains(err.Error(), c.reply.code) || !strings.Contains(err.Error(), c.reply.text) {
 					t.Errorf("%v: want what AWS said", err)
 				}
@@ -198,7 +203,7 @@ func TestResolved(t *testing.T) {
 	var once sync.Once
 	got, err := secret.All(t.Context(), secret.Config{
 		Store: new(Store), Wait: time.Minute,
-		Waiting: func(string, string, string) {
+		Report: func(event.Event) {
 			once.Do(func() { a.answer(reply{body: map[string]any{"SecretString": `{"accessor_id":"a","token":"t0k"}`}}) })
 		},
 	}, r)

@@ -1,0 +1,38 @@
+package secret
+
+import (
+	"cmp"
+	"errors"
+
+	"meshtask/internal/event"
+)
+
+// because gives an error of ref its code, with ref and the action that would help as facts.
+func because(ref Ref, err error) error {
+	code, facts := event.Secret, []string{"secret", ref.String()}
+	refused, ok := errors.AsType[*Refused](err)
+	switch {
+	case errors.Is(err, ErrNotYet):
+		code = event.SecretNotFilled
+	case ok:
+		code = cmp.Or(refused.Code, event.Secret)
+		if refused.Action != "" {
+			facts = append(facts, "action", refused.Action)
+		}
+	}
+	return event.Because(code, err, facts...)
+}
+
+// fix is what usually helps.
+func fix(err error) string {
+	r, refused := errors.AsType[*Refused](err)
+	switch {
+	case errors.Is(err, ErrNotYet):
+		return "does the ACL controller run for this cluster, and does the task carry its tags?"
+	case refused && r.Action != "":
+		return "allow " + r.Action + " in the task role, and check the ARN"
+	case refused:
+		return "check the reference"
+	}
+	return "does the task have a task role, and a way to the endpoint of the service?"
+}
