@@ -108,7 +108,7 @@ func (t Timeline) with(rows ...Row) Timeline {
 	return t
 }
 
-// Without contracts the table: the named rows are dropped, and whoever named
+// Without contracts the table: the named rows are dropped, and each row that names
 // one of them inherits its conditions. Unknown units are ignored; t is not
 // changed.
 func (t Timeline) Without(units ...Unit) Timeline {

@@ -61,7 +61,7 @@ type Naming struct {
 }
 
 // Refuses says why a service of that name is never served; "": it is. Tags are
-// written by whoever may run a task, so nothing of a name is taken on trust.
+// written by anybody who may run a task, so nothing of a name is taken on trust.
 func (n Naming) Refuses(s Service) string {
 	if err := servicename.Check(s.Name); err != nil {
 		return fmt.Sprintf("service name %q %v", s.Name, err)

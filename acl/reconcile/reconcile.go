@@ -19,7 +19,7 @@ func Decide(w World) Plan {
 	p.client()
 	for _, s := range Sorted(p.Live) {
 		if sec, ok := p.Secrets[s]; ok {
-			p.live(s, sec)
+			p.serve(s, sec)
 		}
 	}
 	for _, s := range Sorted(p.Ended) {
@@ -38,7 +38,7 @@ type planner struct {
 	plan          Plan
 }
 
-// ClientSubject is whom the client token's chain and findings are for; no
+// ClientSubject is the subject of the client token's chain and findings; no
 // service can have a blank in its name.
 const ClientSubject = "client agents"
 
@@ -153,8 +153,8 @@ func (p *planner) match(c Creds) (Token, bool) {
 	return t, ok
 }
 
-// live looks after a service that has tasks.
-func (p *planner) live(s Service, sec Secret) {
+// serve looks after a service that has tasks.
+func (p *planner) serve(s Service, sec Secret) {
 	subject, own := s.String(), p.own[s]
 	if other, ok := p.clashes[s]; ok {
 		p.find(subject, fmt.Sprintf("its policy %s or its secret %s is that of service %s as well: rename one of the two", p.Naming.Policy(s), p.Naming.Secret(s), other), true)

@@ -188,8 +188,8 @@ func (v checker) match(path, s string, ok func(string) bool, want string) {
 // sorted are the keys in order, so that findings come in order.
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// cleartext reports what would send tokens unencrypted, or hand them to whoever
-// can reach a port.
+// cleartext reports what would send tokens unencrypted, or show them to
+// everybody who can reach a port.
 func (v checker) cleartext() {
 	v.envoyAdmin()
 	v.loginTransport()

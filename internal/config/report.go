@@ -19,7 +19,7 @@ type report struct {
 	alias    map[string]string // JSON path → the flag or variable that gave it
 }
 
-// Finding is one thing that is wrong, or odd.
+// Finding is one error or warning.
 type Finding struct {
 	Path string // JSON path, flag or variable: "proxy.upstreams[0].localBindPort", "--stop-timeout"
 	Text string // without the path

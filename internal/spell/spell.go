@@ -7,11 +7,11 @@ import "strings"
 // is within max(2, a third of its letters). Of equally near ones the first in
 // the alphabet.
 func Nearest(word string, known ...string) string {
-	best, least := "", max(2, len(word)/3)
+	best, nearest := "", max(2, len(word)/3)
 	for _, k := range known {
 		d := distance(strings.ToLower(word), strings.ToLower(k))
-		if d < least || d == least && (best == "" || k < best) {
-			best, least = k, d
+		if d < nearest || d == nearest && (best == "" || k < best) {
+			best, nearest = k, d
 		}
 	}
 	return best

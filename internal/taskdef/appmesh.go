@@ -17,8 +17,8 @@ func (c *conversion) meshProxy(container *jsontree.Object) bool {
 	return name != "" && name == container.Str("name") || strings.Contains(container.Str("image"), "appmesh-envoy")
 }
 
-// undirect takes the redirection out of the definition.
-func (c *conversion) undirect() {
+// removeRedirection takes the redirection out of the definition.
+func (c *conversion) removeRedirection() {
 	p := c.def.Obj("proxyConfiguration")
 	if len(p.Keys()) == 0 {
 		return

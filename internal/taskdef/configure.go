@@ -119,7 +119,7 @@ func (c *conversion) configHas(stanza, key string) bool {
 
 // legacy takes consul-ecs's document over.
 func (c *conversion) legacy(text string) error {
-	cfg, odd, err := config.Load(config.Sources{Mode: config.Run, Flags: map[string]string{"retry-join": "later"}, Env: func(name string) (string, bool) {
+	cfg, warnings, err := config.Load(config.Sources{Mode: config.Run, Flags: map[string]string{"retry-join": "later"}, Env: func(name string) (string, bool) {
 		if name == legacyName {
 			return text, true
 		}
@@ -136,8 +136,8 @@ func (c *conversion) legacy(text string) error {
 	if c.opt.Name != "" || c.opt.Port != 0 {
 		c.say(Note, "service", "as in %s; --name and --port are for definitions that have none", legacyName)
 	}
-	c.unknown(old, "service", odd)
-	c.unknown(old, "proxy", odd)
+	c.unknown(old, "service", warnings)
+	c.unknown(old, "proxy", warnings)
 	if s := old.Obj("service"); s.Has("port") && s.Num("port") == 0 {
 		s.Del("port")
 		c.say(Note, legacyName+".service.port", "0 dropped: outbound_only, so nothing is routed to the service")
@@ -165,9 +165,9 @@ func (c *conversion) legacy(text string) error {
 }
 
 // unknown drops what consul-ecs let pass and never read; meshtask refuses it.
-func (c *conversion) unknown(old *jsontree.Object, stanza string, odd []config.Finding) {
+func (c *conversion) unknown(old *jsontree.Object, stanza string, warnings []config.Finding) {
 	named := map[string]bool{}
-	for _, f := range odd {
+	for _, f := range warnings {
 		named[f.Path] = true
 	}
 	in := old.Obj(stanza)
@@ -255,9 +255,9 @@ func (c *conversion) load(doc *jsontree.Object) (*config.Config, []config.Findin
 	if c.opt.Layout == Single {
 		s.Command = []string{"app"}
 	}
-	cfg, odd, err := config.Load(s)
+	cfg, warnings, err := config.Load(s)
 	if bad, ok := errors.AsType[*config.Errors](err); ok {
 		bad.Source = "the configuration that was made"
 	}
-	return cfg, odd, err
+	return cfg, warnings, err
 }

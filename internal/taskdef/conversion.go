@@ -62,7 +62,7 @@ func (c *conversion) convert() error {
 	}
 	c.tags()
 	c.roles()
-	return c.seal()
+	return c.finish()
 }
 
 // platform refuses where meshtask cannot run.
@@ -103,7 +103,7 @@ func (c *conversion) sort() error {
 			}
 			continue
 		}
-		if why := besides(container); why != "" {
+		if why := notApp(container); why != "" {
 			others = append(others, container.Str("name"))
 			c.say(Note, "containerDefinitions["+container.Str("name")+"]", "kept as it is: %s", why)
 			continue
@@ -113,7 +113,7 @@ func (c *conversion) sort() error {
 	if len(c.opt.Apps) > len(c.apps) {
 		return fmt.Errorf("--app: the definition has no container %s; it has %s", missing(c.opt.Apps, c.apps), strings.Join(names(c.rest), ", "))
 	}
-	c.undirect()
+	c.removeRedirection()
 	switch {
 	case len(c.rest) == 0 && len(c.proxies) > 0:
 		return fmt.Errorf("the definition has App Mesh's proxy alone, as a virtual gateway: gateways are not supported")
@@ -227,7 +227,7 @@ func (c *conversion) cut() {
 				c.say(Note, at(container, "dependsOn"), "%s %s kept: ECS starts this container only then", name, d.Str("condition"))
 			}
 			if gone[name] {
-				c.strange(at(container, "dependsOn"), "dependsOn", d)
+				c.unknownFields(at(container, "dependsOn"), "dependsOn", d)
 			}
 			return !gone[name]
 		})
@@ -235,7 +235,7 @@ func (c *conversion) cut() {
 			name := v.Str("sourceContainer")
 			if gone[name] {
 				c.say(Lost, at(container, "volumesFrom"), "%s is gone, and so are its volumes", name)
-				c.strange(at(container, "volumesFrom"), "volumesFrom", v)
+				c.unknownFields(at(container, "volumesFrom"), "volumesFrom", v)
 			}
 			return !gone[name]
 		})
@@ -260,14 +260,14 @@ func (c *conversion) cutVolumes() {
 			} else {
 				c.say(Lost, at(container, "mountPoints"), "%s at %s dropped: nothing writes what consul-ecs left there", name, m.Str("containerPath"))
 			}
-			c.strange(at(container, "mountPoints"), "mountPoints", m)
+			c.unknownFields(at(container, "mountPoints"), "mountPoints", m)
 			return false
 		})
 	}
 	c.def.Filter("volumes", func(v *jsontree.Object) bool {
 		if ours(v.Str("name")) {
 			c.say(Note, "volumes["+v.Str("name")+"]", "dropped: it was consul-ecs's own")
-			c.strange("volumes["+v.Str("name")+"]", "volumes", v)
+			c.unknownFields("volumes["+v.Str("name")+"]", "volumes", v)
 		}
 		return !ours(v.Str("name"))
 	})

@@ -38,19 +38,19 @@ func readHCL(text string) (*jsontree.Object, error) {
 	return o, err
 }
 
-// nested is how deep a text nests at most; brackets in its strings count as well.
+// nested is how deep a text nests; brackets in its strings count as well.
 func nested(text string) int {
-	depth, most := 0, 0
+	depth, deepest := 0, 0
 	for i := range len(text) {
 		switch text[i] {
 		case '{', '[', '(':
 			depth++
-			most = max(most, depth)
+			deepest = max(deepest, depth)
 		case '}', ']', ')':
 			depth--
 		}
 	}
-	return most
+	return deepest
 }
 
 // members puts attributes and blocks into o; the labels of a block are names of

@@ -13,7 +13,7 @@ import (
 // single makes the app's container the whole task.
 func (c *conversion) single(app *jsontree.Object) {
 	c.runner, c.wrapped = app, []*jsontree.Object{app}
-	c.room()
+	c.moreMemory()
 	words := []string{"run"}
 	if c.opt.Job {
 		words = append(words, "--job")
@@ -32,15 +32,15 @@ func (c *conversion) single(app *jsontree.Object) {
 		c.writable(app)
 	}
 	for _, other := range c.rest {
-		if other != app && besides(other) == "" {
+		if other != app && notApp(other) == "" {
 			c.say(Note, "containerDefinitions["+other.Str("name")+"]", "kept as it is: it starts without waiting for the mesh")
 		}
 	}
 	c.say(Todo, at(app, "image"), "%s must hold meshtask, consul and envoy: COPY --from them (docs/use-single-container.md)", app.Str("image"))
 }
 
-// room says that a task that was in no mesh had no agent and no proxy to hold.
-func (c *conversion) room() {
+// moreMemory says that a task that was in no mesh had no agent and no proxy to hold.
+func (c *conversion) moreMemory() {
 	if memory := c.def.Str("memory"); memory != "" && len(c.parts) == 0 && !c.opt.fresh {
 		c.say(Todo, "memory", "%s MiB hold a Consul agent and Envoy as well now (idle, about 95 and 60 MB)", memory)
 	}
@@ -71,7 +71,7 @@ func (c *conversion) siblings() {
 		c.say(Todo, at(mesh, "image"), "give --mesh-image: an image with meshtask, consul and envoy (docs/use-siblings.md)")
 	}
 	c.runner = mesh
-	c.room()
+	c.moreMemory()
 	if !c.def.Has("memory") { // ECS on EC2 refuses a container that names no memory then
 		mesh.Set("memoryReservation", json.Number("256"))
 		c.say(Note, at(mesh, "memoryReservation"), "256 MiB: the task has no memory, so each container needs its own (idle, agent and Envoy take about 95 and 60 MB)")
@@ -136,7 +136,7 @@ func (c *conversion) probe(app *jsontree.Object) {
 	grace := check.Num("startPeriod")
 	if cmd := check.Strings("command"); len(cmd) > 0 && cmd[0] != "NONE" {
 		own := jsontree.Clone(check).(*jsontree.Object)
-		c.strange(at(app, "healthCheck"), "healthCheck", check)
+		c.unknownFields(at(app, "healthCheck"), "healthCheck", check)
 		for _, key := range check.Keys() {
 			if !slices.Contains(shapes["healthCheck"], key) {
 				own.Del(key)

@@ -31,8 +31,8 @@ var shapes = map[string][]string{
 	"volumesFrom":      {"readOnly", "sourceContainer"},
 }
 
-// strange names the members of an object of that kind which ECS does not have today.
-func (c *conversion) strange(path, kind string, o *jsontree.Object) {
+// unknownFields names the members of an object of that kind which ECS does not have today.
+func (c *conversion) unknownFields(path, kind string, o *jsontree.Object) {
 	for _, key := range o.Keys() {
 		if !slices.Contains(shapes[kind], key) {
 			c.say(Lost, path+"."+key, "gone with what it stood in; it is not known here")
@@ -47,7 +47,7 @@ func (c *conversion) leftover(p part, container *jsontree.Object) {
 			continue
 		}
 		for _, o := range append(container.Objects(key), container.Obj(key)) {
-			c.strange(at(container, key), key, o)
+			c.unknownFields(at(container, key), key, o)
 		}
 	}
 	if image := container.Str("image"); image != "" && (p == client || p == proxy || p == appMesh) {

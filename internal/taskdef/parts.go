@@ -91,8 +91,8 @@ var agents = []struct{ image, what string }{
 	{"sigv4-proxy", "a signing proxy"},
 }
 
-// besides says why a container is not an app; "" when it may be one.
-func besides(c *jsontree.Object) string {
+// notApp says why a container is not an app; "" when it may be one.
+func notApp(c *jsontree.Object) string {
 	if c.Has("firelensConfiguration") {
 		return "the FireLens log router"
 	}

@@ -79,7 +79,7 @@ func Render(d Description, o Options) (*Result, error) {
 // Fargate's table; nil: nothing.
 func Fargate(cpu, memory int) error {
 	const gib = 1024
-	rows := map[int]struct{ least, most, step int }{
+	rows := map[int]struct{ min, max, step int }{
 		512: {gib, 4 * gib, gib}, 1024: {2 * gib, 8 * gib, gib}, 2048: {4 * gib, 16 * gib, gib}, 4096: {8 * gib, 30 * gib, gib},
 		8192: {16 * gib, 60 * gib, 4 * gib}, 16384: {32 * gib, 120 * gib, 8 * gib},
 	}
@@ -93,8 +93,8 @@ func Fargate(cpu, memory int) error {
 	if !ok {
 		return fmt.Errorf("cpu %d is none of Fargate's: 256, 512, 1024, 2048, 4096, 8192, 16384", cpu)
 	}
-	if memory < r.least || memory > r.most || memory%r.step != 0 {
-		return fmt.Errorf("memory %d does not go with cpu %d on Fargate: %d to %d in steps of %d", memory, cpu, r.least, r.most, r.step)
+	if memory < r.min || memory > r.max || memory%r.step != 0 {
+		return fmt.Errorf("memory %d does not go with cpu %d on Fargate: %d to %d in steps of %d", memory, cpu, r.min, r.max, r.step)
 	}
 	return nil
 }

@@ -88,7 +88,7 @@ func (c *conversion) appSecrets(app *jsontree.Object) {
 			value = jsontree.New("value", value)
 		}
 		env.Set(name, value)
-		c.strange(at(app, "environment"), "environment", e)
+		c.unknownFields(at(app, "environment"), "environment", e)
 		c.say(Note, at(app, "environment"), "%s is app.env.%s: in the environment meshtask would take it for the mesh's", name, name)
 		return false
 	})
@@ -102,7 +102,7 @@ func (c *conversion) appSecrets(app *jsontree.Object) {
 			return true
 		}
 		env.Set(name, from)
-		c.strange(at(app, "secrets"), "secrets", s)
+		c.unknownFields(at(app, "secrets"), "secrets", s)
 		c.say(Note, at(app, "secrets"), "%s is app.env.%s: in the environment meshtask would take it for the mesh's", name, name)
 		return false
 	})

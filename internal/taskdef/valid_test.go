@@ -100,7 +100,7 @@ func whole(t *testing.T, r *Result) {
 	}
 }
 
-func outside(n *int32, least, most int32) bool { return n != nil && (*n < least || *n > most) }
+func outside(n *int32, min, max int32) bool { return n != nil && (*n < min || *n > max) }
 
 // configuration loads a container's configuration as meshtask does there.
 func configuration(t *testing.T, in *ecs.RegisterTaskDefinitionInput, c types.ContainerDefinition) *config.Config {

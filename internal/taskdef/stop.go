@@ -60,8 +60,8 @@ func (c *conversion) tags() {
 	}
 }
 
-// seal sets the stop timeout, checks the configuration and puts it where it belongs.
-func (c *conversion) seal() error {
+// finish sets the stop timeout, checks the configuration and puts it where it belongs.
+func (c *conversion) finish() error {
 	doc := c.ordered()
 	if !c.configHas("shutdown", "stopTimeout") {
 		stop, err := c.stop(doc)
@@ -70,11 +70,11 @@ func (c *conversion) seal() error {
 		}
 		doc.Sub("shutdown").Insert("stopTimeout", "drain", stop.String())
 	}
-	cfg, odd, err := c.load(doc)
+	cfg, warnings, err := c.load(doc)
 	if err != nil {
 		return err
 	}
-	for _, f := range odd {
+	for _, f := range warnings {
 		level := Note
 		if strings.HasPrefix(f.Path, "acl") || f.Path == "service.name" {
 			level = Todo // ACLs without a token, or a service that gets none
@@ -149,16 +149,16 @@ func prune(o *jsontree.Object) {
 const (
 	stopDefault = 30 * time.Second
 	stopFargate = 120 * time.Second
-	stopMost    = 10 * time.Minute
+	stopMax     = 10 * time.Minute
 )
 
-// stop is the least stop timeout, in whole seconds, whose plan leaves the app
+// stop is the shortest stop timeout, in whole seconds, whose plan leaves the app
 // what it had: its stopTimeout, or ECS's default, less what consul-ecs's
 // app-entrypoint held back. A new app had nothing, and gets a stop of ECS's default.
 func (c *conversion) stop(doc *jsontree.Object) (time.Duration, error) {
-	most, had := stopFargate, time.Duration(0)
+	longest, had := stopFargate, time.Duration(0)
 	if list := c.def.Strings("requiresCompatibilities"); len(list) > 0 && !slices.Contains(list, "FARGATE") {
-		most = stopMost
+		longest = stopMax
 	}
 	for _, app := range c.apps {
 		t := stopDefault
@@ -171,19 +171,19 @@ func (c *conversion) stop(doc *jsontree.Object) (time.Duration, error) {
 	if c.opt.fresh {
 		from, had = stopDefault, 0
 	}
-	for t := from; t < most; t += time.Second {
+	for t := from; t < longest; t += time.Second {
 		if left, err := c.left(doc, t); err == nil && left >= had {
 			return t, nil
 		}
 	}
-	left, err := c.left(doc, most) // what is wrong with the longest is wrong with all
+	left, err := c.left(doc, longest) // what is wrong with the longest is wrong with all
 	if err != nil {
 		return 0, err
 	}
 	if left < had {
-		c.say(Todo, at(c.runner, "stopTimeout"), "the app had %s to stop; beside drain and leave, %s leave it %s", had, most, left.Round(100*time.Millisecond))
+		c.say(Todo, at(c.runner, "stopTimeout"), "the app had %s to stop; beside drain and leave, %s leave it %s", had, longest, left.Round(100*time.Millisecond))
 	}
-	return most, nil
+	return longest, nil
 }
 
 // left is what the plan of a stop timeout gives the app.
