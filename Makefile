@@ -60,7 +60,7 @@ lint: ## gofmt, vet, go fix, staticcheck; NOTICE is not stale
 demo: tools ## a Consul server and three tasks on loopback: up, intentions, a stop under load
 	@go build -C e2e -o ../$(OUT)/demo ./demo && exec $(OUT)/demo
 
-bench: tools ## the budgets of docs/architecture.md, measured; as root docs/conformance.md too
+bench: tools ## the budgets, measured; as root docs/conformance.md too
 	@[ "$$(id -u)" != 0 ] && echo "not root: not compared with other inits" || go run ./bench
 	go test -C e2e -run '^$$' -bench . -benchtime 10x ./...
 
