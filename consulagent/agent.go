@@ -13,6 +13,8 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"meshtask/internal/event"
+	"meshtask/internal/signame"
 	"meshtask/supervisor"
 )
 
@@ -36,7 +38,7 @@ type Config struct {
 	Token func() string
 
 	// JoinTimeout is how long the first life may take to be ready; 0 is 120 s. GiveUp gets
-	// a *JoinError then, while the agent runs on until it is stopped; without GiveUp, Run
+	// a *JoinError with its event.Cause then, while the agent runs on until it is stopped; without GiveUp, Run
 	// ends with it. Later lives wait on: servers that are down are no reason to end a task.
 	JoinTimeout time.Duration
 	GiveUp      func(error)
@@ -46,12 +48,11 @@ type Config struct {
 	// without services, until the servers' next reconciliation (60 s).
 	LeaveAtOnce bool
 
-	Start   Starter
-	Output  func(stream int, level hclog.Level, line string) // lines at AgentConfig.LogLevel or above; nil = dropped
-	Note    func(event, detail string, kv ...any)            // nil = no-op
-	Waiting func(what, lastError, hint string)               // nil = no-op
-	Grace   func() time.Duration                             // from stop to end; nil = 2.5 s
-	Log     hclog.Logger                                     // nil = none
+	Start  Starter
+	Output func(stream int, level hclog.Level, line string) // lines at AgentConfig.LogLevel or above; nil = dropped
+	Report event.Report
+	Grace  func() time.Duration // from stop to end; nil = 2.5 s
+	Log    hclog.Logger         // nil = none
 }
 
 // Agent is the unit that runs one client agent. Run may be called again when it has
@@ -103,11 +104,13 @@ type EndedError struct {
 	Lines []string // its last warnings and errors, or its last lines
 }
 
-func (e *EndedError) Error() string {
+func (e *EndedError) Error() string { return e.Exit.Error() + e.words() }
+
+func (e *EndedError) words() string {
 	if len(e.Lines) == 0 {
-		return e.Exit.Error()
+		return ""
 	}
-	return e.Exit.Error() + ": " + strings.Join(e.Lines, " | ")
+	return ": " + strings.Join(e.Lines, " | ")
 }
 
 func (e *EndedError) Unwrap() error { return &e.Exit }
@@ -123,12 +126,7 @@ func New(c Config) *Agent {
 	if c.Output == nil {
 		c.Output = func(int, hclog.Level, string) {}
 	}
-	if c.Note == nil {
-		c.Note = func(string, string, ...any) {}
-	}
-	if c.Waiting == nil {
-		c.Waiting = func(string, string, string) {}
-	}
+	c.Report = c.Report.Or()
 	if c.Grace == nil {
 		c.Grace = func() time.Duration { return graceDefault }
 	}
@@ -152,11 +150,10 @@ type life struct {
 // Run starts the agent and stays until it has ended. It is ready when its API answers, it
 // has joined and knows a leader. Its ends are:
 //
-//   - nil: stop was closed and it has left, seen or not (the note step left says which), or
+//   - nil: stop was closed and it has left, seen or not (event.Left says which), or
 //     had never joined and was killed; or ctx is done and it was killed;
 //   - before exec: the settings are refused, a file cannot be written, or exec fails;
-//   - *JoinError, without GiveUp;
-//   - *EndedError: it ended unasked;
+//   - *JoinError, without GiveUp, and *EndedError: it ended unasked. Both have an event.Cause;
 //   - *supervisor.StuckError: KILL did not end it.
 func (a *Agent) Run(ctx context.Context, ready func(), stop <-chan struct{}) error {
 	if stopping(ctx, stop) {
@@ -168,7 +165,7 @@ func (a *Agent) Run(ctx context.Context, ready func(), stop <-chan struct{}) err
 	}
 	defer l.client.Close()
 	err = a.watch(ctx, l, ready, stop)
-	a.c.Waiting("", "", "")
+	a.c.Report(event.WaitOver{})
 	if stuck := a.end(ctx, l); stuck != nil {
 		return stuck
 	}
@@ -197,7 +194,7 @@ func (a *Agent) start() (*life, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.c.Note("step", "exec", "name", "consul-agent", "pid", l.child.PID())
+	a.c.Report(event.Exec{Name: "consul-agent", PID: l.child.PID()})
 	return l, nil
 }
 
@@ -216,7 +213,7 @@ func (a *Agent) watch(ctx context.Context, l *life, ready func(), stop <-chan st
 		case <-joined:
 			joined, late = nil, nil
 			a.joined, l.ready = true, true
-			a.c.Note("step", "joined")
+			a.c.Report(event.Joined{})
 			ready()
 		case <-late:
 			late = nil
@@ -245,7 +242,8 @@ func (a *Agent) ended(l *life) error {
 	if tail := l.child.Tail(); len(words) == 0 {
 		words = tail[max(0, len(tail)-troubles):]
 	}
-	return &EndedError{Exit: l.child.Exit(), Lines: words}
+	end := &EndedError{Exit: l.child.Exit(), Lines: words}
+	return event.Because(endCause(end.words()), end, "last", end.Exit.How()+end.words())
 }
 
 // end sees that the process has ended, and everything that it has started.
@@ -253,14 +251,14 @@ func (a *Agent) end(ctx context.Context, l *life) error {
 	select {
 	case <-l.child.Done():
 	default:
-		a.c.Note("killed", "consul-agent", "pid", l.child.PID())
+		a.c.Report(event.Killed{Name: "consul-agent", PID: l.child.PID()})
 		if err := l.child.Kill(ctx); err != nil {
 			return err
 		}
 	}
 	exit := l.child.Exit()
 	l.child.Clear(0)
-	a.c.Note("step", "exit", "name", "consul-agent", "pid", exit.PID, "status", exit.Status(), "peak_bytes", exit.MaxRSS)
+	a.c.Report(event.Exit{Name: "consul-agent", PID: exit.PID, Status: exit.Status(), Signal: signame.Of(exit.Signal), PeakBytes: exit.MaxRSS})
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/consul/api"
 
 	"meshtask/internal/consulapi"
+	"meshtask/internal/event"
 )
 
 // ClientConfig is what a Client needs; only Address is required by all of its methods.
@@ -29,7 +30,7 @@ type ClientConfig struct {
 	// it was registered with, by accessor ID; "" is not at all.
 	AccessorMeta string
 
-	Waiting func(what, lastError, hint string) // why Register waits; nil = no-op
+	Report event.Report // what Register waits for; nil = none
 }
 
 // Client speaks to a task's agent. Its methods may be called side by side; each call ends
@@ -53,9 +54,7 @@ func NewClient(cfg ClientConfig) *Client {
 	if cfg.TokenWait == 0 {
 		cfg.TokenWait = 2 * time.Minute
 	}
-	if cfg.Waiting == nil {
-		cfg.Waiting = func(string, string, string) {}
-	}
+	cfg.Report = cfg.Report.Or()
 	c := &Client{cfg: cfg}
 	c.api, c.carrier, c.unusable = consulapi.New(consulapi.Config{Address: cfg.Address, Dial: cfg.Timeout})
 	return c
@@ -262,9 +261,12 @@ func (c *Client) explain(err error) error {
 	case err == nil:
 		return nil
 	case denied(err):
-		return fmt.Errorf("the token needs service:write on %q and %q: %w", r.Name, r.Name+"-sidecar-proxy", err)
+		err = fmt.Errorf("the token needs service:write on %q and %q: %w", r.Name, r.Name+"-sidecar-proxy", err)
+		return event.Because(event.RegisterDenied, err, "service", r.Name)
 	case aclNotFound(err):
-		return fmt.Errorf("the token is not known to Consul (yet): %w", err)
+		return event.Because(event.RegisterTokenUnknown, fmt.Errorf("the token is not known to Consul (yet): %w", err))
+	case status(err, http.StatusBadRequest):
+		return event.Because(event.RegisterRefused, err)
 	}
 	return err
 }

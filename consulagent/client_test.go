@@ -12,6 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/consul/api"
 	"github.com/hashicorp/go-hclog"
+
+	"meshtask/internal/event"
 )
 
 func newTestClient(t *testing.T, f *fakeServers, change func(*ClientConfig)) *Client {
@@ -105,8 +107,11 @@ func TestRegisterFaults(t *testing.T) {
 			var why []string
 			client := newTestClient(t, f, func(cfg *ClientConfig) {
 				cfg.Timeout = 100 * time.Millisecond
-				cfg.Waiting = func(what, last, _ string) {
-					if why = append(why, what+last); c.heals && len(why) == 2 {
+				cfg.Report = func(e event.Event) {
+					if w, ok := e.(event.Waiting); ok {
+						why = append(why, w.What+w.Err)
+					}
+					if c.heals && len(why) == 2 {
 						f.set(func() { clear(f.fail) })
 					}
 				}
@@ -137,9 +142,9 @@ func TestRegisterWithATokenForNothing(t *testing.T) {
 	f := newServers(t)
 	f.fail["/v1/acl/token/self"] = http.StatusUnauthorized // ACL support disabled
 	c := newTestClient(t, f, func(cfg *ClientConfig) {
-		cfg.Waiting = func(what, last, _ string) {
-			if what != "" {
-				t.Errorf("it waits for %s: %s", what, last)
+		cfg.Report = func(e event.Event) {
+			if _, over := e.(event.WaitOver); !over {
+				t.Errorf("it waits: %+v", e)
 			}
 		}
 	})

@@ -2,8 +2,11 @@ package consulagent
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
+
+	"meshtask/internal/event"
 )
 
 const (
@@ -32,7 +35,7 @@ func watch(ctx context.Context, a *Agent, l *life) *joining {
 	j := &joining{joined: make(chan struct{}), lines: l.lines}
 	ctx, j.cancel = context.WithCancel(ctx)
 	j.wg.Go(func() {
-		if j.await(ctx, l.client, a.c.Waiting) {
+		if j.await(ctx, l.client, a.c.Report) {
 			close(j.joined)
 		}
 	})
@@ -47,7 +50,7 @@ func (j *joining) end() {
 
 // await asks for the leader once the agent has joined, often at first, until there is one.
 // Only an agent that has joined knows servers to ask for it.
-func (j *joining) await(ctx context.Context, client *Client, waiting func(what, lastError, hint string)) bool {
+func (j *joining) await(ctx context.Context, client *Client, report event.Report) bool {
 	told, asked := "", time.Now()
 	for pause := firstPoll; ctx.Err() == nil; {
 		now, changed := j.lines.state()
@@ -56,7 +59,7 @@ func (j *joining) await(ctx context.Context, client *Client, waiting func(what, 
 			asked = time.Now()
 			leader, lerr := client.Leader(ctx)
 			if lerr == nil && leader != "" {
-				waiting("", "", "")
+				report(event.WaitOver{})
 				return true
 			}
 			err = lerr
@@ -67,7 +70,7 @@ func (j *joining) await(ctx context.Context, client *Client, waiting func(what, 
 		j.mu.Unlock()
 		if told != what+last && ctx.Err() == nil {
 			told = what + last
-			waiting(what, last, joinHint)
+			report(event.Waiting{Code: causeOf(last, now.joined), What: what, Err: last, Fix: joinHint})
 		}
 		timer := time.NewTimer(pause)
 		select {
@@ -105,7 +108,7 @@ func (j *joining) late(timeout time.Duration) error {
 	if len(e.Lines) == 0 {
 		e.Last = j.last
 	}
-	return e
+	return event.Because(causeOf(e.Last+" "+strings.Join(e.Lines, " "), now.joined), e)
 }
 
 // External is the unit for an agent that someone else runs: it waits until that one is
@@ -115,8 +118,7 @@ type External struct {
 	Timeout time.Duration // to be ready; 0 is 120 s
 	GiveUp  func(error)   // gets a *JoinError when that is over; nil: Run returns it
 
-	Note    func(event, detail string, kv ...any) // nil = no-op
-	Waiting func(what, lastError, hint string)    // nil = no-op
+	Report event.Report
 }
 
 // Run is ready when the agent's API answers and knows a leader; it ends at once on stop.
@@ -124,7 +126,7 @@ func (x *External) Run(ctx context.Context, ready func(), stop <-chan struct{}) 
 	if stopping(ctx, stop) {
 		return nil
 	}
-	c := Config{Note: x.Note, Waiting: x.Waiting, GiveUp: x.GiveUp, JoinTimeout: x.Timeout}
+	c := Config{Report: x.Report, GiveUp: x.GiveUp, JoinTimeout: x.Timeout}
 	a := New(c)
 	lines := newLines("", a.c.Output)
 	lines.now.joined = true // as far as we can tell: it has no lines for us
@@ -137,7 +139,7 @@ func (x *External) Run(ctx context.Context, ready func(), stop <-chan struct{}) 
 		select {
 		case <-joined:
 			joined, late = nil, nil
-			a.c.Note("step", "joined", "agent", x.Client.cfg.Address)
+			a.c.Report(event.Joined{Agent: x.Client.cfg.Address})
 			ready()
 		case <-late:
 			late = nil
@@ -149,7 +151,7 @@ func (x *External) Run(ctx context.Context, ready func(), stop <-chan struct{}) 
 		case <-ctx.Done():
 			return nil
 		case <-stop:
-			a.c.Note("step", "left", "result", string(Skipped), "reason", "the agent is someone else's")
+			a.c.Report(event.Left{Result: string(Skipped), Reason: "the agent is someone else's"})
 			return nil
 		}
 	}

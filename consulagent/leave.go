@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/consul/api"
+
+	"meshtask/internal/event"
 )
 
 // The recipe of a leave that leaves nothing behind, with its reasons in
@@ -35,14 +37,7 @@ func (a *Agent) leave(ctx context.Context, l *life) {
 	defer cancel()
 	_ = l.child.Signal(syscall.SIGCONT) // were it stopped, it would answer nothing
 	result, why := a.depart(ctx, l)
-	kv := []any{"result", string(result), "ms", time.Since(begun).Milliseconds()}
-	if l.back > 0 {
-		kv = append(kv, "came_back", l.back)
-	}
-	if why != "" {
-		kv = append(kv, "reason", why)
-	}
-	a.c.Note("step", "left", kv...)
+	a.c.Report(event.Left{Result: string(result), Reason: why, Ms: float64(time.Since(begun).Milliseconds()), Back: l.back})
 	if result == Unverified {
 		a.c.Log.Warn("the agent's leave is not verified, its node may stay in the catalog until it is reaped", "node", l.cfg.NodeName, "reason", why)
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"meshtask/internal/event"
 	"meshtask/supervisor"
 )
 
@@ -207,15 +208,16 @@ func act(t *testing.T, script string, gone func(*fakeServers)) *acted {
 		Env:         []string{playKey + "=" + script, "GORACE=atexit_sleep_ms=0"},
 		Token:       func() string { return "service-secret" },
 		LeaveAtOnce: true, // as old as its first full sync: see TestLeaveOfAYoungAgent
-		Note: func(event, detail string, kv ...any) {
+		Report: func(e event.Event) {
 			a.mu.Lock()
 			defer a.mu.Unlock()
-			a.notes = append(a.notes, strings.TrimSpace(fmt.Sprintln(append([]any{event, detail}, kv...)...)))
-		},
-		Waiting: func(what, last, _ string) {
-			a.mu.Lock()
-			defer a.mu.Unlock()
-			a.why = append(a.why, what+": "+last)
+			switch e := e.(type) {
+			case event.Waiting:
+				a.why = append(a.why, e.What+": "+e.Err)
+			case event.WaitOver:
+			default:
+				a.notes = append(a.notes, words(e))
+			}
 		},
 		Output: func(_ int, _ hclog.Level, line string) {
 			switch {
@@ -229,6 +231,12 @@ func act(t *testing.T, script string, gone func(*fakeServers)) *acted {
 		},
 	}
 	return a
+}
+
+// words are an event's, without the marks of its JSON.
+func words(e event.Event) string {
+	name, detail, data := event.Words(e)
+	return strings.TrimSpace(name + " " + detail + " " + strings.NewReplacer("{", "", "}", "", `"`, "", ":", " ", ",", " ").Replace(string(data)))
 }
 
 // told says whether a note begins with prefix.

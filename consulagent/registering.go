@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/consul/api"
+
+	"meshtask/internal/event"
 )
 
 // Result is what is known of an end: of a leave, or of a deregistration.
@@ -48,7 +50,7 @@ func (c *Client) Renew(ctx context.Context, token string) error {
 }
 
 func (c *Client) register(ctx context.Context, token string, hold bool) error {
-	defer c.cfg.Waiting("", "", "")
+	defer c.cfg.Report(event.WaitOver{})
 	known := time.Now().Add(c.cfg.TokenWait)
 	accessor, err := c.awaitToken(ctx, known, token)
 	if err != nil {
@@ -180,7 +182,8 @@ func (c *Client) retry(ctx context.Context, ends deadlines, what string, try fun
 			return fmt.Errorf("%w, after %s", explained, time.Since(began).Round(time.Millisecond))
 		}
 		last = explained
-		c.cfg.Waiting(what, explained.Error(), "the agent must be up and a server must lead; a new token takes a moment to reach all servers")
+		c.cfg.Report(waiting(event.Register, what, explained,
+			"the agent must be up and a server must lead; a new token takes a moment to reach all servers"))
 		timer := time.NewTimer(min(pause, left))
 		select {
 		case <-timer.C:

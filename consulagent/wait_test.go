@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/consul/api"
+
+	"meshtask/internal/event"
 )
 
 // The last look is at the end of a wait, however short, and not the last pause before it.
@@ -62,7 +64,7 @@ func TestTokenWait(t *testing.T) {
 	tries := 0
 	c = newTestClient(t, f, func(cfg *ClientConfig) {
 		cfg.TokenWait = time.Hour
-		cfg.Waiting = func(string, string, string) {
+		cfg.Report = func(event.Event) {
 			if tries++; tries == 4 {
 				f.set(func() { clear(f.fail) })
 			}

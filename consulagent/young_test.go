@@ -51,7 +51,7 @@ func TestLeaveOfAYoungAgent(t *testing.T) {
 			if err != nil || !a.told("step left result "+c.want) || a.told("killed") {
 				t.Errorf("%v: %q", err, a.notes)
 			}
-			if c.back != strings.Contains(strings.Join(a.notes, "\n"), "came_back 1") {
+			if c.back != strings.Contains(strings.Join(a.notes, "\n"), "back 1") {
 				t.Errorf("it came back: %q", a.notes)
 			}
 			if got := a.servers.count(dropNode); got != c.drops {

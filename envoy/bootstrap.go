@@ -18,6 +18,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"meshtask/envoy/bootstrap"
+	"meshtask/internal/event"
 	"meshtask/supervisor"
 )
 
@@ -45,11 +46,11 @@ type Bootstrap struct {
 
 // Command runs `consul connect envoy -bootstrap`.
 type Command struct {
-	Path    string   // consul (see supervisor.Look)
-	HTTP    string   // the agent's API, "HOST:PORT"
-	Env     []string // whole environment; CONSUL_* in it count
-	Start   Starter
-	Waiting func(what, lastError, hint string) // nil = no-op
+	Path   string   // consul (see supervisor.Look)
+	HTTP   string   // the agent's API, "HOST:PORT"
+	Env    []string // whole environment; CONSUL_* in it count
+	Start  Starter
+	Report event.Report
 }
 
 // The command takes 45 ms when idle. It fails while the agent is not up or the
@@ -95,21 +96,19 @@ func (b Bootstrap) Write(ctx context.Context) error {
 }
 
 func (b Bootstrap) command(ctx context.Context, r bootstrap.Registered) ([]byte, error) {
-	waiting := b.Command.Waiting
-	if waiting == nil {
-		waiting = func(string, string, string) {}
-	}
+	report := b.Command.Report.Or()
 	pause := commandPause
 	for try := 1; ; try++ {
 		doc, err := b.once(ctx, r)
 		if err == nil {
-			waiting("", "", "")
+			report(event.WaitOver{})
 			return doc, nil
 		}
 		if try == commandTries || ctx.Err() != nil {
 			return nil, fmt.Errorf("after %d tries: %w", try, err)
 		}
-		waiting("consul connect envoy -bootstrap", err.Error(), "does the agent answer, and may the token read "+b.ProxyID+"?")
+		report(event.Waiting{Code: event.Register, What: "consul connect envoy -bootstrap", Err: err.Error(),
+			Fix: "does the agent answer, and may the token read " + b.ProxyID + "?"})
 		timer := time.NewTimer(pause)
 		select {
 		case <-timer.C:

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"meshtask/envoy/bootstrap"
+	"meshtask/internal/event"
 )
 
 // playConsul is `consul connect envoy -bootstrap`: it writes its argv and what
@@ -136,7 +137,7 @@ func onlyFiles(t *testing.T, b Bootstrap, want ...string) {
 func TestCommandIsRetried(t *testing.T) {
 	b, seen := command(t, newSupervisor(t), "consul-late")
 	waits := 0
-	b.Command.Waiting = func(what, lastError, hint string) { waits++ }
+	b.Command.Report = func(event.Event) { waits++ }
 	if err := b.Write(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+
+	"meshtask/internal/event"
 )
 
 const (
@@ -20,62 +22,75 @@ const (
 	statAgentRefused = "cluster.local_agent.upstream_cx_connect_fail"
 )
 
-// Diagnose says what is missing until Envoy listens on listen, and what usually
-// mends it. Both are empty when nothing is missing.
-func (a *Admin) Diagnose(ctx context.Context, listen string) (seen, fix string) {
+// Finding is what is missing until Envoy listens, and what usually mends it. Its zero value
+// says that nothing is.
+type Finding struct {
+	Code  event.Code
+	Seen  string
+	Fix   string
+	Facts event.Facts
+}
+
+// Diagnose says what is missing until Envoy listens on listen.
+func (a *Admin) Diagnose(ctx context.Context, listen string) Finding {
 	state, err := a.Ready(ctx)
 	if err != nil {
-		return "its admin interface does not answer: " + err.Error(),
-			"Envoy is starting, starved of CPU or stuck; its own log lines say more"
+		return Finding{Code: event.EnvoyAdmin, Seen: "its admin interface does not answer: " + err.Error(),
+			Fix: "Envoy is starting, starved of CPU or stuck; its own log lines say more"}
 	}
 	stats, err := a.Stats(ctx, statConnected, statCDSSuccess, statCDSFailure, statCDSRejected,
 		statLDSSuccess, statLDSRejected, statCreateFailed, statAgentRefused)
 	if err != nil {
-		return "state " + state + ", and its statistics cannot be read: " + err.Error(), "Envoy's own log lines say more"
+		return notReady(state, "and its statistics cannot be read: "+err.Error())
 	}
 	listeners, err := a.Listeners(ctx)
 	if err != nil {
-		return "state " + state + ", and its listeners cannot be read: " + err.Error(), "Envoy's own log lines say more"
+		return notReady(state, "and its listeners cannot be read: "+err.Error())
 	}
-	if state == "LIVE" && bound(listeners, listen) {
-		return "", ""
-	}
-	if stats[statLDSRejected]+stats[statCreateFailed] > 0 {
-		return "a listener was refused by Envoy: " + a.refusal(ctx),
-			"look at envoy_public_listener_json and the other listener settings of proxy.config, and at the Envoy version"
-	}
-	if stats[statCDSRejected] > 0 {
-		return "a cluster was refused by Envoy; its log says why",
-			"look at envoy_local_cluster_json and upstreams' envoy_cluster_json, and at the Envoy version"
+	switch {
+	case state == "LIVE" && bound(listeners, listen):
+		return Finding{}
+	case stats[statLDSRejected]+stats[statCreateFailed] > 0:
+		reason := a.refusal(ctx)
+		return Finding{Code: event.ListenerRejected, Facts: event.Facts{"reason": reason}, Seen: "a listener was refused by Envoy: " + reason,
+			Fix: "look at envoy_public_listener_json and the other listener settings of proxy.config, and at the Envoy version"}
+	case stats[statCDSRejected] > 0:
+		return Finding{Code: event.ClusterRejected, Seen: "a cluster was refused by Envoy; its log says why",
+			Fix: "look at envoy_local_cluster_json and upstreams' envoy_cluster_json, and at the Envoy version"}
 	}
 	return explain(state, stats, listeners, listen)
 }
 
+// notReady is a finding that says no more than the state does.
+func notReady(state, what string) Finding {
+	return Finding{Code: event.EnvoyNotReady, Seen: "state " + state + ", " + what, Fix: "Envoy's own log lines say more"}
+}
+
 // explain is the table of what a missing step looks like from outside. The
 // order is that of the steps.
-func explain(state string, stats map[string]int64, listeners []Listener, listen string) (seen, fix string) {
+func explain(state string, stats map[string]int64, listeners []Listener, listen string) Finding {
 	switch {
 	case stats[statConnected] == 0 && stats[statCDSSuccess] == 0 && stats[statAgentRefused] > 0:
-		return fmt.Sprintf("it cannot connect to the agent's gRPC port (xDS), %d failures", stats[statAgentRefused]),
-			"is the agent up, is consulAgent.ports.grpc the port that it listens on, and does that port speak TLS?"
+		return Finding{Code: event.XDSUnreachable, Seen: fmt.Sprintf("it cannot connect to the agent's gRPC port (xDS), %d failures", stats[statAgentRefused]),
+			Fix: "is the agent up, is consulAgent.ports.grpc the port that it listens on, and does that port speak TLS?"}
 	case stats[statConnected] == 0 && stats[statCDSSuccess] == 0 && stats[statCDSFailure] > 0:
-		return fmt.Sprintf("the agent ends its xDS stream without an answer, %d times", stats[statCDSFailure]),
-			"the agent's log says why (logger agent.envoy): a setting of proxy.config that Consul cannot use, a token without service:write, an Envoy that is too old, or TLS on one side only"
+		return Finding{Code: event.XDSEnded, Seen: fmt.Sprintf("the agent ends its xDS stream without an answer, %d times", stats[statCDSFailure]),
+			Fix: "the agent's log says why (logger agent.envoy): a setting of proxy.config that Consul cannot use, a token without service:write, an Envoy that is too old, or TLS on one side only"}
 	case stats[statConnected] == 0 && stats[statCDSSuccess] == 0:
-		return "it has not yet connected to the agent's gRPC port (xDS)",
-			"is the agent up, and is consulAgent.ports.grpc the port that it listens on?"
+		return Finding{Code: event.XDSUnreachable, Seen: "it has not yet connected to the agent's gRPC port (xDS)",
+			Fix: "is the agent up, and is consulAgent.ports.grpc the port that it listens on?"}
 	case stats[statCDSSuccess] == 0:
-		return "it is connected to the agent, which has sent no configuration",
-			"the agent does not know the proxy ID, the token may not read it, or the agent has no certificate for the service yet"
+		return Finding{Code: event.XDSNoConfig, Seen: "it is connected to the agent, which has sent no configuration",
+			Fix: "the agent does not know the proxy ID, the token may not read it, or the agent has no certificate for the service yet"}
 	case stats[statLDSSuccess] == 0:
-		return "state " + state + ": it has clusters, but no listeners yet",
-			"it waits for endpoints or certificates; can the agent reach its servers?"
+		return Finding{Code: event.XDSNoListeners, Seen: "state " + state + ": it has clusters, but no listeners yet",
+			Fix: "it waits for endpoints or certificates; can the agent reach its servers?"}
 	case state != "LIVE":
-		return "state " + state + ": it has its listeners, but is not live",
-			"Envoy's own log lines say more"
+		return Finding{Code: event.EnvoyNotReady, Seen: "state " + state + ": it has its listeners, but is not live", Fix: "Envoy's own log lines say more"}
 	}
-	return fmt.Sprintf("it is live, but nothing listens on %s; bound are %s", listen, names(listeners)),
-		"does proxy.config set another bind_address or bind_port, and does this machine have the address?"
+	return Finding{Code: event.ListenerElsewhere, Facts: event.Facts{"address": listen, "bound": names(listeners)},
+		Seen: fmt.Sprintf("it is live, but nothing listens on %s; bound are %s", listen, names(listeners)),
+		Fix:  "does proxy.config set another bind_address or bind_port, and does this machine have the address?"}
 }
 
 // refusal is the reason that Envoy keeps with a refused listener (with a cluster

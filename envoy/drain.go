@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"meshtask/internal/event"
 )
 
 // InboundConfig is what Inbound needs. The functions of time are asked at stop.
@@ -18,9 +20,8 @@ type InboundConfig struct {
 	Propagation func() time.Duration // until clients elsewhere know that we go
 	Min, Max    func() time.Duration // of the drain, from the drain call on
 
-	Note    func(event, detail string, kv ...any) // nil = no-op
-	Waiting func(what, lastError, hint string)    // nil = no-op
-	Log     hclog.Logger                          // nil = none
+	Report event.Report
+	Log    hclog.Logger // nil = none
 }
 
 // Inbound is the unit that lives as long as the public listener takes new work.
@@ -40,12 +41,7 @@ func NewInbound(c InboundConfig) *Inbound {
 			*f = zero
 		}
 	}
-	if c.Note == nil {
-		c.Note = func(string, string, ...any) {}
-	}
-	if c.Waiting == nil {
-		c.Waiting = func(string, string, string) {}
-	}
+	c.Report = c.Report.Or()
 	if c.Log == nil {
 		c.Log = hclog.NewNullLogger()
 	}
@@ -80,10 +76,11 @@ func (u *Inbound) addCheck(ctx context.Context, stop <-chan struct{}) bool {
 	for wait := checkFirst; ; wait = min(2*wait, checkMax) {
 		err := u.c.AddCheck(ctx)
 		if err == nil {
-			u.c.Waiting("", "", "")
+			u.c.Report(event.WaitOver{})
 			return true
 		}
-		u.c.Waiting("the check of the public listener to be added", err.Error(), "does the agent answer, and may the token write the service?")
+		u.c.Report(event.Waiting{Code: event.ListenerCheck, What: "the check of the public listener to be added", Err: err.Error(),
+			Fix: "does the agent answer, and may the token write the service?"})
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
@@ -167,8 +164,7 @@ func (u *Inbound) drained(f inFlight, why string, took time.Duration) {
 	if why == "envoy has gone" {
 		f.end = 0
 	}
-	kv := []any{"start", f.start, "end", f.end, "ms", float64(took.Microseconds()) / 1000, "protocol", f.protocol, "why", why}
-	u.c.Note("step", "drained", kv...)
+	u.c.Report(event.Drained{Start: f.start, End: f.end, Ms: float64(took.Microseconds()) / 1000, Protocol: f.protocol, Why: why})
 	what := "requests"
 	if f.protocol == "tcp" {
 		what = "connections"

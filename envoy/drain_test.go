@@ -7,21 +7,23 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"meshtask/internal/event"
 )
 
-// drained runs an Inbound against the fake and returns the pairs of its note.
-func drained(t *testing.T, socket string, ctx context.Context, change func(*InboundConfig)) (kv map[string]any, took time.Duration) {
+// drained runs an Inbound against the fake and returns what it reports.
+func drained(t *testing.T, socket string, ctx context.Context, change func(*InboundConfig)) (d event.Drained, took time.Duration) {
 	t.Helper()
 	c := InboundConfig{
 		Admin: socket,
 		Max:   func() time.Duration { return patience },
-		Note: func(event, detail string, pairs ...any) {
-			if event != "step" || detail != "drained" || kv != nil {
-				t.Errorf("note %s %s", event, detail)
-			}
-			kv = map[string]any{}
-			for i := 0; i < len(pairs); i += 2 {
-				kv[pairs[i].(string)] = pairs[i+1]
+		Report: func(e event.Event) {
+			switch e := e.(type) {
+			case event.Drained:
+				d = e
+			case event.Waiting, event.WaitOver:
+			default:
+				t.Errorf("it reports %+v", e)
 			}
 		},
 	}
@@ -37,7 +39,7 @@ func drained(t *testing.T, socket string, ctx context.Context, change func(*Inbo
 	began := time.Now()
 	close(stop)
 	await(t, "end", done)
-	return kv, time.Since(began)
+	return d, time.Since(began)
 }
 
 // values gives one gauge's value after the other, then the last for ever.
@@ -49,10 +51,10 @@ func values(gauge string, all ...int64) func() string {
 	}
 }
 
-func check(t *testing.T, kv map[string]any, start, end int64, protocol, why string) {
+func check(t *testing.T, d event.Drained, start, end int64, protocol, why string) {
 	t.Helper()
-	if kv["start"] != start || kv["end"] != end || kv["protocol"] != protocol || kv["why"] != why {
-		t.Errorf("drained %v, want start %d end %d protocol %s why %s", kv, start, end, protocol, why)
+	if d.Start != start || d.End != end || d.Protocol != protocol || d.Why != why {
+		t.Errorf("drained %+v, want start %d end %d protocol %s why %s", d, start, end, protocol, why)
 	}
 }
 
@@ -109,7 +111,7 @@ func TestDrainDisabledOrWithoutBudget(t *testing.T) {
 		},
 		"no budget": func(c *InboundConfig) { c.Max = nil },
 	} {
-		if kv, _ := drained(t, socket, t.Context(), change); kv != nil || f.drains.Load() != 0 {
+		if kv, _ := drained(t, socket, t.Context(), change); kv != (event.Drained{}) || f.drains.Load() != 0 {
 			t.Errorf("%s: %v, %d calls", name, kv, f.drains.Load())
 		}
 	}
@@ -139,7 +141,7 @@ func TestDrainFaults(t *testing.T) {
 			c.spoil(f)
 			socket, _ := f.serve(t)
 			kv, _ := drained(t, socket, t.Context(), func(k *InboundConfig) { k.Max = func() time.Duration { return most } })
-			if kv["why"] != c.why || (f.polls.Load() > 0) != c.polls {
+			if kv.Why != c.why || (f.polls.Load() > 0) != c.polls {
 				t.Errorf("%v, %d polls", kv, f.polls.Load())
 			}
 		})
@@ -152,11 +154,11 @@ func TestDrainEnvoyGone(t *testing.T) {
 	f.stats = func() string { return `[{"name":"` + gaugeHTTP + `","value":5}]` }
 	f.drain = func(http.ResponseWriter) { go gone() }
 	kv, _ := drained(t, socket, t.Context(), func(*InboundConfig) {})
-	if kv["why"] != "envoy has gone" || kv["end"] != int64(0) {
+	if kv.Why != "envoy has gone" || kv.End != 0 {
 		t.Errorf("got %v", kv)
 	}
 	kv, _ = drained(t, socket+"-never", t.Context(), func(*InboundConfig) {})
-	if kv["why"] != "envoy has gone" {
+	if kv.Why != "envoy has gone" {
 		t.Errorf("no socket: %v", kv)
 	}
 }
@@ -168,7 +170,7 @@ func TestDrainIsCutByContext(t *testing.T) {
 	f.drain = func(http.ResponseWriter) { cancel() }
 	socket, _ := f.serve(t)
 	kv, _ := drained(t, socket, ctx, func(*InboundConfig) {})
-	if kv["why"] != "cut" {
+	if kv.Why != "cut" {
 		t.Errorf("got %v", kv)
 	}
 
@@ -176,7 +178,7 @@ func TestDrainIsCutByContext(t *testing.T) {
 	kv, _ = drained(t, socket, ctx, func(c *InboundConfig) {
 		c.Propagation = func() time.Duration { cancel(); return time.Hour } // await would give up before
 	})
-	if kv != nil {
+	if kv != (event.Drained{}) {
 		t.Errorf("during propagation: %v", kv)
 	}
 }
@@ -192,7 +194,16 @@ func TestInboundAddsItsCheckUntilItSucceeds(t *testing.T) {
 			}
 			return nil
 		}
-		c.Waiting = func(what, lastError, hint string) { waits = append(waits, lastError) }
+		report := c.Report
+		c.Report = func(e event.Event) {
+			report(e)
+			switch e := e.(type) {
+			case event.Waiting:
+				waits = append(waits, e.Err)
+			case event.WaitOver:
+				waits = append(waits, "")
+			}
+		}
 	})
 	check(t, kv, 0, 0, "http", "empty")
 	if got := fmt.Sprint(waits); got != "[try 1 try 2 ]" {

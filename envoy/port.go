@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"meshtask/internal/event"
 )
 
 // portFree says who holds the address of the public listener. Envoy itself
@@ -41,7 +43,8 @@ func portFree(listen string) error {
 	}
 	err = unix.Bind(fd, to)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("public listener: %s is in use already, by %s", listen, holder(os.DirFS("/proc"), address))
+		by := holder(os.DirFS("/proc"), address)
+		return event.Because(event.ListenerPortTaken, fmt.Errorf("public listener: %s is in use already, by %s", listen, by), "address", listen, "process", by)
 	}
 	if err != nil {
 		return fmt.Errorf("public listener: cannot bind %s: %w", listen, err)

@@ -31,12 +31,11 @@ type Config struct {
 	ReadyTimeout  time.Duration // from exec to ready; 0 = 60 s
 	StrictVersion bool          // a version that Consul does not declare is an error
 
-	Start   Starter
-	Output  func(stream int, level hclog.Level, line string) // NoLevel where none can be read; nil = dropped
-	Note    func(event, detail string, kv ...any)            // nil = no-op
-	Waiting func(what, lastError, hint string)               // nil = no-op
-	Grace   func() time.Duration                             // from stop to end; nil = 3 s
-	Log     hclog.Logger                                     // nil = none
+	Start  Starter
+	Output func(stream int, level hclog.Level, line string) // NoLevel where none can be read; nil = dropped
+	Report event.Report
+	Grace  func() time.Duration // from stop to end; nil = 3 s
+	Log    hclog.Logger         // nil = none
 }
 
 // Proxy is the unit that runs one Envoy. Run may be called again when it has returned.
@@ -61,12 +60,7 @@ func NewProxy(c Config) *Proxy {
 	if c.Output == nil {
 		c.Output = func(int, hclog.Level, string) {}
 	}
-	if c.Note == nil {
-		c.Note = func(string, string, ...any) {}
-	}
-	if c.Waiting == nil {
-		c.Waiting = func(string, string, string) {}
-	}
+	c.Report = c.Report.Or()
 	if c.Grace == nil {
 		c.Grace = func() time.Duration { return graceDefault }
 	}
@@ -85,6 +79,8 @@ func NewProxy(c Config) *Proxy {
 //   - *VersionError: too old for Consul, or undeclared with StrictVersion;
 //   - *supervisor.StuckError: KILL did not end it;
 //   - Envoy ended unasked, with whatever code: 0 as well is a crash.
+//
+// Where it is known why, the error has an event.Cause.
 func (p *Proxy) Run(ctx context.Context, ready func(), stop <-chan struct{}) error {
 	if err := portFree(p.c.Listen); err != nil {
 		return err
@@ -98,14 +94,14 @@ func (p *Proxy) Run(ctx context.Context, ready func(), stop <-chan struct{}) err
 	if err != nil {
 		return err
 	}
-	p.c.Note("step", "exec", "pid", child.PID())
+	p.c.Report(event.Exec{Name: "envoy", PID: child.PID()})
 	admin := NewAdmin(p.c.Admin)
 	defer admin.Close()
 
 	err = p.await(ctx, child, admin, stop)
-	p.c.Waiting("", "", "")
+	p.c.Report(event.WaitOver{})
 	if err == nil {
-		p.c.Note("step", "listener", "address", p.c.Listen)
+		p.c.Report(event.Listener{Address: p.c.Listen})
 		ready()
 		select {
 		case <-child.Done():
@@ -157,9 +153,9 @@ func (p *Proxy) await(ctx context.Context, child *supervisor.Child, admin *Admin
 		case <-next.C:
 			continue
 		case <-diagnose.C:
-			if now, fix := admin.Diagnose(poll, p.c.Listen); now != seen && poll.Err() == nil {
-				seen = now
-				p.c.Waiting("envoy to listen on "+p.c.Listen, now, fix)
+			if now := admin.Diagnose(poll, p.c.Listen); now.Seen != seen && poll.Err() == nil {
+				seen = now.Seen
+				p.c.Report(event.Waiting{Code: now.Code, What: "envoy to listen on " + p.c.Listen, Err: now.Seen, Fix: now.Fix, Facts: now.Facts})
 			}
 		case <-poll.Done():
 			if errors.Is(ctx.Err(), context.DeadlineExceeded) && !closed(child.Done()) && !closed(stop) {
@@ -174,11 +170,12 @@ func (p *Proxy) await(ctx context.Context, child *supervisor.Child, admin *Admin
 func (p *Proxy) late(child *supervisor.Child, admin *Admin) error {
 	ctx, cancel := context.WithTimeout(context.Background(), callLimit)
 	defer cancel()
-	seen, fix := admin.Diagnose(ctx, p.c.Listen)
-	if seen == "" {
-		seen, fix = "it became ready just then", "raise envoy.readyTimeout"
+	f := admin.Diagnose(ctx, p.c.Listen)
+	if f.Seen == "" {
+		f = Finding{Code: event.EnvoyNotReady, Seen: "it became ready just then", Fix: "raise envoy.readyTimeout"}
 	}
-	return fmt.Errorf("envoy is not ready after %v: %s (%s)%s", p.c.ReadyTimeout, seen, fix, p.tail(child, " rejected: "))
+	return &event.Cause{Code: f.Code, Facts: f.Facts,
+		Err: fmt.Errorf("envoy is not ready after %v: %s (%s)%s", p.c.ReadyTimeout, f.Seen, f.Fix, p.tail(child, " rejected: "))}
 }
 
 // version judges the running Envoy. What cannot be read is tried again.

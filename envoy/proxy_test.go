@@ -18,6 +18,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sys/unix"
 
+	"meshtask/internal/event"
 	"meshtask/supervisor"
 )
 
@@ -33,6 +34,7 @@ type life struct {
 	notes []string
 	lines []string
 	waits []string
+	codes []event.Code // of waits
 }
 
 func newLife(t *testing.T, play string, change func(*Config)) *life {
@@ -48,20 +50,24 @@ func newLife(t *testing.T, play string, change func(*Config)) *life {
 		Path: os.Args[0], Bootstrap: file, Admin: socket, Listen: "127.0.0.1:1",
 		Env: []string{"FAKE=" + play, "GORACE=atexit_sleep_ms=0"}, Start: newSupervisor(t),
 		ReadyTimeout: patience,
-		Note: func(event, detail string, kv ...any) {
+		Report: func(e event.Event) {
 			l.mu.Lock()
 			defer l.mu.Unlock()
-			l.notes = append(l.notes, event+" "+detail)
+			switch e := e.(type) {
+			case event.Waiting:
+				l.waits = append(l.waits, e.What+": "+e.Err)
+				l.codes = append(l.codes, e.Code)
+			case event.WaitOver:
+				l.waits = append(l.waits, ": ")
+			default:
+				name, detail, _ := event.Words(e)
+				l.notes = append(l.notes, name+" "+detail)
+			}
 		},
 		Output: func(stream int, level hclog.Level, line string) {
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			l.lines = append(l.lines, fmt.Sprintf("%d %s %s", stream, level, line))
-		},
-		Waiting: func(what, lastError, hint string) {
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			l.waits = append(l.waits, what+": "+lastError)
 		},
 	}
 	if change != nil {
@@ -143,12 +149,12 @@ func TestProxyStoppedProcessIsKilled(t *testing.T) {
 	pid := 0
 	l := newLife(t, "polite", func(c *Config) {
 		c.Grace = func() time.Duration { return grace }
-		note := c.Note
-		c.Note = func(event, detail string, kv ...any) {
-			if detail == "exec" {
-				pid = kv[1].(int)
+		report := c.Report
+		c.Report = func(e event.Event) {
+			if exec, ok := e.(event.Exec); ok {
+				pid = exec.PID
 			}
-			note(event, detail, kv...)
+			report(e)
 		}
 	})
 	l.run(t)
@@ -166,12 +172,12 @@ func TestProxyStoppedProcessIsKilled(t *testing.T) {
 func TestProxyNamesWhatKillDoesNotEnd(t *testing.T) {
 	pid := make(chan int, 1)
 	l := newLife(t, "deaf", func(c *Config) {
-		note := c.Note
-		c.Note = func(event, detail string, kv ...any) {
-			if detail == "exec" {
-				pid <- kv[1].(int)
+		report := c.Report
+		c.Report = func(e event.Event) {
+			if exec, ok := e.(event.Exec); ok {
+				pid <- exec.PID
 			}
-			note(event, detail, kv...)
+			report(e)
 		}
 	})
 	l.run(t)

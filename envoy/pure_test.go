@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/go-hclog"
+
+	"meshtask/internal/event"
 )
 
 func TestFits(t *testing.T) {
@@ -130,19 +132,23 @@ func TestExplain(t *testing.T) {
 	for _, c := range []struct {
 		state string
 		stats map[string]int64
+		code  event.Code
 		want  string
 	}{
-		{"PRE_INITIALIZING", map[string]int64{statAgentRefused: 3, statCDSFailure: 3}, "it cannot connect to the agent's gRPC port (xDS), 3 failures"},
-		{"PRE_INITIALIZING", map[string]int64{statCDSFailure: 4}, "the agent ends its xDS stream without an answer, 4 times"},
-		{"PRE_INITIALIZING", nil, "it has not yet connected to the agent's gRPC port (xDS)"},
-		{"PRE_INITIALIZING", map[string]int64{statConnected: 1}, "it is connected to the agent, which has sent no configuration"},
-		{"INITIALIZING", map[string]int64{statConnected: 1, statCDSSuccess: 1}, "state INITIALIZING: it has clusters, but no listeners yet"},
-		{"INITIALIZING", map[string]int64{statCDSSuccess: 1, statLDSSuccess: 1}, "state INITIALIZING: it has its listeners, but is not live"},
-		{"LIVE", map[string]int64{statCDSSuccess: 1, statLDSSuccess: 1}, "it is live, but nothing listens on 1.2.3.4:5; bound are api:127.0.0.1:1"},
+		{"PRE_INITIALIZING", map[string]int64{statAgentRefused: 3, statCDSFailure: 3}, event.XDSUnreachable, "it cannot connect to the agent's gRPC port (xDS), 3 failures"},
+		{"PRE_INITIALIZING", map[string]int64{statCDSFailure: 4}, event.XDSEnded, "the agent ends its xDS stream without an answer, 4 times"},
+		{"PRE_INITIALIZING", nil, event.XDSUnreachable, "it has not yet connected to the agent's gRPC port (xDS)"},
+		{"PRE_INITIALIZING", map[string]int64{statConnected: 1}, event.XDSNoConfig, "it is connected to the agent, which has sent no configuration"},
+		{"INITIALIZING", map[string]int64{statConnected: 1, statCDSSuccess: 1}, event.XDSNoListeners, "state INITIALIZING: it has clusters, but no listeners yet"},
+		{"INITIALIZING", map[string]int64{statCDSSuccess: 1, statLDSSuccess: 1}, event.EnvoyNotReady, "state INITIALIZING: it has its listeners, but is not live"},
+		{"LIVE", map[string]int64{statCDSSuccess: 1, statLDSSuccess: 1}, event.ListenerElsewhere, "it is live, but nothing listens on 1.2.3.4:5; bound are api:127.0.0.1:1"},
 	} {
-		seen, fix := explain(c.state, c.stats, []Listener{{Name: "api:127.0.0.1:1"}}, "1.2.3.4:5")
-		if seen != c.want || fix == "" {
-			t.Errorf("%v: %s (%s)", c, seen, fix)
+		f := explain(c.state, c.stats, []Listener{{Name: "api:127.0.0.1:1"}}, "1.2.3.4:5")
+		if f.Seen != c.want || f.Code != c.code || f.Fix == "" {
+			t.Errorf("%v: %+v", c, f)
+		}
+		if c.code == event.ListenerElsewhere && (f.Facts["address"] != "1.2.3.4:5" || f.Facts["bound"] != "api:127.0.0.1:1") {
+			t.Errorf("facts %v", f.Facts)
 		}
 	}
 }

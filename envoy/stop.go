@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"time"
 
+	"meshtask/internal/event"
+	"meshtask/internal/signame"
 	"meshtask/supervisor"
 )
 
@@ -24,9 +26,10 @@ func (p *Proxy) finish(ctx context.Context, child *supervisor.Child, admin *Admi
 	}
 	child.Clear(0)
 	exit := child.Exit()
-	p.c.Note("step", "exit", "pid", exit.PID, "status", exit.Status(), "peak_bytes", exit.MaxRSS)
+	p.c.Report(event.Exit{Name: "envoy", PID: exit.PID, Status: exit.Status(), Signal: signame.Of(exit.Signal), PeakBytes: exit.MaxRSS})
 	if unasked {
-		return fmt.Errorf("envoy ended without being asked to: %w%s", &exit, p.tail(child, ""))
+		tail := p.tail(child, "")
+		return event.Because(event.EnvoyCrashed, fmt.Errorf("envoy ended without being asked to: %w%s", &exit, tail), "last", exit.Error()+tail)
 	}
 	if startErr != nil && !errors.Is(startErr, errCut) {
 		return startErr
@@ -55,7 +58,7 @@ func (p *Proxy) quit(ctx context.Context, child *supervisor.Child, admin *Admin)
 	defer cancel()
 	waitUntil(term, child)
 	if !closed(child.Done()) && ctx.Err() == nil {
-		p.c.Note("killed", "neither quitquitquit nor TERM ended it", "pid", child.PID(), "after", time.Since(began))
+		p.c.Report(event.Killed{Name: "envoy", PID: child.PID(), When: fmt.Sprintf("%v after quitquitquit, which TERM did not help", time.Since(began).Round(time.Millisecond))})
 	}
 }
 

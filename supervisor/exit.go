@@ -19,11 +19,14 @@ type Exit struct {
 	MaxRSS int64
 }
 
-func (e *Exit) Error() string {
+func (e *Exit) Error() string { return fmt.Sprintf("%s (pid %d) %s", e.Name, e.PID, e.How()) }
+
+// How is the end in words, without whose it was.
+func (e *Exit) How() string {
 	if e.Signal != 0 {
-		return fmt.Sprintf("%s (pid %d) was ended by %s", e.Name, e.PID, signame.Of(e.Signal))
+		return "was ended by " + signame.Of(e.Signal)
 	}
-	return fmt.Sprintf("%s (pid %d) exited with %d", e.Name, e.PID, e.Code)
+	return fmt.Sprintf("exited with %d", e.Code)
 }
 
 // Status is the shell's: the exit code, or 128 + the signal.

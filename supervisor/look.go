@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"meshtask/internal/event"
 )
 
 // LookError says that a command cannot be found or executed.
@@ -32,8 +34,8 @@ func (e *LookError) Error() string {
 
 func (e *LookError) Unwrap() error { return e.Err }
 
-// Status is the shell's: 127 not found, 126 not executable.
-func (e *LookError) Status() int { return status(e.Err) }
+// Code is why: not found, or not executable.
+func (e *LookError) Code() event.Code { return code(e.Err) }
 
 // Look finds the executable that a shell would run for name: name itself when it has a
 // slash, else the first match in path, a list of directories separated by colons. The
@@ -116,14 +118,17 @@ func (e *StartError) Error() string {
 
 func (e *StartError) Unwrap() error { return e.Err }
 
-// Status is the shell's: 127 not found, 126 not executable.
-func (e *StartError) Status() int { return status(e.Err) }
+// Code is why: an event.Code with the exit code of a shell.
+func (e *StartError) Code() event.Code { return code(e.Err) }
 
-func status(err error) int {
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return 127
+func code(err error) event.Code {
+	if c := event.CauseOf(err); c != nil {
+		return c.Code
 	}
-	return 126
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return event.CommandNotFound
+	}
+	return event.CommandNotExecutable
 }
 
 // startError puts into words what the kernel says with one number.
@@ -131,10 +136,10 @@ func startError(spec *Spec, err error) error {
 	e := &StartError{Name: spec.Name, Path: spec.Path, Err: err}
 	if spec.Dir != "" {
 		if info, derr := os.Stat(spec.Dir); derr != nil {
-			e.Err = fmt.Errorf("the working directory: %v", derr) // which is not "command not found"
+			e.Err = event.Because(event.CommandDirectory, fmt.Errorf("the working directory: %w", derr), "directory", spec.Dir)
 			return e
 		} else if !info.IsDir() {
-			e.Err = fmt.Errorf("the working directory %s is not a directory", spec.Dir)
+			e.Err = event.Because(event.CommandDirectory, fmt.Errorf("the working directory %s is not a directory", spec.Dir), "directory", spec.Dir)
 			return e
 		}
 	}
@@ -146,13 +151,14 @@ func startError(spec *Spec, err error) error {
 	switch {
 	case serr != nil:
 	case errors.Is(err, syscall.ENOENT):
-		e.Err = fmt.Errorf("it exists, but its interpreter does not (#! line, or the ELF loader of another C library): %w", err)
+		e.Err = event.Because(event.CommandInterpreter,
+			fmt.Errorf("it exists, but its interpreter does not (#! line, or the ELF loader of another C library): %w", err), "path", e.Path)
 	case errors.Is(err, syscall.EACCES) && info.IsDir():
 		e.Err = errDirectory
 	case errors.Is(err, syscall.ENOEXEC):
-		e.Err = fmt.Errorf("it is no program for this machine, and has no #! line: %w", err)
+		e.Err = event.Because(event.CommandMachine, fmt.Errorf("it is no program for this machine, and has no #! line: %w", err), "path", e.Path)
 	case errors.Is(err, syscall.EPERM) && spec.User != nil:
-		e.Err = fmt.Errorf("cannot become user %s: %w", spec.User, err)
+		e.Err = event.Because(event.CommandUser, fmt.Errorf("cannot become user %s: %w", spec.User, err), "user", spec.User.String())
 	}
 	return e
 }

@@ -95,7 +95,7 @@ func TestLook(t *testing.T) {
 			continue
 		}
 		le, ok := errors.AsType[*LookError](err)
-		if !ok || le.Status() != tt.status || !strings.Contains(le.Error(), tt.says) {
+		if !ok || le.Code().Exit() != tt.status || !strings.Contains(le.Error(), tt.says) {
 			t.Errorf("Look(%q, %q): %v, want status %d and %q", tt.name, tt.path, err, tt.status, tt.says)
 		}
 	}
@@ -127,7 +127,7 @@ func TestStartErrors(t *testing.T) {
 		tt.spec.Name, tt.spec.Lines = "app", func(int, []byte) {}
 		_, err := s.Start(tt.spec)
 		se, ok := errors.AsType[*StartError](err)
-		if !ok || se.Status() != tt.status || !strings.Contains(se.Error(), tt.says) || !strings.HasPrefix(se.Error(), "start app: ") {
+		if !ok || se.Code().Exit() != tt.status || !strings.Contains(se.Error(), tt.says) || !strings.HasPrefix(se.Error(), "start app: ") {
 			t.Errorf("%v: got %v, want status %d and %q", tt.spec.Argv, err, tt.status, tt.says)
 		}
 	}

@@ -8,8 +8,12 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
+
+	"meshtask/internal/event"
 )
 
 const (
@@ -46,19 +50,30 @@ func (p Probe) prepare(spec *Spec) (wait waitFunc, done func(), err error) {
 }
 
 // Await waits for what is not a child of ours, such as an app in another container. Only
-// TCP, HTTP and Exec can. waiting is told why it waits, and "" at the end; nil is allowed.
-func (p Probe) Await(ctx context.Context, waiting func(what, lastError, hint string)) error {
+// TCP, HTTP and Exec can. report gets a Waiting for each failed try, and a WaitOver at the
+// end; nil is allowed.
+func (p Probe) Await(ctx context.Context, report event.Report) error {
 	wait, done, err := p.prepare(&Spec{})
 	if err != nil || wait == nil {
 		return err
 	}
 	defer done()
-	if waiting == nil {
-		waiting = func(string, string, string) {}
+	report = report.Or()
+	report(p.waiting(nil))
+	defer report(event.WaitOver{})
+	return wait(ctx, func(err error) { report(p.waiting(err)) })
+}
+
+// waiting is the wait for p, whose last try ended with err; nil: there was none.
+func (p Probe) waiting(err error) event.Waiting {
+	w := event.Waiting{Code: event.AppNotReady, What: p.what, Fix: p.hint}
+	if err != nil {
+		w.Err = err.Error()
 	}
-	waiting(p.what, "", p.hint)
-	defer waiting("", "", "")
-	return wait(ctx, func(err error) { waiting(p.what, err.Error(), p.hint) })
+	if c := event.CauseOf(err); c != nil {
+		w.Code, w.Facts = c.Code, c.Facts
+	}
+	return w
 }
 
 // Started is ready as soon as the child has been executed.
@@ -69,12 +84,12 @@ func TCP(addr string) Probe {
 	dial := func(ctx context.Context) error {
 		conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 		if err != nil {
-			return err
+			return refused(err, addr)
 		}
 		defer conn.Close()
 		if conn.LocalAddr().String() == conn.RemoteAddr().String() {
 			// Dialling a free port of the ephemeral range can meet itself.
-			return errors.New("nothing listens: the connection met itself")
+			return event.Because(event.AppNotReadyTCP, errors.New("nothing listens: the connection met itself"), "address", addr)
 		}
 		return nil
 	}
@@ -94,16 +109,25 @@ func HTTP(url string) Probe {
 		}
 		resp, err := client.Do(req)
 		if err != nil {
-			return err
+			return refused(err, url)
 		}
 		defer resp.Body.Close()
 		if resp.StatusCode < 200 || resp.StatusCode > 399 {
 			body, _ := io.ReadAll(io.LimitReader(resp.Body, 200))
-			return fmt.Errorf("status %d: %s", resp.StatusCode, strings.TrimSpace(string(body)))
+			return event.Because(event.AppNotReadyHTTP, fmt.Errorf("status %d: %s", resp.StatusCode, strings.TrimSpace(string(body))),
+				"address", url, "status", strconv.Itoa(resp.StatusCode))
 		}
 		return nil
 	}
 	return polled("http "+url, "does it answer this URL with 200 to 399?", pollFirst, pollMax, get)
+}
+
+// refused gives a dial its code, where nothing listens.
+func refused(err error, address string) error {
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return event.Because(event.AppNotReadyTCP, err, "address", address)
+	}
+	return err
 }
 
 // Exec is ready when the command of spec exits with 0. spec is asked at each try, as the

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"meshtask/internal/event"
 	"meshtask/internal/signame"
 )
 
@@ -33,12 +34,9 @@ type Process struct {
 	// stopped. Optional.
 	GiveUp func(error)
 
-	// Note gets step exec and exit, and killed. Optional.
-	Note func(event, detail string, kv ...any)
-	// Waiting says what the readiness probe waits for, and why; "" when no more. Optional.
-	Waiting func(what, lastError, hint string)
-	OnExit  func(Exit)   // at each end, before Run returns; optional
-	Log     hclog.Logger // optional
+	Report event.Report // Exec, Exit and Killed, and what the readiness probe waits for; optional
+	OnExit func(Exit)   // at each end, before Run returns; optional
+	Log    hclog.Logger // optional
 
 	mu    sync.Mutex // never held over what may block: a start, a wait
 	child *Child
@@ -60,6 +58,9 @@ func (e *NotReady) Error() string {
 	}
 	return fmt.Sprintf("%s is not ready after %v (%s)%s", e.Name, e.Timeout, e.What, last)
 }
+
+// Unwrap is the last try: an event.Cause, where the probe knows what it met.
+func (e *NotReady) Unwrap() error { return e.Last }
 
 // Forward sends a signal of the user's on to the running child: INT, QUIT, TERM, TSTP and
 // CONT as the stop signal goes, to its group or its leader; all others to the leader. While
@@ -113,7 +114,7 @@ func (p *Process) Run(ctx context.Context, ready func(), stop <-chan struct{}) e
 		return err
 	}
 	defer p.forget()
-	p.note("step", "exec", "name", c.name, "pid", c.pid)
+	p.report(event.Exec{Name: c.name, PID: c.pid})
 
 	watch := p.watch(ctx, c, wait, ready)
 	left, asked, err := p.await(ctx, c, stop)
@@ -122,8 +123,7 @@ func (p *Process) Run(ctx context.Context, ready func(), stop <-chan struct{}) e
 		return err
 	}
 	exit := c.Exit()
-	p.note("step", "exit", "name", c.name, "pid", c.pid, "status", exit.Status(),
-		"signal", signame.Of(exit.Signal), "peak_bytes", exit.MaxRSS)
+	p.report(event.Exit{Name: c.name, PID: c.pid, Status: exit.Status(), Signal: signame.Of(exit.Signal), PeakBytes: exit.MaxRSS})
 	p.clear(ctx, c, left, asked)
 	if p.OnExit != nil {
 		p.OnExit(exit)
@@ -178,14 +178,14 @@ func (p *Process) probe(ctx context.Context, c *Child, wait waitFunc, ready func
 		defer cancel()
 	}
 	var last error
-	p.waiting(p.Ready.what, "", p.Ready.hint)
+	p.report(p.Ready.waiting(nil))
 	err := wait(ctx, func(err error) {
 		if last == nil || last.Error() != err.Error() {
-			p.waiting(p.Ready.what, err.Error(), p.Ready.hint)
+			p.report(p.Ready.waiting(err))
 		}
 		last = err
 	})
-	p.waiting("", "", "")
+	p.report(event.WaitOver{})
 	switch {
 	case err == nil:
 		ready()
@@ -221,7 +221,7 @@ func (p *Process) await(ctx context.Context, c *Child, stop <-chan struct{}) (le
 }
 
 func (p *Process) kill(ctx context.Context, c *Child, when string) error {
-	p.note("killed", c.name, "pid", c.pid, "when", when)
+	p.report(event.Killed{Name: c.name, PID: c.pid, When: when})
 	return c.kill(ctx, killWait)
 }
 
@@ -239,7 +239,7 @@ func (p *Process) clear(ctx context.Context, c *Child, left time.Duration, asked
 		limit = hurry
 	}
 	for _, straggler := range c.clear(left, limit) {
-		p.note("killed", c.name, "process", straggler.String(), "when", "left behind in its group")
+		p.report(event.Killed{Name: c.name, Process: straggler.String(), When: "left behind in its group"})
 	}
 }
 
@@ -257,14 +257,4 @@ func (p *Process) grace(limit time.Duration) time.Duration {
 	return min(limit, max(0, p.Grace()))
 }
 
-func (p *Process) note(event, detail string, kv ...any) {
-	if p.Note != nil {
-		p.Note(event, detail, kv...)
-	}
-}
-
-func (p *Process) waiting(what, lastError, hint string) {
-	if p.Waiting != nil {
-		p.Waiting(what, lastError, hint)
-	}
-}
+func (p *Process) report(e event.Event) { p.Report.Or()(e) }

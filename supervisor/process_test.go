@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"meshtask/internal/event"
 )
 
 // stage runs a Process and records what it says.
@@ -39,15 +41,17 @@ func onStage(t *testing.T, s *Supervisor, spec Spec, set func(*Process)) *stage 
 	st.Process = Process{
 		Sup:  s,
 		Spec: func() (Spec, error) { return spec, nil },
-		Note: func(event, detail string, kv ...any) {
+		Report: func(e event.Event) {
 			st.mu.Lock()
 			defer st.mu.Unlock()
-			st.notes = append(st.notes, strings.TrimSpace(fmt.Sprintln(append([]any{event, detail}, kv...)...)))
-		},
-		Waiting: func(what, lastError, _ string) {
-			st.mu.Lock()
-			defer st.mu.Unlock()
-			st.waits = append(st.waits, what+"|"+lastError)
+			switch e := e.(type) {
+			case event.Waiting:
+				st.waits = append(st.waits, e.What+"|"+e.Err)
+			case event.WaitOver:
+				st.waits = append(st.waits, "|")
+			default:
+				st.notes = append(st.notes, say(e))
+			}
 		},
 		OnExit: func(e Exit) { st.exits = append(st.exits, e) },
 	}
@@ -59,6 +63,12 @@ func onStage(t *testing.T, s *Supervisor, spec Spec, set func(*Process)) *stage 
 	go func() { st.end <- st.Run(ctx, func() { close(st.ready) }, st.stop) }()
 	t.Cleanup(cancel)
 	return st
+}
+
+// say is an event in words, without the marks of its JSON.
+func say(e event.Event) string {
+	name, detail, data := event.Words(e)
+	return strings.TrimSpace(name + " " + detail + " " + strings.NewReplacer("{", "", "}", "", `"`, "", ":", " ", ",", " ").Replace(string(data)))
 }
 
 // says waits for a line of the child.
@@ -179,7 +189,7 @@ func TestProcessCannotStart(t *testing.T) {
 	s := start(t)
 	before := openFiles(t)
 	st := onStage(t, s, Spec{Name: "app", Argv: []string{"/no/such/command"}}, func(p *Process) { p.Ready = FD(3) })
-	if se, ok := errors.AsType[*StartError](st.ended()); !ok || se.Status() != 127 {
+	if se, ok := errors.AsType[*StartError](st.ended()); !ok || se.Code().Exit() != 127 {
 		t.Errorf("got %v", se)
 	}
 	if after := openFiles(t); after != before {

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"meshtask/internal/event"
 )
 
 // Runner is a unit: Run blocks until it has ended and everything it started has ended with
@@ -103,26 +105,26 @@ type RestartsSpent struct {
 }
 
 func (e *RestartsSpent) Error() string {
-	return fmt.Sprintf("%s: restart budget spent (%d within %v): %v", e.Name, e.Max, e.Window, reason(e.Last))
+	return fmt.Sprintf("%s: restart budget spent (%d within %v): %v", e.Name, e.Max, e.Window, e.Reason())
 }
+
+// Reason is the last end in words.
+func (e *RestartsSpent) Reason() string { return reason(e.Last) }
 
 func (e *RestartsSpent) Unwrap() error { return e.Last }
 
 // Restart starts r again when it ends unasked, as p says; outside, it is one unbroken unit
-// that is ready once. note gets ("restart", reason, pairs…) for each one; nil is allowed.
+// that is ready once. report gets a Restart for each one; nil is allowed.
 // It returns what r returned last, or *RestartsSpent. It never starts r while stopping.
-func Restart(name string, r Runner, p Policy, note func(event, detail string, kv ...any)) Runner {
-	if note == nil {
-		note = func(string, string, ...any) {}
-	}
-	return &restart{name: name, inner: r, policy: p, note: note}
+func Restart(name string, r Runner, p Policy, report event.Report) Runner {
+	return &restart{name: name, inner: r, policy: p, report: report.Or()}
 }
 
 type restart struct {
 	name   string
 	inner  Runner
 	policy Policy
-	note   func(event, detail string, kv ...any)
+	report event.Report
 }
 
 func (r *restart) Run(ctx context.Context, ready func(), stop <-chan struct{}) error {
@@ -143,7 +145,7 @@ func (r *restart) Run(ctx context.Context, ready func(), stop <-chan struct{}) e
 		}
 		pause := r.policy.pause(len(ends))
 		ends = append(ends, now)
-		r.note("restart", reason(err), "restart", len(ends), "max", r.policy.Max, "after", pause)
+		r.report(event.Restart{Reason: reason(err), N: len(ends), Max: r.policy.Max, After: pause})
 		timer := time.NewTimer(pause)
 		select {
 		case <-timer.C:

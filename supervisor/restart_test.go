@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"meshtask/internal/event"
 )
 
 // play is a Runner whose lives are given.
@@ -113,7 +115,7 @@ func TestRestart(t *testing.T) {
 					return tt.play(life, ctx, ready, stop)
 				}}
 				readies := 0
-				unit := Restart("app", inner, p, func(event, detail string, kv ...any) { notes = append(notes, fmt.Sprint(event, " ", detail, kv)) })
+				unit := Restart("app", inner, p, func(e event.Event) { notes = append(notes, say(e)) })
 				err := unit.Run(ctx, func() { readies++ }, stop)
 				if got := fmt.Sprint(err); got != tt.err && !(err == nil && tt.err == "") {
 					t.Errorf("got %v, want %s", err, tt.err)

@@ -3,7 +3,6 @@ package parts
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -17,6 +16,7 @@ import (
 
 	"meshtask/consulagent"
 	"meshtask/e2e/harness"
+	"meshtask/internal/event"
 	"meshtask/internal/statedir"
 	"meshtask/supervisor"
 )
@@ -81,7 +81,7 @@ func (b *agentBed) agent(task string) *oneAgent {
 	a.cfg = consulagent.Config{
 		Path: harness.Consul(b.t), Agent: func() (consulagent.AgentConfig, error) { return a.doc, nil },
 		File: filepath.Join(a.dir, "consul.json"), Write: writer(a.dir), Env: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + a.dir},
-		Start: b.sup, Note: a.note, Waiting: a.waiting,
+		Start: b.sup, Report: a.report,
 		Output: func(_ int, _ hclog.Level, line string) {
 			a.mu.Lock()
 			defer a.mu.Unlock()
@@ -113,27 +113,31 @@ func (a *oneAgent) inherit(before *oneAgent) {
 	a.client = before.client
 }
 
-func (a *oneAgent) note(event, detail string, kv ...any) {
+func (a *oneAgent) report(e event.Event) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.notes = append(a.notes, strings.TrimSpace(fmt.Sprintln(append([]any{event, detail}, kv...)...)))
-	for i := 0; event == "step" && detail == "exec" && i+1 < len(kv); i += 2 {
-		if pid, ok := kv[i+1].(int); ok && kv[i] == "pid" {
-			a.pid = pid
-		}
+	switch e := e.(type) {
+	case event.Waiting:
+		a.why = append(a.why, e.What+": "+e.Err)
+		return
+	case event.WaitOver:
+		return
+	case event.Exec:
+		a.pid = e.PID
 	}
+	a.notes = append(a.notes, said(e))
 }
 
-func (a *oneAgent) waiting(what, last, _ string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.why = append(a.why, what+": "+last)
+// said is an event in words, without the marks of its JSON.
+func said(e event.Event) string {
+	name, detail, data := event.Words(e)
+	return strings.TrimSpace(name + " " + detail + " " + strings.NewReplacer("{", "", "}", "", `"`, "", ":", " ", ",", " ").Replace(string(data)))
 }
 
 // run starts the unit, under a restart policy if there is one.
 func (a *oneAgent) run(policy supervisor.Policy) *oneAgent {
 	a.bed.t.Helper()
-	a.runner = supervisor.Restart("consul-agent", consulagent.New(a.cfg), policy, a.note)
+	a.runner = supervisor.Restart("consul-agent", consulagent.New(a.cfg), policy, a.report)
 	a.ctx, a.kill = context.WithCancel(context.Background())
 	a.begun = time.Now()
 	go func() {

@@ -47,7 +47,7 @@ func (a *oneAgent) secure(agent string, service func() string) *oneAgent {
 	a.cfg.Token = service
 	a.client = consulagent.NewClient(consulagent.ClientConfig{Address: a.address + ":8500", Token: service, Node: a.doc.NodeName,
 		Registration: consulagent.Registration{TaskID: strings.TrimPrefix(a.doc.NodeName, "ecs-"), Name: "web", Port: 8080, Containers: []string{"app"}},
-		Waiting:      a.waiting})
+		Report:       a.report})
 	a.bed.t.Cleanup(a.client.Close)
 	return a
 }
@@ -214,7 +214,7 @@ func TestAgentLeavesNothing(t *testing.T) {
 					t.Run(a.doc.NodeName, func(t *testing.T) {
 						t.Parallel() // a stop takes seconds: see consulagent.FirstSync
 						brief(t, a, time.Duration(rand.Int64N(int64(c.until))))
-						if strings.Contains(strings.Join(a.notes, "\n"), "came_back") {
+						if strings.Contains(strings.Join(a.notes, "\n"), "back ") {
 							back.Add(1)
 						}
 					})

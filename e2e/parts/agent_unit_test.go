@@ -15,6 +15,7 @@ import (
 
 	"meshtask/consulagent"
 	"meshtask/e2e/harness"
+	"meshtask/internal/event"
 	"meshtask/supervisor"
 )
 
@@ -235,7 +236,11 @@ func TestAgentExternal(t *testing.T) {
 	var notes []string
 	client := consulagent.NewClient(consulagent.ClientConfig{Address: b.server.HTTP})
 	defer client.Close()
-	x := &consulagent.External{Client: client, Note: func(event, detail string, kv ...any) { notes = append(notes, detail) }}
+	x := &consulagent.External{Client: client, Report: func(e event.Event) {
+		if step, ok := event.Step(e); ok {
+			notes = append(notes, step)
+		}
+	}}
 	stop, ready, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() { done <- x.Run(context.Background(), func() { close(ready) }, stop) }()
 	<-ready

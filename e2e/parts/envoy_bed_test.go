@@ -24,6 +24,7 @@ import (
 	"meshtask/e2e/harness"
 	"meshtask/envoy"
 	"meshtask/envoy/bootstrap"
+	"meshtask/internal/event"
 	"meshtask/supervisor"
 )
 
@@ -122,16 +123,22 @@ type envoyLife struct {
 	upIn              time.Duration
 }
 
+func (b *envoyBed) report(e event.Event) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch e.(type) {
+	case event.Waiting, event.WaitOver:
+	default:
+		b.notes = append(b.notes, said(e))
+	}
+}
+
 func (b *envoyBed) start(change func(*envoy.Config)) *envoyLife {
 	b.t.Helper()
 	c := envoy.Config{
 		Path: harness.Envoy(b.t), Bootstrap: filepath.Join(b.dir, "envoy-bootstrap.json"), Admin: b.socket(), Listen: b.listen,
 		Concurrency: 1, Start: b.sup, ReadyTimeout: time.Minute, Drain: 10 * time.Second,
-		Note: func(event, detail string, kv ...any) {
-			b.mu.Lock()
-			defer b.mu.Unlock()
-			b.notes = append(b.notes, strings.TrimSpace(fmt.Sprintln(append([]any{event, detail}, kv...)...)))
-		},
+		Report: b.report,
 		Output: func(_ int, level hclog.Level, line string) {
 			b.mu.Lock()
 			defer b.mu.Unlock()

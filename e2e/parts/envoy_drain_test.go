@@ -23,11 +23,7 @@ func (b *envoyBed) drain(most time.Duration) (took time.Duration) {
 	stop, done := make(chan struct{}), make(chan struct{})
 	u := envoy.NewInbound(envoy.InboundConfig{
 		Admin: b.socket(), Max: func() time.Duration { return most },
-		Note: func(event, detail string, kv ...any) {
-			b.mu.Lock()
-			defer b.mu.Unlock()
-			b.notes = append(b.notes, strings.TrimSpace(fmt.Sprintln(append([]any{event, detail}, kv...)...)))
-		},
+		Report: b.report,
 	})
 	go func() { defer close(done); _ = u.Run(b.t.Context(), func() {}, stop) }()
 	began := time.Now()

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"meshtask/envoy"
+	"meshtask/internal/event"
 )
 
 func TestEnvoyComesUpAndQuits(t *testing.T) {
@@ -86,9 +87,13 @@ func (b *envoyBed) waitingFor(want string) {
 	seen, all := make(chan struct{}), []string{}
 	var once sync.Once
 	l := b.start(func(c *envoy.Config) {
-		c.Waiting = func(_, lastError, hint string) {
-			all = append(all, lastError+" ("+hint+")")
-			if strings.HasPrefix(lastError, want) && hint != "" {
+		c.Report = func(e event.Event) {
+			w, ok := e.(event.Waiting)
+			if !ok {
+				return
+			}
+			all = append(all, w.Err+" ("+w.Fix+")")
+			if strings.HasPrefix(w.Err, want) && w.Fix != "" && w.Code != "" {
 				once.Do(func() { close(seen) })
 			}
 		}
@@ -192,7 +197,7 @@ func TestEnvoyStopInEveryState(t *testing.T) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		for _, n := range b.notes {
-			fmt.Sscanf(n, "step exec pid %d", &pid)
+			fmt.Sscanf(n, "step exec name envoy pid %d", &pid)
 		}
 		return pid
 	}
@@ -240,9 +245,9 @@ func TestEnvoyDiesUnasked(t *testing.T) {
 	} {
 		pid := 0
 		l := b.start(func(c *envoy.Config) {
-			c.Note = func(_, detail string, kv ...any) {
-				if detail == "exec" {
-					pid = kv[1].(int)
+			c.Report = func(e event.Event) {
+				if exec, ok := e.(event.Exec); ok {
+					pid = exec.PID
 				}
 			}
 		})

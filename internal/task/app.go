@@ -33,8 +33,8 @@ func (t *task) appUnit(path string, user *supervisor.User, probe supervisor.Prob
 		},
 		Signal: t.appSignal, Leader: a.Leader, Grace: t.appGrace,
 		Ready: probe, ReadyTimeout: t.plan.Ready.Timeout,
-		GiveUp: func(err error) { t.cancel(event.Because(event.AppNotReady, err)) },
-		Note:   notes(report), Waiting: waitings(report), Log: t.d.Log.Named("app"),
+		GiveUp: func(err error) { t.cancel(orBecause(event.AppNotReady, err)) },
+		Report: report, Log: t.d.Log.Named("app"),
 	}
 }
 
@@ -111,7 +111,7 @@ func appUser(p *plan.Plan) (*supervisor.User, error) {
 // restart may help; nil: any.
 func (t *task) restarted(u lifecycle.Unit, r supervisor.Runner, p plan.Restart, only func(error) bool) lifecycle.Runner {
 	return supervisor.Restart(string(u), r, supervisor.Policy{Mode: supervisor.Mode(p.Policy), Max: p.Max, Window: p.Window,
-		Backoff: p.Backoff, MaxBackoff: p.MaxBackoff, Only: only}, notes(t.report(u)))
+		Backoff: p.Backoff, MaxBackoff: p.MaxBackoff, Only: only}, t.report(u))
 }
 
 // lives reports each life of r that is ready, and tells up and down of it.

@@ -2,6 +2,7 @@ package task
 
 import (
 	"errors"
+	"fmt"
 	"syscall"
 	"time"
 
@@ -24,6 +25,7 @@ func (t *task) finish(out lifecycle.Outcome, err error) Outcome {
 	if err != nil {
 		cause = lifecycle.Cause{Err: err}
 	}
+	cause.Err = coded(cause)
 	started := t.sup != nil
 	end := ending{cause: cause, command: t.plan != nil && t.plan.App != nil}
 	t.book.Read(func(s *state.State) { end.app, end.up = s.AppExit, s.Up })
@@ -109,13 +111,6 @@ func (e ending) code() int {
 	if c := event.CauseOf(e.cause.Err); c != nil && c.Code.Exit() != 0 {
 		return c.Code.Exit()
 	}
-	// An agent or Envoy that was never ready is not there, however often it was tried.
-	if s, ok := errors.AsType[*supervisor.RestartsSpent](e.cause.Err); ok && (s.Ready || e.cause.Unit == lifecycle.App) {
-		return event.AppRestartsSpent.Exit()
-	}
-	if e.cause.Unit != "" && e.cause.Unit != lifecycle.App {
-		return unitCode(e.cause.Unit).Exit()
-	}
 	if s, ok := errors.AsType[*relay.Stopped](e.cause.Err); ok {
 		switch {
 		case e.app != nil:
@@ -128,6 +123,31 @@ func (e ending) code() int {
 	return e.appCode()
 }
 
+// coded is the error of a cause with the code of why the task was given up, if it was: its
+// own, else that of the unit whose end it is.
+func coded(c lifecycle.Cause) error {
+	app := c.Unit == lifecycle.App
+	// An agent or Envoy that was never ready is not there, however often it was tried.
+	if s, ok := errors.AsType[*supervisor.RestartsSpent](c.Err); ok && (s.Ready || app) {
+		return event.Because(spentCode(c.Unit), c.Err, "budget", fmt.Sprintf("%d within %v", s.Max, s.Window), "last", s.Reason())
+	}
+	if s, ok := errors.AsType[*supervisor.StartError](c.Err); ok && app {
+		return orBecause(s.Code(), c.Err)
+	}
+	if c.Err == nil || c.Unit == "" || app {
+		return c.Err
+	}
+	return orBecause(unitCode(c.Unit), c.Err)
+}
+
+// orBecause gives an error a code that has none.
+func orBecause(code event.Code, err error) error {
+	if event.CauseOf(err) != nil {
+		return err
+	}
+	return event.Because(code, err)
+}
+
 // unitCode is why a unit that ended the task did, when nothing says it better.
 func unitCode(u lifecycle.Unit) event.Code {
 	switch u {
@@ -137,15 +157,27 @@ func unitCode(u lifecycle.Unit) event.Code {
 		return event.ConsulNotJoined
 	case lifecycle.Envoy:
 		return event.EnvoyNotReady
+	case lifecycle.HealthSync:
+		return event.ChecksNotWritten
+	case lifecycle.Inbound:
+		return event.ListenerCheck
 	}
 	return event.Register
 }
 
+// spentCode is that of a restart budget.
+func spentCode(u lifecycle.Unit) event.Code {
+	switch u {
+	case lifecycle.ConsulAgent:
+		return event.ConsulRestartsSpent
+	case lifecycle.Envoy:
+		return event.EnvoyRestartsSpent
+	}
+	return event.AppRestartsSpent
+}
+
 // appCode is the code of an app that ended by itself, or could not be started.
 func (e ending) appCode() int {
-	if s, ok := errors.AsType[*supervisor.StartError](e.cause.Err); ok {
-		return s.Status()
-	}
 	switch {
 	case e.app != nil:
 		return e.app.Status

@@ -73,7 +73,7 @@ func (t *task) meshUnits(p programs, app *supervisor.Process, user *supervisor.U
 		node = ""
 	}
 	m.client = consulagent.NewClient(consulagent.ClientConfig{Address: t.plan.Agent.HTTP, Node: node, Token: t.tokens.Service,
-		TokenWait: t.plan.Tokens.Wait, Registration: *t.plan.Service, AccessorMeta: acl.MetaAccessor, Waiting: waitings(t.report(lifecycle.MeshInit))})
+		TokenWait: t.plan.Tokens.Wait, Registration: *t.plan.Service, AccessorMeta: acl.MetaAccessor, Report: t.report(lifecycle.MeshInit)})
 	if err := t.d.Dir.Sub(plan.AgentData); err != nil {
 		return nil, event.Because(event.StateDirectory, fmt.Errorf("the agent's data directory: %w", err))
 	}
@@ -103,15 +103,15 @@ func (t *task) meshUnits(p programs, app *supervisor.Process, user *supervisor.U
 // agent makes the unit consul-agent: ours, or the wait for someone else's.
 func (m *mesh) agent() lifecycle.Runner {
 	a, report := m.plan.Agent, m.report(lifecycle.ConsulAgent)
-	giveUp := func(err error) { m.cancel(event.Because(event.ConsulNotJoined, err)) }
+	giveUp := func(err error) { m.cancel(orBecause(event.ConsulNotJoined, err)) }
 	if a.External != "" {
-		ext := &consulagent.External{Client: m.client, Timeout: a.JoinTimeout, GiveUp: giveUp, Note: notes(report), Waiting: waitings(report)}
+		ext := &consulagent.External{Client: m.client, Timeout: a.JoinTimeout, GiveUp: giveUp, Report: report}
 		return m.lives(lifecycle.ConsulAgent, m.watched(lifecycle.ConsulAgent, ext, m.client.Answers, m.joined, nothing), m.joined, nothing)
 	}
 	agent := consulagent.New(consulagent.Config{
 		Path: m.consul, Agent: m.agentConfig, File: m.d.Dir.Path(plan.AgentDocument), Write: m.d.Dir.Write, Env: m.env, Token: m.tokens.Service,
 		JoinTimeout: a.JoinTimeout, GiveUp: giveUp, Start: m.sup, Output: m.childOutput("consul-agent", hclog.Trace),
-		Note: notes(report), Waiting: waitings(report), Grace: m.grace(lifecycle.ConsulAgent), Log: m.d.Log.Named("consul-agent"),
+		Report: report, Grace: m.grace(lifecycle.ConsulAgent), Log: m.d.Log.Named("consul-agent"),
 		LeaveAtOnce: m.plan.Kind == plan.Job,
 	})
 	kept := m.restarted(lifecycle.ConsulAgent, m.lives(lifecycle.ConsulAgent, m.watched(lifecycle.ConsulAgent, agent, m.client.Answers, m.joined, nothing), m.joined, nothing), a.Restart, crashed)
@@ -179,7 +179,7 @@ func (m *mesh) envoy(document string) lifecycle.Runner {
 	if c.Concurrency == 0 {
 		c.Concurrency = envoy.Concurrency(cgroup.Quota(cgroup.Root{}), runtime.NumCPU())
 	}
-	c.Output, c.Note, c.Waiting = m.childOutput("envoy", hclog.Trace), notes(report), waitings(report)
+	c.Output, c.Report = m.childOutput("envoy", hclog.Trace), report
 	c.Grace, c.Log = m.grace(lifecycle.Envoy), m.d.Log.Named("envoy")
 	admin := envoy.NewAdmin(c.Admin)
 	ask := func(ctx context.Context) error { _, err := admin.Ready(ctx); return err }
@@ -200,7 +200,7 @@ func (m *mesh) bootstrap(dir *statedir.Dir) envoy.Bootstrap {
 		Settings: bootstrap.Settings{ProxyID: m.plan.Service.ProxyID(), XDS: m.plan.Agent.GRPC, Token: m.tokens.Service, Admin: e.AdminAddress(m.d.Dir.Path),
 			TokenFile: m.tokenFile(), Env: func(name string) string { return variable(m.d.Env, name) }, NoStatsTags: !e.StatsTags},
 		File: dir.Path(plan.BootstrapFile), Put: dir.Write, PutToken: m.putToken, Registered: m.registered, UseCommand: e.ConsulMakes,
-		Command: envoy.Command{Path: m.consul, HTTP: m.plan.Agent.HTTP, Env: m.env, Start: m.sup, Waiting: waitings(m.report(lifecycle.MeshInit))},
+		Command: envoy.Command{Path: m.consul, HTTP: m.plan.Agent.HTTP, Env: m.env, Start: m.sup, Report: m.report(lifecycle.MeshInit)},
 		Log:     m.d.Log,
 	}
 }
@@ -241,7 +241,7 @@ func (m *mesh) inbound() lifecycle.Runner {
 	return envoy.NewInbound(envoy.InboundConfig{
 		Admin: m.plan.Envoy.AdminAddress(m.d.Dir.Path), Disabled: !in.Drain, AddCheck: m.client.AddListenerCheck,
 		Propagation: m.propagation, Min: func() time.Duration { return in.Min }, Max: m.drainMax,
-		Note: notes(report), Waiting: waitings(report), Log: m.d.Log.Named("inbound"),
+		Report: report, Log: m.d.Log.Named("inbound"),
 	})
 }
 

@@ -52,8 +52,8 @@ func lookUp(p *plan.Plan, env []string) (out programs, err error) {
 
 // commandError gives the app's command its code: 126 or 127 follow from it.
 func commandError(err error) error {
-	if l, ok := errors.AsType[*supervisor.LookError](err); ok && l.Status() == 126 {
-		return event.Because(event.CommandNotExecutable, err)
+	if l, ok := errors.AsType[*supervisor.LookError](err); ok {
+		return event.Because(l.Code(), err, "name", l.Name)
 	}
 	return event.Because(event.CommandNotFound, err)
 }

@@ -23,20 +23,13 @@ func (m *mesh) siblings(probe supervisor.Probe) (lifecycle.Runner, map[string]ht
 		Up:           func() { report(event.Serving{}); m.sync.AppUp() }, Down: m.sync.AppDown,
 	}
 	if !m.plan.Ready.Started() { // which says nothing of an app in another container
-		c.Probe = asked{probe}
+		c.Probe = probe
 	}
 	if m.meta != nil {
 		c.Task = &lease.Roster{Containers: m.meta.Containers, Own: m.plan.Task.Container, Synced: m.plan.Health.Siblings}
 	}
 	s := lease.NewSiblings(c)
 	return s, map[string]http.Handler{lease.Path: s.Keeper}
-}
-
-// asked is a probe as a lease asks it.
-type asked struct{ supervisor.Probe }
-
-func (a asked) Await(ctx context.Context, report event.Report) error {
-	return a.Probe.Await(ctx, waitings(report))
 }
 
 // siblingUnits makes the rows of `meshtask app`, the entrypoint of a sibling app container.
