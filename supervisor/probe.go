@@ -135,8 +135,10 @@ func refused(err error, address string) error {
 // 5 s or when the waiting ends.
 func Exec(sup *Supervisor, spec func() Spec) Probe {
 	try := func(ctx context.Context) error {
-		_, err := sup.Output(ctx, spec(), tryLimit)
-		return err
+		if _, err := sup.Output(ctx, spec(), tryLimit); err != nil {
+			return event.Because(event.AppNotReady, err, "command", strings.Join(spec().Argv, " "))
+		}
+		return nil
 	}
 	return polled("exec "+strings.Join(spec().Argv, " "), "does this command exit with 0 by hand?", execFirst, execMax, try)
 }

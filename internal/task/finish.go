@@ -68,8 +68,7 @@ func (t *task) finish(out lifecycle.Outcome, err error) Outcome {
 // gaveUp says whether the task was given up, by us or by a unit of the mesh: that is an error
 // in the log.
 func gaveUp(cause lifecycle.Cause, f event.Finish) bool {
-	_, unstarted := errors.AsType[*supervisor.StartError](cause.Err) // 126 and 127 alone would not tell why
-	if event.CauseOf(cause.Err) != nil || unstarted {
+	if event.CauseOf(cause.Err) != nil { // of an app that was not executed, too: 126 and 127 alone would not tell why
 		return true
 	}
 	_, asked := errors.AsType[*relay.Stopped](cause.Err)
@@ -131,11 +130,18 @@ func coded(c lifecycle.Cause) error {
 	if s, ok := errors.AsType[*supervisor.RestartsSpent](c.Err); ok && (s.Ready || app) {
 		return event.Because(spentCode(c.Unit), c.Err, "budget", fmt.Sprintf("%d within %v", s.Max, s.Window), "last", s.Reason())
 	}
-	if s, ok := errors.AsType[*supervisor.StartError](c.Err); ok && app {
+	s, unstarted := errors.AsType[*supervisor.StartError](c.Err)
+	switch {
+	case unstarted && app:
 		return orBecause(s.Code(), c.Err)
-	}
-	if c.Err == nil || c.Unit == "" || app {
+	case unstarted && c.Unit == lifecycle.ConsulAgent: // whatever it would be for the app's command
+		return event.Because(event.ConsulMissing, c.Err, "program", s.Path)
+	case unstarted && c.Unit == lifecycle.Envoy:
+		return event.Because(event.EnvoyMissing, c.Err, "program", s.Path)
+	case c.Err == nil, c.Unit == "", app:
 		return c.Err
+	case unstarted:
+		return event.Because(unitCode(c.Unit), c.Err)
 	}
 	return orBecause(unitCode(c.Unit), c.Err)
 }
