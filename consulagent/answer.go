@@ -40,7 +40,7 @@ func answered(err error) error {
 	return fmt.Errorf("the agent's answer is not understood: %w", err)
 }
 
-// aclNotFound: the token is not known, or not yet, to whoever has looked. Agents remember
+// aclNotFound: the agent or server that looked does not know the token, or not yet. Agents remember
 // that for 30 seconds (acl.token_ttl).
 func aclNotFound(err error) bool { return says(err, "ACL not found") }
 

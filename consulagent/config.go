@@ -28,8 +28,8 @@ type AgentConfig struct {
 	CAFile      string // PEM bundle of the servers' CA; "" is no TLS
 	CACert      string // its content, written to CAFile; "" is a CAFile that is there
 	AutoEncrypt bool   // with CAFile: the servers issue the agent's certificate
-	// VerifyServerHostname, with CAFile, has the agent take for a server only who has a
-	// certificate for server.<datacenter>.<domain>, not any that the CA has signed.
+	// VerifyServerHostname, with CAFile, has the agent accept as servers only those with a
+	// certificate for server.<datacenter>.<domain>, not with any that the CA has signed.
 	VerifyServerHostname bool
 
 	ACLs       bool

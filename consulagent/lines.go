@@ -83,8 +83,8 @@ func (l *lines) line(stream int, line []byte) {
 	l.changed = make(chan struct{})
 }
 
-// note keeps one line of trouble. What the agent says only because it has not joined yet
-// would hide why it has not.
+// note keeps one line of trouble. Lines that say only that the agent has not joined are left
+// out: they would push out those that say why.
 func (l *lines) note(text string) bool {
 	if text == "" || strings.Contains(text, "No known Consul servers") || strings.Contains(text, "No servers available") {
 		return false

@@ -72,7 +72,7 @@ func (c *Child) Tail() []string {
 
 // Clear ends what the child has left behind in its group: TERM and CONT, KILL after grace
 // (at once when grace is 0). Then it closes the output pipes, having passed on what is in
-// them; whoever still holds them, in another group, gets EPIPE. It is called after Done,
+// them; a process of another group that still writes to them gets EPIPE. It is called after Done,
 // and returns as soon as nothing is left, at most a second after grace.
 func (c *Child) Clear(grace time.Duration) { c.clear(grace, killWait) }
 

@@ -48,8 +48,8 @@ func (c *Child) kill(ctx context.Context, limit time.Duration) error {
 	return &StuckError{Name: c.name, Process: fmt.Sprintf("pid %d", c.pid)}
 }
 
-// clear ends what is left of the group, then the output. It returns whom TERM and grace
-// did not end, so that KILL had to; limit bounds the wait after it.
+// clear ends what is left of the group, then the output. It returns the processes that TERM
+// did not end within grace, so that KILL was needed; limit bounds the wait after KILL.
 func (c *Child) clear(grace, limit time.Duration) (killed []proc) {
 	killed = c.clearGroup(grace, limit)
 	c.reclaimTerminal()
@@ -139,7 +139,7 @@ func (s *Supervisor) ClearAdopted(grace time.Duration) (killed []string) {
 			killed = append(killed, p.String())
 		}
 	}
-	// Those whom a KILL leaves to us are killed in their turn.
+	// Processes that lose their parent by a KILL are left to us, and killed in their turn.
 	s.await(min(killWait, max(grace, hurry)), func() bool { return s.signalAdopted(syscall.SIGKILL) == 0 }, none)
 	return killed
 }

@@ -104,7 +104,7 @@ func (o *output) follow(l sink, r *os.File) {
 	}
 }
 
-// drain passes on what is in the pipe now, once: whoever still writes must not hold us.
+// drain passes on what is in the pipe now, once: a process that still writes must not hold us up.
 func (o *output) drain(r *os.File, l sink) {
 	raw, err := r.SyscallConn()
 	if err != nil {
@@ -125,8 +125,8 @@ func (o *output) drain(r *os.File, l sink) {
 	})
 }
 
-// close ends the reading and waits for the last line, at most limit: whoever takes the
-// lines may be held up by a reader of ours.
+// close ends the reading and waits for the last line, at most limit: what takes the
+// lines may be held up by its own reader.
 func (o *output) close(limit time.Duration) {
 	for _, r := range o.read {
 		_ = r.SetReadDeadline(time.Unix(1, 0)) // fails where the stream has ended by itself

@@ -225,9 +225,9 @@ func (p *Process) kill(ctx context.Context, c *Child, when string) error {
 	return c.kill(ctx, killWait)
 }
 
-// clear ends the rest of the group within left; a done ctx cuts it short. Whoever has had
-// TERM with the leader may be at work on it, and take a second one for haste: half of left
-// is theirs before it comes.
+// clear ends the rest of the group within left; a done ctx cuts it short. Processes that had
+// TERM with the leader may still be shutting down, and a second TERM makes some programs quit
+// at once: they have half of left before it is sent.
 func (p *Process) clear(ctx context.Context, c *Child, left time.Duration, asked bool) {
 	defer context.AfterFunc(ctx, func() { _ = c.SignalGroup(syscall.SIGKILL) })()
 	if asked && !p.Leader && p.stopSignal() == syscall.SIGTERM {

@@ -73,7 +73,7 @@ func New(chld <-chan os.Signal, log hclog.Logger) (*Supervisor, error) {
 }
 
 // Close kills the children that still live, with their groups, and ends the spawning
-// thread and the reaper. It waits for none of them long: who has not ended by now is stuck.
+// thread and the reaper. It does not wait long for any of them: one that has not ended by now is stuck.
 // Start fails from now on. Close is called once.
 func (s *Supervisor) Close() {
 	s.mu.Lock()

@@ -47,8 +47,8 @@ func (c *Child) reclaimTerminal() {
 	c.sup.onThread(func() { c.sup.takeTerminal(c) })
 }
 
-// takeTerminal runs on the spawning thread. It leaves the foreground to whoever else has
-// it meanwhile, unless that group is no more (a job of the child's, or a failed exec).
+// takeTerminal runs on the spawning thread. It leaves the foreground to a group that has
+// taken it meanwhile, unless that group is no more (a job of the child's, or a failed exec).
 func (s *Supervisor) takeTerminal(c *Child) {
 	if c.tty == nil {
 		return

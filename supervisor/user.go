@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// User is whom a child runs as.
+// User is the user that a child runs as.
 type User struct {
 	Name     string // "" when only the number is known
 	Home     string

@@ -156,7 +156,7 @@ func (s *Siblings) answers(ctx context.Context) bool {
 }
 
 // forgetLost forgets lost names after grace, when another lease is held or the
-// app's port answers: whoever held it is not missed.
+// app's port answers: the app that held it is not missed.
 func (s *Siblings) forgetLost(ctx context.Context) {
 	for ctx.Err() == nil {
 		var due <-chan time.Time

@@ -141,7 +141,7 @@ func (w *Writer) write(lines []byte) {
 	}
 }
 
-// piece is as many whole lines as a pipe takes in one go, whoever else writes to it
+// piece is as many whole lines as a pipe takes in one go, also when others write to it
 // (PIPE_BUF); a longer line is a piece of its own.
 func piece(lines []byte) []byte {
 	const pipeBuf = 4096

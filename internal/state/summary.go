@@ -30,7 +30,7 @@ type Why struct {
 	Cause   string     `json:"cause"`             // in a sentence
 	Fix     string     `json:"fix,omitempty"`     // "" where there is nothing to do
 	State   string     `json:"state"`             // how it is with the task, or how it ended, in a sentence
-	Unit    string     `json:"unit,omitempty"`    // whom it is about
+	Unit    string     `json:"unit,omitempty"`    // the unit that it is about
 	Exit    *int       `json:"exit,omitempty"`    // of a task that has ended, where it is known
 	Ms      float64    `json:"ms"`                // when it was seen, since the process began
 	Checked []string   `json:"checked,omitempty"` // what was found good

@@ -140,7 +140,7 @@ func private(fd *os.File, path string) error {
 	return nil
 }
 
-// take locks the directory and leaves our pid for whoever comes next.
+// take locks the directory and leaves our pid for the next process that tries.
 func (d *Dir) take() error {
 	f, err := d.open(lockName, unix.O_CREAT|unix.O_RDWR)
 	if err != nil {
@@ -205,7 +205,7 @@ func locked(locks string, dev, inode uint64) bool {
 // Path is the path of a file in the directory, for children that open it themselves.
 func (d *Dir) Path(name string) string { return filepath.Join(d.path, name) }
 
-// Close gives the directory up; its files stay for whoever asks why.
+// Close gives the directory up; its files stay for `why`.
 func (d *Dir) Close() error {
 	err := d.fd.Close()
 	if d.lock != nil {

@@ -95,7 +95,7 @@ func (t *task) probe(path string, user *supervisor.User) supervisor.Probe {
 	return supervisor.Started()
 }
 
-// appUser is whom the app runs as; nil: us.
+// appUser is the user that the app runs as; nil: ours.
 func appUser(p *plan.Plan) (*supervisor.User, error) {
 	if p.App == nil || p.App.User == "" {
 		return nil, nil
