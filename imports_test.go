@@ -64,7 +64,7 @@ func product(path string) bool { return !strings.HasSuffix(path, "_test.go") }
 // never what it must not import at all. A trailing slash means everything below.
 func directions() []direction {
 	const (
-		apart  = "domain packages do not know each other: what joins two is composed in cmd, where it can be read in one place"
+		apart  = "domain packages do not know each other: what joins two is composed in internal/task, where it can be read in one place"
 		engine = "domain packages are units by shape alone: order lives in the table, so none of them may say after"
 		edge   = "domain packages take plain values: the config's shape may change without them"
 	)
@@ -72,7 +72,7 @@ func directions() []direction {
 		d := direction{dir: dir, bars: []bar{
 			{"meshtask/lifecycle", engine},
 			{"meshtask/internal/config", edge}, {"meshtask/internal/plan", edge},
-			{"meshtask/internal/journal", "facts travel by callbacks"}, {"meshtask/internal/admin", "facts travel by callbacks"},
+			{"meshtask/internal/journal", "it reports events; what becomes of them is not its affair"}, {"meshtask/internal/admin", "it reports events; what becomes of them is not its affair"},
 		}}
 		for _, other := range []string{"consulagent", "envoy", "health", "acl"} {
 			if other != dir {
@@ -110,6 +110,9 @@ func directions() []direction {
 		{dir: "internal/cgroup", only: []string{"golang.org/x/sys/"}},
 		{dir: "internal/spell", only: []string{}},
 		{dir: "internal/statedir", only: []string{"golang.org/x/sys/"}},
+		{dir: "internal/state", only: []string{"meshtask/internal/event"}, bars: []bar{{"os", "a fold: it asks nobody"}, {"net", "a fold"}, {"net/", "a fold"}, {"context", "nothing in it waits"}}},
+		{dir: "internal/waits", only: []string{"meshtask/internal/event"}},
+		{dir: "internal/relay", only: []string{"meshtask/internal/signame"}},
 		{dir: "internal/servicename", only: []string{}},
 		{dir: "internal/printable", only: []string{}},
 		{dir: "internal/jsontree", only: []string{}},
@@ -120,7 +123,7 @@ func directions() []direction {
 		{dir: "internal/taskdef", bars: []bar{noProcess, {"meshtask/internal/journal", "bytes to bytes"}, {"meshtask/internal/admin", "bytes to bytes"}}},
 		{dir: "internal/awssdk", bars: append(above("settings and errors of the SDK, nothing else"), noProcess)},
 		{dir: "internal/token", bars: []bar{noProcess, {"meshtask/lifecycle", engine}, {"meshtask/internal/config", edge}, {"meshtask/internal/plan", edge},
-			{"meshtask/internal/journal", "facts travel by callbacks"}, {"meshtask/internal/admin", "facts travel by callbacks"},
+			{"meshtask/internal/journal", "it reports events; what becomes of them is not its affair"}, {"meshtask/internal/admin", "it reports events; what becomes of them is not its affair"},
 			{"meshtask/consulagent", "what uses a token is the task's"}, {"meshtask/envoy", "what uses a token is the task's"}, {"meshtask/health", "what uses a token is the task's"}}},
 		{dir: "internal/secret", bars: append(above("a reader of references, nothing else"), noProcess)},
 	}
@@ -201,6 +204,7 @@ func homes() []home {
 		home{"github.com/oklog/run", "", []string{"cmd/meshtask", "internal/task"}, "the group holds the top level only; order never lives in it"},
 		home{"log", "", nil, "no global loggers: an hclog.Logger is handed in"},
 		home{"log/slog", "", []string{"internal/secret"}, "one logger: hclog (a secret hides itself from slog too)"},
+		home{"meshtask/internal/config", "", []string{"cmd/meshtask", "internal/plan", "internal/taskdef"}, "the configuration becomes a plan, and nothing behind the plan asks it again"},
 		home{"testing", "", nil, "product code knows nothing of tests"},
 		home{"time", "Sleep", nil, "a sleep cannot be stopped: select on a timer and ctx"},
 	)
