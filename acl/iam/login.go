@@ -36,6 +36,7 @@ const (
 type Config struct {
 	Server     string // a Consul server's HTTP API: URL or HOST:PORT
 	CAPEM      []byte // of the server's certificate; nil: the system's
+	ServerName string // in that certificate; empty: the host of Server
 	Method     string // the auth method's name; default iam-ecs-service-token
 	Datacenter string // of the auth method; empty: the server's
 	Partition  string // Enterprise. Auth methods live in its default namespace; where the token does, their rules say
@@ -105,7 +106,7 @@ func (c *Client) Close() { c.close() }
 
 func consul(cfg Config) (*api.Client, *http.Transport, error) {
 	transport := newTransport()
-	tls, err := api.SetupTLSConfig(&api.TLSConfig{CAPem: cfg.CAPEM})
+	tls, err := api.SetupTLSConfig(&api.TLSConfig{CAPem: cfg.CAPEM, Address: cfg.ServerName})
 	if err != nil {
 		return nil, nil, fmt.Errorf("iam login: the CA certificate: %w", err)
 	}

@@ -4,8 +4,12 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
+	"io"
+	"log"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -217,5 +221,27 @@ func TestNewNamesAllThatIsMissing(t *testing.T) {
 	}
 	if _, err := iam.New(iam.Config{Region: "evil.example/"}); err == nil || !strings.Contains(err.Error(), `"evil.example/"`) {
 		t.Errorf("a Region that is a host: %v", err)
+	}
+}
+
+// The servers' certificates may carry another name than the address.
+func TestServerName(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "Permission denied", http.StatusForbidden)
+	}))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // a handshake is refused on purpose
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	for name, want := range map[string]string{"": "Permission denied", "example.com": "Permission denied", "other.example.org": "certificate is valid for"} {
+		c, err := iam.New(iam.Config{Server: server.URL, CAPEM: ca, ServerName: name, TaskID: "t", Cluster: "arn:aws:ecs:us-east-1:1:cluster/c", Region: "us-east-1",
+			Credentials: credentials.NewStaticCredentialsProvider("AKIA", "s", "")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = c.Login(t.Context(), 0); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("server name %q: %v, want %q", name, err, want)
+		}
+		c.Close()
 	}
 }

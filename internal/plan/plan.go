@@ -134,6 +134,7 @@ type Login struct {
 	Partition   string            `json:"partition,omitempty"`
 	Meta        map[string]string `json:"meta,omitempty"`
 	Server      string            `json:"server"`
+	ServerName  string            `json:"tls_server_name,omitempty"` // in the server's certificate
 	CACert      secret.Ref        `json:"ca_cert,omitzero"`
 	Entity      bool              `json:"entity"`
 	Region      string            `json:"region,omitempty"`
@@ -213,7 +214,7 @@ func tokens(c *config.Config) Tokens {
 	t := Tokens{ACLs: a.Enabled, Service: a.ServiceToken, Agent: a.AgentToken, Wait: a.Wait.Duration, Refresh: a.Refresh.Duration}
 	if l := a.Login; l != nil {
 		t.Login = &Login{Method: l.Method, AgentMethod: l.AgentMethod, Datacenter: l.Datacenter,
-			Partition: cmp.Or(l.Partition, c.Service.Partition, c.ConsulAgent.Partition), Meta: l.Meta, Server: l.Server, CACert: l.CACert,
+			Partition: cmp.Or(l.Partition, c.Service.Partition, c.ConsulAgent.Partition), Meta: l.Meta, Server: l.Server, ServerName: c.ConsulAgent.TLSServerName, CACert: l.CACert,
 			Entity: l.IncludeEntity, Region: l.Region, STSEndpoint: l.STSEndpoint, ServerID: l.ServerIDHeaderValue}
 	}
 	return t

@@ -29,7 +29,7 @@ func (t *task) secrets() (*token.Tokens, error) {
 			return nil, event.Because(event.Login, fmt.Errorf("acl.login: %w", err))
 		}
 		c.Login = &token.Login{AgentMethod: l.AgentMethod, CACert: l.CACert, IAM: iam.Config{
-			Server: l.Server, Method: l.Method, Datacenter: l.Datacenter, Partition: l.Partition,
+			Server: l.Server, ServerName: l.ServerName, Method: l.Method, Datacenter: l.Datacenter, Partition: l.Partition,
 			TaskID: t.plan.Task.ID, Cluster: cluster, Meta: l.Meta, Region: l.Region,
 			STSEndpoint: l.STSEndpoint, ServerID: l.ServerID, Entity: l.Entity,
 		}}
