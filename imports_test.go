@@ -201,7 +201,7 @@ func homes() []home {
 		home{"syscall", "StartProcess", []string{"supervisor"}, "children are started by supervisor alone"},
 		home{"syscall", "Wait4", []string{"supervisor"}, "only the reaper may take an exit status"},
 		home{"golang.org/x/sys/unix", "Wait4", []string{"supervisor"}, "only the reaper may take an exit status"},
-		home{"github.com/oklog/run", "", []string{"cmd/meshtask", "internal/task"}, "the group holds the top level only; order never lives in it"},
+		home{"github.com/oklog/run", "", []string{"acl/daemon", "internal/task"}, "the group holds the top level only; order never lives in it"},
 		home{"log", "", nil, "no global loggers: an hclog.Logger is handed in"},
 		home{"log/slog", "", []string{"internal/secret"}, "one logger: hclog (a secret hides itself from slog too)"},
 		home{"meshtask/internal/config", "", []string{"cmd/meshtask", "internal/plan", "internal/taskdef"}, "the configuration becomes a plan, and nothing behind the plan asks it again"},

@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"fmt"
@@ -11,11 +11,11 @@ import (
 
 // server answers /metrics and /health. Until ready is closed there is no
 // controller to ask.
-func (k *controller) server(ready <-chan struct{}) *http.Server {
+func (d *Daemon) server(ready <-chan struct{}) *http.Server {
 	unit := func(w http.ResponseWriter) *acl.Controller {
 		select {
 		case <-ready:
-			return k.unit
+			return d.unit
 		default:
 			http.Error(w, "starting", http.StatusServiceUnavailable)
 			return nil
@@ -24,7 +24,7 @@ func (k *controller) server(ready <-chan struct{}) *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
 		if unit(w) != nil {
-			k.metrics.ServeHTTP(w, r)
+			d.metrics.ServeHTTP(w, r)
 		}
 	})
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
