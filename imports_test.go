@@ -106,7 +106,7 @@ func directions() []direction {
 		{dir: "internal/ecs", bars: append(above("a client of the metadata endpoint, nothing else"), noProcess)},
 		{dir: "internal/lease", bars: append(above("a wire between containers, and who holds it"), noProcess)},
 		{dir: "internal/httplimit", only: []string{}},
-		{dir: "internal/dev", bars: append(above("makes what ECS would give, and starts none of it"), noProcess)},
+		{dir: "internal/dev", bars: append(above("makes what ECS would give; its one process, the server, is started by the task (task.Tools)"), noProcess)},
 		{dir: "internal/cgroup", only: []string{"golang.org/x/sys/"}},
 		{dir: "internal/spell", only: []string{}},
 		{dir: "internal/statedir", only: []string{"golang.org/x/sys/"}},

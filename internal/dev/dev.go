@@ -1,8 +1,8 @@
 // Package dev makes a laptop or a CI job look like an ECS task: an address on
 // loopback that nobody else has, the documents of the task metadata endpoint, a
-// configuration with everything that was not given, and the command line of a
-// Consul development server. It starts no process and knows nothing of the task
-// that runs on it.
+// configuration with everything that was not given, and a Consul development
+// server. It knows nothing of the task that runs on it, but that it starts the
+// server's process (task.Tools).
 package dev
 
 import (

@@ -1,0 +1,171 @@
+package dev
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"meshtask/internal/httplimit"
+)
+
+// Asked is what the user of a development task wants. What is empty or 0 is ours to choose.
+type Asked struct {
+	Command  string // the app's program; required
+	Document []byte // the configuration, as it was written
+	Service  string
+	Port     int  // of the app
+	Joins    bool // servers are named beside the document, so that there is none to start
+	Server   string
+	Dir      string // for state and configuration
+	Temp     string // where temporary directories are made; required without Dir
+
+	// Passed is told why something that was asked for is somewhere else. Required.
+	Passed func(why string)
+}
+
+// Setup is what was chosen, and what is held for it until Close.
+type Setup struct {
+	Task         Task
+	Dir          string
+	Document     []byte // the complete configuration
+	Metadata     string // URL of the task metadata endpoint, which answers already
+	StartsServer bool   // the server at Task.Server is ours to start
+
+	local bool // the server is this machine's
+	held  []io.Closer
+}
+
+// ConfigFile is where Start writes the configuration, for the user to read: nobody reads it
+// back, as what is at its path then need not be what was written.
+func (s *Setup) ConfigFile() string { return filepath.Join(s.Dir, configFile) }
+
+const configFile = "config.json"
+
+// Choose picks name, address, port and server, completes the configuration, and serves the
+// task metadata endpoint.
+func Choose(ctx context.Context, a Asked) (*Setup, error) {
+	s := &Setup{}
+	if err := s.choose(ctx, a); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close ends the metadata endpoint, and gives back what was held.
+func (s *Setup) Close() {
+	for _, c := range s.held {
+		_ = c.Close()
+	}
+}
+
+func (s *Setup) choose(ctx context.Context, a Asked) error {
+	doc, err := s.given(a)
+	if err != nil {
+		return err
+	}
+	s.Task = doc.Task()
+	s.Task.Service = cmp.Or(s.Task.Service, Name(a.Command))
+	var id [8]byte
+	_, _ = rand.Read(id[:]) // never fails, says its documentation
+	s.Task.ID = hex.EncodeToString(id[:])
+	if err := s.settle(doc, a.Passed); err != nil {
+		return err
+	}
+	if err := s.findServer(ctx, a); err != nil {
+		return err
+	}
+	if s.Document, err = doc.Complete(s.Task); err != nil {
+		return err
+	}
+	s.Dir = cmp.Or(a.Dir, filepath.Join(a.Temp, fmt.Sprintf("meshtask-dev-%d", os.Getuid()), s.Task.Service+"-"+s.Task.ID[:6]))
+	return nil
+}
+
+// given is the configuration that there is, with the name and port that were asked for.
+func (s *Setup) given(a Asked) (Document, error) {
+	doc, err := Read(a.Document)
+	if err != nil {
+		return doc, err
+	}
+	port := a.Port
+	if a.Port != 0 {
+		host := doc.AppAddress()
+		var claim io.Closer
+		if port, claim, err = AppPort(host, a.Port); err != nil {
+			return doc, err
+		}
+		s.held = append(s.held, claim)
+		if port != a.Port {
+			a.Passed(fmt.Sprintf("port %d of %s is taken: the app gets PORT=%d and has to listen there", a.Port, host, port))
+		}
+	}
+	doc.Set(a.Service, port)
+	return doc, nil
+}
+
+// settle takes the task's address, to which the metadata endpoint is bound.
+func (s *Setup) settle(doc Document, passed func(why string)) error {
+	var endpoint net.Listener
+	if s.Task.Address != "" {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		endpoint = l
+	} else {
+		p, err := TaskPlace(doc.Ports(), passed)
+		if err != nil {
+			return err
+		}
+		endpoint, s.Task.Address = p, p.Address
+	}
+	s.held = append(s.held, serve(endpoint, Metadata(s.Task)))
+	s.Metadata = "http://" + endpoint.Addr().String() + "/v4/" + s.Task.ID
+	return nil
+}
+
+// findServer: servers that the configuration joins are somebody else's.
+func (s *Setup) findServer(ctx context.Context, a Asked) error {
+	if a.Server == "" && (s.Task.Server != "" || a.Joins) {
+		return nil
+	}
+	address, place, err := FindServer(ctx, a.Server, a.Passed)
+	if err != nil {
+		return err
+	}
+	s.Task.Server = address
+	if place != nil {
+		s.StartsServer = true
+		s.held = append(s.held, place)
+	}
+	ip := net.ParseIP(address)
+	s.local = ip != nil && ip.IsLoopback()
+	return nil
+}
+
+// server is an HTTP server that serves.
+type server struct {
+	*http.Server
+	ended chan struct{}
+}
+
+func serve(l net.Listener, h http.Handler) *server {
+	s := &server{httplimit.Server(h), make(chan struct{})}
+	go func() { defer close(s.ended); _ = s.Serve(httplimit.Limit(l, httplimit.Connections())) }()
+	return s
+}
+
+// Close ends the server, and waits for it.
+func (s *server) Close() error {
+	err := s.Server.Close()
+	<-s.ended
+	return err
+}
