@@ -15,8 +15,16 @@ import (
 	"meshtask/supervisor"
 )
 
-// flushLimit bounds how long a slow disk or log reader may hold up the exit.
+// flushLimit bounds how long a slow log reader may hold up the exit.
 const flushLimit = 100 * time.Millisecond
+
+// recordLimit bounds how long a slow disk may: a busy machine must not cost a task its
+// summary. endReserve is what the record may use of the time between the last KILL and the
+// orchestrator's own.
+const (
+	recordLimit = 2 * time.Second
+	endReserve  = 200 * time.Millisecond
+)
 
 // finish says how it ended: in the record, the summary and the log.
 func (t *task) finish(out lifecycle.Outcome, err error) Outcome {
@@ -55,7 +63,7 @@ func (t *task) finish(out lifecycle.Outcome, err error) Outcome {
 		result.Summary = s.Summary
 	})
 	if t.file != nil {
-		if err := t.file.Close(&result.Summary, flushLimit); err != nil {
+		if err := t.file.Close(&result.Summary, t.recordTime()); err != nil {
 			t.d.Log.Warn("the record is not complete", "error", err)
 		}
 	}
@@ -63,6 +71,14 @@ func (t *task) finish(out lifecycle.Outcome, err error) Outcome {
 		t.sayEnd(result.Summary)
 	}
 	return result
+}
+
+// recordTime is how long the disk may take for the record: what a stop has left of its time.
+func (t *task) recordTime() time.Duration {
+	if t.plan == nil || !t.stopping() {
+		return recordLimit
+	}
+	return min(recordLimit, max(flushLimit, t.plan.Stop.KillAfter+endReserve-t.elapsed()))
 }
 
 // gaveUp says whether the task was given up, by us or by a unit of the mesh: that is an error

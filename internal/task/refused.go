@@ -29,5 +29,5 @@ func Refused(dir *statedir.Dir, begin time.Time, cause error, code int) {
 		s.Summary.Why = &a
 		summary = s.Summary
 	})
-	_ = file.Close(&summary, flushLimit)
+	_ = file.Close(&summary, recordLimit)
 }
