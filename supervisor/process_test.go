@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"meshtask/internal/event"
+	"meshtask/internal/testbed/eventually"
 )
 
 // stage runs a Process and records what it says.
@@ -149,7 +150,7 @@ func TestProcessEnds(t *testing.T) {
 			if tt.stop {
 				st.says("up")
 				if strings.Contains(tt.script, "STOP") {
-					eventually(t, "it is suspended", func() bool { p, _ := process(st.pid()); return p.state == 'T' })
+					eventually.True(t, "it is suspended", func() bool { p, _ := process(st.pid()); return p.state == 'T' })
 				}
 				close(st.stop)
 			}
@@ -229,6 +230,27 @@ func TestProcessEndsNow(t *testing.T) {
 				t.Errorf("notes: %q", st.notes)
 			}
 		})
+	}
+}
+
+// Where the stop and the end of its time are seen together, the child has had its signal: the
+// record says so each time, and not only when the machine is quiet.
+func TestAStopThatIsSeenLate(t *testing.T) {
+	s := start(t)
+	for range 8 {
+		c := run(t, s, shell("while :; do sleep 0.01; done"))
+		var when []any
+		p := Process{Sup: s, Note: func(event, _ string, kv ...any) { when = append(when, kv...) }}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		stop := make(chan struct{})
+		close(stop)
+		if _, asked, err := p.await(ctx, c, stop); err != nil || !asked {
+			t.Fatalf("asked %v, %v", asked, err)
+		}
+		if text := fmt.Sprint(when...); len(when) > 0 && !strings.HasSuffix(text, "after SIGTERM") { // it may have ended by that
+			t.Errorf("killed %q, want after SIGTERM", text)
+		}
 	}
 }
 
