@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"meshtask/internal/testbed/eventually"
 )
 
 // bed is where one case runs.
@@ -117,7 +119,7 @@ func (l *life) wait() int {
 	select {
 	case <-l.done:
 		// What it has printed comes right behind, unless somebody holds the streams.
-		within(100*time.Millisecond, func() bool { return l.out.ended() && l.err.ended() })
+		eventually.Within(100*time.Millisecond, func() bool { return l.out.ended() && l.err.ended() })
 		return l.status
 	case <-time.After(*patience):
 		l.b.Fatalf("it has not ended within %v", *patience)
@@ -150,23 +152,9 @@ func (l *life) see(line string) {
 // eventually polls, because what it waits for (another process's state) sends no event.
 func (b *bed) eventually(what string, ok func() bool) {
 	b.Helper()
-	if !within(*patience, ok) {
+	if !eventually.Within(*patience, ok) {
 		b.Fatalf("not within %v: %s", *patience, what)
 	}
-}
-
-func within(limit time.Duration, ok func() bool) bool {
-	deadline := time.After(limit)
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			return false
-		}
-	}
-	return true
 }
 
 // pid is the init's own process, once it is there: its place is prepared by a shell, and

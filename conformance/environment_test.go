@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"meshtask/internal/testbed/eventually"
 )
 
 func environmentCases() []kase {
@@ -67,7 +69,7 @@ func environmentCases() []kase {
 func (b *bed) lines(l *life, want ...string) {
 	b.Helper()
 	var got []string
-	if !within(*patience, func() bool { got = l.out.lines(); return slices.Equal(got, want) }) {
+	if !eventually.Within(*patience, func() bool { got = l.out.lines(); return slices.Equal(got, want) }) {
 		b.Errorf("the app prints %q, want %q", got, want)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"meshtask/internal/event"
+	"meshtask/internal/testbed/eventually"
 )
 
 func newTestClient(t *testing.T, f *fakeServers, change func(*ClientConfig)) *Client {
@@ -223,7 +224,7 @@ func TestDeregisterOvertakesALateRegistration(t *testing.T) {
 		_, err := c.Deregister(t.Context())
 		done <- err
 	}()
-	poll(t, "a second deregistration", func() bool {
+	eventually.True(t, "a second deregistration", func() bool {
 		return f.count("PUT /v1/agent/service/deregister/web-1-sidecar-proxy") == 2
 	})
 	f.set(func() { clear(f.fail) })
@@ -241,7 +242,7 @@ func TestRegisterIsCutBetweenCalls(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- c.Register(ctx) }()
-		poll(t, "a registration", func() bool { return f.count("PUT /v1/agent/service/register") == 1 })
+		eventually.True(t, "a registration", func() bool { return f.count("PUT /v1/agent/service/register") == 1 })
 		cancel()
 		if err := <-done; err == nil && hang > time.Second {
 			t.Errorf("%s: %v", name, err)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"meshtask/internal/testbed/eventually"
 	"meshtask/supervisor"
 )
 
@@ -108,7 +109,7 @@ func TestLeaveEarly(t *testing.T) {
 			a := act(t, c.script, vanish)
 			a.servers.leader, a.servers.listed = "", c.listed
 			_, stop := a.run(t)
-			poll(t, "the agent's last word", func() bool {
+			eventually.True(t, "the agent's last word", func() bool {
 				a.mu.Lock()
 				defer a.mu.Unlock()
 				return strings.Contains(strings.Join(a.why, "\n"), c.waits)
@@ -179,7 +180,7 @@ func TestLaterLifeIsNotGivenUp(t *testing.T) {
 	a.servers.leader = ""
 	ready, stop, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() { done <- unit.Run(context.Background(), func() { close(ready) }, stop) }()
-	poll(t, "questions for the leader", func() bool { return a.servers.count("GET /v1/status/leader") > 5 })
+	eventually.True(t, "questions for the leader", func() bool { return a.servers.count("GET /v1/status/leader") > 5 })
 	a.servers.set(func() { a.servers.leader = "10.0.0.1:8300" })
 	select {
 	case <-ready:
@@ -247,19 +248,4 @@ func (a *acted) pid(t *testing.T) int {
 	}
 	t.Fatalf("no exec among %q", a.notes)
 	return 0
-}
-
-// poll is for what sends a test no event.
-func poll(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.After(patience)
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("not within %v: %s", patience, what)
-		}
-	}
 }

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"meshtask/internal/testbed/eventually"
 )
 
 // An agent whose first full sync may still come is not killed before it has: the node that
@@ -32,13 +34,13 @@ func TestLeaveOfAYoungAgent(t *testing.T) {
 			seen := make(chan struct{})
 			go func() {
 				defer close(seen)
-				poll(t, "the node is gone", func() bool {
+				eventually.True(t, "the node is gone", func() bool {
 					a.servers.mu.Lock()
 					defer a.servers.mu.Unlock()
 					return !a.servers.listed
 				})
 				looks := a.servers.count("GET /v1/catalog/node/")
-				poll(t, "and was seen to be", func() bool { return !c.back || a.servers.count("GET /v1/catalog/node/") > looks+1 })
+				eventually.True(t, "and was seen to be", func() bool { return !c.back || a.servers.count("GET /v1/catalog/node/") > looks+1 })
 				a.servers.set(func() {
 					a.servers.listed = c.back
 					if c.stuck {

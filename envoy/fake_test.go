@@ -17,6 +17,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"meshtask/internal/testbed/eventually"
 	"meshtask/supervisor"
 )
 
@@ -210,23 +211,13 @@ func freeze(t *testing.T, pid int) {
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.After(10 * time.Second); ; {
-		running := 0
+	eventually.True(t, fmt.Sprintf("every thread of %d stops", pid), func() bool {
 		stats, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
 		for _, stat := range stats {
 			if text, err := os.ReadFile(stat); err == nil && !bytes.Contains(text, []byte(") T ")) {
-				running++
+				return false
 			}
 		}
-		if running == 0 && len(stats) > 0 {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("%d threads of %d have not stopped", running, pid)
-		}
-	}
+		return len(stats) > 0
+	})
 }

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"meshtask/internal/testbed/eventually"
 )
 
 // TestMaskAndDispositions starts a supervisor that has inherited blocked and ignored
@@ -123,7 +125,7 @@ func TestDirectChildrenDieWithUs(t *testing.T) {
 	}
 	_ = c.Signal(syscall.SIGKILL)
 	ended(t, c)
-	eventually(t, "the grandchild is gone", func() bool { return syscall.Kill(pid, 0) != nil })
+	eventually.True(t, "the grandchild is gone", func() bool { return syscall.Kill(pid, 0) != nil })
 }
 
 func playParent() {

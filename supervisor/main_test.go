@@ -95,22 +95,6 @@ func ended(t *testing.T, c *Child) Exit {
 	}
 }
 
-// eventually polls, because what it waits for (a file, another process's state) sends no
-// event to a test.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.After(patience)
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("not within %v: %s", patience, what)
-		}
-	}
-}
-
 var plays = map[string]func(){
 	"state":      playState,
 	"background": playBackground,

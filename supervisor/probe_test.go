@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"meshtask/internal/testbed/eventually"
 )
 
 const serve = "trap 'exit 0' TERM; while :; do sleep 0.01; done"
@@ -28,7 +30,7 @@ func isReady(st *stage) bool {
 // becomesReady checks that the probe waits, says why, and ends its waiting.
 func becomesReady(t *testing.T, st *stage, because string, turn func()) {
 	t.Helper()
-	eventually(t, "it says why it waits", func() bool { return st.waited(because) })
+	eventually.True(t, "it says why it waits", func() bool { return st.waited(because) })
 	if isReady(st) {
 		t.Error("it is ready too early")
 	}
@@ -38,7 +40,7 @@ func becomesReady(t *testing.T, st *stage, because string, turn func()) {
 	case <-time.After(patience):
 		t.Fatalf("it does not become ready: %q", st.waits)
 	}
-	eventually(t, "it no longer waits", func() bool {
+	eventually.True(t, "it no longer waits", func() bool {
 		st.mu.Lock()
 		defer st.mu.Unlock()
 		return st.waits[len(st.waits)-1] == "|"
@@ -61,7 +63,7 @@ func TestProbes(t *testing.T) {
 		l.Close()
 		st := onStage(t, s, shell(serve), probe(TCP(addr)))
 		becomesReady(t, st, "tcp "+addr+"|", func() {
-			eventually(t, "a first try", func() bool { return st.waited("refused") || st.waited("met itself") })
+			eventually.True(t, "a first try", func() bool { return st.waited("refused") || st.waited("met itself") })
 			if l, err = net.Listen("tcp", addr); err != nil {
 				t.Fatal(err)
 			}

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"meshtask/internal/testbed/eventually"
 )
 
 // orphan has a child leave a process behind, and returns its pid.
@@ -44,12 +46,12 @@ func TestAnOrphanIsAdoptedAndReaped(t *testing.T) {
 	s := start(t)
 	for _, script := range []string{"exec sleep 60", "exec setsid sleep 60", "setsid sh -c 'setsid sleep 60 & exec sleep 60'"} {
 		pid := orphan(t, s, script)
-		eventually(t, script+" is adopted", func() bool {
+		eventually.True(t, script+" is adopted", func() bool {
 			p, ok := process(pid)
 			return ok && p.parent == os.Getpid()
 		})
 		_ = syscall.Kill(pid, syscall.SIGKILL)
-		eventually(t, script+" is reaped", vanished(pid))
+		eventually.True(t, script+" is reaped", vanished(pid))
 		s.ClearAdopted(0)
 	}
 }
@@ -89,7 +91,7 @@ func TestNoStatusIsLost(t *testing.T) {
 		}
 	})
 	wg.Wait()
-	eventually(t, "no child is left", func() bool { return len(children()) == 0 })
+	eventually.True(t, "no child is left", func() bool { return len(children()) == 0 })
 }
 
 // TestAZombieOfALibraryHidesNothing lets an os/exec child, whose Wait comes late, be the
@@ -100,14 +102,14 @@ func TestAZombieOfALibraryHidesNothing(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it is a zombie", func() bool { return zombie(cmd.Process.Pid) })
+	eventually.True(t, "it is a zombie", func() bool { return zombie(cmd.Process.Pid) })
 	for code := range 20 {
 		if e := ended(t, run(t, s, shell(fmt.Sprint("exit ", code)))); e.Code != code {
 			t.Errorf("exit %d became %+v", code, e)
 		}
 		pid := orphan(t, s, "exec sleep 60")
 		_ = syscall.Kill(pid, syscall.SIGKILL)
-		eventually(t, "an orphan behind it is reaped", vanished(pid))
+		eventually.True(t, "an orphan behind it is reaped", vanished(pid))
 	}
 	err := cmd.Wait()
 	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 7 {
@@ -122,7 +124,7 @@ func TestABurstOfGroups(t *testing.T) {
 	var groups []int
 	for range 5 {
 		group := orphan(t, s, "exec setsid sh -c 'sleep 60 & sleep 60 & exec sleep 60'")
-		eventually(t, "the group is complete", func() bool { return len(living(group)) == 3 })
+		eventually.True(t, "the group is complete", func() bool { return len(living(group)) == 3 })
 		groups = append(groups, group)
 	}
 	s.mu.Lock()
@@ -130,11 +132,11 @@ func TestABurstOfGroups(t *testing.T) {
 		_ = syscall.Kill(-group, syscall.SIGKILL)
 	}
 	for _, group := range groups {
-		eventually(t, "all have ended", func() bool { return len(living(group)) == 0 })
+		eventually.True(t, "all have ended", func() bool { return len(living(group)) == 0 })
 	}
 	s.mu.Unlock()
 	for _, group := range groups {
-		eventually(t, "all are reaped", func() bool { return syscall.Kill(-group, 0) != nil })
+		eventually.True(t, "all are reaped", func() bool { return syscall.Kill(-group, 0) != nil })
 	}
 }
 
@@ -150,9 +152,9 @@ func TestAnOrphanInOurGroup(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = syscall.Kill(pid, syscall.SIGKILL)
-	eventually(t, "it is a zombie", func() bool { return zombie(pid) })
+	eventually.True(t, "it is a zombie", func() bool { return zombie(pid) })
 	begun := time.Now()
-	eventually(t, "it is reaped", vanished(pid))
+	eventually.True(t, "it is reaped", vanished(pid))
 	if took := time.Since(begun); took < suspectGrace/2 {
 		t.Errorf("it was reaped after %v: a slow Wait would have lost its status", took)
 	}
@@ -209,8 +211,8 @@ func TestClearAdopted(t *testing.T) {
 	adopted := func(pid int) func() bool {
 		return func() bool { p, _ := process(pid); return p.parent == os.Getpid() }
 	}
-	eventually(t, "both are adopted", func() bool { return adopted(polite)() && adopted(deaf)() })
-	eventually(t, "one is past its trap", func() bool {
+	eventually.True(t, "both are adopted", func() bool { return adopted(polite)() && adopted(deaf)() })
+	eventually.True(t, "one is past its trap", func() bool {
 		list, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", deaf))
 		return len(list) > 0
 	})

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"meshtask/internal/testbed/eventually"
 )
 
 // console is the far side of a pseudo-terminal.
@@ -89,24 +91,24 @@ func onTerminal(t *testing.T, play string) (*console, *exec.Cmd) {
 // changes reach it, and then the terminal is ours again. Meanwhile we may write to it.
 func TestTheTerminalIsHandedOver(t *testing.T) {
 	c, cmd := onTerminal(t, "terminal")
-	eventually(t, "a failed start gives the terminal back", c.has("after a failed start: true true"))
-	eventually(t, "it is not taken from others", c.has("the foreground is left where it is"))
-	eventually(t, "the child is up", c.has("up"))
-	eventually(t, "we write in the background", c.has("log line"))
-	eventually(t, "other children ignore nothing", c.has("away 0000000000000000"))
+	eventually.True(t, "a failed start gives the terminal back", c.has("after a failed start: true true"))
+	eventually.True(t, "it is not taken from others", c.has("the foreground is left where it is"))
+	eventually.True(t, "the child is up", c.has("up"))
+	eventually.True(t, "we write in the background", c.has("log line"))
+	eventually.True(t, "other children ignore nothing", c.has("away 0000000000000000"))
 	fmt.Fprintln(c, "hello")
-	eventually(t, "the child reads", c.has("got hello"))
+	eventually.True(t, "the child reads", c.has("got hello"))
 	if err := unix.IoctlSetWinsize(int(c.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 40, Col: 100}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the child sees the window change", c.has("size 40 100"))
+	eventually.True(t, "the child sees the window change", c.has("size 40 100"))
 	fmt.Fprint(c, "\x03")
-	eventually(t, "the child dies of ^C", c.has("status 130"))
-	eventually(t, "the terminal is ours again", c.has("ours again true"))
-	eventually(t, "a second child has it too", c.has("second up"))
+	eventually.True(t, "the child dies of ^C", c.has("status 130"))
+	eventually.True(t, "the terminal is ours again", c.has("ours again true"))
+	eventually.True(t, "a second child has it too", c.has("second up"))
 	fmt.Fprint(c, "\x03")
-	eventually(t, "which dies of ^C as well", c.has("second status 130"))
-	eventually(t, "no signal is left ignored", c.has("back 0000000000000000 true"))
+	eventually.True(t, "which dies of ^C as well", c.has("second status 130"))
+	eventually.True(t, "no signal is left ignored", c.has("back 0000000000000000 true"))
 	fmt.Fprintln(c, "end")
 	if err := cmd.Wait(); err != nil {
 		t.Error("the supervisor: ", err)

@@ -17,8 +17,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
 
-	"meshtask/internal/event"
-	"meshtask/internal/journal"
+	"meshtask/internal/testbed/eventually"
 )
 
 // The test binary is meshtask itself, and the fakes of consul and envoy: a
@@ -43,7 +42,6 @@ func TestScripts(t *testing.T) {
 			"signal": signalBackground,
 			"await":  await,
 			"awaits": awaits,
-			"lasted": lasted,
 			"crowd":  crowd,
 			"drop":   drop,
 		},
@@ -98,7 +96,7 @@ func drop(ts *testscript.TestScript, _ bool, args []string) {
 	defer c.Close()
 	_, err := fmt.Fprintf(c, "{\"say\":\"hello\",\"name\":%q}\n", args[1])
 	ts.Check(err)
-	ts.Check(c.SetReadDeadline(time.Now().Add(patience)))
+	ts.Check(c.SetReadDeadline(time.Now().Add(eventually.Patience)))
 	for said, buf := "", make([]byte, 4096); !strings.Contains(said, "say"); {
 		n, err := c.Read(buf)
 		ts.Check(err)
@@ -115,22 +113,18 @@ func upgrade(ts *testscript.TestScript, addr string) net.Conn {
 	return c
 }
 
-// patience bounds a wait for something that takes milliseconds on a quiet machine.
-const patience = 2 * time.Minute
-
 // await is `await FILE TEXT`: until the file holds the text.
 func await(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: await FILE TEXT")
 	}
-	for late := time.Now().Add(patience); ; {
-		b, err := os.ReadFile(ts.MkAbs(args[0]))
-		if err == nil && strings.Contains(string(b), args[1]) {
-			return
-		}
-		if time.Now().After(late) {
-			ts.Fatalf("%s never held %q: %v, %s", args[0], args[1], err, b)
-		}
+	var b []byte
+	var err error
+	if !eventually.Within(eventually.Patience, func() bool {
+		b, err = os.ReadFile(ts.MkAbs(args[0]))
+		return err == nil && strings.Contains(string(b), args[1])
+	}) {
+		ts.Fatalf("%s never held %q: %v, %s", args[0], args[1], err, b)
 	}
 }
 
@@ -139,36 +133,8 @@ func awaits(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: awaits DIR TEXT")
 	}
-	late := time.Now().Add(patience)
-	for said := ""; !strings.Contains(said, args[1]); {
-		if time.Now().After(late) {
-			ts.Fatalf("it never said %q", args[1])
-		}
+	eventually.True(ts, fmt.Sprintf("why says %q", args[1]), func() bool {
 		ts.Check(ts.Exec("meshtask", "why", "--dir", args[0]))
-		said = ts.ReadFile("stdout")
-	}
-}
-
-// lasted is `lasted TIMELINE MS`: from the shutdown to the exit at most so long.
-func lasted(ts *testscript.TestScript, _ bool, args []string) {
-	if len(args) != 2 {
-		ts.Fatalf("usage: lasted TIMELINE MS")
-	}
-	record, err := journal.Read(strings.NewReader(ts.ReadFile(args[0])))
-	ts.Check(err)
-	most, err := strconv.ParseFloat(args[1], 64)
-	ts.Check(err)
-	var began, ended float64
-	for _, e := range record.Entries {
-		switch e.Event.(type) {
-		case event.Shutdown:
-			began = e.Ms
-		case event.Finish:
-			ended = e.Ms
-		}
-	}
-	if began == 0 || ended == 0 || ended-began > most {
-		ts.Fatalf("the stop began at %.0f ms and ended at %.0f: want at most %.0f ms", began, ended, most)
-	}
-	ts.Logf("the stop took %.0f ms", ended-began)
+		return strings.Contains(ts.ReadFile("stdout"), args[1])
+	})
 }

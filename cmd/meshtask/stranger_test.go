@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"meshtask/internal/testbed/eventually"
 )
 
 // stranger is the number of another user, whose files only root can make.
@@ -18,7 +20,7 @@ const stranger = 4242
 // meshtask runs the program and gives its exit code and what it says.
 func meshtask(t *testing.T, env []string, args ...string) (code int, said string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), eventually.Patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "meshtask", args...)
 	cmd.Dir = t.TempDir()

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"testing/iotest"
 	"time"
+
+	"meshtask/internal/testbed/eventually"
 )
 
 func pipe(t *testing.T) (r, w *os.File) {
@@ -115,7 +117,7 @@ func TestAStuckReaderCostsLinesOnly(t *testing.T) {
 	r, w := pipe(t)
 	out := New(w)
 	out.Line("", bytes.Repeat([]byte("y"), 2<<20)) // more than any pipe takes: the writing never ends
-	eventually(t, "the writing has begun", func() bool {
+	eventually.True(t, "the writing has begun", func() bool {
 		out.mu.Lock()
 		defer out.mu.Unlock()
 		return len(out.queue) == 0
@@ -204,20 +206,6 @@ func playClosedReader() int {
 
 // patience is for what takes milliseconds on a quiet machine; builds may share it.
 const patience = 20 * time.Second
-
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.After(patience)
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("not within %v: %s", patience, what)
-		}
-	}
-}
 
 func TestANonBlockingDescriptor(t *testing.T) {
 	r, w := pipe(t)
