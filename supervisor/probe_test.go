@@ -16,7 +16,7 @@ import (
 	"meshtask/internal/testbed/eventually"
 )
 
-const serve = "trap 'exit 0' TERM; while :; do sleep 0.01; done"
+const serve = "trap 'exit 0' TERM; echo serves; while :; do sleep 0.01; done"
 
 func isReady(st *stage) bool {
 	select {
@@ -45,6 +45,7 @@ func becomesReady(t *testing.T, st *stage, because string, turn func()) {
 		defer st.mu.Unlock()
 		return st.waits[len(st.waits)-1] == "|"
 	})
+	st.says("serves") // what is probed may be faster than the child's trap
 	close(st.stop)
 	if err := st.ended(); err != nil {
 		t.Error(err)
@@ -148,6 +149,7 @@ func TestNotReadyInTime(t *testing.T) {
 			if isReady(st) {
 				t.Error("it is ready")
 			}
+			st.says("serves")
 			close(st.stop)
 			if err := st.ended(); err != nil {
 				t.Error(err)
