@@ -121,6 +121,14 @@ func (b *bed) file(name string) {
 	eventually.True(b.t, name, func() bool { return b.has(name) })
 }
 
+// up waits until the app has set its traps, and T2 is reached: the app may be faster than the
+// record.
+func (b *bed) up() {
+	b.t.Helper()
+	b.file("up")
+	b.told("task", "up T2")
+}
+
 func (b *bed) has(name string) bool {
 	_, err := os.Stat(filepath.Join(b.dir, name))
 	return err == nil

@@ -36,7 +36,7 @@ func TestAPlainInit(t *testing.T) {
 func TestAnAppIsKilledAtItsBudget(t *testing.T) {
 	b := newBed(t)
 	b.begin(load(t, config.NoMesh, b.d.Local, `{"shutdown": {"stopTimeout": "1s"}}`, nil, sh("trap : TERM; >$BED/up; while :; do sleep 0.01; done")...))
-	b.file("up")
+	b.up()
 	b.send(syscall.SIGTERM)
 	s := b.check(b.end(), 137, event.AppKilledAtBudget)
 	if len(s.Killed) != 1 || s.Killed[0] != "app" || s.Reason != "TERM" || s.App != "exit 137 (SIGKILL)" {
@@ -78,7 +78,7 @@ func TestASecondTERMSkipsTheWaits(t *testing.T) {
 	p := load(t, config.Sibling, b.d.Local, `{"shutdown": {"stopTimeout": "20m"}}`, nil, sh("trap 'exit 9' TERM; >$BED/up; while :; do sleep 0.01; done")...)
 	p.Lease = &plan.Lease{Address: strings.TrimPrefix(mesh.URL, "http://")}
 	b.begin(p)
-	b.file("up")
+	b.up()
 	b.send(syscall.SIGTERM)
 	b.told("inbound", "stop")
 	b.send(syscall.SIGTERM)
@@ -93,7 +93,7 @@ func TestASecondTERMSkipsTheWaits(t *testing.T) {
 func TestAThirdTERMKills(t *testing.T) {
 	b := newBed(t)
 	b.begin(load(t, config.NoMesh, b.d.Local, `{"shutdown": {"stopTimeout": "20m"}}`, nil, sh("trap '>>$BED/term' TERM; >$BED/up; while :; do sleep 0.01; done")...))
-	b.file("up")
+	b.up()
 	b.send(syscall.SIGTERM)
 	b.file("term")
 	b.send(syscall.SIGTERM)

@@ -63,7 +63,7 @@ func TestSecretsReachTheAppAndItsProbes(t *testing.T) {
 	doc := fmt.Sprintf(`{%s, "app": {"env": {"PGPASSWORD": "env:DB"}, "ready": {"exec": ["/bin/sh", "-c", "%s"]}},
 		"health": {"app": {"command": ["CMD-SHELL", "%s"], "interval": 5}}}`, meshDoc, see, see)
 	tk, u := wired(t, b, load(t, config.Run, b.d.Local, doc, nil, sh(`[ "$PGPASSWORD" = s3cret ] && >$BED/seen; sleep 1000`)...))
-	if err := tk.tokens.Resolve(t.Context(), func(string, string, string) {}); err != nil { // as the unit token does
+	if err := tk.tokens.Resolve(t.Context(), event.None); err != nil { // as the unit token does
 		t.Fatal(err)
 	}
 	live(t, u.sync)
