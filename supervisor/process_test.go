@@ -239,8 +239,12 @@ func TestAStopThatIsSeenLate(t *testing.T) {
 	s := start(t)
 	for range 8 {
 		c := run(t, s, shell("while :; do sleep 0.01; done"))
-		var when []any
-		p := Process{Sup: s, Note: func(event, _ string, kv ...any) { when = append(when, kv...) }}
+		var when []string
+		p := Process{Sup: s, Report: func(e event.Event) {
+			if k, ok := e.(event.Killed); ok {
+				when = append(when, k.When)
+			}
+		}}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		stop := make(chan struct{})
@@ -248,8 +252,8 @@ func TestAStopThatIsSeenLate(t *testing.T) {
 		if _, asked, err := p.await(ctx, c, stop); err != nil || !asked {
 			t.Fatalf("asked %v, %v", asked, err)
 		}
-		if text := fmt.Sprint(when...); len(when) > 0 && !strings.HasSuffix(text, "after SIGTERM") { // it may have ended by that
-			t.Errorf("killed %q, want after SIGTERM", text)
+		if len(when) > 0 && !strings.HasSuffix(when[0], "after SIGTERM") { // it may have ended by that
+			t.Errorf("killed %q, want after SIGTERM", when)
 		}
 	}
 }

@@ -48,6 +48,7 @@ func TestTheExitCodeIsTheFirstCause(t *testing.T) {
 		"the app by itself":                 {ending{cause: lifecycle.Cause{Unit: lifecycle.App, Err: errors.New("exit 7")}, app: answer, command: true}, 7},
 		"the app's answer to a signal":      {ending{cause: term, app: answer, command: true, up: true}, 7},
 		"TERM before the app had started":   {ending{cause: term, command: true}, 143},
+		"TERM and no word of the app's end": {ending{cause: term, command: true, up: true}, 143},
 		"TERM before T2, without a command": {ending{cause: term}, 143},
 		"TERM after T2, without a command":  {ending{cause: term, up: true}, 0},
 		"an app that cannot be executed":    {ending{cause: start(syscall.EACCES), command: true}, 126},
