@@ -55,6 +55,7 @@ func TestTheExitCodeIsTheFirstCause(t *testing.T) {
 		"an app that is not there":          {ending{cause: start(syscall.ENOENT), command: true}, 127},
 		"an error that nobody foresaw":      {ending{cause: lifecycle.Cause{Err: errors.New("x")}}, 210},
 	} {
+		c.e.cause.Err = coded(c.e.cause) // as finish does
 		if got := c.e.code(); got != c.want {
 			t.Errorf("%s: %d, want %d", name, got, c.want)
 		}

@@ -89,6 +89,30 @@ func TestASecondTERMSkipsTheWaits(t *testing.T) {
 	b.ordered("task up T2", "task shutdown", "inbound stop", "inbound moot", "inbound ended", "app stop", "app exit", "app ended", "envoy ended", "task exit")
 }
 
+// The mesh says when inbound is drained: nothing is waited for any more, and the app's code
+// travels back.
+func TestTheMeshStopsItsSiblings(t *testing.T) {
+	b := newBed(t)
+	keeper := lease.NewKeeper(lease.KeeperConfig{})
+	mesh := httptest.NewServer(keeper)
+	t.Cleanup(mesh.Close)
+	stop, gone := make(chan struct{}), make(chan error, 1)
+	go func() { gone <- keeper.Run(t.Context(), func() {}, stop) }()
+	p := load(t, config.Sibling, b.d.Local, `{"shutdown": {"stopTimeout": "20m"}}`, nil, sh("trap 'exit 9' TERM; >$BED/up; while :; do sleep 0.01; done")...)
+	p.Lease = &plan.Lease{Address: strings.TrimPrefix(mesh.URL, "http://")}
+	b.begin(p)
+	b.up()
+	close(stop)
+	s := b.check(b.end(), 9, event.AppAnswered)
+	if len(s.Killed) > 0 || s.Marks[event.Down]["T4"] != 0 || s.Reason != "TERM" {
+		t.Errorf("summary %s", s.Line())
+	}
+	b.ordered("task shutdown", "inbound stop", "inbound ended", "app stop", "app exit", "envoy ended")
+	if err := <-gone; err != nil {
+		t.Errorf("the mesh: %v", err)
+	}
+}
+
 // A third TERM kills what the first two did not end.
 func TestAThirdTERMKills(t *testing.T) {
 	b := newBed(t)
