@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"meshtask/internal/config"
+	"meshtask/internal/manual"
 	"meshtask/internal/spell"
 )
 
@@ -97,6 +98,7 @@ func (w *world) root(code *int) *cobra.Command {
 	asked := false // for the version
 	root := &cobra.Command{
 		Use: "meshtask", Short: "the single entrypoint of an ECS task in a Consul service mesh",
+		Long:          "meshtask is the single entrypoint of an ECS task in a Consul service mesh.",
 		SilenceErrors: true, SilenceUsage: true, Args: cobra.ArbitraryArgs, TraverseChildren: true,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -111,14 +113,14 @@ func (w *world) root(code *int) *cobra.Command {
 	root.SetIn(w.stdin)
 	root.SetOut(w.stdout)
 	root.SetErr(w.stderr)
-	root.SetHelpFunc(help)
-	root.SetUsageFunc(usage)
+	root.SetHelpFunc(manual.Help(helpEnd))
+	root.SetUsageFunc(manual.Usage)
 	root.Flags().BoolVarP(&asked, "version", "v", false, "print the version")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	for _, c := range commands() {
 		root.AddCommand(w.command(c, code))
 	}
-	root.AddCommand(manual(root))
+	root.AddCommand(man(root))
 	return root
 }
 
