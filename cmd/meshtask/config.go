@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 
 	"meshtask/internal/config"
@@ -44,4 +45,13 @@ func (w *world) print(text []byte) int {
 		return w.fail(exitInternal, "cannot write: %v", errors.Unwrap(err))
 	}
 	return 0
+}
+
+// printJSON prints the document of a command on one line.
+func (w *world) printJSON(command string, doc any) int {
+	text, err := json.Marshal(doc)
+	if err != nil {
+		return w.fail(exitInternal, "%s: %v", command, err)
+	}
+	return w.print(append(text, '\n'))
 }

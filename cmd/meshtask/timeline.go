@@ -1,16 +1,10 @@
 package main
 
 import (
-	"cmp"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
 	"os"
-	"strings"
 
+	"meshtask/internal/inspect"
 	"meshtask/internal/journal"
-	"meshtask/internal/statedir"
 )
 
 // runTimeline is `meshtask timeline [LOG]`: the measured T0–T4 of a task that
@@ -19,7 +13,13 @@ func runTimeline(w *world, c call) int {
 	if len(c.rest) > 1 {
 		return w.fail(exitUsage, "timeline: want at most one file, or -")
 	}
-	record, _, err := w.recorded(c)
+	var record journal.Record
+	var err error
+	if len(c.rest) == 1 {
+		record, err = w.named(c)
+	} else {
+		record, _, err = w.places(c).Record()
+	}
 	if err != nil {
 		return w.fail(1, "timeline: %v", err)
 	}
@@ -34,11 +34,7 @@ func runTimeline(w *world, c call) int {
 		return 0
 	}
 	if c.on("json") {
-		text, err := json.Marshal(entries)
-		if err != nil {
-			return w.fail(exitInternal, "timeline: %v", err)
-		}
-		return w.print(append(text, '\n'))
+		return w.printJSON("timeline", entries)
 	}
 	out := journal.Text(entries)
 	if note != "" {
@@ -47,45 +43,15 @@ func runTimeline(w *world, c call) int {
 	return w.print([]byte(out))
 }
 
-// recorded reads the named file, standard input for -, or the first state
-// directory that has a timeline. held: that directory is a live task's.
-func (w *world) recorded(c call) (record journal.Record, held bool, err error) {
-	if len(c.rest) == 1 && c.rest[0] == "-" {
-		record, err = timelineOf(w.stdin)
-		return record, false, err
+// named reads the record in the file that was named, or in standard input for -.
+func (w *world) named(c call) (journal.Record, error) {
+	if c.rest[0] == "-" {
+		return inspect.Read(w.stdin)
 	}
-	if len(c.rest) == 1 {
-		f, err := os.Open(c.rest[0])
-		if err != nil {
-			return record, false, err
-		}
-		defer f.Close()
-		record, err = timelineOf(f)
-		return record, false, err
+	f, err := os.Open(c.rest[0])
+	if err != nil {
+		return journal.Record{}, err
 	}
-	var readErr error
-	err = w.ask(c, func(dir string) error {
-		f, err := statedir.Read(dir, journal.TimelineFile)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		record, readErr = timelineOf(f)
-		if held = statedir.Held(dir); !held {
-			record.Why = summaryWhy(dir)
-		}
-		return nil
-	})
-	return record, held, cmp.Or(err, readErr)
-}
-
-func timelineOf(r io.Reader) (journal.Record, error) {
-	record, err := journal.Read(r)
-	if err == nil && len(record.Entries) == 0 {
-		err = errors.New("no line of a task is in it, of its timeline or its log")
-		if note := record.Note(); note != "" {
-			err = fmt.Errorf("%w; %s", err, strings.TrimSuffix(note, "."))
-		}
-	}
-	return record, err
+	defer f.Close()
+	return inspect.Read(f)
 }
