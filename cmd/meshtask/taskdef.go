@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -106,41 +105,26 @@ func taskdefOptions(w *world, c call) (taskdef.Options, error) {
 	return o, err
 }
 
-// byContainer reads {"container": ["word"]}, or ["word"] for the only app.
+// byContainer reads a flag of words by container.
 func byContainer(c call, name string, apps []string) (map[string][]string, error) {
 	text, ok := c.set[name]
 	if !ok {
 		return nil, nil
 	}
-	var one []string
-	if json.Unmarshal([]byte(text), &one) == nil {
-		only := taskdef.OnlyApp
-		if len(apps) == 1 {
-			only = apps[0]
-		}
-		return map[string][]string{only: one}, nil
+	by, err := taskdef.ByContainer(text, apps)
+	if err != nil {
+		return nil, fmt.Errorf("--%s: %w", name, err)
 	}
-	var all map[string][]string
-	if err := json.Unmarshal([]byte(text), &all); err != nil {
-		return nil, fmt.Errorf(`--%s: want ["word"], or {"container": ["word"]}`, name)
-	}
-	return all, nil
+	return by, nil
 }
 
 func render(c call, o taskdef.Options) (*taskdef.Result, error) {
 	d := taskdef.Description{Name: c.set["name"], Image: c.set["image"], Port: o.Port, Command: c.cmd,
-		Health: c.set["health"], LogGroup: c.set["log-group"], Region: c.set["region"],
+		Health: c.set["health"], Arch: c.set["arch"], LogGroup: c.set["log-group"], Region: c.set["region"],
 		TaskRole: c.set["task-role"], ExecutionRole: c.set["execution-role"]}
 	o.Name = ""
-	if text := c.set["command"]; len(d.Command) == 0 && json.Unmarshal([]byte(text), &d.Command) != nil {
-		d.Command = strings.Fields(text)
-	}
-	switch arch := c.set["arch"]; arch {
-	case "", "x86_64", "amd64":
-	case "arm64":
-		d.Arm = true
-	default:
-		return nil, fmt.Errorf("--arch: want x86_64 or arm64, got %q", arch)
+	if len(d.Command) == 0 {
+		d.Command = taskdef.Command(c.set["command"])
 	}
 	var err error
 	if d.CPU, err = whole(c, "cpu"); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"meshtask/internal/jsontree"
 )
@@ -17,12 +18,14 @@ type Description struct {
 	Command       []string // the whole command; empty: that of the image, which then must be known
 	CPU, Memory   int      // CPU units and MiB, a pair that Fargate has; 0: 256 and the least for it
 	Health        string   // a shell line that says whether the app is healthy; empty: none
-	Arm           bool     // ARM64 instead of X86_64
+	Arch          string   // x86_64, amd64 or arm64; empty: x86_64
 	LogGroup      string   // of CloudWatch; empty: no logConfiguration
 	Region        string   // of LogGroup
 	TaskRole      string   // ARN; empty: none
 	ExecutionRole string   // ARN; empty: none
 }
+
+const arm = "arm64"
 
 // Render makes a Fargate task definition of a description, by way of the plain
 // one. Result.Old is that.
@@ -32,6 +35,9 @@ func Render(d Description, o Options) (*Result, error) {
 	}
 	if d.LogGroup != "" && d.Region == "" {
 		return nil, errors.New("--log-group needs --region")
+	}
+	if !slices.Contains([]string{"", "x86_64", "amd64", arm}, d.Arch) {
+		return nil, fmt.Errorf("--arch: want x86_64 or arm64, got %q", d.Arch)
 	}
 	d.CPU = cmp.Or(d.CPU, 256)
 	d.Memory = cmp.Or(d.Memory, 2*d.CPU)
@@ -58,7 +64,7 @@ func Render(d Description, o Options) (*Result, error) {
 		app.Set("portMappings", []any{jsontree.New("containerPort", jsontree.Number(d.Port), "protocol", "tcp")})
 	}
 	arch := "X86_64"
-	if d.Arm {
+	if d.Arch == arm {
 		arch = "ARM64"
 	}
 	def := jsontree.New("family", d.Name, "networkMode", "awsvpc", "requiresCompatibilities", jsontree.Texts([]string{"FARGATE"}),

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"meshtask/internal/jsontree"
 )
@@ -234,7 +235,7 @@ func TestDiff(t *testing.T) {
 }
 
 func TestRender(t *testing.T) {
-	d := Description{Name: "web", Image: "web:1", Port: 8080, Command: []string{"/web", "-v"}, CPU: 512, Arm: true, TaskRole: "arn:aws:iam::1:role/t",
+	d := Description{Name: "web", Image: "web:1", Port: 8080, Command: []string{"/web", "-v"}, CPU: 512, Arch: "arm64", TaskRole: "arn:aws:iam::1:role/t",
 		Health: "curl -f x", LogGroup: "/ecs/web", Region: "eu-west-1"}
 	r, err := Render(d, Options{RetryJoin: []string{"10.0.0.1"}, Layout: Siblings, MeshImage: "m:1"})
 	if err != nil {
@@ -257,7 +258,7 @@ func TestRender(t *testing.T) {
 			t.Errorf("the command is whole: %s", f)
 		}
 	}
-	for _, bad := range []Description{{Image: "x"}, {Name: "x"}, {Name: "x", Image: "y", CPU: 300}, {Name: "x", Image: "y", LogGroup: "/ecs/x"}, {Name: "x", Image: "y", Memory: 3000}, {Name: "x", Image: "y", CPU: 1024, Memory: 2049}} {
+	for _, bad := range []Description{{Image: "x"}, {Name: "x"}, {Name: "x", Image: "y", CPU: 300}, {Name: "x", Image: "y", Arch: "vax"}, {Name: "x", Image: "y", LogGroup: "/ecs/x"}, {Name: "x", Image: "y", Memory: 3000}, {Name: "x", Image: "y", CPU: 1024, Memory: 2049}} {
 		if _, err := Render(bad, Options{RetryJoin: []string{"a"}}); err == nil {
 			t.Errorf("%+v was taken", bad)
 		}
@@ -293,5 +294,27 @@ func TestACLsWithoutAToken(t *testing.T) {
 	}
 	if said := fmt.Sprint(r.Findings); !strings.Contains(said, "todo  MESHTASK_CONFIG_JSON.acl.enabled: true, but there is no token") {
 		t.Errorf("nothing is said: %s", said)
+	}
+}
+
+func TestWords(t *testing.T) {
+	for text, want := range map[string][]string{`["/web","b c"]`: {"/web", "b c"}, " /web  -v ": {"/web", "-v"}, "": nil} {
+		if diff := cmp.Diff(want, Command(text), cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", text, diff)
+		}
+	}
+	for text, want := range map[string]map[string][]string{`["/e"]`: {"web": {"/e"}}, `[]`: {"web": {}}, `{"a":["/e"],"b":[]}`: {"a": {"/e"}, "b": {}}} {
+		got, err := ByContainer(text, []string{"web"})
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%q: %v (-want +got):\n%s", text, err, diff)
+		}
+	}
+	if got, err := ByContainer(`["/e"]`, nil); err != nil || len(got[OnlyApp]) != 1 {
+		t.Errorf("%v, %v", got, err)
+	}
+	for _, bad := range []string{"", "/e", `{"a":"/e"}`, `"/e"`} {
+		if _, err := ByContainer(bad, nil); err == nil {
+			t.Errorf("%q was read", bad)
+		}
 	}
 }
