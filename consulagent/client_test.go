@@ -106,23 +106,25 @@ func TestRegisterFaults(t *testing.T) {
 			f := newServers(t)
 			f.fail[c.path] = c.answer
 			var why []string
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
 			client := newTestClient(t, f, func(cfg *ClientConfig) {
-				cfg.Timeout = 100 * time.Millisecond
+				if c.answer == any(time.Minute) {
+					cfg.Timeout = 100 * time.Millisecond
+				}
 				cfg.Report = func(e event.Event) {
 					if w, ok := e.(event.Waiting); ok {
 						why = append(why, w.What+w.Err)
 					}
-					if c.heals && len(why) == 2 {
+					switch {
+					case len(why) != 2:
+					case c.heals:
 						f.set(func() { clear(f.fail) })
+					default: // the end
+						cancel()
 					}
 				}
 			})
-			limit := 400 * time.Millisecond
-			if c.heals {
-				limit = patience
-			}
-			ctx, cancel := context.WithTimeout(t.Context(), limit)
-			defer cancel()
 			err := client.Register(ctx)
 			switch {
 			case c.heals && err != nil:
@@ -154,6 +156,15 @@ func TestRegisterWithATokenForNothing(t *testing.T) {
 	}
 }
 
+// untilItWaits ends a call at its first failed try.
+func untilItWaits(cancel func()) event.Report {
+	return func(e event.Event) {
+		if _, waits := e.(event.Waiting); waits {
+			cancel()
+		}
+	}
+}
+
 // What no agent can have needs no deregistration.
 func TestSentIsWhatTheAgentMayHave(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -171,11 +182,16 @@ func TestSentIsWhatTheAgentMayHave(t *testing.T) {
 		if c.answer != nil {
 			f.fail["/v1/agent/service/register"] = c.answer
 		}
-		client := newTestClient(t, f, func(cfg *ClientConfig) { cfg.Timeout = 200 * time.Millisecond })
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		client := newTestClient(t, f, func(cfg *ClientConfig) {
+			if c.answer == any(time.Minute) {
+				cfg.Timeout = 200 * time.Millisecond
+			}
+			cfg.Report = untilItWaits(cancel)
+		})
 		if client.Sent() {
 			t.Errorf("%s: before anything was", name)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		_ = client.Register(ctx) // what became of it is asked
 		cancel()
 		if client.Sent() != c.want {
@@ -183,10 +199,10 @@ func TestSentIsWhatTheAgentMayHave(t *testing.T) {
 		}
 	}
 	f := newServers(t)
-	client := newTestClient(t, f, nil)
-	f.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
+	client := newTestClient(t, f, func(cfg *ClientConfig) { cfg.Report = untilItWaits(cancel) })
+	f.Close()
 	if _ = client.Register(ctx); client.Sent() {
 		t.Error("an agent that is not there has taken it")
 	}

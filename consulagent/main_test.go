@@ -20,6 +20,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"meshtask/internal/event"
+	"meshtask/internal/testbed/eventually"
 	"meshtask/supervisor"
 )
 
@@ -251,8 +252,7 @@ func (a *acted) told(prefix string) bool {
 	return false
 }
 
-// patience is for what takes milliseconds on a quiet machine; builds may share it.
-const patience = 20 * time.Second
+const patience = eventually.Patience
 
 // run runs the unit; stop ends it and returns its error and how long that took.
 func (a *acted) run(t *testing.T) (ready <-chan struct{}, stop func() (time.Duration, error)) {

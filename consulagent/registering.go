@@ -171,7 +171,7 @@ func (c *Client) retry(ctx context.Context, ends deadlines, what string, try fun
 			return nil
 		}
 		explained := c.explain(err)
-		if ctx.Err() != nil && errors.Is(err, context.DeadlineExceeded) && last != nil {
+		if ctx.Err() != nil && errors.Is(err, ctx.Err()) && last != nil {
 			return last
 		}
 		if ctx.Err() != nil || refused(err) {
