@@ -192,8 +192,7 @@ func newSupervisor(t *testing.T) *supervisor.Supervisor {
 	return s
 }
 
-// patience is for what takes milliseconds on a quiet machine.
-const patience = 20 * time.Second
+const patience = eventually.Patience
 
 func await(t *testing.T, what string, c <-chan struct{}) {
 	t.Helper()

@@ -113,19 +113,15 @@ func receive(t *testing.T, states <-chan State, status Status, words ...string) 
 			}
 		}
 		return s
-	case <-time.After(10 * time.Second): // other tests may have the machine
+	case <-time.After(eventually.Patience):
 		t.Fatal("no result")
 		return State{}
 	}
 }
 
 func TestProbeFirstAtOnce(t *testing.T) {
-	began := time.Now()
 	states, _ := probing(t, ProbeConfig{Command: []string{"CMD", "sh", "-c", "echo $0 fine", "all is"}, Interval: time.Hour})
 	receive(t, states, Passing, "HEALTHY", "exit code 0", "all is fine")
-	if took := time.Since(began); took > 5*time.Second {
-		t.Errorf("the first probe came after %v", took)
-	}
 }
 
 func TestProbeUnhealthyAndBack(t *testing.T) {
@@ -246,7 +242,7 @@ func TestProbeThatKillDoesNotEnd(t *testing.T) {
 	cancel()
 	select {
 	case <-ended:
-	case <-time.After(10 * time.Second):
+	case <-time.After(eventually.Patience):
 		t.Fatal("the probe does not end")
 	}
 	if !strings.Contains(log.String(), "a health check does not end") {
@@ -269,7 +265,7 @@ func TestStuckProbeDoesNotHoldTheStop(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(20 * time.Second):
-		t.Fatal("health-sync has not ended 20 s after its stop")
+	case <-time.After(eventually.Patience):
+		t.Fatal("health-sync has not ended")
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"meshtask/internal/testbed/eventually"
 )
 
 // The test binary plays the children that no shell can: see TestMain.
@@ -81,8 +83,7 @@ func pipe(t *testing.T) (r, w *os.File) {
 	return r, w
 }
 
-// patience is for what takes milliseconds on a quiet machine; builds of others may share it.
-const patience = 20 * time.Second
+const patience = eventually.Patience
 
 func ended(t *testing.T, c *Child) Exit {
 	t.Helper()

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"meshtask/internal/event"
+	"meshtask/internal/testbed/eventually"
 )
 
 type rig struct {
@@ -68,7 +69,7 @@ func get[T any](t *testing.T, what string, c <-chan T) T {
 	select {
 	case v := <-c:
 		return v
-	case <-time.After(10 * time.Second):
+	case <-time.After(eventually.Patience):
 		t.Fatalf("no %s", what)
 		panic("unreachable")
 	}

@@ -204,8 +204,7 @@ func playClosedReader() int {
 	return 0
 }
 
-// patience is for what takes milliseconds on a quiet machine; builds may share it.
-const patience = 20 * time.Second
+const patience = eventually.Patience
 
 func TestANonBlockingDescriptor(t *testing.T) {
 	r, w := pipe(t)
