@@ -14,11 +14,21 @@ import (
 
 	"meshtask/e2e/harness"
 	"meshtask/health"
+	"meshtask/internal/event"
 )
 
 // slow is the bound of a promise of 50 ms on a machine that others use as well: far above
 // it, far below a poll or an anti-entropy round. make bench holds the promise itself.
 const slow = 700 * time.Millisecond
+
+// steps tells the names of the steps about the checks.
+func steps(tell func(name string)) event.Report {
+	return func(e event.Event) {
+		if name, ok := event.Step(e); ok && !strings.HasPrefix(name, "app-") {
+			tell(name)
+		}
+	}
+}
 
 // TestHealthReachesTheServers: each cause is at the servers, on the sidecar's check, at
 // once; also in the first seconds after the join, when the agent's own sync is asleep.
@@ -29,7 +39,7 @@ func TestHealthReachesTheServers(t *testing.T) {
 	}
 	cfg := b.config()
 	notes := make(chan string, 1)
-	cfg.Note = func(_, detail string, _ ...any) { notes <- detail }
+	cfg.Report = steps(func(name string) { notes <- name })
 	s := health.New(cfg)
 	stop := b.run(s)
 	s.AppUp()
@@ -376,7 +386,7 @@ func TestHealthRemoval(t *testing.T) {
 	notes := make(chan string, 16)
 	var removed bool
 	cfg.Catalog, cfg.Removed = b, func(ok bool) { removed = ok }
-	cfg.Note = func(event, detail string, _ ...any) { notes <- event + " " + detail }
+	cfg.Report = steps(func(name string) { notes <- name })
 	s := health.New(cfg)
 	stop := b.run(s)
 	s.AppUp()
@@ -395,7 +405,7 @@ func TestHealthRemoval(t *testing.T) {
 	for len(notes) > 0 {
 		steps = append(steps, <-notes)
 	}
-	if fmt.Sprint(steps) != "[step passing step critical step removed]" {
+	if fmt.Sprint(steps) != "[passing critical removed]" {
 		t.Errorf("steps %q", steps)
 	}
 }

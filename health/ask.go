@@ -54,16 +54,16 @@ type asker struct {
 	failed  error // what the calls of this round or try have come to
 }
 
-// handle gives the machine an event.
-func (s *Syncer) handle(e event) action {
+// handle gives the machine an input.
+func (s *Syncer) handle(in input) action {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.latch.handle(e)
+	return s.latch.handle(in)
 }
 
 // do carries out one action and returns what it came to. What waits for something that
 // a stop makes moot ends with soft; a write that has begun does not.
-func (a *asker) do(ctx, soft context.Context, act action) event {
+func (a *asker) do(ctx, soft context.Context, act action) input {
 	s := a.s
 	switch act := act.(type) {
 	case doLook:
@@ -101,7 +101,7 @@ func (s *Syncer) answered() {
 	s.lastAnswer = time.Now()
 }
 
-func (a *asker) look(ctx, soft context.Context, act doLook) event {
+func (a *asker) look(ctx, soft context.Context, act doLook) input {
 	switch {
 	case act.again:
 		select {
@@ -130,7 +130,7 @@ func (a *asker) look(ctx, soft context.Context, act doLook) event {
 }
 
 // write writes all, side by side.
-func (a *asker) write(ctx context.Context, act doWrite) event {
+func (a *asker) write(ctx context.Context, act doWrite) input {
 	errs := make(chan error, len(act.writes)) // room for all: nobody waits for us
 	e := written{by: a.by, writes: act.writes, failed: map[string]bool{}}
 	ids := make(chan string, len(act.writes))

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"sync"
 	"time"
+
+	"meshtask/internal/event"
 )
 
 // AppUp tells that the app runs and is ready.
@@ -57,12 +59,28 @@ func (s *Syncer) Renew() {
 	s.change(func() { s.latch.renew = s.running && s.cfg.Renew != nil })
 }
 
-// change applies a fact and wakes the writer.
+// change applies a fact, reports what it means for the app, and wakes the writer.
 func (s *Syncer) change(fact func()) {
 	s.mu.Lock()
 	fact()
+	s.reportApp()
 	s.mu.Unlock()
 	poke(s.wake)
+}
+
+// reportApp reports the app's own health when that has changed, until shutdown begins. The
+// lock is held, so that reports are in the order of the changes.
+func (s *Syncer) reportApp() {
+	state := s.latch.facts.own(s.latch.checks)
+	var now event.Event = event.AppHealthy{}
+	if state.Status != Passing {
+		now = event.AppUnhealthy{Reason: state.Output}
+	}
+	if now == s.app || s.stopping() {
+		return
+	}
+	s.app = now
+	s.cfg.Report(now)
 }
 
 func poke(hint chan struct{}) {
@@ -156,13 +174,6 @@ func (s *Syncer) Snapshot() Snapshot {
 	if len(s.latch.acked) > 0 {
 		view.Sidecar = Overall(s.latch.acked)
 	}
-	alone := s.latch.facts
-	alone.Envoy, alone.Latched, alone.Never = true, false, false
-	view.App = alone.gate()
-	for _, c := range s.latch.checks {
-		if c.Origin == FromProbe && alone.App {
-			view.App = Desired(alone, []Check{c})[c.ID]
-		}
-	}
+	view.App = s.latch.facts.own(s.latch.checks)
 	return view
 }

@@ -6,7 +6,7 @@ import "slices"
 // agent has lost it, the statuses, and the look that tells whether the sidecar shows them.
 // Once shutdown has begun it lets no check turn passing again.
 //
-// It is pure: an event in, an action out; no clock, no I/O, no goroutine, no lock. So
+// It is pure: an input in, an action out; no clock, no I/O, no goroutine, no lock. So
 // walk_test.go visits every state that it can reach. Syncer carries the actions out.
 //
 // Two sequences use it, and may overlap: the writer's rounds, and the shutdown, which does
@@ -79,7 +79,7 @@ const (
 	verifying
 )
 
-// by says whose action or event it is.
+// by says whose action or input it is.
 type by bool
 
 const (
@@ -134,8 +134,8 @@ const (
 	stillPassing        // something of ours passes at the agent after all
 )
 
-// event is a result of an action, or a beginning.
-type event any
+// input is a result of an action, or a beginning.
+type input any
 
 // The events.
 type (
@@ -160,12 +160,12 @@ type (
 	maintained struct{ ok bool }
 )
 
-// handle takes an event and returns the next action of the sequence that it belongs to;
+// handle takes an input and returns the next action of the sequence that it belongs to;
 // nil: none.
-func (l *latch) handle(e event) action {
-	switch e := e.(type) {
+func (l *latch) handle(in input) action {
+	switch in := in.(type) {
 	case beginRound:
-		return l.begin(e.beat)
+		return l.begin(in.beat)
 	case beginShutdown:
 		return l.beginShutdown()
 	case beginTry:
@@ -181,21 +181,21 @@ func (l *latch) handle(e event) action {
 		l.unshown = false
 		return nil
 	case written:
-		l.acknowledge(e)
-		if e.by == byShutdown {
-			return l.condemned(len(e.failed) > 0)
+		l.acknowledge(in)
+		if in.by == byShutdown {
+			return l.condemned(len(in.failed) > 0)
 		}
-		return l.writerWrote(len(e.failed) > 0)
+		return l.writerWrote(len(in.failed) > 0)
 	case maintained:
-		l.stop.held = e.ok
+		l.stop.held = in.ok
 		return l.overtaken()
 	case looked:
 		// Time tells only of what has been answered.
-		e.rested = e.rested && !l.round.inFlight && !l.stop.inFlight
-		if e.by == byShutdown {
-			return l.shutdownLooked(e)
+		in.rested = in.rested && !l.round.inFlight && !l.stop.inFlight
+		if in.by == byShutdown {
+			return l.shutdownLooked(in)
 		}
-		return l.writerLooked(e)
+		return l.writerLooked(in)
 	case renewed:
 		l.round.inFlight = false
 		if l.round.register && !l.facts.Latched {
@@ -205,7 +205,7 @@ func (l *latch) handle(e event) action {
 		return l.write()
 	case registered:
 		l.round.inFlight = false
-		if !e.ok {
+		if !in.ok {
 			l.lost = true
 			return l.over(callFailed)
 		}

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"meshtask/internal/event"
 )
 
 // life is one Syncer on a fake agent, in a testing/synctest bubble.
@@ -19,7 +21,8 @@ type life struct {
 	done  chan error
 
 	mu       sync.Mutex
-	steps    []string
+	steps    []string // but those of the app's health
+	app      []event.Event
 	waits    []string
 	removals int
 	removed  []bool
@@ -32,11 +35,8 @@ func begin(t *testing.T, change func(*life, *Config)) *life {
 	l := &life{t: t, agent: newFakeAgent(testCheck), stop: make(chan struct{}), ready: make(chan struct{}), done: make(chan error, 1)}
 	cfg := Config{
 		Agent: l.agent, Service: testService, Proxy: testProxy, Alias: testAlias,
-		Checks: []Check{{ID: testCheck, Container: "app"}},
-		Note: func(event, detail string, _ ...any) {
-			l.add(func() { l.steps = append(l.steps, event+" "+detail) })
-		},
-		Waiting: func(what, _, _ string) { l.add(func() { l.waits = append(l.waits, what) }) },
+		Checks:  []Check{{ID: testCheck, Container: "app"}},
+		Report:  l.report,
 		Removed: func(ok bool) { l.add(func() { l.removed = append(l.removed, ok) }) },
 		Reassert: func(ctx context.Context) error {
 			l.add(func() { l.asserted++ })
@@ -56,6 +56,22 @@ func begin(t *testing.T, change func(*life, *Config)) *life {
 	l.kill = kill
 	go func() { l.done <- l.s.Run(ctx, func() { close(l.ready) }, l.stop) }()
 	return l
+}
+
+func (l *life) report(e event.Event) {
+	l.add(func() {
+		switch e := e.(type) {
+		case event.AppHealthy, event.AppUnhealthy:
+			l.app = append(l.app, e)
+		case event.Waiting:
+			l.waits = append(l.waits, e.What)
+		case event.WaitOver:
+			l.waits = append(l.waits, "")
+		default:
+			name, _ := event.Step(e)
+			l.steps = append(l.steps, "step "+name)
+		}
+	})
 }
 
 func (l *life) add(f func()) {

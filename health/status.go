@@ -102,6 +102,18 @@ func Desired(f Facts, checks []Check) map[string]State {
 	return want
 }
 
+// own is the health of the app alone, whatever Envoy and siblings are, and also in a stop.
+func (f Facts) own(checks []Check) State {
+	f.Envoy, f.Latched, f.Never = true, false, false
+	state := f.gate()
+	for _, c := range checks {
+		if c.Origin == FromProbe && f.App {
+			state = Desired(f, []Check{c})[c.ID]
+		}
+	}
+	return state
+}
+
 // Overall is the status of the sidecar, whose alias check follows the worst check: the
 // first critical state in the order of check IDs, else passing.
 func Overall(want map[string]State) State {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"meshtask/internal/event"
 )
 
 const (
@@ -36,7 +38,7 @@ func (s *Syncer) shutdown(ctx context.Context, quiet <-chan struct{}) error {
 	if err != nil {
 		err = fmt.Errorf("checks were not acknowledged critical within %v: %w", grace*3/4, err)
 	} else {
-		s.cfg.Note("step", "critical", "reason", reasonStopping)
+		s.cfg.Report(event.Critical{Reason: reasonStopping})
 	}
 	if s.cfg.Catalog == nil {
 		return err
@@ -45,7 +47,7 @@ func (s *Syncer) shutdown(ctx context.Context, quiet <-chan struct{}) error {
 	if gone != nil {
 		s.cfg.Log.Warn("cannot take the instance out of the catalog, it is critical only", "error", gone)
 	} else {
-		s.cfg.Note("step", "removed")
+		s.cfg.Report(event.Removed{})
 	}
 	s.cfg.Removed(gone == nil)
 	return err
@@ -95,14 +97,14 @@ func (s *Syncer) condemn(ctx context.Context, quiet <-chan struct{}, limit time.
 	}
 }
 
-// besideWriter gives the machine an event, and before it the writer's end.
-func (s *Syncer) besideWriter(quiet <-chan struct{}, e event) action {
+// besideWriter gives the machine an input, and before it the writer's end.
+func (s *Syncer) besideWriter(quiet <-chan struct{}, in input) action {
 	select {
 	case <-quiet:
 		s.handle(writerEnded{})
 	default:
 	}
-	return s.handle(e)
+	return s.handle(in)
 }
 
 // remove asks the catalog, which takes the instance from downstream proxies for good.

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"meshtask/internal/event"
 )
 
 // Agent is the local Consul agent. Every call honours ctx; nil means that the agent has
@@ -57,10 +59,9 @@ type Config struct {
 	// Between two writes of statuses, it may take renewLimit. nil: nobody can.
 	Renew func(ctx context.Context)
 
-	Note    func(event, detail string, kv ...any)
-	Grace   func() time.Duration // nil: 2 s
-	Waiting func(what, lastError, hint string)
-	Log     hclog.Logger
+	Report event.Report         // nil: nobody listens. It is called under the Syncer's lock, too
+	Grace  func() time.Duration // nil: 2 s
+	Log    hclog.Logger
 }
 
 // Syncer is the unit health-sync. Its methods may be called from any goroutine, before,
@@ -73,8 +74,9 @@ type Syncer struct {
 
 	mu         sync.Mutex
 	latch      latch
-	lives      int  // how often the app came up; its probe's results count for one life
-	running    bool // from Run on
+	app        event.Event // the app's health, as it was last reported
+	lives      int         // how often the app came up; its probe's results count for one life
+	running    bool        // from Run on
 	stop       <-chan struct{}
 	lastAnswer time.Time // to a write or a registration
 	since      time.Time // when the sidecar turned to what was last told of it
@@ -87,12 +89,7 @@ func New(cfg Config) *Syncer {
 	if cfg.TTL <= 0 {
 		cfg.TTL = 30 * time.Second
 	}
-	if cfg.Note == nil {
-		cfg.Note = func(string, string, ...any) {}
-	}
-	if cfg.Waiting == nil {
-		cfg.Waiting = func(string, string, string) {}
-	}
+	cfg.Report = cfg.Report.Or()
 	if cfg.Removed == nil {
 		cfg.Removed = func(bool) {}
 	}
@@ -103,6 +100,7 @@ func New(cfg Config) *Syncer {
 		cfg:  cfg,
 		wake: make(chan struct{}, 1),
 		life: make(chan struct{}, 1),
+		app:  event.AppUnhealthy{Reason: reasonApp},
 		latch: latch{
 			checks: slices.Clone(cfg.Checks), switches: make(map[string]string), proxy: cfg.Proxy, alias: cfg.Alias,
 			registers: cfg.Reassert != nil, acked: make(map[string]State), follower: follower{arrived: true},

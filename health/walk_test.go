@@ -183,14 +183,14 @@ func index(by by) int {
 	return 0
 }
 
-// tell gives the machine an event and takes its action in, as Syncer does.
-func (w *world) tell(by by, e event) {
+// tell gives the machine an input and takes its action in, as Syncer does.
+func (w *world) tell(by by, in input) {
 	if by == byShutdown && w.quiet {
-		if _, ok := e.(writerEnded); !ok {
+		if _, ok := in.(writerEnded); !ok {
 			w.l.handle(writerEnded{})
 		}
 	}
-	act := w.l.handle(e)
+	act := w.l.handle(in)
 	if by == byWriter && w.l.facts.Latched {
 		act = nil // the writer ends
 	}

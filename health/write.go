@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"meshtask/internal/event"
 )
 
 const (
@@ -75,8 +77,8 @@ func (s *Syncer) failing(err error, failures int) {
 	if failures == 2 { // one alone is what an agent's restart looks like
 		s.cfg.Log.Warn("cannot write health checks, trying again", "error", err)
 	}
-	s.cfg.Waiting("the agent to take the health checks", err.Error(),
-		"the agent must be up, and the service token needs service:write")
+	s.cfg.Report(event.Waiting{Code: event.ChecksNotWritten, What: "the agent to take the health checks", Err: err.Error(),
+		Fix: "the agent must be up, and the service token needs service:write", Facts: event.Facts{"service": s.cfg.Service}})
 }
 
 func (s *Syncer) fine(failures int) {
@@ -88,7 +90,7 @@ func (s *Syncer) fine(failures int) {
 		s.cfg.Log.Info("health checks are written again", "failures", failures)
 	}
 	if was != "" {
-		s.cfg.Waiting("", "", "")
+		s.cfg.Report(event.WaitOver{})
 	}
 }
 
@@ -126,10 +128,10 @@ func (s *Syncer) tell(end done) {
 	switch {
 	case end.was == "" && status == Critical:
 	case status == Passing:
-		s.cfg.Note("step", "passing")
+		s.cfg.Report(event.Passing{})
 		s.cfg.Log.Info("checks are passing", "service", s.cfg.Service)
 	default:
-		s.cfg.Note("step", "critical", "reason", end.shown.Output)
+		s.cfg.Report(event.Critical{Reason: end.shown.Output})
 		s.cfg.Log.Warn("checks are critical", "service", s.cfg.Service, "reason", end.shown.Output)
 	}
 }

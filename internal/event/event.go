@@ -109,6 +109,12 @@ type (
 	Critical struct {
 		Reason string `json:"reason,omitempty"`
 	}
+	// AppHealthy: the app is well, whatever the rest of the task is.
+	AppHealthy struct{}
+	// AppUnhealthy: it is not.
+	AppUnhealthy struct {
+		Reason string `json:"reason,omitempty"`
+	}
 	// Removed: the instance is out of the servers' catalog.
 	Removed struct{}
 	// Drained: the drain of the inbound listeners is over.
@@ -234,6 +240,8 @@ func (Registered) words() (string, string)     { return step, "registered" }
 func (Listener) words() (string, string)       { return step, "listener" }
 func (Passing) words() (string, string)        { return step, "passing" }
 func (Critical) words() (string, string)       { return step, "critical" }
+func (AppHealthy) words() (string, string)     { return step, "app-healthy" }
+func (AppUnhealthy) words() (string, string)   { return step, "app-unhealthy" }
 func (Removed) words() (string, string)        { return step, "removed" }
 func (Drained) words() (string, string)        { return step, "drained" }
 func (Deregistered) words() (string, string)   { return step, "deregistered" }

@@ -85,6 +85,10 @@ func parseStep(detail string, data []byte) (Event, error) {
 		return Passing{}, nil
 	case "critical":
 		return read[Critical](data, nil)
+	case "app-healthy":
+		return AppHealthy{}, nil
+	case "app-unhealthy":
+		return read[AppUnhealthy](data, nil)
 	case "removed":
 		return Removed{}, nil
 	case "drained":

@@ -38,7 +38,7 @@ func Log(log hclog.Logger) func(event.Entry) {
 				return
 			}
 			log.Info(name, pairs()...)
-		case event.Exec, event.Exit, event.Serving:
+		case event.Exec, event.Exit, event.Serving, event.AppHealthy, event.AppUnhealthy: // the checks that follow from it are at info
 			log.Debug(detail, pairs()...)
 		case event.Hung:
 			log.Warn(detail, pairs()...)

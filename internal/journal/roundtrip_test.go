@@ -36,7 +36,8 @@ func whole() []happening {
 		{"mesh-init", event.Start{}}, {"mesh-init", event.Registered{}}, {"mesh-init", event.Ready{}},
 		{"envoy", event.Start{}}, {"envoy", event.Exec{Name: "envoy", PID: 12}}, {"envoy", event.Serving{}}, {"envoy", event.Listener{Address: ":20000"}}, {"envoy", event.Ready{}},
 		{"app", event.Start{}}, {"app", event.Exec{Name: "app", PID: 13}}, {"app", event.Mark{Name: "T2"}}, {"app", event.Serving{}}, {"app", event.Ready{}},
-		{"health-sync", event.Passing{}}, {"inbound", event.Start{}}, {"inbound", event.Lease{Name: "web"}}, {"inbound", event.Lease{Name: "cron"}}, {"inbound", event.Lease{Name: "gone"}},
+		{"health-sync", event.AppHealthy{}}, {"health-sync", event.Passing{}}, {"inbound", event.Start{}}, {"inbound", event.Lease{Name: "web"}}, {"inbound", event.Lease{Name: "cron"}}, {"inbound", event.Lease{Name: "gone"}},
+		{"health-sync", event.AppUnhealthy{Reason: "exit code 1"}}, {"health-sync", event.AppHealthy{}},
 		{"envoy", event.Hung{Err: "no answer for 6s"}}, {"envoy", event.Answers{}},
 		{"envoy", event.Exit{Name: "envoy", PID: 12, Status: 139, Signal: "SIGSEGV", PeakBytes: 1 << 40}},
 		{"envoy", event.OutOfMemory{Process: "envoy", Kills: 1}},
@@ -130,7 +131,7 @@ func written(life []happening, json bool, level hclog.Level) (entries []event.En
 func loud(entries []event.Entry, level hclog.Level) (out []event.Entry) {
 	for _, e := range entries {
 		switch ev := e.Event.(type) {
-		case event.Start, event.Exec, event.Exit, event.Serving:
+		case event.Start, event.Exec, event.Exit, event.Serving, event.AppHealthy, event.AppUnhealthy:
 			if level > hclog.Debug {
 				continue
 			}

@@ -30,6 +30,7 @@ type State struct {
 	Removed bool        // the instance is out of the servers' catalog
 	Joins   int         // how often the agent has joined
 	Joined  time.Time   // the last time
+	App     AppHealth   // as it was told last
 	AppExit *event.Exit // of the app's last life; nil: it never ran
 	Kills   []Entry     // processes that were sent KILL
 	OOM     []Entry
@@ -37,6 +38,12 @@ type State struct {
 
 	Restarts    int   // of all units
 	LastRestart Entry // the latest
+}
+
+// AppHealth is the app's own health, whatever the rest of the task is. Zero: it is not known.
+type AppHealth struct {
+	OK     bool
+	Reason string // why it is not
 }
 
 // Entry is an event of one unit, where only those count.
@@ -183,6 +190,10 @@ func (s *State) apply(e event.Entry, u *Unit) {
 	switch ev := e.Event.(type) {
 	case event.Joined:
 		s.Joins, s.Joined = s.Joins+1, e.At
+	case event.AppHealthy:
+		s.App = AppHealth{OK: true}
+	case event.AppUnhealthy:
+		s.App = AppHealth{Reason: ev.Reason}
 	case event.Removed:
 		s.Removed = true
 	case event.Restart:
@@ -279,6 +290,7 @@ func (u *Unit) apply(e event.Entry) {
 		}
 	case event.WaitOver:
 		u.Wait = nil
+	case event.AppHealthy, event.AppUnhealthy: // is not this unit's
 	default:
 		u.step(e.Event)
 	}

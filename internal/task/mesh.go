@@ -269,7 +269,7 @@ func (m *mesh) syncer(user *supervisor.User) (*health.Syncer, error) {
 	c := health.Config{
 		Agent: m.client, Service: s.ServiceID(), Proxy: s.ProxyID(), Alias: s.AliasID(), Checks: h.Checks, TTL: h.TTL, Never: h.Never,
 		Reassert: m.reassert, Renew: m.takeOver,
-		Note: notes(report), Grace: m.grace(lifecycle.HealthSync), Waiting: waitings(report), Log: m.d.Log.Named("health-sync"),
+		Report: report, Grace: m.grace(lifecycle.HealthSync), Log: m.d.Log.Named("health-sync"),
 	}
 	if h.Catalog {
 		c.Catalog = m.client

@@ -1,11 +1,11 @@
 package task
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"time"
 
-	"meshtask/health"
 	"meshtask/internal/event"
 	"meshtask/internal/state"
 	"meshtask/internal/why"
@@ -26,12 +26,13 @@ func (s *source) Up() (up bool) {
 
 // Health says whether the task is up and its app healthy, and if not, why: one line.
 func (s *source) Health() (ok bool, reason string) {
-	s.t.book.Read(func(now *state.State) { reason = unhealthy(now, s.t.plan.Rows) })
-	if reason == "" && s.u.sync != nil && s.t.plan.App != nil { // apps of other containers have a health of their own
-		if app := s.u.sync.Snapshot().App; app.Status != health.Passing {
-			reason = app.Output
+	p := s.t.plan
+	s.t.book.Read(func(now *state.State) {
+		reason = unhealthy(now, p.Rows)
+		if reason == "" && p.Kind.HasMesh() && p.App != nil && !now.App.OK { // apps of other containers have a health of their own
+			reason = cmp.Or(now.App.Reason, "the app is not healthy")
 		}
-	}
+	})
 	return reason == "", reason
 }
 
