@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"meshtask/internal/event"
 )
 
 // Config is the controller's configuration; CONTRACT §5 names the flags.
@@ -29,10 +31,9 @@ type Config struct {
 	Log           hclog.Logger  // required
 	HA            bool          // one of several: only the one that holds a Consul lock works
 
-	// Waiting is told what the controller waits for, the last error and what to do
-	// about it, and with an empty what that it waits no longer. It must not block.
-	// nil: nobody wants to know.
-	Waiting func(what, lastError, hint string)
+	// Report gets what the controller waits for, and event.WaitOver when it waits no
+	// longer. nil: nobody listens.
+	Report event.Report
 
 	Rates Rates
 }
@@ -60,6 +61,7 @@ func (c Config) resolved() (Config, error) {
 	c.Rates.ECS = cmp.Or(c.Rates.ECS, 12)
 	c.Rates.ECSBurst = cmp.Or(c.Rates.ECSBurst, 40)
 	c.Rates.Read = cmp.Or(c.Rates.Read, 50)
+	c.Report = c.Report.Or()
 	c.Rates.Write = cmp.Or(c.Rates.Write, 20)
 	need(c.Cluster != "", "cluster: give the name or ARN of the ECS cluster")
 	need(c.SecretPrefix != "", "secret-name-prefix: give the prefix of the secrets' names")
@@ -70,14 +72,6 @@ func (c Config) resolved() (Config, error) {
 	need(c.Log != nil, "a logger is required")
 	need(!c.DryRun || c.Out != nil, "a dry run needs somewhere to write to")
 	return c, errors.Join(errs...)
-}
-
-// waiting is Waiting, and never nil.
-func (c Config) waiting() func(what, lastError, hint string) {
-	if c.Waiting == nil {
-		return func(string, string, string) {}
-	}
-	return c.Waiting
 }
 
 // installation are the secrets beside those of services that deploy/ gives names

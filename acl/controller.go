@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"meshtask/acl/reconcile"
+	"meshtask/internal/event"
 )
 
 // Controller keeps the ACL tokens of one ECS cluster's mesh tasks. It is used by
@@ -25,7 +26,6 @@ type Controller struct {
 	ecsCalls *limiter
 	reads    *limiter // of secrets, policies and instances
 	exec     *executor
-	waiting  func(what, lastError, hint string)
 }
 
 // New makes a controller that asks AWS and the Consul server of client; it calls
@@ -48,7 +48,7 @@ func newController(cfg Config, d deps) (*Controller, error) {
 	stats := newCounters()
 	reads := newLimiter(cfg.Rates.Read, int(cfg.Rates.Read)+1)
 	return &Controller{
-		deps: d, cfg: cfg, log: cfg.Log, stats: stats, findings: newFindings(cfg.Log), waiting: cfg.waiting(), reads: reads,
+		deps: d, cfg: cfg, log: cfg.Log, stats: stats, findings: newFindings(cfg.Log), reads: reads,
 		naming:   reconcile.Naming{Prefix: cfg.SecretPrefix, Cluster: reconcile.NewCluster(cfg.Cluster), Partition: cfg.Partition, Reserved: cfg.reserved()},
 		ecsCalls: newLimiter(cfg.Rates.ECS, cfg.Rates.ECSBurst),
 		exec: &executor{deps: d, stats: stats, log: cfg.Log, reads: reads, conflicts: map[string]int{},
@@ -71,8 +71,8 @@ func (c *Controller) Run(ctx context.Context) error {
 func (c *Controller) lead(ctx context.Context) error {
 	c.stats.update(func(s *stats) { s.leading, s.leadingSince = true, time.Now() })
 	defer c.stats.update(func(s *stats) { s.leading = false })
-	c.waiting("ECS and Consul", "", consulHint+"; "+ecsHint) // until both have answered
-	defer c.waiting("", "", "")
+	c.cfg.Report(event.Waiting{What: "ECS and Consul", Fix: consulHint + "; " + ecsHint}) // until both have answered
+	defer c.cfg.Report(event.WaitOver{})
 	mem, tries, failures := newMemory(), newBackOff(), 0
 	for {
 		began := time.Now()
@@ -86,7 +86,7 @@ func (c *Controller) lead(ctx context.Context) error {
 		}
 		next := max(c.cfg.Interval-time.Since(began), c.cfg.Interval/10)
 		if err == nil || errors.Is(err, errPartial) {
-			c.waiting("", "", "")
+			c.cfg.Report(event.WaitOver{})
 			tries.Reset()
 			failures = 0
 		} else {

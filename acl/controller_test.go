@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"meshtask/acl/reconcile"
+	"meshtask/internal/event"
 )
 
 var web = reconcile.Service{Name: "web"}
@@ -195,11 +196,10 @@ func TestStartWaits(t *testing.T) {
 			return nil
 		}
 		var out bytes.Buffer
-		type wait struct{ what, err, hint string }
-		var now wait
+		var now event.Waiting // zero: it waits for nothing
 		c := m.controller(t, func(c *Config) {
 			c.Log = hclog.New(&hclog.LoggerOptions{Output: &out, Level: hclog.Info})
-			c.Waiting = func(what, lastError, hint string) { now = wait{what, lastError, hint} }
+			c.Report = func(e event.Event) { now, _ = e.(event.Waiting) }
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
@@ -207,14 +207,14 @@ func TestStartWaits(t *testing.T) {
 		at := func(d time.Duration, what string, parts ...string) {
 			t.Helper()
 			after(d - time.Since(start))
-			all := now.err + " | " + now.hint
+			all := now.Err + " | " + now.Fix
 			for _, p := range parts {
 				if !strings.Contains(all, p) {
 					t.Errorf("after %v it does not say %q: %s", d, p, all)
 				}
 			}
-			if now.what != what {
-				t.Errorf("after %v it waits for %q, want %q", d, now.what, what)
+			if now.What != what {
+				t.Errorf("after %v it waits for %q, want %q", d, now.What, what)
 			}
 			if working := strings.Contains(out.String(), "acl controller working"); working != (what == "") {
 				t.Errorf("after %v it says that it works: %v", d, working)
@@ -237,15 +237,15 @@ func TestStartWaits(t *testing.T) {
 		})
 		before := time.Since(start)
 		after(20 * time.Second)
-		if now.what != "ECS and Consul" {
-			t.Errorf("%v later it waits for %q", time.Since(start)-before, now.what)
+		if now.What != "ECS and Consul" {
+			t.Errorf("%v later it waits for %q", time.Since(start)-before, now.What)
 		}
 		if ok, text := c.Health(time.Now().Add(time.Minute)); ok || !strings.Contains(text, "no good sweep") {
 			t.Errorf("its health is %v, %q", ok, text)
 		}
 		cancel()
 		wg.Wait()
-		if now.what != "" {
+		if now.What != "" {
 			t.Error("it waits after its end")
 		}
 	})

@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"meshtask/acl/reconcile"
+	"meshtask/internal/event"
 )
 
 // sessionTTL is the shortest that Consul takes; it waits up to twice as long
@@ -20,10 +21,10 @@ const sessionTTL = 10 * time.Second
 
 // consulLock is a leader by a Consul session and a key.
 type consulLock struct {
-	api     *api.Client
-	key     string
-	log     hclog.Logger
-	waiting func(what, lastError, hint string)
+	api    *api.Client
+	key    string
+	log    hclog.Logger
+	report event.Report
 }
 
 // newConsulLock makes a lock for the controllers of one cluster and partition. The
@@ -34,17 +35,21 @@ func newConsulLock(client *api.Client, cfg Config) *consulLock {
 	if cfg.Partition != "" {
 		key += "/" + cfg.Partition
 	}
-	return &consulLock{client, key, cfg.Log, cfg.waiting()}
+	return &consulLock{client, key, cfg.Log, cfg.Report.Or()}
+}
+
+func (l *consulLock) waits(lastError string) {
+	l.report(event.Waiting{What: "Consul (the leader lock)", Err: lastError, Fix: consulHint})
 }
 
 // Hold is leader's. A session is made only when the key is free, so that a
 // controller that waits holds nothing that could expire.
 func (l *consulLock) Hold(ctx context.Context, lead func(context.Context) error) error {
-	defer l.waiting("", "", "")
+	defer l.report(event.WaitOver{})
 	tries, failing := newBackOff(), false
 	for ctx.Err() == nil {
 		if !failing {
-			l.waiting("Consul (the leader lock)", "", consulHint)
+			l.waits("")
 		}
 		err := l.free(ctx)
 		if err == nil {
@@ -61,7 +66,7 @@ func (l *consulLock) Hold(ctx context.Context, lead func(context.Context) error)
 			continue
 		}
 		next := tries.NextBackOff()
-		l.waiting("Consul (the leader lock)", err.Error(), consulHint)
+		l.waits(err.Error())
 		l.log.Warn("no leader lock, trying again", "key", l.key, "in", next.Round(time.Millisecond), "error", err)
 		if pause(ctx, next) != nil {
 			return nil
@@ -79,7 +84,7 @@ func (l *consulLock) free(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("watch the lock: %w", consulError(err, "key:read on "+l.key))
 		}
-		l.waiting("", "", "")
+		l.report(event.WaitOver{})
 		if pair == nil || pair.Session == "" {
 			return nil
 		}

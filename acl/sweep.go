@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"meshtask/acl/reconcile"
+	"meshtask/internal/event"
 )
 
 // sweep looks once at everything and puts it right:
@@ -80,7 +81,7 @@ func (c *Controller) listTokens(ctx context.Context, m *memory, w *reconcile.Wor
 func (c *Controller) answered(m *memory) {
 	if !m.working {
 		m.working = true
-		c.waiting("", "", "")
+		c.cfg.Report(event.WaitOver{})
 		c.log.Info("acl controller working", "cluster", c.cfg.Cluster, "interval", c.cfg.Interval, "partition", c.cfg.Partition)
 	}
 }

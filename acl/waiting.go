@@ -3,6 +3,8 @@ package acl
 import (
 	"errors"
 	"strings"
+
+	"meshtask/internal/event"
 )
 
 // What to do about a service that does not answer, or refuses.
@@ -37,7 +39,7 @@ func (c *Controller) waitFor(err error) {
 		add(e.of, hint)
 	}
 	if len(of) > 0 {
-		c.waiting(strings.Join(of, " and "), err.Error(), strings.Join(hints, "; "))
+		c.cfg.Report(event.Waiting{What: strings.Join(of, " and "), Err: err.Error(), Fix: strings.Join(hints, "; ")})
 	}
 }
 

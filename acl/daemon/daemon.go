@@ -32,7 +32,7 @@ import (
 
 // Config is what a controller's process is told.
 type Config struct {
-	ACL      acl.Config       // Cluster empty: the own task's; Waiting is the Daemon's own
+	ACL      acl.Config       // Cluster empty: the own task's; Report is the Daemon's own
 	Consul   acl.Server       // to ask
 	Metadata string           // address of the task metadata endpoint; empty: there is none
 	Region   string           // that the AWS SDK is told by its variables; empty: maybe none
@@ -131,7 +131,7 @@ func (d *Daemon) live(ctx context.Context, ready chan<- struct{}) error {
 	named := d.waits()
 	defer named.Close()
 	cfg := d.cfg.ACL
-	cfg.Waiting = told(named.Of(unitName))
+	cfg.Report = named.Of(unitName)
 	d.unit, err = acl.New(cfg, aws, d.consul)
 	if err != nil {
 		return event.Because(event.ConfigBad, err)
@@ -148,15 +148,4 @@ func (d *Daemon) waits() *waits.Waits {
 	return waits.New(func(unit string, w event.Waiting) {
 		d.log.Info("waiting", "unit", unit, "for", w.What, "since", w.Since, "error", w.Err, "hint", w.Fix)
 	})
-}
-
-// told reports waits that are told in strings.
-func told(report event.Report) func(what, lastError, fix string) {
-	return func(what, lastError, fix string) {
-		if what == "" {
-			report(event.WaitOver{})
-			return
-		}
-		report(event.Waiting{What: what, Err: lastError, Fix: fix})
-	}
 }
