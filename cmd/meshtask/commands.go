@@ -40,8 +40,11 @@ func commands() []command {
 			run: runPlan, flags: func(fs *pflag.FlagSet) { runFlags(fs); fs.Bool("json", false, "as JSON") }},
 		{name: "taskdef", words: []string{"convert", "render"}, args: "convert FILE|render [flags]", does: "convert a task definition to meshtask, or create a new one",
 			run: runTaskdef, flags: taskdefFlags},
-		{name: "config", words: []string{"check", "schema", "docs"}, args: "check|schema|docs [--config FILE] [-- CMD ARG…]", does: "check a configuration, or print the JSON Schema or the table of fields",
-			run: runConfig, flags: configFlags},
+		{name: "config", words: []string{"check", "schema", "docs"}, args: "check|schema|docs [--config FILE] [--codes] [-- CMD ARG…]", does: "check a configuration, or print the JSON Schema or the table of fields",
+			run: runConfig, flags: func(fs *pflag.FlagSet) {
+				configFlags(fs)
+				fs.Bool("codes", false, "of docs: the codes of `meshtask why` instead, with exit code, cause and fix")
+			}},
 		{name: "version", args: "[--check]", does: "print the version; with --check also those of consul and envoy, and whether they fit",
 			run: runVersion, flags: func(fs *pflag.FlagSet) { fs.Bool("check", false, "check the consul and envoy on PATH too") }},
 	}

@@ -6,6 +6,7 @@ import (
 
 	"meshtask/internal/config"
 	"meshtask/internal/printable"
+	"meshtask/internal/why"
 )
 
 // runConfig is `meshtask config check|schema|docs`.
@@ -17,6 +18,9 @@ func runConfig(w *world, c call) int {
 	case "schema":
 		return w.print(config.Schema())
 	case "docs":
+		if c.on("codes") {
+			return w.print([]byte(why.Docs()))
+		}
 		return w.print([]byte(config.Docs()))
 	case "check":
 		cfg, warnings, err := w.config(config.Run, c)

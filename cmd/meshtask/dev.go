@@ -10,6 +10,7 @@ import (
 
 	"meshtask/internal/config"
 	"meshtask/internal/dev"
+	"meshtask/internal/event"
 	"meshtask/internal/plan"
 	"meshtask/internal/printable"
 	"meshtask/internal/task"
@@ -30,10 +31,10 @@ func runDev(w *world, c call) int {
 		s, err = dev.Choose(context.Background(), asked)
 	}
 	if err != nil && asked.Dir == "" { // a directory that nobody has named has no record of an earlier life
-		return w.fail(exitConfig, "dev: %v", err)
+		return w.giveUp(exitConfig, orBecause(event.ConfigBad, fmt.Errorf("dev: %w", err)))
 	}
 	if err != nil {
-		return w.refuse(c.mode(), c, exitConfig, "dev: %v", err)
+		return w.refuse(c.mode(), c, fmt.Errorf("dev: %w", err))
 	}
 	defer s.Close()
 	c.doc, c.set["dir"], c.set["config"] = s.Document, s.Dir, s.ConfigFile()

@@ -11,6 +11,8 @@ import (
 	"meshtask/consulagent"
 	"meshtask/internal/config"
 	"meshtask/internal/ecs"
+	"meshtask/internal/event"
+	"meshtask/internal/journal"
 	"meshtask/internal/linewriter"
 	"meshtask/internal/plan"
 	"meshtask/internal/statedir"
@@ -38,12 +40,12 @@ func runApp(w *world, c call) int {
 	}
 	l := plan.Lease{Address: cmp.Or(w.flag(c, "mesh"), defaultMesh)}
 	if host, port, err := net.SplitHostPort(l.Address); err != nil || host == "" || port == "" {
-		return w.refuse(config.Sibling, c, exitConfig, "%s: must be HOST:PORT, got %q", w.source(c, "mesh"), l.Address)
+		return w.refuse(config.Sibling, c, event.Because(event.ConfigBad, fmt.Errorf("%s: must be HOST:PORT, got %q", w.source(c, "mesh"), l.Address)))
 	}
 	text := cmp.Or(w.flag(c, "wait"), "5m")
 	var err error
 	if l.Wait, err = time.ParseDuration(text); err != nil || l.Wait < 0 {
-		return w.refuse(config.Sibling, c, exitConfig, "%s: must be a duration such as 5m, got %q", w.source(c, "wait"), text)
+		return w.refuse(config.Sibling, c, event.Because(event.ConfigBad, fmt.Errorf("%s: must be a duration such as 5m, got %q", w.source(c, "wait"), text)))
 	}
 	return w.live("app", config.Sibling, c, life{lease: &l})
 }
@@ -62,10 +64,10 @@ type life struct {
 func (w *world) live(name string, mode config.Mode, c call, l life) int {
 	cfg, warnings, err := w.config(mode, c)
 	if err != nil {
-		return w.refuse(mode, c, exitConfig, "%v", err)
+		return w.refuse(mode, c, err)
 	}
 	if len(cfg.App.Command) == 0 && mode != config.Run {
-		return w.refuse(mode, c, exitUsage, "%s: a command is needed: meshtask %s [flags] -- CMD ARG…", name, name)
+		return w.refuse(mode, c, event.Because(event.Usage, fmt.Errorf("%s: a command is needed: meshtask %s [flags] -- CMD ARG…", name, name)))
 	}
 	out := linewriter.New(w.stderr)
 	defer out.Close(flushLimit)
@@ -79,7 +81,7 @@ func (w *world) live(name string, mode config.Mode, c call, l life) int {
 	if mode.Mesh() || cfg.Dir != "" {
 		passed := func(err error) { log.Warn("a state directory is passed over", "error", err) }
 		if d.Dir, err = statedir.Open(statedir.Candidates(cfg.Dir, w.getenv("TMPDIR")), passed); err != nil {
-			return w.fail(exitInternal, "%v", err)
+			return w.giveUp(exitInternal, event.Because(directoryCode(err), err))
 		}
 		defer d.Dir.Close()
 	}
@@ -94,7 +96,7 @@ func (w *world) live(name string, mode config.Mode, c call, l life) int {
 		return p, err
 	}, d)
 	if ended.Err != nil && !ended.Started {
-		return w.fail(ended.Code, "%v", ended.Err)
+		return w.giveUp(ended.Code, ended.Err)
 	}
 	return ended.Code
 }
@@ -105,7 +107,7 @@ func (w *world) config(mode config.Mode, c call) (*config.Config, []config.Findi
 	if s.File = c.doc; s.Name != "" && c.doc == nil {
 		text, err := w.readFile(s.Name, config.MaxDocument)
 		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", w.source(c, "config"), err)
+			return nil, nil, event.Because(event.ConfigBad, fmt.Errorf("%s: %w", w.source(c, "config"), err))
 		}
 		s.File = text
 	}
@@ -114,15 +116,40 @@ func (w *world) config(mode config.Mode, c call) (*config.Config, []config.Findi
 
 // refuse ends a run whose configuration is no good, so that there is no task: one line, and
 // the record of it in the place of an earlier life's, where a run would have one.
-func (w *world) refuse(mode config.Mode, c call, code int, format string, args ...any) int {
-	text := fmt.Sprintf(format, args...)
+func (w *world) refuse(mode config.Mode, c call, err error) int {
+	err = orBecause(event.ConfigBad, err)
+	code := event.CauseOf(err).Code.Exit()
 	given := w.flag(c, "dir")
 	if mode.Mesh() || given != "" {
-		dir, err := statedir.Open(statedir.Candidates(given, w.getenv("TMPDIR")), func(error) {})
-		if err == nil { // without a directory of our own there is nothing to record in
+		dir, derr := statedir.Open(statedir.Candidates(given, w.getenv("TMPDIR")), func(error) {})
+		if derr == nil { // without a directory of our own there is nothing to record in
 			defer dir.Close()
-			task.Refused(dir, w.begin, errors.New(text), code)
+			task.Refused(dir, w.begin, err, code)
 		}
 	}
-	return w.fail(code, "%s", text)
+	return w.giveUp(code, err)
+}
+
+// directoryCode is why there is no state directory.
+func directoryCode(err error) event.Code {
+	if errors.Is(err, statedir.ErrHeld) {
+		return event.StateDirectoryInUse
+	}
+	return event.StateDirectory
+}
+
+// giveUp prints why a run did not begin, with its cause, and returns code.
+func (w *world) giveUp(code int, err error) int {
+	if c := event.CauseOf(err); c != nil {
+		return w.fail(code, "%v%s", err, journal.CauseSuffix(c.Code))
+	}
+	return w.fail(code, "%v", err)
+}
+
+// orBecause gives an error a code that has none.
+func orBecause(code event.Code, err error) error {
+	if event.CauseOf(err) != nil {
+		return err
+	}
+	return event.Because(code, err)
 }

@@ -54,7 +54,7 @@ func Load(s Sources) (c *Config, warnings []Finding, err error) {
 	c.Mode = s.Mode
 	doc := s.document(c, env)
 	if doc != nil && !c.read(doc, r) {
-		return nil, nil, r.failed(c)
+		return nil, nil, r.failed(c).because()
 	}
 	c.override(s, env, r)
 	if len(s.Command) > 0 {
@@ -63,7 +63,7 @@ func Load(s Sources) (c *Config, warnings []Finding, err error) {
 	c.fill(r, env)
 	c.validate(r, s.AgentKeys)
 	if len(r.errors) > 0 {
-		return nil, r.warnings, r.failed(c)
+		return nil, r.warnings, r.failed(c).because()
 	}
 	return c, r.warnings, nil
 }

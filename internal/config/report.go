@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"meshtask/internal/event"
 	"meshtask/internal/spell"
 )
 
@@ -97,6 +98,26 @@ func (e *Errors) Error() string {
 // failed is what a bad configuration is answered with.
 func (r *report) failed(c *Config) *Errors {
 	return &Errors{Source: c.Source, Findings: r.errors, More: max(0, r.wrongs-len(r.errors))}
+}
+
+// because gives the errors their code: that of the field which explains the most.
+func (e *Errors) because() error {
+	for _, c := range []struct {
+		prefix string
+		code   event.Code
+	}{
+		{"consulAgent.retryJoin", event.ConfigRetryJoin},
+		{"shutdown.", event.ConfigBudget},
+		{"app.user", event.ConfigUser},
+		{"app.ready.exec", event.ConfigProbe},
+	} {
+		for _, f := range e.Findings {
+			if strings.HasPrefix(f.Path, c.prefix) {
+				return event.Because(c.code, e, "path", f.Path)
+			}
+		}
+	}
+	return event.Because(event.ConfigBad, e)
 }
 
 // hint is what an unknown key was probably meant to be. It is not looked for

@@ -36,7 +36,7 @@ func (c *Config) Resolve(id ecs.Identity) error {
 		v.collisions(c.listeners(t.Address))
 	}
 	if len(v.errors) > 0 {
-		return v.failed(c)
+		return v.failed(c).because()
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -68,7 +69,7 @@ func TestDocumentsAreBounded(t *testing.T) {
 	_, _, err := Load(Sources{Name: "f.json", File: make([]byte, MaxDocument+1)})
 	told(t, findings(t, err), "the document has more than 1048576 bytes")
 	_, _, err = Load(Sources{File: []byte("{" + strings.TrimSuffix(strings.Repeat(`"k":1,`, 1), ",") + `,"a":1,` + strings.Repeat(`"service":1,`, 150) + `"b":1}`)})
-	if e := err.(*Errors); len(e.Findings) != reported || e.More == 0 || !strings.HasSuffix(e.Error(), fmt.Sprintf("\n  and %d more", e.More)) {
+	if e, ok := errors.AsType[*Errors](err); !ok || len(e.Findings) != reported || e.More == 0 || !strings.HasSuffix(e.Error(), fmt.Sprintf("\n  and %d more", e.More)) {
 		t.Errorf("%d findings, %d more: %v", len(e.Findings), e.More, e)
 	}
 }

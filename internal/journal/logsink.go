@@ -71,6 +71,21 @@ func Because(code event.Code, facts event.Facts) []any {
 	return exact(out)
 }
 
+// CauseSuffix ends the one line of a run that did not begin; CutCause takes it off.
+func CauseSuffix(code event.Code) string { return " (code " + string(code) + ")" }
+
+// CutCause is a line without its CauseSuffix, and the code; "" where it has none.
+func CutCause(line string) (text string, code event.Code) {
+	i := strings.LastIndex(line, " (code ")
+	if i < 0 || !strings.HasSuffix(line, ")") {
+		return line, ""
+	}
+	if code = event.Code(line[i+len(" (code ") : len(line)-1]); !code.Known() {
+		return line, ""
+	}
+	return line[:i], code
+}
+
 const factPrefix = "fact."
 
 // dataPairs are an event's data as pairs, sorted. Its numbers are written as they are: a

@@ -247,6 +247,9 @@ func (s *scan) record() Record {
 	}
 	if len(out.Entries) == 0 {
 		for _, e := range s.failures {
+			if text, code := CutCause(e.Detail); code != "" {
+				e.Detail, e.Data = text, map[string]any{"cause": string(code)}
+			}
 			out.add(*e)
 		}
 	}

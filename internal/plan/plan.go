@@ -147,7 +147,7 @@ type Login struct {
 func New(c *config.Config, id ecs.Identity) (*Plan, error) {
 	synced := slices.Contains(c.HealthSyncContainers, id.Container)
 	if err := c.Resolve(id); err != nil {
-		return nil, event.Because(event.ConfigBad, err)
+		return nil, err
 	}
 	p := &Plan{
 		Kind: KindOf(c.Mode), Rows: Rows(c), MaxRunTime: c.MaxRunTime, Ready: readyOf(c), App: app(c), Admin: admin(c), Files: files(c),

@@ -3,7 +3,6 @@ package why
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -36,7 +35,7 @@ func (l *life) symptoms() []symptom {
 	var all []symptom
 	switch {
 	case l.Silent != "":
-		all = []symptom{{kind: silent, text: l.Silent, ms: l.last}}
+		all = []symptom{{code: event.Silent, text: l.Silent, ms: l.last}}
 	case l.s.Finished != nil:
 		all = l.end(*l.s.Finished)
 	case l.Phase != "":
@@ -45,42 +44,89 @@ func (l *life) symptoms() []symptom {
 		all = l.broken()
 	}
 	all = slices.Concat(all, l.memory(), l.kills(""), l.unclean(), l.past())
-	return append(all, symptom{kind: fine, text: l.Phase, ms: l.last})
+	return append(all, symptom{code: event.OK, ms: l.last})
 }
-
-// ownEnd is the reason of an end that the app chose.
-const ownEnd = `^(app: )?app \(pid \d+\) `
 
 // end is why it ended. A kill, for want of memory or of time, is why a code is 137.
 func (l *life) end(f event.Finish) []symptom {
 	asked := slices.Contains([]string{"TERM", "INT", "QUIT"}, f.Cause)
-	s := symptom{code: f.Code, unit: f.Unit, text: f.Cause, why: f.Why, facts: f.Facts, ms: l.last}
+	s := symptom{code: f.Why, unit: f.Unit, text: f.Cause, facts: f.Facts, ms: l.last}
 	if f.Unit != "" {
 		s.text = strings.TrimPrefix(f.Cause, f.Unit+": ")
 	}
 	switch {
 	case f.Code == 0:
 		return nil
-	case asked && l.s.Up:
-		s.kind, s.unit = told, "app"
-	case asked:
-		s.kind, s.unit, s.text = unstarted, "", ""
-		if u := l.pending(); u != nil && u.Waited != nil {
-			s = waitOf(u, u.Waited, unstarted, l.last)
-		}
-	case f.Why == "" && regexp.MustCompile(ownEnd).MatchString(f.Cause):
-		s.kind, s.unit = byItself, "app"
-	default:
-		s.kind = gaveUp
-		if s.unit == "" {
-			s.unit = map[int]string{201: "token", 202: "consul-agent", 203: "mesh-init", 204: "envoy", 205: "app", 211: event.Task}[s.code]
-		}
+	case f.Why != "":
+		s.unit = cmp.Or(s.unit, ownerOf(f.Code))
 		return append(l.memory(), s)
+	case asked && l.s.Up:
+		s.code, s.unit, s.facts = toldCode(f.Code), "app", event.Facts{"exit": fmt.Sprint(f.Code)}
+	case asked:
+		return []symptom{l.unstarted()}
+	case f.Unit == "app":
+		s.code = l.appCode(f.Code)
+	case f.Code == event.UnknownCode: // any other refusal has a code
+		s.code = event.Usage
+	default:
+		s.code = event.GaveUp
 	}
 	if f.Code == 137 {
 		return slices.Concat(l.memory(), l.kills("app"), []symptom{s})
 	}
 	return []symptom{s}
+}
+
+// ownerOf is the unit that an exit code of a task's speaks of; "" for none.
+func ownerOf(exit int) string {
+	return map[int]string{201: "token", 202: "consul-agent", 203: "mesh-init", 204: "envoy", 205: "app", 211: event.Task}[exit]
+}
+
+// unstarted is a task that was stopped before it was up.
+func (l *life) unstarted() symptom {
+	s := symptom{code: event.StoppedBeforeUp, facts: event.Facts{"while": ""}, ms: l.last}
+	u := l.pending()
+	switch {
+	case u == nil || u.Waited == nil:
+		return s
+	case u.Waited.Code != "":
+		return waitOf(u, u.Waited, "", l.last)
+	}
+	s.unit, s.facts["while"] = u.Unit, ", while "+u.Unit+" waited for "+waitOf(u, u.Waited, "", 0).text
+	return s
+}
+
+// toldCode is an app's answer to its stop signal.
+func toldCode(exit int) event.Code {
+	switch exit {
+	case 137:
+		return event.AppKilled
+	case 128 + 2, 128 + 3, 128 + 15:
+		return event.AppWithoutHandler
+	}
+	return event.AppAnswered
+}
+
+// appCode is the end that an app has chosen. Where the record has its exit, that tells a
+// signal from a code of the same number.
+func (l *life) appCode(exit int) event.Code {
+	signalled := exit > 128 && exit <= 128+64
+	if e := l.s.AppExit; e != nil {
+		signalled = e.Signal != ""
+	}
+	switch {
+	case exit == 137:
+		return event.AppKilled
+	case exit == 127:
+		return event.AppShellNotFound
+	case exit == 126:
+		return event.AppShellNotExecutable
+	case slices.Contains([]int{128 + 4, 128 + 6, 128 + 7, 128 + 8, 128 + 11}, exit):
+		return event.AppCrashed
+	case signalled:
+		return event.AppEndedBySignal
+	}
+	return event.AppFailed
 }
 
 // pending is the unit that the way up had come to; the task itself before any.
@@ -93,25 +139,30 @@ func (l *life) pending() *state.Unit {
 	return nil
 }
 
-// waitOf is a wait as a symptom.
-func waitOf(u *state.Unit, w *state.Wait, k kind, ms float64) symptom {
+// waitOf is a wait as a symptom; code is for one that has none.
+func waitOf(u *state.Unit, w *state.Wait, code event.Code, ms float64) symptom {
 	text := w.What
 	if w.Err != "" {
 		text += ": " + w.Err
 	}
-	return symptom{kind: k, unit: u.Unit, text: text, hint: w.Fix, why: w.Code, facts: w.Facts, since: w.Since, ms: ms}
+	return symptom{code: cmp.Or(w.Code, code), unit: u.Unit, text: text, hint: w.Fix, facts: w.Facts, since: w.Since, ms: ms}
 }
 
-// present is who waits now, the longest first.
+// present is who waits now, the longest first, and who hangs.
 func (l *life) present() []symptom {
-	var all []symptom
+	var all, hung []symptom
 	for _, u := range l.s.Units {
 		if u.Wait != nil {
-			all = append(all, waitOf(u, u.Wait, waiting, l.last))
+			w := waitOf(u, u.Wait, event.Waits, l.last)
+			w.now = true
+			all = append(all, w)
+		}
+		if u.Hangs {
+			hung = append(hung, symptom{code: event.Hangs, unit: u.Unit, text: cmp.Or(u.LastError, "no answer"), ms: l.last})
 		}
 	}
 	slices.SortStableFunc(all, func(a, b symptom) int { return cmp.Or(a.since.Compare(b.since), cmp.Compare(a.unit, b.unit)) })
-	return all
+	return append(all, hung...)
 }
 
 // broken is a record that stops: the process could not say more.
@@ -120,25 +171,34 @@ func (l *life) broken() []symptom {
 		return nil
 	}
 	if u := l.pending(); u != nil && u.Waited != nil && !l.s.Stopping {
-		return []symptom{waitOf(u, u.Waited, waiting, l.last)}
+		return []symptom{waitOf(u, u.Waited, event.Waits, l.last)}
 	}
-	word := "up"
-	if l.s.Stopping {
-		word = fmt.Sprintf("stopping for %.1f s", (l.last-l.s.StopMs)/1000)
-	} else if !l.s.Up {
-		word = "starting"
+	switch {
+	case l.s.Stopping:
+		return []symptom{{code: event.KilledInItsStop, text: fmt.Sprintf("%.1f s", (l.last-l.s.StopMs)/1000), ms: l.last}}
+	case l.s.Up:
+		return []symptom{{code: event.TaskKilled, text: "up", ms: l.last}}
 	}
-	return []symptom{{kind: cutOff, text: word, ms: l.last}}
+	return []symptom{{code: event.TaskKilled, text: "starting", ms: l.last}}
 }
 
 func (l *life) memory() []symptom {
 	var all []symptom
 	for _, e := range l.s.OOM {
 		if oom, ok := e.Event.(event.OutOfMemory); ok {
-			all = append(all, symptom{kind: outOfMemory, unit: cmp.Or(oom.Process, e.Unit), ms: e.Ms})
+			unit := cmp.Or(oom.Process, e.Unit)
+			all = append(all, symptom{code: ofApp(unit, event.AppOutOfMemory, event.OutOfMemoryKill), unit: unit, ms: e.Ms})
 		}
 	}
 	return all
+}
+
+// ofApp is the app's code, or that of any other unit.
+func ofApp(unit string, app, other event.Code) event.Code {
+	if unit == "app" {
+		return app
+	}
+	return other
 }
 
 // kills are those that our own KILL ended, of one unit or of all. The order to kill and
@@ -150,7 +210,7 @@ func (l *life) kills(unit string) []symptom {
 		if !ok || unit != "" && e.Unit != unit {
 			continue
 		}
-		s := symptom{kind: killed, unit: e.Unit, text: strings.TrimSpace(k.Process + " " + k.When), ms: e.Ms}
+		s := symptom{code: ofApp(e.Unit, event.AppKilledAtBudget, event.KilledAtBudget), unit: e.Unit, text: strings.TrimSpace(k.Process + " " + k.When), ms: e.Ms}
 		i := slices.IndexFunc(all, func(o symptom) bool { return o.unit == e.Unit })
 		if i < 0 {
 			all = append(all, s)
@@ -168,17 +228,14 @@ func (l *life) kills(unit string) []symptom {
 func (l *life) unclean() []symptom {
 	var all []symptom
 	for _, e := range l.s.Unclean {
-		s := symptom{kind: stays, unit: e.Unit, ms: e.Ms}
+		s := symptom{unit: e.Unit, ms: e.Ms}
 		switch ev := e.Event.(type) {
 		case event.Drained:
-			s.kind, s.text = cut, fmt.Sprint(ev.End)
+			s.code, s.text = event.DrainCut, fmt.Sprint(ev.End)
 		case event.Left:
-			s.text = "left"
-			if ev.Reason != "" {
-				s.text += ": " + ev.Reason
-			}
+			s.code, s.text = event.LeaveUnverified, cmp.Or(ev.Reason, "nobody said why")
 		case event.Deregistered:
-			s.text = "deregistered"
+			s.code, s.text = event.DeregistrationUnverified, "deregistered"
 		}
 		all = append(all, s)
 	}
@@ -189,11 +246,12 @@ func (l *life) unclean() []symptom {
 func (l *life) past() []symptom {
 	var all []symptom
 	if r, ok := l.s.LastRestart.Event.(event.Restart); ok {
-		all = append(all, symptom{kind: restarted, code: l.s.Restarts, unit: l.s.LastRestart.Unit, text: r.Reason, ms: l.s.LastRestart.Ms})
+		all = append(all, symptom{code: event.Restarted, unit: l.s.LastRestart.Unit, text: r.Reason, ms: l.s.LastRestart.Ms,
+			facts: event.Facts{"restarts": fmt.Sprint(l.s.Restarts)}})
 	}
 	for _, u := range l.s.Units {
 		if u.Waited != nil && u.Unit != event.Task {
-			all = append(all, waitOf(u, u.Waited, waited, l.last))
+			all = append(all, waitOf(u, u.Waited, event.Waited, l.last))
 		}
 	}
 	return all
@@ -214,7 +272,7 @@ func (l *life) sentence(s symptom) string {
 	case l.Phase == "":
 		return fmt.Sprintf("The record ends without an exit%s.", when(l.s.Last))
 	}
-	if s.kind == waiting {
+	if s.now {
 		whom := s.unit
 		if whom == event.Task {
 			whom = "its metadata endpoint"
