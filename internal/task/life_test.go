@@ -137,7 +137,7 @@ func TestTheRunTimeLimit(t *testing.T) {
 	if event.CauseOf(out.Err) == nil || !out.Started {
 		t.Errorf("error %v", out.Err)
 	}
-	b.ordered("app exec", "task shutdown", "app stop", "app exit", "task exit")
+	b.ordered("app start", "task shutdown", "app stop", "app ended", "task exit") // it may be over before the app's exec
 }
 
 // A secret of app.env is there when the app starts, also without a mesh.
