@@ -20,12 +20,12 @@ type Task struct {
 	Port                 int    // of the app; 0: it takes no traffic
 }
 
-// Document is a configuration as its user wrote it.
-type Document struct{ root map[string]any }
+// document is a configuration as its user wrote it.
+type document struct{ root map[string]any }
 
-// Read reads a configuration; an empty text is an empty one.
-func Read(text []byte) (Document, error) {
-	d := Document{map[string]any{}}
+// readDocument reads a configuration; an empty text is an empty one.
+func readDocument(text []byte) (document, error) {
+	d := document{map[string]any{}}
 	if len(text) > 0 {
 		if err := json.Unmarshal(text, &d.root); err != nil {
 			return d, fmt.Errorf("cannot read the configuration: %w", err)
@@ -59,7 +59,7 @@ type known struct {
 	}
 }
 
-func (d Document) known() known {
+func (d document) known() known {
 	k := known{}
 	text, err := json.Marshal(d.root)
 	if err == nil {
@@ -70,7 +70,7 @@ func (d Document) known() known {
 
 // Set puts a service name and a port that win over the document's; a zero one
 // changes nothing.
-func (d Document) Set(service string, port int) {
+func (d document) Set(service string, port int) {
 	over := map[string]any{}
 	if service != "" {
 		over["name"] = service
@@ -85,7 +85,7 @@ func (d Document) Set(service string, port int) {
 
 // Task is what the document says: name, address, port, and the first server
 // that it joins.
-func (d Document) Task() Task {
+func (d document) Task() Task {
 	k := d.known()
 	t := Task{Service: k.Service.Name, Address: k.Task.Address, Port: k.Service.Port, Server: k.ConsulAgent.External}
 	if len(k.ConsulAgent.RetryJoin) > 0 {
@@ -95,7 +95,7 @@ func (d Document) Task() Task {
 }
 
 // AppAddress is where the app listens: on a laptop, where it always does.
-func (d Document) AppAddress() string {
+func (d document) AppAddress() string {
 	if a := d.known().Proxy.LocalServiceAddress; a != "" {
 		return a
 	}
@@ -105,7 +105,7 @@ func (d Document) AppAddress() string {
 const appAddress = "127.0.0.1"
 
 // Ports are what the task binds on its own address.
-func (d Document) Ports() []int {
+func (d document) Ports() []int {
 	k := d.known()
 	ports := []int{8301, 8500, 8502, 20000}
 	if p := k.Proxy.PublicListenerPort; p != 0 {
@@ -121,7 +121,7 @@ func (d Document) Ports() []int {
 
 // Complete adds to the document what is missing of it. What is there stays. The
 // app gets its port as PORT too, since it may have been moved.
-func (d Document) Complete(t Task) ([]byte, error) {
+func (d document) Complete(t Task) ([]byte, error) {
 	service := map[string]any{"name": t.Service}
 	more := map[string]any{
 		"service": service,
@@ -153,8 +153,8 @@ func fill(have, more map[string]any) {
 	}
 }
 
-// Name makes a service name of a command: its last path segment, in lower case.
-func Name(command string) string {
+// serviceName makes a service name of a command: its last path segment, in lower case.
+func serviceName(command string) string {
 	name := strings.ToLower(filepath.Base(command))
 	name = strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' {

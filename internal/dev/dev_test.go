@@ -15,9 +15,9 @@ import (
 	"meshtask/internal/ecs"
 )
 
-func read(t *testing.T, text string) Document {
+func read(t *testing.T, text string) document {
 	t.Helper()
-	d, err := Read([]byte(text))
+	d, err := readDocument([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func TestDocumentKeepsWhatIsThere(t *testing.T) {
 		t.Errorf("%s %v", got, err)
 	}
 	for _, bad := range []string{"{", "[]", `"x"`} {
-		if _, err := Read([]byte(bad)); err == nil {
+		if _, err := readDocument([]byte(bad)); err == nil {
 			t.Errorf("%s was read", bad)
 		}
 	}
@@ -91,11 +91,11 @@ func TestDocumentPorts(t *testing.T) {
 func TestTaskPlace(t *testing.T) {
 	var said []string
 	passed := func(why string) { said = append(said, why) }
-	a, err := TaskPlace([]int{20000}, passed)
+	a, err := taskPlace([]int{20000}, passed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := TaskPlace([]int{20000}, passed)
+	b, err := taskPlace([]int{20000}, passed)
 	if err != nil || a.Address == b.Address {
 		t.Fatalf("%s twice, %v", a.Address, err)
 	}
@@ -107,7 +107,7 @@ func TestTaskPlace(t *testing.T) {
 	}
 	defer l.Close()
 	said = nil
-	c, err := TaskPlace([]int{20000}, passed)
+	c, err := taskPlace([]int{20000}, passed)
 	if err != nil || c.Address == address {
 		t.Fatalf("%s, whose port is taken, %v", c.Address, err)
 	}
@@ -122,8 +122,8 @@ func TestTaskPlace(t *testing.T) {
 func TestFindServer(t *testing.T) {
 	const given = "127.78.77.1"
 	var said []string
-	find := func(given string) (string, *Place, error) {
-		return FindServer(t.Context(), given, func(why string) { said = append(said, why) })
+	find := func(given string) (string, *place, error) {
+		return findServer(t.Context(), given, func(why string) { said = append(said, why) })
 	}
 	address, first, err := find(given)
 	if err != nil || address != given || first == nil {
@@ -163,12 +163,12 @@ func TestFindServer(t *testing.T) {
 // Two tasks that want one port at once get two, before either app has bound its own.
 func TestAppPort(t *testing.T) {
 	const address = "127.78.77.3"
-	a, first, err := AppPort(address, 8080)
+	a, first, err := appPort(address, 8080)
 	if err != nil || a != 8080 {
 		t.Fatalf("%d, %v", a, err)
 	}
-	b, second, err := AppPort(address, 8080)
-	if err != nil || b == a || !Free(address, b) {
+	b, second, err := appPort(address, 8080)
+	if err != nil || b == a || !free(address, b) {
 		t.Errorf("%d as well, %v", b, err)
 	}
 	_, _ = first.Close(), second.Close()
@@ -177,7 +177,7 @@ func TestAppPort(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	c, third, err := AppPort(address, 8080)
+	c, third, err := appPort(address, 8080)
 	if err != nil || c == 8080 {
 		t.Errorf("%d, which is bound, %v", c, err)
 	}
@@ -226,7 +226,7 @@ func get(t *testing.T, url string) (status int, body string) {
 
 func TestNames(t *testing.T) {
 	for command, want := range map[string]string{"./bin/Server_2": "server-2", "python3": "python3", "/": "app", "___": "app"} {
-		if got := Name(command); got != want {
+		if got := serviceName(command); got != want {
 			t.Errorf("%s: %s, want %s", command, got, want)
 		}
 	}

@@ -17,17 +17,17 @@ import (
 // Envoy use it.
 const claimPort = 8599
 
-// Place is an address that is the caller's until it is closed. It listens on
+// place is an address that is the caller's until it is closed. It listens on
 // claimPort, where a task has its metadata endpoint.
-type Place struct {
+type place struct {
 	net.Listener
 	Address string
 }
 
-// TaskPlace claims the first address of 127.77.0.0/16 on which ports are free.
+// taskPlace claims the first address of 127.77.0.0/16 on which ports are free.
 // passed is told of each that was not taken, with the reason, but not of those
 // that other development tasks have.
-func TaskPlace(ports []int, passed func(why string)) (*Place, error) {
+func taskPlace(ports []int, passed func(why string)) (*place, error) {
 	for n := 2; n < 1<<16-1; n++ {
 		p, err := claim(fmt.Sprintf("127.77.%d.%d", n>>8, n&255), ports)
 		if err != nil {
@@ -41,22 +41,22 @@ func TaskPlace(ports []int, passed func(why string)) (*Place, error) {
 }
 
 // claim takes an address; nil without an error is one that somebody else has.
-func claim(address string, ports []int) (*Place, error) {
+func claim(address string, ports []int) (*place, error) {
 	l, err := net.Listen("tcp", join(address, claimPort))
 	if err != nil {
 		return nil, nil
 	}
 	for _, port := range ports {
-		if !Free(address, port) {
+		if !free(address, port) {
 			_ = l.Close()
 			return nil, fmt.Errorf("%s is taken", join(address, port))
 		}
 	}
-	return &Place{l, address}, nil
+	return &place{l, address}, nil
 }
 
-// Free says whether a TCP port of an address can be bound.
-func Free(address string, port int) bool {
+// free says whether a TCP port of an address can be bound.
+func free(address string, port int) bool {
 	l, err := net.Listen("tcp", join(address, port))
 	if err != nil {
 		return false
@@ -65,13 +65,13 @@ func Free(address string, port int) bool {
 	return true
 }
 
-// AppPort claims port of address for the caller's app, or another one that is
+// appPort claims port of address for the caller's app, or another one that is
 // free. The app binds it itself, so that the claim is a name beside it, which
 // keeps development tasks apart until it is closed.
-func AppPort(address string, port int) (got int, claim io.Closer, err error) {
+func appPort(address string, port int) (got int, claim io.Closer, err error) {
 	for range 100 {
 		claim, err = net.Listen("unix", "@meshtask-dev/"+join(address, port))
-		if err == nil && Free(address, port) {
+		if err == nil && free(address, port) {
 			return port, claim, nil
 		}
 		if err == nil {
@@ -92,14 +92,14 @@ func join(address string, port int) string { return net.JoinHostPort(address, st
 // serverPorts are what a development server binds.
 func serverPorts() []int { return []int{8300, 8301, 8500, 8502} }
 
-// FindServer says at which address the development server is. given is what the
+// findServer says at which address the development server is. given is what the
 // user wants; empty: the machine's, at 127.0.0.1 or, where other programs have
 // its ports, at the first of 127.78.0.1 to 127.78.0.8 that is free.
 //
-// With a place the server is the caller's to start there. Without one it lives
+// With ours the server is the caller's to start there. Without one it lives
 // already, another task is starting it, or it is on another machine. passed is
 // told why an address was not taken.
-func FindServer(ctx context.Context, given string, passed func(why string)) (address string, place *Place, err error) {
+func findServer(ctx context.Context, given string, passed func(why string)) (address string, ours *place, err error) {
 	if ip := net.ParseIP(given); given != "" && (ip == nil || !ip.IsLoopback()) {
 		return given, nil, nil
 	}
@@ -113,9 +113,9 @@ func FindServer(ctx context.Context, given string, passed func(why string)) (add
 	return firstServer(ctx, candidates, passed)
 }
 
-func firstServer(ctx context.Context, candidates []string, passed func(why string)) (address string, place *Place, err error) {
+func firstServer(ctx context.Context, candidates []string, passed func(why string)) (address string, ours *place, err error) {
 	for _, address := range candidates {
-		if Lives(ctx, address) {
+		if lives(ctx, address) {
 			return address, nil, nil
 		}
 		p, err := claim(address, serverPorts())
@@ -127,15 +127,15 @@ func firstServer(ctx context.Context, candidates []string, passed func(why strin
 	return "", nil, fmt.Errorf("no place for a Consul server: %s have ports taken", strings.Join(candidates, ", "))
 }
 
-// ServerArgs are the arguments of `consul` for a server at address, with its
+// serverArgs are the arguments of `consul` for a server at address, with its
 // UI, whose state is gone when it ends.
-func ServerArgs(address string) []string {
+func serverArgs(address string) []string {
 	return []string{"agent", "-dev", "-node", "dev-server", "-bind", address, "-client", address, "-log-level", "warn",
 		"-hcl", "ports { dns = -1, serf_wan = -1, grpc_tls = -1 } ui_config { enabled = true } disable_update_check = true"}
 }
 
-// Lives says whether a Consul server at address answers and has a leader.
-func Lives(ctx context.Context, address string) bool {
+// lives says whether a Consul server at address answers and has a leader.
+func lives(ctx context.Context, address string) bool {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	t := &http.Transport{}

@@ -72,7 +72,7 @@ func (s *Setup) choose(ctx context.Context, a Asked) error {
 		return err
 	}
 	s.Task = doc.Task()
-	s.Task.Service = cmp.Or(s.Task.Service, Name(a.Command))
+	s.Task.Service = cmp.Or(s.Task.Service, serviceName(a.Command))
 	var id [8]byte
 	_, _ = rand.Read(id[:]) // never fails, says its documentation
 	s.Task.ID = hex.EncodeToString(id[:])
@@ -90,8 +90,8 @@ func (s *Setup) choose(ctx context.Context, a Asked) error {
 }
 
 // given is the configuration that there is, with the name and port that were asked for.
-func (s *Setup) given(a Asked) (Document, error) {
-	doc, err := Read(a.Document)
+func (s *Setup) given(a Asked) (document, error) {
+	doc, err := readDocument(a.Document)
 	if err != nil {
 		return doc, err
 	}
@@ -99,7 +99,7 @@ func (s *Setup) given(a Asked) (Document, error) {
 	if a.Port != 0 {
 		host := doc.AppAddress()
 		var claim io.Closer
-		if port, claim, err = AppPort(host, a.Port); err != nil {
+		if port, claim, err = appPort(host, a.Port); err != nil {
 			return doc, err
 		}
 		s.held = append(s.held, claim)
@@ -112,7 +112,7 @@ func (s *Setup) given(a Asked) (Document, error) {
 }
 
 // settle takes the task's address, to which the metadata endpoint is bound.
-func (s *Setup) settle(doc Document, passed func(why string)) error {
+func (s *Setup) settle(doc document, passed func(why string)) error {
 	var endpoint net.Listener
 	if s.Task.Address != "" {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -121,7 +121,7 @@ func (s *Setup) settle(doc Document, passed func(why string)) error {
 		}
 		endpoint = l
 	} else {
-		p, err := TaskPlace(doc.Ports(), passed)
+		p, err := taskPlace(doc.Ports(), passed)
 		if err != nil {
 			return err
 		}
@@ -137,14 +137,14 @@ func (s *Setup) findServer(ctx context.Context, a Asked) error {
 	if a.Server == "" && (s.Task.Server != "" || a.Joins) {
 		return nil
 	}
-	address, place, err := FindServer(ctx, a.Server, a.Passed)
+	address, ours, err := findServer(ctx, a.Server, a.Passed)
 	if err != nil {
 		return err
 	}
 	s.Task.Server = address
-	if place != nil {
+	if ours != nil {
 		s.StartsServer = true
-		s.held = append(s.held, place)
+		s.held = append(s.held, ours)
 	}
 	ip := net.ParseIP(address)
 	s.local = ip != nil && ip.IsLoopback()

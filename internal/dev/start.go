@@ -28,7 +28,7 @@ func (s *Setup) Start(ctx context.Context, t task.Tools, env []string) (end func
 	ended := (<-chan struct{})(nil)
 	died := func() error { return nil }
 	if s.StartsServer {
-		child, err := t.Start("consul-server", append([]string{t.Consul}, ServerArgs(s.Task.Server)...), env)
+		child, err := t.Start("consul-server", append([]string{t.Consul}, serverArgs(s.Task.Server)...), env)
 		if err != nil {
 			return nil, event.Because(event.ConsulMissing, err)
 		}
@@ -56,7 +56,7 @@ func (s *Setup) await(ctx context.Context, ended <-chan struct{}, died func() er
 	defer cancel()
 	poll := time.NewTicker(20 * time.Millisecond)
 	defer poll.Stop()
-	for !Lives(ctx, s.Task.Server) {
+	for !lives(ctx, s.Task.Server) {
 		select {
 		case <-poll.C:
 		case <-ended:

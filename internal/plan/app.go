@@ -39,7 +39,7 @@ type Variable struct {
 
 // Of is the environment, made of ours and of what the references hold.
 func (e Environment) Of(ours []string, resolve func(secret.Ref) string) []string {
-	env := Scrub(ours, e.Remove)
+	env := scrub(ours, e.Remove)
 	if !e.Consul {
 		env = ConsulFree(env)
 	}
@@ -70,7 +70,7 @@ func environment(c *config.Config) Environment {
 	e := Environment{Consul: true}
 	if c.Mode.Mesh() {
 		e.Remove = c.SecretVariables()
-		for _, kv := range Upstreams(c.Proxy.Upstreams) {
+		for _, kv := range upstreams(c.Proxy.Upstreams) {
 			name, value, _ := strings.Cut(kv, "=")
 			e.Set = append(e.Set, Variable{Name: name, Value: value})
 		}

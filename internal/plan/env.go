@@ -9,9 +9,9 @@ import (
 	"meshtask/internal/config"
 )
 
-// Scrub takes out of env the variables that no child may inherit: those that
+// scrub takes out of env the variables that no child may inherit: those that
 // hold secrets. "A variable" is NAME=value; the order is kept.
-func Scrub(env []string, secrets []string) []string {
+func scrub(env []string, secrets []string) []string {
 	return slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
 		name, _, _ := strings.Cut(kv, "=")
 		return slices.Contains(secrets, name)
@@ -24,10 +24,10 @@ func ConsulFree(env []string) []string {
 	return slices.DeleteFunc(slices.Clone(env), func(kv string) bool { return strings.HasPrefix(kv, "CONSUL_") })
 }
 
-// Upstreams are the variables that tell the app where its upstreams are:
+// upstreams are the variables that tell the app where its upstreams are:
 // UPSTREAM_<NAME>_URL, _HOST and _PORT, the name in upper case with _ for
 // everything that a variable's name cannot hold.
-func Upstreams(list []config.Upstream) []string {
+func upstreams(list []config.Upstream) []string {
 	var out []string
 	for _, u := range list {
 		host, port := u.LocalBindAddress, strconv.Itoa(u.LocalBindPort)
@@ -57,7 +57,7 @@ func Merge(env []string, more ...string) []string {
 	out := slices.Clone(env)
 	for _, kv := range more {
 		name, _, _ := strings.Cut(kv, "=")
-		out = append(Scrub(out, []string{name}), kv)
+		out = append(scrub(out, []string{name}), kv)
 	}
 	return out
 }

@@ -10,7 +10,7 @@ import (
 
 func TestChildrenGetNoSecretVariable(t *testing.T) {
 	env := []string{"A=1", "CONSUL_HTTP_TOKEN=x", "TOKEN=y", "CONSUL_NAMESPACE=n", "B=2"}
-	if diff := cmp.Diff([]string{"A=1", "CONSUL_NAMESPACE=n", "B=2"}, Scrub(env, []string{"TOKEN", "CONSUL_HTTP_TOKEN"})); diff != "" {
+	if diff := cmp.Diff([]string{"A=1", "CONSUL_NAMESPACE=n", "B=2"}, scrub(env, []string{"TOKEN", "CONSUL_HTTP_TOKEN"})); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([]string{"A=1", "TOKEN=y", "B=2"}, ConsulFree(env)); diff != "" {
@@ -22,7 +22,7 @@ func TestChildrenGetNoSecretVariable(t *testing.T) {
 }
 
 func TestUpstreamVariables(t *testing.T) {
-	got := Upstreams([]config.Upstream{{DestinationName: "api-v2.eu", LocalBindPort: 9191}, {DestinationName: "db", LocalBindAddress: "127.0.5.1", LocalBindPort: 1}})
+	got := upstreams([]config.Upstream{{DestinationName: "api-v2.eu", LocalBindPort: 9191}, {DestinationName: "db", LocalBindAddress: "127.0.5.1", LocalBindPort: 1}})
 	want := []string{"UPSTREAM_API_V2_EU_URL=http://127.0.0.1:9191", "UPSTREAM_API_V2_EU_HOST=127.0.0.1", "UPSTREAM_API_V2_EU_PORT=9191",
 		"UPSTREAM_DB_URL=http://127.0.5.1:1", "UPSTREAM_DB_HOST=127.0.5.1", "UPSTREAM_DB_PORT=1"}
 	if diff := cmp.Diff(want, got); diff != "" {

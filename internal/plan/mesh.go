@@ -41,7 +41,7 @@ func agent(c *config.Config) *Agent {
 	a := c.ConsulAgent
 	p := a.Ports
 	out := &Agent{
-		External: a.External, HTTP: AgentHTTP(c), GRPC: AgentGRPC(c), Command: a.Command, GossipKey: a.GossipKey, CACert: a.CACert,
+		External: a.External, HTTP: agentHTTP(c), GRPC: agentGRPC(c), Command: a.Command, GossipKey: a.GossipKey, CACert: a.CACert,
 		JoinTimeout: a.JoinTimeout.Duration, Restart: restart("always", a.Restart),
 		Settings: consulagent.AgentConfig{
 			NodeName: a.NodeName, Datacenter: a.Datacenter, Partition: a.Partition, BindAddress: a.BindAddress, ClientAddress: a.ClientAddr,
@@ -90,8 +90,8 @@ func (e *Envoy) AdminAddress(file func(name string) string) string {
 
 func envoyOf(c *config.Config, stop lifecycle.StopPlan) *Envoy {
 	e := c.Envoy
-	return &Envoy{Command: e.Command, Listen: Listen(c), Admin: e.Admin, ConsulMakes: e.Bootstrap == "consul", StatsTags: e.StatsTags,
-		LogLevel: e.LogLevel, Concurrency: e.Concurrency, ExtraArgs: e.ExtraArgs, DrainTime: EnvoyDrain(stop),
+	return &Envoy{Command: e.Command, Listen: listen(c), Admin: e.Admin, ConsulMakes: e.Bootstrap == "consul", StatsTags: e.StatsTags,
+		LogLevel: e.LogLevel, Concurrency: e.Concurrency, ExtraArgs: e.ExtraArgs, DrainTime: envoyDrain(stop),
 		ReadyTimeout: e.ReadyTimeout.Duration, StrictVersion: e.StrictVersion, Restart: restart("always", e.Restart)}
 }
 
@@ -117,7 +117,7 @@ type Probe struct {
 }
 
 func healthOf(c *config.Config, reg consulagent.Registration) *Health {
-	h := &Health{Checks: Checks(c, reg), TTL: c.Health.TTL.Duration, Never: c.Mode == config.Job && c.Service.Port == 0, Catalog: c.Shutdown.AgentLeave != "first",
+	h := &Health{Checks: ttlChecks(c, reg), TTL: c.Health.TTL.Duration, Never: c.Mode == config.Job && c.Service.Port == 0, Catalog: c.Shutdown.AgentLeave != "first",
 		Siblings: c.HealthSyncContainers, Interval: c.Health.Interval.Duration}
 	if a := c.Health.App; a != nil {
 		seconds := func(n int) time.Duration { return time.Duration(n) * time.Second }

@@ -85,7 +85,6 @@ type Files struct {
 
 // Names in the state directory (CONTRACT §3).
 const (
-	AdminSocket   = "admin.sock"
 	AgentData     = "consul"
 	AgentDocument = "consul.json"
 	AgentCA       = "consul-ca.pem"
@@ -121,8 +120,8 @@ type Tokens struct {
 	Login   *Login
 }
 
-// Renews says whether the service token may change while the task runs.
-func (t Tokens) Renews() bool {
+// renews says whether the service token may change while the task runs.
+func (t Tokens) renews() bool {
 	return t.Login == nil && !t.Service.Fixed() && t.Refresh > 0
 }
 
@@ -174,7 +173,7 @@ func New(c *config.Config, id ecs.Identity) (*Plan, error) {
 
 // mesh fills in what only a task with a mesh has.
 func (p *Plan) mesh(c *config.Config) {
-	reg := Registration(c)
+	reg := registration(c)
 	for _, key := range reg.Overridden() {
 		p.Warnings = append(p.Warnings, Warning{"service.meta." + key, "meshtask sets it itself; the value is not used"})
 	}

@@ -203,7 +203,7 @@ func (p *Plan) meshDocument(d *document) error {
 	}
 	if t := p.Tokens; p.Rows.Has(lifecycle.Token) {
 		d.Tokens = &tokensDocument{Service: t.Service, Agent: t.Agent, Wait: t.Wait.String(), Login: t.Login}
-		if t.Renews() {
+		if t.renews() {
 			d.Tokens.Refresh = t.Refresh.String()
 		}
 	}

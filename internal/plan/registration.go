@@ -52,8 +52,8 @@ func Stop(c *config.Config, rows lifecycle.Timeline) (lifecycle.StopPlan, error)
 	return p, nil
 }
 
-// Registration is service and sidecar.
-func Registration(c *config.Config) consulagent.Registration {
+// registration is service and sidecar.
+func registration(c *config.Config) consulagent.Registration {
 	s, p := c.Service, c.Proxy
 	r := consulagent.Registration{
 		TaskID: c.Task.ID, TaskARN: c.Task.ARN, Name: s.Name, Port: s.Port, Tags: s.Tags, Meta: s.Meta,
@@ -69,7 +69,7 @@ func Registration(c *config.Config) consulagent.Registration {
 		r.Checks = append(r.Checks, native(check))
 	}
 	if len(r.Checks) == 0 {
-		r.Containers = Containers(c)
+		r.Containers = containers(c)
 	}
 	if c.ConsulAgent.External != "" {
 		r.Address = c.Task.Address
@@ -86,9 +86,9 @@ func Registration(c *config.Config) consulagent.Registration {
 	return r
 }
 
-// Containers are those that have a TTL check: the synced siblings, and our own
+// containers are those that have a TTL check: the synced siblings, and our own
 // app's when we run one, or when there would be none at all.
-func Containers(c *config.Config) []string {
+func containers(c *config.Config) []string {
 	list := slices.Clone(c.HealthSyncContainers)
 	own := c.Health.Container
 	if (len(c.App.Command) > 0 || len(list) == 0) && !slices.Contains(list, own) {
@@ -97,8 +97,8 @@ func Containers(c *config.Config) []string {
 	return list
 }
 
-// Checks are the TTL checks that health-sync writes; none with native checks.
-func Checks(c *config.Config, r consulagent.Registration) []health.Check {
+// ttlChecks are the TTL checks that health-sync writes; none with native checks.
+func ttlChecks(c *config.Config, r consulagent.Registration) []health.Check {
 	var out []health.Check
 	for _, name := range r.Containers {
 		origin := health.FromApp
@@ -113,16 +113,16 @@ func Checks(c *config.Config, r consulagent.Registration) []health.Check {
 	return out
 }
 
-// AgentHTTP is the address of the agent's HTTP API.
-func AgentHTTP(c *config.Config) string {
+// agentHTTP is the address of the agent's HTTP API.
+func agentHTTP(c *config.Config) string {
 	if c.ConsulAgent.External != "" {
 		return c.ConsulAgent.External
 	}
 	return net.JoinHostPort(dialable(c.ConsulAgent.ClientAddr), strconv.Itoa(c.ConsulAgent.Ports.HTTP))
 }
 
-// AgentGRPC is the address at which Envoy finds the agent's xDS.
-func AgentGRPC(c *config.Config) string {
+// agentGRPC is the address at which Envoy finds the agent's xDS.
+func agentGRPC(c *config.Config) string {
 	host := dialable(c.ConsulAgent.ClientAddr)
 	if ext := c.ConsulAgent.External; ext != "" {
 		host, _, _ = net.SplitHostPort(ext) // validated with the configuration
@@ -138,16 +138,16 @@ func dialable(addr string) string {
 	return addr
 }
 
-// Listen is where Envoy binds the public listener.
-func Listen(c *config.Config) string {
+// listen is where Envoy binds the public listener.
+func listen(c *config.Config) string {
 	return net.JoinHostPort(c.Proxy.PublicListenerAddress, strconv.Itoa(c.Proxy.PublicListenerPort))
 }
 
 // drainFlag keeps Envoy from closing its listeners during any stop of ours.
 const drainFlag = 10 * time.Minute
 
-// EnvoyDrain is the value of --drain-time-s: the longest drain that can be.
-func EnvoyDrain(p lifecycle.StopPlan) time.Duration { return max(p.DrainMax, drainFlag) }
+// envoyDrain is the value of --drain-time-s: the longest drain that can be.
+func envoyDrain(p lifecycle.StopPlan) time.Duration { return max(p.DrainMax, drainFlag) }
 
 func native(c config.Check) *api.AgentServiceCheck {
 	return &api.AgentServiceCheck{
