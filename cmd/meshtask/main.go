@@ -11,17 +11,19 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"meshtask/internal/relay"
 )
 
 func main() {
 	// First of all: until here a TERM would end PID 1 with the runtime's exit 2.
 	// The buffers hold any burst; the relay never blocks.
 	signals := make(chan os.Signal, 256)
-	signal.Notify(signals, deadly()...)
+	signal.Notify(signals, relay.Deadly()...)
 	chld := make(chan os.Signal, 1)
 	signal.Notify(chld, syscall.SIGCHLD)
 	relayed := make(chan struct{})
-	go func() { defer close(relayed); signal.Notify(signals, harmless()...) }()
+	go func() { defer close(relayed); signal.Notify(signals, relay.Harmless()...) }()
 
 	w := &world{
 		begin:   time.Now(),

@@ -1,4 +1,4 @@
-package main
+package relay
 
 import (
 	"os"
@@ -16,15 +16,15 @@ const (
 // the supervisor's, URG and PROF, which the Go runtime sends to itself, the
 // fault signals, and TTIN and TTOU, which speak of our own terminal.
 
-// deadly are those that would end or stop us. PIPE is caught so that a closed
+// Deadly are the signals to relay that would end or stop us. PIPE is caught so that a closed
 // log reader is an error and not our death; it is not forwarded.
-func deadly() []os.Signal {
+func Deadly() []os.Signal {
 	return []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGTSTP, syscall.SIGSTKFLT, syscall.SIGPIPE}
 }
 
-// harmless are those that the Go runtime drops until someone asks for them. To
+// Harmless are the signals to relay that the Go runtime drops until someone asks for them. To
 // ask costs a switch of threads each, so it is done beside the start.
-func harmless() []os.Signal {
+func Harmless() []os.Signal {
 	list := []os.Signal{
 		syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH, syscall.SIGCONT, syscall.SIGALRM, syscall.SIGVTALRM,
 		syscall.SIGPWR, syscall.SIGIO, syscall.SIGXCPU, syscall.SIGXFSZ,
