@@ -113,6 +113,7 @@ func directions() []direction {
 		{dir: "internal/state", only: []string{"meshtask/internal/event"}, bars: []bar{{"os", "a fold: it asks nobody"}, {"net", "a fold"}, {"net/", "a fold"}, {"context", "nothing in it waits"}}},
 		{dir: "internal/waits", only: []string{"meshtask/internal/event"}},
 		{dir: "internal/relay", only: []string{"meshtask/internal/signame"}},
+		{dir: "internal/retry", only: []string{}},
 		{dir: "internal/servicename", only: []string{}},
 		{dir: "internal/printable", only: []string{}},
 		{dir: "internal/jsontree", only: []string{}},

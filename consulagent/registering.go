@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/consul/api"
 
 	"meshtask/internal/event"
+	"meshtask/internal/retry"
 )
 
 // Result is what is known of an end: of a leave, or of a deregistration.
@@ -163,9 +164,9 @@ func (d deadlines) of(err error) time.Time {
 // retry repeats try until it succeeds, is refused, ctx is done, or it has failed at its
 // deadline or later: the last try is at the deadline.
 func (c *Client) retry(ctx context.Context, ends deadlines, what string, try func() error) error {
-	began := time.Now()
+	began, pauses := time.Now(), retry.Backoff{First: firstRetry, Max: lastRetry}
 	var last error // that an answer gave: it says more than a call that was cut
-	for pause := firstRetry; ; pause = min(2*pause, lastRetry) {
+	for {
 		err := try()
 		if err == nil {
 			return nil
@@ -184,7 +185,7 @@ func (c *Client) retry(ctx context.Context, ends deadlines, what string, try fun
 		last = explained
 		c.cfg.Report(waiting(event.Register, what, explained,
 			"the agent must be up and a server must lead; a new token takes a moment to reach all servers"))
-		timer := time.NewTimer(min(pause, left))
+		timer := time.NewTimer(min(pauses.Next(), left))
 		select {
 		case <-timer.C:
 		case <-ctx.Done():

@@ -19,6 +19,7 @@ import (
 
 	"meshtask/envoy/bootstrap"
 	"meshtask/internal/event"
+	"meshtask/internal/retry"
 	"meshtask/supervisor"
 )
 
@@ -56,9 +57,10 @@ type Command struct {
 // The command takes 45 ms when idle. It fails while the agent is not up or the
 // token not yet known to it, so a few tries are worth it.
 const (
-	commandLimit = 10 * time.Second
-	commandTries = 6
-	commandPause = 100 * time.Millisecond // doubled after each try
+	commandLimit    = 10 * time.Second
+	commandTries    = 6
+	commandPause    = 100 * time.Millisecond // doubled after each try, to
+	commandMaxPause = 2 * time.Second
 )
 
 // Write makes the document, and the token file if there is one, and puts each in place.
@@ -97,7 +99,7 @@ func (b Bootstrap) Write(ctx context.Context) error {
 
 func (b Bootstrap) command(ctx context.Context, r bootstrap.Registered) ([]byte, error) {
 	report := b.Command.Report.Or()
-	pause := commandPause
+	pauses := retry.Backoff{First: commandPause, Max: commandMaxPause}
 	for try := 1; ; try++ {
 		doc, err := b.once(ctx, r)
 		if err == nil {
@@ -109,14 +111,13 @@ func (b Bootstrap) command(ctx context.Context, r bootstrap.Registered) ([]byte,
 		}
 		report(event.Waiting{Code: event.Register, What: "consul connect envoy -bootstrap", Err: err.Error(),
 			Fix: "does the agent answer, and may the token read " + b.ProxyID + "?"})
-		timer := time.NewTimer(pause)
+		timer := time.NewTimer(pauses.Next())
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
 			return nil, err
 		}
-		pause *= 2
 	}
 }
 

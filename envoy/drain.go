@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"meshtask/internal/event"
+	"meshtask/internal/retry"
 )
 
 // InboundConfig is what Inbound needs. The functions of time are asked at stop.
@@ -73,7 +74,8 @@ func (u *Inbound) addCheck(ctx context.Context, stop <-chan struct{}) bool {
 	if u.c.AddCheck == nil {
 		return true
 	}
-	for wait := checkFirst; ; wait = min(2*wait, checkMax) {
+	pauses := retry.Backoff{First: checkFirst, Max: checkMax}
+	for {
 		err := u.c.AddCheck(ctx)
 		if err == nil {
 			u.c.Report(event.WaitOver{})
@@ -81,7 +83,7 @@ func (u *Inbound) addCheck(ctx context.Context, stop <-chan struct{}) bool {
 		}
 		u.c.Report(event.Waiting{Code: event.ListenerCheck, What: "the check of the public listener to be added", Err: err.Error(),
 			Fix: "does the agent answer, and may the token write the service?"})
-		timer := time.NewTimer(wait)
+		timer := time.NewTimer(pauses.Next())
 		select {
 		case <-timer.C:
 		case <-stop:

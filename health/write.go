@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"meshtask/internal/event"
+	"meshtask/internal/retry"
 )
 
 const (
@@ -22,6 +23,7 @@ const (
 func (s *Syncer) work(ctx, soft context.Context, ready func()) {
 	var beat time.Time // when the next heartbeat is due; zero: at once
 	failures, held, first := 0, 0, true
+	pauses := retry.Backoff{First: firstRetry, Max: lastRetry}
 	for soft.Err() == nil {
 		now := time.Now()
 		due := !now.Before(beat)
@@ -37,12 +39,13 @@ func (s *Syncer) work(ctx, soft context.Context, ready func()) {
 		}
 		var wait time.Duration
 		if err != nil {
-			wait = min(firstRetry<<min(failures, 10), lastRetry)
+			wait = pauses.Next()
 			failures++
 			s.failing(err, failures)
 		} else {
 			s.fine(failures)
 			failures = 0
+			pauses.Reset()
 			if due {
 				beat = now.Add(s.cfg.TTL / 3)
 			}

@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/consul/api"
 
 	"meshtask/internal/event"
+	"meshtask/internal/retry"
 	"meshtask/internal/secret"
 )
 
@@ -226,7 +227,7 @@ func (c *Client) query(token secret.String) *api.QueryOptions {
 
 // until repeats do until it succeeds, ctx ends, or it has failed at end or later.
 func (c *Client) until(ctx context.Context, end time.Time, what string, pause time.Duration, do func(context.Context) (hint string, err error)) error {
-	began := time.Now()
+	began, pauses := time.Now(), retry.Backoff{First: pause, Max: lastPause}
 	var last error
 	for {
 		one, cancel := context.WithTimeout(ctx, min(callLimit, max(lastCall, time.Until(end))))
@@ -246,14 +247,13 @@ func (c *Client) until(ctx context.Context, end time.Time, what string, pause ti
 			return fmt.Errorf("%s: %w (tried for %s)", what, last, time.Since(began).Round(time.Millisecond))
 		}
 		c.cfg.Report(waiting(what, last, hint))
-		timer := time.NewTimer(min(pause, left))
+		timer := time.NewTimer(min(pauses.Next(), left))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
 			return fmt.Errorf("%s: %w", what, errors.Join(last, context.Cause(ctx)))
 		case <-timer.C:
 		}
-		pause = min(2*pause, lastPause)
 	}
 }
 

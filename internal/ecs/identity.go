@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"meshtask/internal/event"
+	"meshtask/internal/retry"
 )
 
 // Identity is who this task is.
@@ -38,7 +39,8 @@ func (c *Client) Identity(ctx context.Context, report event.Report) (Identity, e
 	report = report.Or()
 	ctx, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()
-	began, pause, last := time.Now(), firstPause, error(nil)
+	began, last := time.Now(), error(nil)
+	pauses := retry.Backoff{First: firstPause, Max: lastPause}
 	defer report(event.WaitOver{})
 	for {
 		id, err := c.identity(ctx)
@@ -57,9 +59,8 @@ func (c *Client) Identity(ctx context.Context, report event.Report) (Identity, e
 		case <-ctx.Done():
 			return Identity{}, event.Because(event.Metadata,
 				fmt.Errorf("no good answer from %s after %s: %v", c.uri, time.Since(began).Round(time.Millisecond), last), "address", c.uri)
-		case <-time.After(pause):
+		case <-time.After(pauses.Next()):
 		}
-		pause = min(2*pause, lastPause)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"meshtask/internal/event"
+	"meshtask/internal/retry"
 )
 
 const (
@@ -68,7 +69,8 @@ func (h *Holder) Run(ctx context.Context, ready func(), stop <-chan struct{}) er
 	}
 	up := sync.OnceFunc(func() { limit = nil; ready() })
 	defer h.report(event.WaitOver{})
-	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+	pauses := retry.Backoff{First: firstPause, Max: lastPause}
+	for {
 		began := time.Now()
 		err := h.once(ctx, up, stop, limit)
 		switch {
@@ -79,10 +81,10 @@ func (h *Holder) Run(ctx context.Context, ready func(), stop <-chan struct{}) er
 			h.giveUp()
 			continue
 		case errors.Is(err, errLost) && time.Since(began) > lastPause:
-			pause = firstPause
+			pauses.Reset()
 		}
 		h.waits(err.Error(), hint)
-		t := time.NewTimer(pause)
+		t := time.NewTimer(pauses.Next())
 		select {
 		case <-t.C:
 		case <-limit:

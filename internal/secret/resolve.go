@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"meshtask/internal/event"
+	"meshtask/internal/retry"
 )
 
 const (
@@ -124,7 +125,7 @@ func worst(errs []error) error {
 func (c Config) one(ctx context.Context, ref Ref, w *waits) (String, error) {
 	began := time.Now()
 	var refused time.Time // since when; zero: not now
-	pause := firstPause
+	pauses := retry.Backoff{First: firstPause, Max: lastPause}
 	for {
 		s, err := c.ask(ctx, ref, min(callLimit, max(lastCall, c.Wait-time.Since(began))))
 		if err == nil {
@@ -136,6 +137,7 @@ func (c Config) one(ctx context.Context, ref Ref, w *waits) (String, error) {
 		}
 		w.set(ref, err)
 		left := c.Wait - time.Since(began)
+		pause := pauses.Next()
 		_, denied := errors.AsType[*Refused](err)
 		switch {
 		case denied:
@@ -148,6 +150,7 @@ func (c Config) one(ctx context.Context, ref Ref, w *waits) (String, error) {
 			}
 		case errors.Is(err, ErrNotYet):
 			refused, pause = time.Time{}, look
+			pauses.Reset() // the store answers
 		default:
 			refused = time.Time{}
 		}
@@ -162,7 +165,6 @@ func (c Config) one(ctx context.Context, ref Ref, w *waits) (String, error) {
 			return "", context.Cause(ctx)
 		case <-time.After(min(pause, left)):
 		}
-		pause = min(2*pause, lastPause)
 	}
 }
 

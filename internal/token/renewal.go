@@ -2,9 +2,9 @@ package token
 
 import (
 	"context"
-	"math/rand/v2"
 	"time"
 
+	"meshtask/internal/retry"
 	"meshtask/internal/secret"
 )
 
@@ -36,7 +36,7 @@ func (t *Tokens) renew(ctx context.Context, r *Renewal, stop <-chan struct{}) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(spread(pause)):
+		case <-time.After(retry.Spread(pause)):
 		}
 		found, err := t.look(ctx, r)
 		if err != nil && ctx.Err() == nil && !failed {
@@ -47,11 +47,6 @@ func (t *Tokens) renew(ctx context.Context, r *Renewal, stop <-chan struct{}) {
 			pause = min(pause, unusedPause)
 		}
 	}
-}
-
-// spread keeps the tasks of a service from asking in step.
-func spread(d time.Duration) time.Duration {
-	return d - d/10 + rand.N(d/5+1)
 }
 
 // look reads the secret once. found: it holds another token, which may have been offered.
