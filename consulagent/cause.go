@@ -42,12 +42,3 @@ func endCause(words string) event.Code {
 	}
 	return event.ConsulSettings
 }
-
-// waiting is the wait for what, with the code that err has, else this one.
-func waiting(code event.Code, what string, err error, fix string) event.Waiting {
-	w := event.Waiting{Code: code, What: what, Err: err.Error(), Fix: fix}
-	if c := event.CauseOf(err); c != nil {
-		w.Code, w.Facts = c.Code, c.Facts
-	}
-	return w
-}

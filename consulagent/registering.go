@@ -183,7 +183,7 @@ func (c *Client) retry(ctx context.Context, ends deadlines, what string, try fun
 			return fmt.Errorf("%w, after %s", explained, time.Since(began).Round(time.Millisecond))
 		}
 		last = explained
-		c.cfg.Report(waiting(event.Register, what, explained,
+		c.cfg.Report(event.WaitingFor(event.Register, what, explained,
 			"the agent must be up and a server must lead; a new token takes a moment to reach all servers"))
 		timer := time.NewTimer(min(pauses.Next(), left))
 		select {

@@ -246,7 +246,7 @@ func (c *Client) until(ctx context.Context, end time.Time, what string, pause ti
 		case left <= 0:
 			return fmt.Errorf("%s: %w (tried for %s)", what, last, time.Since(began).Round(time.Millisecond))
 		}
-		c.cfg.Report(waiting(what, last, hint))
+		c.cfg.Report(event.WaitingFor("", what, last, hint))
 		timer := time.NewTimer(min(pauses.Next(), left))
 		select {
 		case <-ctx.Done():
@@ -255,15 +255,6 @@ func (c *Client) until(ctx context.Context, end time.Time, what string, pause ti
 		case <-timer.C:
 		}
 	}
-}
-
-// waiting is a wait for what, with the code of last.
-func waiting(what string, last error, hint string) event.Waiting {
-	w := event.Waiting{What: what, Err: last.Error(), Fix: hint}
-	if c := event.CauseOf(last); c != nil {
-		w.Code, w.Facts = c.Code, c.Facts
-	}
-	return w
 }
 
 // hintFor says what usually fixes a refused login.

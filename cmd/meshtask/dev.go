@@ -31,7 +31,7 @@ func runDev(w *world, c call) int {
 		s, err = dev.Choose(context.Background(), asked)
 	}
 	if err != nil && asked.Dir == "" { // a directory that nobody has named has no record of an earlier life
-		return w.giveUp(exitConfig, orBecause(event.ConfigBad, fmt.Errorf("dev: %w", err)))
+		return w.giveUp(exitConfig, event.Or(event.ConfigBad, fmt.Errorf("dev: %w", err)))
 	}
 	if err != nil {
 		return w.refuse(c.mode(), c, fmt.Errorf("dev: %w", err))

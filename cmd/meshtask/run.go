@@ -117,7 +117,7 @@ func (w *world) config(mode config.Mode, c call) (*config.Config, []config.Findi
 // refuse ends a run whose configuration is no good, so that there is no task: one line, and
 // the record of it in the place of an earlier life's, where a run would have one.
 func (w *world) refuse(mode config.Mode, c call, err error) int {
-	err = orBecause(event.ConfigBad, err)
+	err = event.Or(event.ConfigBad, err)
 	code := event.CauseOf(err).Code.Exit()
 	given := w.flag(c, "dir")
 	if mode.Mesh() || given != "" {
@@ -144,12 +144,4 @@ func (w *world) giveUp(code int, err error) int {
 		return w.fail(code, "%v%s", err, journal.CauseSuffix(c.Code))
 	}
 	return w.fail(code, "%v", err)
-}
-
-// orBecause gives an error a code that has none.
-func orBecause(code event.Code, err error) error {
-	if event.CauseOf(err) != nil {
-		return err
-	}
-	return event.Because(code, err)
 }

@@ -43,6 +43,24 @@ func CauseOf(err error) *Cause {
 	return c
 }
 
+// Or gives err a code unless it has one.
+func Or(code Code, err error) error {
+	if CauseOf(err) != nil {
+		return err
+	}
+	return Because(code, err)
+}
+
+// WaitingFor is the wait for what, which err delays, with err's code and facts, else this
+// code.
+func WaitingFor(code Code, what string, err error, fix string) Waiting {
+	w := Waiting{Code: code, What: what, Err: err.Error(), Fix: fix}
+	if c := CauseOf(err); c != nil {
+		w.Code, w.Facts = c.Code, c.Facts
+	}
+	return w
+}
+
 // Exit is the code with which a task ends that gives up for this reason (CONTRACT §3); 0
 // where the code does not end a task by itself, or the app's own answer counts.
 func (c Code) Exit() int { return exits()[c] }

@@ -67,3 +67,24 @@ func TestACauseIsFoundInAChain(t *testing.T) {
 		t.Error("an error without a code has a cause")
 	}
 }
+
+// Or and WaitingFor keep the code that an error has; it says more than the caller's.
+func TestTheErrorsOwnCodeWins(t *testing.T) {
+	plain := errors.New("refused")
+	coded := Because(ConsulACL, plain, "token", "agent")
+	for _, c := range []struct {
+		err  error
+		want Code
+	}{{plain, Register}, {coded, ConsulACL}, {fmt.Errorf("register: %w", coded), ConsulACL}} {
+		if got := CauseOf(Or(Register, c.err)); got == nil || got.Code != c.want {
+			t.Errorf("Or(%v) has %+v, want %s", c.err, got, c.want)
+		}
+		w := WaitingFor(Register, "the agent", c.err, "ask again")
+		if w.Code != c.want || w.What != "the agent" || w.Err != c.err.Error() || w.Fix != "ask again" {
+			t.Errorf("WaitingFor(%v) is %+v, want code %s", c.err, w, c.want)
+		}
+		if has := w.Facts["token"] == "agent"; has != (c.want == ConsulACL) {
+			t.Errorf("WaitingFor(%v) has facts %v", c.err, w.Facts)
+		}
+	}
+}

@@ -33,7 +33,7 @@ func (t *task) appUnit(path string, user *supervisor.User, probe supervisor.Prob
 		},
 		Signal: t.appSignal, Leader: a.Leader, Grace: t.appGrace,
 		Ready: probe, ReadyTimeout: t.plan.Ready.Timeout,
-		GiveUp: func(err error) { t.cancel(orBecause(event.AppNotReady, err)) },
+		GiveUp: func(err error) { t.cancel(event.Or(event.AppNotReady, err)) },
 		Report: report, Log: t.d.Log.Named("app"),
 	}
 }

@@ -149,7 +149,7 @@ func coded(c lifecycle.Cause) error {
 	s, unstarted := errors.AsType[*supervisor.StartError](c.Err)
 	switch {
 	case unstarted && app:
-		return orBecause(s.Code(), c.Err)
+		return event.Or(s.Code(), c.Err)
 	case unstarted && c.Unit == lifecycle.ConsulAgent: // whatever it would be for the app's command
 		return event.Because(event.ConsulMissing, c.Err, "program", s.Path)
 	case unstarted && c.Unit == lifecycle.Envoy:
@@ -159,15 +159,7 @@ func coded(c lifecycle.Cause) error {
 	case unstarted:
 		return event.Because(unitCode(c.Unit), c.Err)
 	}
-	return orBecause(unitCode(c.Unit), c.Err)
-}
-
-// orBecause gives an error a code that has none.
-func orBecause(code event.Code, err error) error {
-	if event.CauseOf(err) != nil {
-		return err
-	}
-	return event.Because(code, err)
+	return event.Or(unitCode(c.Unit), c.Err)
 }
 
 // unitCode is why a unit that ended the task did, when nothing says it better.

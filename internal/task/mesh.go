@@ -103,7 +103,7 @@ func (t *task) meshUnits(p programs, app *supervisor.Process, user *supervisor.U
 // agent makes the unit consul-agent: ours, or the wait for someone else's.
 func (m *mesh) agent() lifecycle.Runner {
 	a, report := m.plan.Agent, m.report(lifecycle.ConsulAgent)
-	giveUp := func(err error) { m.cancel(orBecause(event.ConsulNotJoined, err)) }
+	giveUp := func(err error) { m.cancel(event.Or(event.ConsulNotJoined, err)) }
 	if a.External != "" {
 		ext := &consulagent.External{Client: m.client, Timeout: a.JoinTimeout, GiveUp: giveUp, Report: report}
 		return m.lives(lifecycle.ConsulAgent, m.watched(lifecycle.ConsulAgent, ext, m.client.Answers, m.joined, nothing), m.joined, nothing)
