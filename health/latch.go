@@ -48,7 +48,7 @@ type round struct {
 type shutdown struct {
 	stage    stage
 	writes   int  // how often everything was written in this try
-	doubt    bool // the alias check may yet turn to what was written before
+	maintain bool // use maintenance mode: the alias check may yet turn to what was written before
 	held     bool // the sidecar is in maintenance mode
 	quiet    bool // the writer has ended
 	overtook bool // it had not when this try began to write
@@ -70,8 +70,8 @@ const (
 	polling
 	rewriting
 
-	doubting
-	condemning // everything is written critical
+	lookingAtStop
+	writingCritical // everything is written critical
 	lookingAfterRefusal
 	maintaining
 	awaitingWriter
@@ -127,8 +127,8 @@ func (doRetry) isAction()       {}
 type reason int
 
 const (
-	fine         reason = iota
-	callFailed          // a call to the agent failed; whoever made it knows more
+	succeeded    reason = iota
+	callFailed          // a call to the agent failed; the asker keeps its error
 	forgotten           // the agent does not know the checks
 	notFollowing        // the alias check does not follow the checks of the service
 	stillPassing        // something of ours passes at the agent after all
@@ -169,8 +169,8 @@ func (l *latch) handle(in input) action {
 	case beginShutdown:
 		return l.beginShutdown()
 	case beginTry:
-		l.stop.doubt = true
-		return l.condemn()
+		l.stop.maintain = true
+		return l.tryCritical()
 	case writerEnded:
 		l.stop.quiet = true
 		if l.stop.stage == awaitingWriter {
@@ -183,7 +183,7 @@ func (l *latch) handle(in input) action {
 	case written:
 		l.acknowledge(in)
 		if in.by == byShutdown {
-			return l.condemned(len(in.failed) > 0)
+			return l.wroteCritical(len(in.failed) > 0)
 		}
 		return l.writerWrote(len(in.failed) > 0)
 	case maintained:
@@ -310,8 +310,8 @@ func (l *latch) sent() Status {
 }
 
 // agrees: the sidecar's alias check says what the service's checks say. To be sure matters
-// for critical only; the other way a late word harms nobody and is soon followed by the
-// last one. With native checks it is maintenance mode that makes the sidecar critical.
+// for critical only; the other way a late update harms nobody and is soon followed by
+// the last one. With native checks it is maintenance mode that makes the sidecar critical.
 func (l *latch) agrees(e looked, want Status) bool {
 	if l.alias == "" || len(l.switches) > 0 && want == Critical {
 		return true
@@ -323,11 +323,11 @@ func (l *latch) agrees(e looked, want Status) bool {
 
 // follower is what is known of an alias check. The agent computes it by itself, from a copy
 // of the service's checks that may be a moment old. So when it says what it should, that
-// may be from before the last turn, with another word on its way. If each turn is seen to
+// may be from before the last turn, with another update on its way. If each turn is seen to
 // arrive before the next one is made, its statuses tell; otherwise only time does.
 type follower struct {
 	arrived   bool // the last turn has arrived
-	rising    bool // the last turn is to passing, and it was not seen to pass since
+	passDue   bool // the last turn is to passing, and it was not seen to pass since
 	overtaken bool // a turn was made before the one before it was seen to arrive
 }
 
@@ -335,7 +335,7 @@ type follower struct {
 func (f *follower) turn(passing bool) {
 	f.overtaken = f.overtaken || !f.arrived
 	f.arrived = false
-	f.rising = passing || f.rising
+	f.passDue = passing || f.passDue
 }
 
 // see takes a look in and says whether the last turn has arrived; should is what it was to.
@@ -343,9 +343,9 @@ func (f *follower) turn(passing bool) {
 func (f *follower) see(passes, should, rested bool) bool {
 	f.overtaken = f.overtaken && !rested
 	if rested || passes && !f.overtaken {
-		f.rising = false
+		f.passDue = false
 	}
-	f.arrived = passes == should && !f.rising && !f.overtaken
+	f.arrived = passes == should && !f.passDue && !f.overtaken
 	return f.arrived
 }
 

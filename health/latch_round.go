@@ -45,7 +45,7 @@ func (l *latch) registerIfLost() action {
 // write writes what is due: the delta, or every check when it is a heartbeat.
 func (l *latch) write() action {
 	if l.facts.Latched {
-		return l.over(fine)
+		return l.over(succeeded)
 	}
 	writes := l.pending()
 	if turning(writes) {
@@ -64,7 +64,7 @@ func (l *latch) write() action {
 func (l *latch) writerWrote(failed bool) action {
 	switch {
 	case l.facts.Latched:
-		return l.over(fine)
+		return l.over(succeeded)
 	case failed && l.round.stage == writing:
 		l.round.stage = lookingAfterFailure
 		return doLook{}
@@ -85,14 +85,14 @@ func (l *latch) wrote() action {
 		l.round.stage = lookingAtBeat
 		return doLook{}
 	}
-	return l.over(fine)
+	return l.over(succeeded)
 }
 
 func (l *latch) writerLooked(e looked) action {
 	stage, there := l.round.stage, l.notice(e.known)
 	switch {
 	case l.facts.Latched:
-		return l.over(fine)
+		return l.over(succeeded)
 	case e.known == nil && stage == lookingFirst:
 		l.lookFirst = true
 		return l.over(callFailed)
@@ -108,14 +108,14 @@ func (l *latch) writerLooked(e looked) action {
 		if l.told != want || !l.agrees(e, want) {
 			return l.poll()
 		}
-		return l.over(fine)
+		return l.over(succeeded)
 	}
 	l.round.agreed = l.agrees(e, l.round.want.Status)
 	switch {
 	case !l.round.agreed && !e.late && len(l.pending()) == 0:
 		return doLook{poll: true, again: true}
 	case len(l.pending()) > 0:
-		return l.over(fine) // overtaken: what is new comes first, and shows both
+		return l.over(succeeded) // overtaken: what is new comes first, and shows both
 	}
 	return l.rewrite()
 }

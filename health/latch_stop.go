@@ -6,24 +6,24 @@ package health
 func (l *latch) beginShutdown() action {
 	l.stop = shutdown{quiet: l.stop.quiet}
 	if l.alias == "" || l.follower.arrived {
-		return l.condemn()
+		return l.tryCritical()
 	}
 	// The alias check may not show yet what was written before the stop, so that it cannot be
 	// told from what follows. A look may decide that.
-	l.stop.stage = doubting
+	l.stop.stage = lookingAtStop
 	return doLook{}
 }
 
-// condemn is one try: critical, sidecar critical, critical again so that the servers get the
-// sidecar's too, and seen to be so. In doubt the sidecar is put into maintenance mode, which
-// is a critical check of its own and waits for nothing.
-func (l *latch) condemn() action {
+// tryCritical is one try: critical, sidecar critical, critical again so that the servers get
+// the sidecar's too, and seen to be so. A sidecar that may still turn passing is put into
+// maintenance mode, which is a critical check of its own and waits for nothing.
+func (l *latch) tryCritical() action {
 	l.stop.writes, l.stop.held, l.stop.overtook = 0, false, !l.stop.quiet
 	return l.writeCritical()
 }
 
 func (l *latch) writeCritical() action {
-	l.stop.stage, l.stop.void = condemning, false
+	l.stop.stage, l.stop.void = writingCritical, false
 	l.stop.writes++
 	return l.sending(byShutdown, Diff(nil, Desired(l.facts, l.checks)))
 }
@@ -33,8 +33,8 @@ func (l *latch) again(why reason) action {
 	return doRetry{why}
 }
 
-// condemned: everything was written. A check that the agent does not know is no failure.
-func (l *latch) condemned(failed bool) action {
+// wroteCritical: everything was written. A check that the agent does not know is no failure.
+func (l *latch) wroteCritical(failed bool) action {
 	if failed {
 		l.stop.stage = lookingAfterRefusal
 		return doLook{}
@@ -45,7 +45,7 @@ func (l *latch) condemned(failed bool) action {
 // proceed goes on after a write: the first, one that follows what was in flight, the last.
 func (l *latch) proceed() action {
 	switch {
-	case l.stop.writes == 1 && l.stop.doubt && l.proxy != "":
+	case l.stop.writes == 1 && l.stop.maintain && l.proxy != "":
 		l.stop.stage = maintaining
 		return doMaintain{}
 	case l.stop.writes == 1:
@@ -82,9 +82,9 @@ func (l *latch) followed() action {
 
 func (l *latch) shutdownLooked(e looked) action {
 	switch l.stop.stage {
-	case doubting:
-		l.stop.doubt = e.known == nil || !l.follower.see(e.known[l.alias] == string(Passing), l.sent() == Passing, e.rested)
-		return l.condemn()
+	case lookingAtStop:
+		l.stop.maintain = e.known == nil || !l.follower.see(e.known[l.alias] == string(Passing), l.sent() == Passing, e.rested)
+		return l.tryCritical()
 	case lookingAfterRefusal:
 		if e.known == nil || l.unwritten(e.known) {
 			return l.again(callFailed)
@@ -102,7 +102,7 @@ func (l *latch) shutdownLooked(e looked) action {
 		if e.known == nil {
 			return l.again(callFailed)
 		}
-		if why := l.verify(e.known); why != fine {
+		if why := l.verify(e.known); why != succeeded {
 			return l.again(why)
 		}
 		l.stop.stage, l.told = atRest, Critical
@@ -142,5 +142,5 @@ func (l *latch) verify(known map[string]string) reason {
 	if known[l.alias] == string(Passing) && known[maintenanceID(l.proxy)] != string(Critical) {
 		return notFollowing
 	}
-	return fine
+	return succeeded
 }

@@ -34,7 +34,7 @@ func (s *Syncer) shutdown(ctx context.Context, quiet <-chan struct{}) error {
 	ctx, cancel := context.WithTimeout(ctx, grace)
 	defer cancel()
 	// A quarter is kept for the catalog, which may answer though the checks do not.
-	err := s.condemn(ctx, quiet, grace*3/4)
+	err := s.makeCritical(ctx, quiet, grace*3/4)
 	if err != nil {
 		err = fmt.Errorf("checks were not acknowledged critical within %v: %w", grace*3/4, err)
 	} else {
@@ -53,8 +53,8 @@ func (s *Syncer) shutdown(ctx context.Context, quiet <-chan struct{}) error {
 	return err
 }
 
-// condemn makes every check critical at the agent, for good, and the sidecar's with them.
-func (s *Syncer) condemn(ctx context.Context, quiet <-chan struct{}, limit time.Duration) error {
+// makeCritical makes every check critical at the agent, for good, and the sidecar's with them.
+func (s *Syncer) makeCritical(ctx context.Context, quiet <-chan struct{}, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	// A passing write in flight is to be answered first: the agent might take it up after

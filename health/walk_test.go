@@ -13,8 +13,8 @@ import (
 // The promises are stated over what happened at the agent and what was asked of it, not over
 // the machine's own flags.
 
-// word is on its way to the alias check.
-type word struct {
+// update is on its way to the alias check.
+type update struct {
 	status   Status
 	answered bool // the write that caused it has been answered
 }
@@ -28,12 +28,12 @@ type call struct {
 type world struct {
 	l latch
 
-	known  bool   // the agent knows our registration
-	check  Status // "" when it does not
-	alias  Status
-	words  []word // oldest first
-	maint  bool   // the sidecar is in maintenance mode
-	forgot bool   // the agent has forgotten us since it was last registered for that
+	known   bool   // the agent knows our registration
+	check   Status // "" when it does not
+	alias   Status
+	updates []update // oldest first
+	maint   bool     // the sidecar is in maintenance mode
+	forgot  bool     // the agent has forgotten us since it was last registered for that
 
 	heard bool // the agent has acknowledged critical to the shutdown
 
@@ -42,7 +42,7 @@ type world struct {
 	quiet   bool    // the writer has ended
 	ended   bool    // so has the shutdown
 	calm    bool    // nothing has happened since the round began but its own calls
-	room    int     // how many words may be on their way to the alias check at once
+	room    int     // how many updates may be on their way to the alias check at once
 	flips   int     // how often Envoy may still come or go
 	restart int     // and the agent restart
 	renewal int     // and a renewal be asked for
@@ -59,7 +59,7 @@ func newWorld(room, flips, restarts, renewals int) world {
 
 func (w world) clone() world {
 	w.l.acked = maps.Clone(w.l.acked)
-	w.words = slices.Clone(w.words)
+	w.updates = slices.Clone(w.updates)
 	return w
 }
 
@@ -80,8 +80,8 @@ func (w world) key() string {
 	}
 	r, s := &l.round, &l.stop
 	bits(l.facts.Latched, l.facts.Envoy, l.lookFirst, l.lost, l.renew, l.unshown)
-	bits(l.follower.arrived, l.follower.rising, l.follower.overtaken, r.beat, r.register, r.agreed, r.void, r.inFlight)
-	bits(s.doubt, s.held, s.quiet, s.overtook, s.void, s.inFlight)
+	bits(l.follower.arrived, l.follower.passDue, l.follower.overtaken, r.beat, r.register, r.agreed, r.void, r.inFlight)
+	bits(s.maintain, s.held, s.quiet, s.overtook, s.void, s.inFlight)
 	bits(w.known, w.maint, w.forgot, w.begun, w.quiet, w.ended, w.calm, w.heard)
 	key = append(key, byte(r.stage), byte(s.stage), byte(s.writes), byte(w.flips), byte(w.restart), byte(w.renewal))
 	status(l.acked[testCheck].Status)
@@ -98,9 +98,9 @@ func (w world) key() string {
 			status(act.writes[0].State.Status)
 		}
 	}
-	for _, word := range w.words {
-		status(word.status)
-		bits(word.answered)
+	for _, update := range w.updates {
+		status(update.status)
+		bits(update.answered)
 	}
 	return string(key)
 }
@@ -128,7 +128,7 @@ func (w world) steps() []next {
 	add := func(what string, f func(*world)) {
 		to := w.clone()
 		f(&to)
-		if len(to.words) <= w.room {
+		if len(to.updates) <= w.room {
 			out = append(out, next{what, to})
 		}
 	}
@@ -138,13 +138,13 @@ func (w world) steps() []next {
 	if w.flips > 0 && !w.l.facts.Latched { // nothing follows from it any more then
 		add("Envoy comes or goes", func(w *world) { w.l.facts.Envoy = !w.l.facts.Envoy; w.calm = false; w.flips-- })
 	}
-	if len(w.words) > 0 {
-		add("the alias check follows", func(w *world) { w.alias, w.words = w.words[0].status, w.words[1:] })
+	if len(w.updates) > 0 {
+		add("the alias check follows", func(w *world) { w.alias, w.updates = w.updates[0].status, w.updates[1:] })
 	}
 	if w.restart > 0 {
 		for _, told := range []bool{false, true} {
 			add("the agent restarts, told "+yes(told), func(w *world) {
-				w.known, w.check, w.alias, w.words, w.maint, w.forgot = false, "", "", nil, false, true
+				w.known, w.check, w.alias, w.updates, w.maint, w.forgot = false, "", "", nil, false, true
 				w.calm = false
 				w.restart--
 				if told {
@@ -211,7 +211,7 @@ func (w world) answers(by by) []next {
 	add := func(what string, f func(*world)) {
 		to := w.clone()
 		f(&to)
-		if len(to.words) <= w.room {
+		if len(to.updates) <= w.room {
 			out = append(out, next{who + what, to})
 		}
 	}
@@ -229,7 +229,7 @@ func (w world) answers(by by) []next {
 			}
 			add("a look fails, late "+yes(late), func(w *world) { w.tell(by, looked{by: by, late: late}) })
 			for _, rested := range []bool{false, true} {
-				if rested && slices.ContainsFunc(w.words, func(w word) bool { return w.answered }) {
+				if rested && slices.ContainsFunc(w.updates, func(w update) bool { return w.answered }) {
 					continue
 				}
 				add("a look, rested "+yes(rested)+", late "+yes(late), func(w *world) {
@@ -279,7 +279,7 @@ func (w world) answers(by by) []next {
 func (w *world) write(status Status) {
 	if w.known && w.check != status {
 		w.check = status
-		w.words = append(w.words, word{status: status})
+		w.updates = append(w.updates, update{status: status})
 	}
 }
 
@@ -288,25 +288,25 @@ func (w *world) register() {
 	if !w.known {
 		w.known, w.check, w.alias = true, Critical, Critical
 	}
-	w.words = append(w.words, word{status: w.check})
+	w.updates = append(w.updates, update{status: w.check})
 }
 
 // answered: from now on time tells when the alias check has followed.
 func (w *world) answered() {
-	for i := range w.words {
-		w.words[i].answered = true
+	for i := range w.updates {
+		w.updates[i].answered = true
 	}
 }
 
-// rising: the sidecar passes, or a word that it passes is on its way.
-func (w *world) rising() bool {
-	return w.alias == Passing || slices.ContainsFunc(w.words, func(w word) bool { return w.status == Passing })
+// mayPass: the sidecar passes, or an update that it passes is on its way.
+func (w *world) mayPass() bool {
+	return w.alias == Passing || slices.ContainsFunc(w.updates, func(w update) bool { return w.status == Passing })
 }
 
 // atLast is what the alias check says once it has followed.
 func (w *world) atLast() Status {
-	if n := len(w.words); n > 0 {
-		return w.words[n-1].status
+	if n := len(w.updates); n > 0 {
+		return w.updates[n-1].status
 	}
 	return w.alias
 }
@@ -331,7 +331,7 @@ func (w *world) judge(by by, act action) {
 			w.judgeEnd()
 			return
 		}
-		if act.why != fine || !w.calm || !w.l.round.beat {
+		if act.why != succeeded || !w.calm || !w.l.round.beat {
 			return
 		}
 		switch want := w.l.want().Status; {
@@ -339,7 +339,7 @@ func (w *world) judge(by by, act action) {
 			w.broken = "a heartbeat does not notice that the agent has forgotten us"
 		case w.check != want:
 			w.broken = "a heartbeat leaves the check " + string(w.check)
-		case want == Critical && w.rising():
+		case want == Critical && w.mayPass():
 			w.broken = "the sidecar is told to be critical, and may pass"
 		case want == Passing && act.shown.Status == Passing && w.atLast() != Passing:
 			w.broken = "the sidecar is told to pass, and will not"
@@ -354,7 +354,7 @@ func (w *world) judgeEnd() {
 		w.broken = "the shutdown has ended, and a passing write is under way"
 	case w.check == Passing:
 		w.broken = "the shutdown has ended, and the check passes"
-	case !w.maint && w.rising():
+	case !w.maint && w.mayPass():
 		w.broken = "the shutdown has ended, and the sidecar may pass"
 	case !w.heard && !w.forgot:
 		w.broken = "the shutdown has ended, and critical was not acknowledged"

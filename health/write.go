@@ -34,16 +34,16 @@ func (s *Syncer) work(ctx, soft context.Context, ready func()) {
 		if !errors.Is(err, errAlias) || s.want().Status != Passing {
 			held = 0
 		} else if held++; held > maxHeld {
-			s.leave(err, held)
+			s.giveUp(err, held)
 			err = nil
 		}
 		var wait time.Duration
 		if err != nil {
 			wait = pauses.Next()
 			failures++
-			s.failing(err, failures)
+			s.roundFailed(err, failures)
 		} else {
-			s.fine(failures)
+			s.roundSucceeded(failures)
 			failures = 0
 			pauses.Reset()
 			if due {
@@ -63,8 +63,8 @@ func (s *Syncer) work(ctx, soft context.Context, ready func()) {
 	}
 }
 
-// leave gives up, until the next heartbeat, a sidecar that something else holds critical.
-func (s *Syncer) leave(err error, held int) {
+// giveUp gives up, until the next heartbeat, a sidecar that something else holds critical.
+func (s *Syncer) giveUp(err error, held int) {
 	s.handle(givenUp{})
 	if held == maxHeld+1 {
 		s.cfg.Log.Warn("the sidecar stays critical though all checks pass", "error", err,
@@ -72,8 +72,8 @@ func (s *Syncer) leave(err error, held int) {
 	}
 }
 
-// failing says that a round went wrong: once per streak in the log, always to who waits.
-func (s *Syncer) failing(err error, failures int) {
+// roundFailed says that a round went wrong: once per streak in the log, always as the reason of the wait.
+func (s *Syncer) roundFailed(err error, failures int) {
 	s.mu.Lock()
 	s.trouble = err.Error()
 	s.mu.Unlock()
@@ -84,7 +84,7 @@ func (s *Syncer) failing(err error, failures int) {
 		Fix: "the agent must be up, and the service token needs service:write", Facts: event.Facts{"service": s.cfg.Service}})
 }
 
-func (s *Syncer) fine(failures int) {
+func (s *Syncer) roundSucceeded(failures int) {
 	s.mu.Lock()
 	was := s.trouble
 	s.trouble = ""
