@@ -154,7 +154,7 @@ func (c *Client) Accessor(ctx context.Context, token string) (string, error) {
 // other reason.
 type deadlines struct{ token, other time.Time }
 
-func (d deadlines) of(err error) time.Time {
+func (d deadlines) after(err error) time.Time {
 	if aclNotFound(err) {
 		return d.token
 	}
@@ -178,7 +178,7 @@ func (c *Client) retry(ctx context.Context, ends deadlines, what string, try fun
 		if ctx.Err() != nil || refused(err) {
 			return explained
 		}
-		left := time.Until(ends.of(err))
+		left := time.Until(ends.after(err))
 		if left <= 0 {
 			return fmt.Errorf("%w, after %s", explained, time.Since(began).Round(time.Millisecond))
 		}

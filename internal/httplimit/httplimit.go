@@ -28,8 +28,8 @@ func Server(h http.Handler) *http.Server {
 }
 
 const (
-	// mostConnections and fewestConnections bound what Connections returns.
-	mostConnections, fewestConnections = 128, 8
+	// maxConnections and minConnections bound what Connections returns.
+	maxConnections, minConnections = 128, 8
 	// reserve is the number of descriptors that are kept for ourselves and for children: a
 	// running mesh has about 40 open, and each start of a child takes a dozen for a moment.
 	reserve = 128
@@ -40,16 +40,16 @@ const (
 func Connections() int {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return fewestConnections
+		return minConnections
 	}
 	return connections(limit.Cur)
 }
 
 func connections(files uint64) int {
 	if files < reserve {
-		return fewestConnections
+		return minConnections
 	}
-	return int(max(fewestConnections, min(mostConnections, (files-reserve)/2)))
+	return int(max(minConnections, min(maxConnections, (files-reserve)/2)))
 }
 
 // Listener accepts at most so many connections at a time; further ones wait in

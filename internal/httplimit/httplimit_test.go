@@ -15,7 +15,7 @@ func TestConnectionsLeaveDescriptorsForChildren(t *testing.T) {
 			t.Errorf("%d files: %d connections, want %d", files, got, want)
 		}
 	}
-	if n := Connections(); n < fewestConnections || n > mostConnections {
+	if n := Connections(); n < minConnections || n > maxConnections {
 		t.Errorf("here: %d", n)
 	}
 }

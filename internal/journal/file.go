@@ -101,7 +101,7 @@ func (f *File) Write(e event.Entry) {
 
 // shortened is a line that is too long for the record, without the ends of its texts.
 func shortened(line []byte) ([]byte, error) {
-	const most = 1 << 10
+	const maxText = 1 << 10
 	var doc map[string]any
 	if err := json.Unmarshal(line, &doc); err != nil {
 		return nil, err
@@ -110,8 +110,8 @@ func shortened(line []byte) ([]byte, error) {
 	clip = func(v any) any {
 		switch v := v.(type) {
 		case string:
-			if len(v) > most {
-				return strings.ToValidUTF8(v[:most], "") + "…"
+			if len(v) > maxText {
+				return strings.ToValidUTF8(v[:maxText], "") + "…"
 			}
 		case map[string]any:
 			for key := range v {

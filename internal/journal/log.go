@@ -21,12 +21,12 @@ const (
 // logReader turns a task's own log lines, text or JSON, back into the entries that they
 // were made of. What a log level left out is not there.
 type logReader struct {
-	out      []raw
-	way      string
-	begin    time.Time  // of the process, by the first line that tells
-	exit     int        // where in out an exit with its reason is, plus 1
-	why      *state.Why // of the summary
-	doubtful int        // lines that contradict what is used
+	out          []raw
+	way          string
+	begin        time.Time  // of the process, by the first line that tells
+	exit         int        // where in out an exit with its reason is, plus 1
+	why          *state.Why // of the summary
+	contradicted int        // lines that contradict what is used
 }
 
 // line takes one line of the log; many say nothing of the record.
@@ -146,7 +146,7 @@ func (l *logReader) drop() {
 	if l.exit > 0 {
 		l.out = slices.Delete(l.out, l.exit-1, l.exit)
 		l.exit = 0
-		l.doubtful++
+		l.contradicted++
 	}
 }
 

@@ -34,7 +34,7 @@ func (r Record) Note() string {
 	return fmt.Sprintf("%d lines looked like meshtask's record and were not used.", r.Unused)
 }
 
-// What a reader keeps at most. A record is bounded by these, its log is not.
+// The limits of what a reader keeps. A record is bounded by these, its log is not.
 const (
 	longestLine = 1 << 20 // an app may print longer ones
 	maxLines    = 100_000
@@ -212,18 +212,18 @@ const longestLife = 1e12
 // record decides which of the lines are used.
 func (s *scan) record() Record {
 	shapes := map[string]int{}
-	most := ""
+	common := ""
 	for _, l := range s.own {
 		shapes[l.shape]++
 	}
 	for _, l := range s.own { // of two that are as frequent the first
-		if shapes[l.shape] > shapes[most] {
-			most = l.shape
+		if shapes[l.shape] > shapes[common] {
+			common = l.shape
 		}
 	}
 	log := logReader{way: event.Up}
 	for _, l := range s.own {
-		if l.shape == most {
+		if l.shape == common {
 			log.line(l)
 		}
 	}
@@ -231,7 +231,7 @@ func (s *scan) record() Record {
 	if entries := log.entries(); len(entries) > 0 {
 		out.add(entries...)
 		out.Why = log.why
-		out.Unused += log.doubtful + len(s.own) - shapes[most] + len(s.entries)
+		out.Unused += log.contradicted + len(s.own) - shapes[common] + len(s.entries)
 		return out
 	}
 	if s.broken {
@@ -253,7 +253,7 @@ func (s *scan) record() Record {
 			out.add(*e)
 		}
 	}
-	out.Unused += len(s.own) - shapes[most]
+	out.Unused += len(s.own) - shapes[common]
 	return out
 }
 

@@ -29,7 +29,7 @@ const (
 )
 
 // Holder is the app container's side, and a unit: it is ready when the mesh is
-// up, takes a lost lease again for as long as it lives, and when it is asked to
+// up, takes a lost lease again for as long as it runs, and when it is asked to
 // stop it hands the app's exit code over and lets the lease go.
 type Holder struct {
 	Addr string                           // HOST:PORT of the mesh container's admin.listen

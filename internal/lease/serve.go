@@ -107,7 +107,7 @@ func (k *Keeper) admit(ctx context.Context, g *grant) (why string) {
 			k.c.Changed()
 			return ""
 		}
-		if k.lives(ctx, old) {
+		if k.isAlive(ctx, old) {
 			return fmt.Sprintf("container %s holds a lease, and its holder is alive", g.name)
 		}
 	}
@@ -115,7 +115,7 @@ func (k *Keeper) admit(ctx context.Context, g *grant) (why string) {
 }
 
 // enter makes g the holder of its name unless somebody is: old is then to be
-// asked whether it lives.
+// asked whether it is alive.
 func (k *Keeper) enter(g *grant) (old *grant, why string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -142,9 +142,9 @@ func (k *Keeper) enter(g *grant) (old *grant, why string) {
 	return nil, ""
 }
 
-// lives waits for old's pong. One that does not answer has lost its lease when
-// lives returns.
-func (k *Keeper) lives(ctx context.Context, old *grant) bool {
+// isAlive waits for old's pong. One that does not answer has lost its lease when
+// isAlive returns.
+func (k *Keeper) isAlive(ctx context.Context, old *grant) bool {
 	t := time.NewTimer(pongLimit)
 	defer t.Stop()
 	select {
@@ -200,15 +200,15 @@ func (k *Keeper) hold(ctx context.Context, g *grant, r *bufio.Reader) {
 		case m, ok := <-ended:
 			_ = g.conn.Close()
 			<-ended // the reader has ended
-			k.leave(ctx, g, ok, m)
+			k.release(ctx, g, ok, m)
 			return
 		case <-g.wake:
 		}
 	}
 }
 
-// leave takes a lease that has ended out; with our own end nothing is lost.
-func (k *Keeper) leave(ctx context.Context, g *grant, ended bool, m message) {
+// release removes a lease that has ended; one that ends because the Keeper does is not lost.
+func (k *Keeper) release(ctx context.Context, g *grant, ended bool, m message) {
 	k.mu.Lock()
 	delete(k.held, g.name)
 	close(g.gone)

@@ -26,7 +26,7 @@ type SiblingsConfig struct {
 // hold leases, or are seen by their port alone.
 //
 // One lease that is lost says that an app may have gone, not that it has:
-// whoever reaches the port of the mesh container can take a lease and drop it.
+// anything that reaches the port of the mesh container can take a lease and drop it.
 // So it makes Siblings ask the port, and the port's answer counts.
 type Siblings struct {
 	*Keeper
@@ -39,8 +39,8 @@ const (
 	// settle is how long after the loss of a lease the port is asked first: a wrapper that
 	// is killed loses its lease a moment before its app dies.
 	settle = 50 * time.Millisecond
-	// doubtPoll is how often it is asked as long as an app may be missing.
-	doubtPoll = 500 * time.Millisecond
+	// missingPoll is how often it is asked as long as an app may be missing.
+	missingPoll = 500 * time.Millisecond
 	// answerLimit is the time that an answer may take.
 	answerLimit = 2 * time.Second
 	// grace is how long a lost lease is remembered when the app is there without it.
@@ -138,7 +138,7 @@ func (s *Siblings) disappears(ctx context.Context) bool {
 				return ctx.Err() == nil
 			}
 			if next = (time.Time{}); time.Now().Before(until) {
-				next = time.Now().Add(doubtPoll)
+				next = time.Now().Add(missingPoll)
 			}
 		}
 	}

@@ -123,7 +123,7 @@ func TestAnAppThatDiesHasGone(t *testing.T) {
 			app.close()
 			time.Sleep(late)
 			f.port.open.Store(false)
-			time.Sleep(doubtPoll + settle)
+			time.Sleep(missingPoll + settle)
 			f.want(name, false)
 			f.lost(name, "web")
 			time.Sleep(2 * grace)

@@ -27,7 +27,7 @@ func (w *waits) set(ref Ref, reason error) {
 	} else {
 		w.reason[ref] = reason
 	}
-	w.say()
+	w.reportChange()
 }
 
 // end says that nothing is waited for.
@@ -35,10 +35,11 @@ func (w *waits) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	clear(w.reason)
-	w.say()
+	w.reportChange()
 }
 
-func (w *waits) say() {
+// reportChange reports what is waited for unless it has been. The caller holds mu.
+func (w *waits) reportChange() {
 	refs := slices.SortedFunc(maps.Keys(w.reason), func(a, b Ref) int { return strings.Compare(a.String(), b.String()) })
 	var now [2]string
 	if len(refs) > 0 {

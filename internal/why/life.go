@@ -148,7 +148,7 @@ func waitOf(u *state.Unit, w *state.Wait, code event.Code, ms float64) symptom {
 	return symptom{code: cmp.Or(w.Code, code), unit: u.Unit, text: text, hint: w.Fix, facts: w.Facts, since: w.Since, ms: ms}
 }
 
-// present is who waits now, the longest first, and who hangs.
+// present is the units that wait now, the longest first, and those that hang.
 func (l *life) present() []symptom {
 	var all, hung []symptom
 	for _, u := range l.s.Units {
@@ -273,11 +273,11 @@ func (l *life) sentence(s symptom) string {
 		return fmt.Sprintf("The record ends without an exit%s.", when(l.s.Last))
 	}
 	if s.now {
-		whom := s.unit
-		if whom == event.Task {
-			whom = "its metadata endpoint"
+		awaited := s.unit
+		if awaited == event.Task {
+			awaited = "its metadata endpoint"
 		}
-		return fmt.Sprintf("The task has waited %s for %s.", round(l.At.Sub(s.since)), whom)
+		return fmt.Sprintf("The task has waited %s for %s.", round(l.At.Sub(s.since)), awaited)
 	}
 	return fmt.Sprintf("The task is %s, %s after its start.", strings.ToLower(l.Phase), round(time.Duration(l.last*float64(time.Millisecond))))
 }

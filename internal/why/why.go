@@ -136,10 +136,10 @@ func sentence(hint string) string {
 
 // clip makes one line that is not endless.
 func clip(text string) string {
-	const most = 400
+	const maxLen = 400
 	text = strings.Join(strings.Fields(text), " ")
-	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "") + "…"
+	if len(text) > maxLen {
+		text = strings.ToValidUTF8(text[:maxLen], "") + "…"
 	}
 	return text
 }
