@@ -66,27 +66,6 @@ func (k *Marker) Ended(u Unit) []Reached {
 // Spent says that the stop budget is spent.
 func (k *Marker) Spent() []Reached { return k.reach(nil, Reached{Down: true, Mark: T4}, k.down) }
 
-// Observe takes what the machine was told and what it decided.
-func (k *Marker) Observe(e Event, actions []Action) (out []Reached) {
-	switch e := e.(type) {
-	case Ready:
-		out = append(out, k.Ready(e.Unit)...)
-	case Ended:
-		out = append(out, k.Ended(e.Unit)...)
-	case DeadlinePassed:
-		out = append(out, k.Spent()...)
-	}
-	for _, a := range actions {
-		switch a := a.(type) {
-		case Start:
-			out = append(out, k.Started(a.Unit)...)
-		case Shutdown:
-			out = append(out, k.Shutdown()...)
-		}
-	}
-	return out
-}
-
 func (k *Marker) ended(out []Reached) []Reached {
 	if !k.down {
 		return out

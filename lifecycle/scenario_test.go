@@ -108,7 +108,7 @@ func play(t *testing.T, units, events string) (log string) {
 		c := Conductor{Timeline: rows, Runners: runners, KillAfter: 29300 * time.Millisecond}
 		c.Observe = func(e Event, actions []Action) {
 			narrate(line, e, actions)
-			reached := marker.Observe(e, actions)
+			reached := observe(marker, e, actions)
 			for _, a := range actions {
 				if s, ok := a.(Start); ok && s.Unit == App {
 					reached = append(reached, marker.Executed()...)
@@ -128,6 +128,27 @@ func play(t *testing.T, units, events string) (log string) {
 		log = b.String()
 	})
 	return log
+}
+
+// observe gives a Marker what the machine was told and what it decided.
+func observe(k *Marker, e Event, actions []Action) (out []Reached) {
+	switch e := e.(type) {
+	case Ready:
+		out = append(out, k.Ready(e.Unit)...)
+	case Ended:
+		out = append(out, k.Ended(e.Unit)...)
+	case DeadlinePassed:
+		out = append(out, k.Spent()...)
+	}
+	for _, a := range actions {
+		switch a := a.(type) {
+		case Start:
+			out = append(out, k.Started(a.Unit)...)
+		case Shutdown:
+			out = append(out, k.Shutdown()...)
+		}
+	}
+	return out
 }
 
 // cast reads "name ready=1ms end=2ms life=3s err=x never deaf twice" lines.
