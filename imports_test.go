@@ -194,7 +194,7 @@ func homes() []home {
 		out = append(out, home{"os", name, cmd, "files of a run are written by internal/statedir, where links, owners and modes are checked; a command may write what its user names"})
 	}
 	return append(out,
-		home{"github.com/aws/aws-sdk-go-v2/config", "", []string{"internal/awssdk"}, "it reads AWS_ variables of the process's environment itself, as whoever sets them expects: in one place"},
+		home{"github.com/aws/aws-sdk-go-v2/config", "", []string{"internal/awssdk"}, "it reads AWS_ variables of the process's environment itself, as its users expect: in one place"},
 		home{"meshtask/internal/testbed/", "", nil, "it is for tests, of this module and of e2e"},
 		home{"os/signal", "", cmd, "one relay in main owns the signals; others are given a channel"},
 		home{"os/exec", "", nil, "children are started by supervisor alone, or the reaper may take their status"},

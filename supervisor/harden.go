@@ -30,7 +30,7 @@ func (s *Supervisor) Harden() error {
 		return err
 	}
 	err := errClosed
-	s.onThread(func() { // which forks the children, who inherit it
+	s.onThread(func() { // which forks the children; they inherit it
 		err = unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 	})
 	if err != nil {

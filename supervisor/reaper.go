@@ -14,7 +14,7 @@ const (
 	// sweepBatch bounds how long the lock is held while thousands of orphans are reaped.
 	sweepBatch = 64
 	// burstPause is the most that zombies are left to gather for while many orphans end:
-	// each look costs the kernel a walk over all who still live, each signal costs us a
+	// each look costs the kernel a walk over all processes that still run, each signal costs us a
 	// wake-up. A child's end is known that much later then.
 	burstPause = 5 * time.Millisecond
 )

@@ -30,7 +30,7 @@ func runDev(w *world, c call) int {
 	if err == nil {
 		s, err = dev.Choose(context.Background(), asked)
 	}
-	if err != nil && asked.Dir == "" { // a directory that nobody has named has no record of an earlier life
+	if err != nil && asked.Dir == "" { // a directory that nobody has named has no record of an earlier run
 		return w.giveUp(exitConfig, event.Or(event.ConfigBad, fmt.Errorf("dev: %w", err)))
 	}
 	if err != nil {
@@ -42,7 +42,7 @@ func runDev(w *world, c call) int {
 		c.set["retry-join"] = s.Task.Server
 	}
 	w.env = plan.Merge(w.env, "ECS_CONTAINER_METADATA_URI_V4="+s.Metadata)
-	return w.live("dev", c.mode(), c, life{
+	return w.runMode("dev", c.mode(), c, extras{
 		before: func(ctx context.Context, t task.Tools) (func(), error) {
 			return s.Start(ctx, t, plan.ConsulFree(w.env))
 		},

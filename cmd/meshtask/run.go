@@ -30,7 +30,7 @@ func runTask(w *world, c call) int {
 	if c.on("no-mesh") && c.on("job") {
 		return w.fail(exitUsage, "run: --no-mesh and --job exclude each other")
 	}
-	return w.live("run", c.mode(), c, life{})
+	return w.runMode("run", c.mode(), c, extras{})
 }
 
 // runApp is `meshtask app`.
@@ -47,21 +47,21 @@ func runApp(w *world, c call) int {
 	if l.Wait, err = time.ParseDuration(text); err != nil || l.Wait < 0 {
 		return w.refuse(config.Sibling, c, event.Because(event.ConfigBad, fmt.Errorf("%s: must be a duration such as 5m, got %q", w.source(c, "wait"), text)))
 	}
-	return w.live("app", config.Sibling, c, life{lease: &l})
+	return w.runMode("app", config.Sibling, c, extras{lease: &l})
 }
 
 // defaultMesh is where `meshtask run` without a command listens by default.
 const defaultMesh = "127.0.0.1:9902"
 
-// life is what a command adds to a run.
-type life struct {
+// extras are what a command adds to a run.
+type extras struct {
 	lease  *plan.Lease                                                     // of app
 	before func(ctx context.Context, t task.Tools) (end func(), err error) // of dev
 	begun  func(*plan.Plan)                                                // of dev: the plan is made; nil: nothing
 }
 
-// live reads the configuration, runs the task and returns its exit code.
-func (w *world) live(name string, mode config.Mode, c call, l life) int {
+// runMode reads the configuration, runs the task and returns its exit code.
+func (w *world) runMode(name string, mode config.Mode, c call, x extras) int {
 	cfg, warnings, err := w.config(mode, c)
 	if err != nil {
 		return w.refuse(mode, c, err)
@@ -77,7 +77,7 @@ func (w *world) live(name string, mode config.Mode, c call, l life) int {
 	}
 	d := task.Deps{Begin: w.begin, Env: w.env, Stdin: w.stdin, Stdout: w.stdout, Stderr: w.stderr, Signals: w.signals, Relayed: w.relayed,
 		Children: w.chld, Kind: plan.KindOf(mode), Metadata: w.getenv("ECS_CONTAINER_METADATA_URI_V4"), Local: ecs.LocalNamed(cfg.Task.ID),
-		Log: log, Out: out, Before: l.before}
+		Log: log, Out: out, Before: x.before}
 	if mode.Mesh() || cfg.Dir != "" {
 		passed := func(err error) { log.Warn("a state directory is passed over", "error", err) }
 		if d.Dir, err = statedir.Open(statedir.Candidates(cfg.Dir, w.getenv("TMPDIR")), passed); err != nil {
@@ -87,11 +87,11 @@ func (w *world) live(name string, mode config.Mode, c call, l life) int {
 	}
 	ended := task.Run(context.Background(), func(id ecs.Identity) (*plan.Plan, error) {
 		p, err := plan.New(cfg, id)
-		if err == nil && l.lease != nil {
-			p.Lease = l.lease
+		if err == nil && x.lease != nil {
+			p.Lease = x.lease
 		}
-		if err == nil && l.begun != nil {
-			l.begun(p)
+		if err == nil && x.begun != nil {
+			x.begun(p)
 		}
 		return p, err
 	}, d)
@@ -115,7 +115,7 @@ func (w *world) config(mode config.Mode, c call) (*config.Config, []config.Findi
 }
 
 // refuse ends a run whose configuration is no good, so that there is no task: one line, and
-// the record of it in the place of an earlier life's, where a run would have one.
+// the record of it in the place of an earlier run's, where a run would have one.
 func (w *world) refuse(mode config.Mode, c call, err error) int {
 	err = event.Or(event.ConfigBad, err)
 	code := event.CauseOf(err).Code.Exit()

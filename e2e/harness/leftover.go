@@ -10,7 +10,7 @@ import (
 
 // Processes lists the living processes whose command line names
 // any of words, as "pid command": a task's state directory or address finds its
-// agent, its Envoy and its app, whoever their parent is by now.
+// agent, its Envoy and its app, whatever their parent is by now.
 func Processes(words ...string) []string {
 	dirs, _ := filepath.Glob("/proc/[0-9]*") // the pattern is a good one
 	var out []string

@@ -47,7 +47,7 @@ func (v checker) envoyAdmin() {
 	switch {
 	case v.c.Envoy.Admin == "" || err != nil || host == "":
 	case !local(host):
-		v.error("envoy.admin", "must be a loopback address, got %q: whoever reaches it can read the ACL token and end Envoy; remove it to use a unix socket", v.c.Envoy.Admin)
+		v.error("envoy.admin", "must be a loopback address, got %q: every process that reaches it can read the ACL token and end Envoy; remove it to use a unix socket", v.c.Envoy.Admin)
 	case v.c.Mode.Mesh():
 		v.warn("envoy.admin", "every process that reaches %s can read the ACL token and end Envoy; remove it to use a unix socket", v.c.Envoy.Admin)
 	}

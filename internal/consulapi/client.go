@@ -24,7 +24,7 @@ type Config struct {
 }
 
 // New makes a client and the HTTP client that carries its calls; it calls nobody. No
-// redirect is followed: Consul sends none, and whoever answers in its place would be sent
+// redirect is followed: Consul sends none, and a server that answers in its place would be sent
 // the token on. What Config does not give, the library takes from CONSUL_* variables, which
 // the program takes out of its environment at its start; a bad one is the only error.
 func New(c Config) (*api.Client, *http.Client, error) {

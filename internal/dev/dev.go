@@ -38,7 +38,7 @@ func readDocument(text []byte) (document, error) {
 }
 
 // known is the part of a configuration that matters here. Everything else, and
-// everything wrong, is for whoever loads the finished document.
+// everything wrong, is reported when the finished document is loaded.
 type known struct {
 	Task    struct{ Address string }
 	Service struct {

@@ -115,7 +115,7 @@ func findServer(ctx context.Context, given string, passed func(why string)) (add
 
 func firstServer(ctx context.Context, candidates []string, passed func(why string)) (address string, ours *place, err error) {
 	for _, address := range candidates {
-		if lives(ctx, address) {
+		if hasLeader(ctx, address) {
 			return address, nil, nil
 		}
 		p, err := claim(address, serverPorts())
@@ -134,8 +134,8 @@ func serverArgs(address string) []string {
 		"-hcl", "ports { dns = -1, serf_wan = -1, grpc_tls = -1 } ui_config { enabled = true } disable_update_check = true"}
 }
 
-// lives says whether a Consul server at address answers and has a leader.
-func lives(ctx context.Context, address string) bool {
+// hasLeader says whether a Consul server at address answers and has a leader.
+func hasLeader(ctx context.Context, address string) bool {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	t := &http.Transport{}

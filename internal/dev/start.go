@@ -56,7 +56,7 @@ func (s *Setup) await(ctx context.Context, ended <-chan struct{}, died func() er
 	defer cancel()
 	poll := time.NewTicker(20 * time.Millisecond)
 	defer poll.Stop()
-	for !lives(ctx, s.Task.Server) {
+	for !hasLeader(ctx, s.Task.Server) {
 		select {
 		case <-poll.C:
 		case <-ended:

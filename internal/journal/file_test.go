@@ -93,7 +93,7 @@ func TestTheTimelineIsBoundedAndKeepsItsEnd(t *testing.T) {
 	}
 }
 
-// The way and the mark of an entry are those of its place, whoever writes it and when.
+// The way and the mark of an entry are those of its place, whatever writes it and when.
 func TestWayAndMarkAreThoseOfThePlace(t *testing.T) {
 	for range 50 {
 		j := begun()

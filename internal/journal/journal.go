@@ -2,7 +2,7 @@
 // log, timeline.jsonl and the state are derived from it; nothing else keeps a history. It
 // reads a life back as well, from timeline.jsonl or from a log.
 //
-// It knows nothing of who reports, and judges nothing.
+// It knows nothing of its reporters, and judges nothing.
 package journal
 
 import (

@@ -71,7 +71,7 @@ func TestALogIsReadBack(t *testing.T) {
 	}
 }
 
-// A log leaves starts out; whoever was ready, or ended, is drawn all the same.
+// A log leaves starts out; a unit that was ready, or ended, is drawn all the same.
 func TestALogIsDrawn(t *testing.T) {
 	record, err := Read(strings.NewReader(told(false)))
 	if err != nil {

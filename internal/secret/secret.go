@@ -1,6 +1,6 @@
 // Package secret knows references to secrets in ECS's own valueFrom syntax and
 // how to wait for what they name. It knows what a store must answer, not how a
-// store is asked: package awsstore does, so that whoever only parses a
+// store is asked: package awsstore does, so that code that only parses a
 // reference does not load the AWS SDK.
 package secret
 

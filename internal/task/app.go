@@ -114,8 +114,8 @@ func (t *task) restarted(u lifecycle.Unit, r supervisor.Runner, p plan.Restart, 
 		Backoff: p.Backoff, MaxBackoff: p.MaxBackoff, Only: only}, t.report(u))
 }
 
-// lives reports each life of r that is ready, and tells up and down of it.
-func (t *task) lives(u lifecycle.Unit, r supervisor.Runner, up, down func()) supervisor.Runner {
+// reportUp reports each run of r that is ready, and calls up and down for it.
+func (t *task) reportUp(u lifecycle.Unit, r supervisor.Runner, up, down func()) supervisor.Runner {
 	report := t.report(u)
 	return supervisor.Report(r, func() { report(event.Serving{}); up() }, down)
 }

@@ -51,7 +51,7 @@ func (t *task) wire(p programs) (*units, error) {
 		return t.siblingUnits(app), nil
 	}
 	return &units{runners: map[lifecycle.Unit]lifecycle.Runner{
-		lifecycle.App: t.restarted(lifecycle.App, t.lives(lifecycle.App, app, nothing, nothing), t.plan.App.Restart, nil),
+		lifecycle.App: t.restarted(lifecycle.App, t.reportUp(lifecycle.App, app, nothing, nothing), t.plan.App.Restart, nil),
 	}}, nil
 }
 
@@ -93,7 +93,7 @@ func (t *task) meshUnits(p programs, app *supervisor.Process, user *supervisor.U
 		lifecycle.Inbound:     m.inbound(),
 	}}
 	if app != nil {
-		u.runners[lifecycle.App] = t.restarted(lifecycle.App, t.lives(lifecycle.App, app, m.sync.AppUp, m.sync.AppDown), t.plan.App.Restart, nil)
+		u.runners[lifecycle.App] = t.restarted(lifecycle.App, t.reportUp(lifecycle.App, app, m.sync.AppUp, m.sync.AppDown), t.plan.App.Restart, nil)
 	} else {
 		u.runners[lifecycle.App], u.paths = m.siblings(probe)
 	}
@@ -106,7 +106,7 @@ func (m *mesh) agent() lifecycle.Runner {
 	giveUp := func(err error) { m.cancel(event.Or(event.ConsulNotJoined, err)) }
 	if a.External != "" {
 		ext := &consulagent.External{Client: m.client, Timeout: a.JoinTimeout, GiveUp: giveUp, Report: report}
-		return m.lives(lifecycle.ConsulAgent, m.watched(lifecycle.ConsulAgent, ext, m.client.Answers, m.joined, nothing), m.joined, nothing)
+		return m.reportUp(lifecycle.ConsulAgent, m.watched(lifecycle.ConsulAgent, ext, m.client.Answers, m.joined, nothing), m.joined, nothing)
 	}
 	agent := consulagent.New(consulagent.Config{
 		Path: m.consul, Agent: m.agentConfig, File: m.d.Dir.Path(plan.AgentDocument), Write: m.d.Dir.Write, Env: m.env, Token: m.tokens.Service,
@@ -114,7 +114,7 @@ func (m *mesh) agent() lifecycle.Runner {
 		Report: report, Grace: m.grace(lifecycle.ConsulAgent), Log: m.d.Log.Named("consul-agent"),
 		LeaveAtOnce: m.plan.Kind == plan.Job,
 	})
-	kept := m.restarted(lifecycle.ConsulAgent, m.lives(lifecycle.ConsulAgent, m.watched(lifecycle.ConsulAgent, agent, m.client.Answers, m.joined, nothing), m.joined, nothing), a.Restart, crashed)
+	kept := m.restarted(lifecycle.ConsulAgent, m.reportUp(lifecycle.ConsulAgent, m.watched(lifecycle.ConsulAgent, agent, m.client.Answers, m.joined, nothing), m.joined, nothing), a.Restart, crashed)
 	return m.tokens.ForAgent(kept, report)
 }
 
@@ -126,7 +126,7 @@ func (m *mesh) agentConfig() (consulagent.AgentConfig, error) {
 // renewLimit bounds two calls to the agent on this machine.
 const renewLimit = time.Second
 
-// joined is told of each life of the agent: a later one has to be told again what it may
+// joined is called for each run of the agent: a later one has to be told again what it may
 // have lost.
 func (m *mesh) joined() {
 	var again, listener bool
@@ -184,7 +184,7 @@ func (m *mesh) envoy(document string) lifecycle.Runner {
 	admin := envoy.NewAdmin(c.Admin)
 	ask := func(ctx context.Context) error { _, err := admin.Ready(ctx); return err }
 	watched := m.watched(lifecycle.Envoy, envoy.NewProxy(c), ask, m.sync.EnvoyUp, m.sync.EnvoyDown)
-	proxy := m.lives(lifecycle.Envoy, watched, m.sync.EnvoyUp, m.sync.EnvoyDown)
+	proxy := m.reportUp(lifecycle.Envoy, watched, m.sync.EnvoyUp, m.sync.EnvoyDown)
 	return m.restarted(lifecycle.Envoy, proxy, e.Restart, crashed)
 }
 
@@ -235,7 +235,7 @@ func (m *mesh) bootstrapDir() (*statedir.Dir, error) {
 	return m.d.Dir, nil
 }
 
-// inbound makes the unit that lives while the public listener takes new work.
+// inbound makes the unit that runs while the public listener takes new work.
 func (m *mesh) inbound() lifecycle.Runner {
 	in, report := m.plan.Inbound, m.report(lifecycle.Inbound)
 	return envoy.NewInbound(envoy.InboundConfig{

@@ -14,7 +14,7 @@ import (
 // bootstrapLimit bounds the making of Envoy's bootstrap once the registration stands.
 const bootstrapLimit = time.Minute
 
-// meshInit is the unit that lives while the registration stands: it registers service and
+// meshInit is the unit that runs while the registration stands: it registers service and
 // sidecar, writes Envoy's bootstrap, and deregisters. It joins two domains, so it is here.
 type meshInit struct {
 	client    *consulagent.Client

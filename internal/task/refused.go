@@ -10,7 +10,7 @@ import (
 	"meshtask/internal/why"
 )
 
-// Refused records a run that had no plan: in the place of an earlier life's record. What
+// Refused records a run that had no plan: in the place of an earlier run's record. What
 // cannot be recorded is lost; the caller has said it.
 func Refused(dir *statedir.Dir, begin time.Time, cause error, code int) {
 	file, err := journal.Create(dir)

@@ -47,7 +47,7 @@ func (t *task) siblingUnits(app *supervisor.Process) *units {
 	}
 	return &units{runners: map[lifecycle.Unit]lifecycle.Runner{
 		lifecycle.Envoy: h, lifecycle.Inbound: in,
-		lifecycle.App: t.restarted(lifecycle.App, t.lives(lifecycle.App, app, nothing, nothing), t.plan.App.Restart, nil),
+		lifecycle.App: t.restarted(lifecycle.App, t.reportUp(lifecycle.App, app, nothing, nothing), t.plan.App.Restart, nil),
 	}}
 }
 

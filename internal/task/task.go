@@ -82,7 +82,7 @@ type Planner func(ecs.Identity) (*plan.Plan, error)
 // needs is about a megabyte; the default would let it take four before the first one.
 const heapGrowth = 25
 
-// Run lives one task: it ends when every unit has. ctx done is an orderly stop, with its
+// Run runs one task: it ends when every unit has. ctx done is an orderly stop, with its
 // cause as the reason.
 func Run(ctx context.Context, planner Planner, d Deps) Outcome {
 	debug.SetGCPercent(heapGrowth)
@@ -94,7 +94,7 @@ func Run(ctx context.Context, planner Planner, d Deps) Outcome {
 		return Outcome{Code: event.Internal.Exit(), Err: err}
 	}
 	defer t.close()
-	out, err := t.live(planner)
+	out, err := t.run(planner)
 	return t.finish(out, err)
 }
 
@@ -156,8 +156,8 @@ func (t *task) during(f func(ctx context.Context) error) error {
 }
 
 // conduct runs the units to their end under the top-level group: the task actor alone
-// returns by itself, the others serve it until then, and interrupts only signal. Order lives
-// in the conductor, never here.
+// returns by itself, the others serve it until then, and interrupts only signal. The
+// conductor alone decides the order.
 func (t *task) conduct(u *units) (out lifecycle.Outcome, err error) {
 	c := lifecycle.Conductor{Timeline: t.plan.Rows, Runners: u.runners, KillAfter: t.plan.Stop.KillAfter, Observe: t.observe}
 	var g run.Group
@@ -176,7 +176,7 @@ func (t *task) conduct(u *units) (out lifecycle.Outcome, err error) {
 	return out, g.Run()
 }
 
-// beside is an actor that serves the task for as long as that lives. One that breaks says so
+// beside is an actor that serves the task for as long as that runs. One that breaks says so
 // and stays until it is interrupted: the group ends with its first actor, and the shutdown
 // that follows still needs the signal relay.
 func beside(serve func() error, stop func(), broke func(error)) (execute func() error, interrupt func(error)) {
@@ -193,8 +193,8 @@ func beside(serve func() error, stop func(), broke func(error)) (execute func() 
 	}, func(error) { close(over); stop() }
 }
 
-// live plans, prepares and conducts.
-func (t *task) live(planner Planner) (none lifecycle.Outcome, err error) {
+// run plans, prepares and conducts.
+func (t *task) run(planner Planner) (none lifecycle.Outcome, err error) {
 	if err := t.during(func(ctx context.Context) error {
 		id, err := t.identify(ctx)
 		if err == nil {

@@ -9,7 +9,7 @@ import (
 )
 
 // row is what is said of one code. Both are templates: $text is what is known of it in the
-// words of whoever said it, $unit whose it is, and any other name is a fact.
+// words of its source, $unit the unit that it is about, and any other name is a fact.
 type row struct{ cause, fix string }
 
 // table has one row for each code.
