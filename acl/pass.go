@@ -211,7 +211,7 @@ func (p *pass) rulesOf(ctx context.Context, policy reconcile.Policy) string {
 }
 
 // readReports asks, for audited services that have more than one token, which
-// of them each task uses. Who cannot be asked has not reported.
+// of them each task uses. A task that cannot be asked has not reported.
 func (p *pass) readReports(ctx context.Context) {
 	p.world.Reports = map[reconcile.Service][]reconcile.Report{}
 	for s := range p.look.Audited {

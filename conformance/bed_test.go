@@ -135,7 +135,7 @@ func (l *life) ends(status int) {
 	}
 }
 
-// signal sends one to whom a container's runtime would.
+// signal sends one to the process that a container's runtime would signal.
 func (l *life) signal(sig syscall.Signal) {
 	l.b.Helper()
 	if err := l.cmd.Process.Signal(sig); err != nil {

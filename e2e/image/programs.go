@@ -12,8 +12,8 @@ import (
 	"meshtask/e2e/harness"
 )
 
-// mostBytes is the budget of the program's size.
-const mostBytes = 30e6
+// maxBytes is the budget of the program's size.
+const maxBytes = 30e6
 
 // programs looks at the program in the image, and at those of two more builds: one
 // with a compiler's cache of its own, one for the other architecture.
@@ -80,8 +80,8 @@ func static(file, arch string) error {
 	if f.Section(".debug_info") != nil || f.Section(".zdebug_info") != nil || f.Section(".symtab") != nil {
 		return fmt.Errorf("it is not stripped")
 	}
-	if info, err := os.Stat(file); err != nil || info.Size() > mostBytes {
-		return fmt.Errorf("it has %d bytes, at most %d are allowed: %w", info.Size(), int64(mostBytes), err)
+	if info, err := os.Stat(file); err != nil || info.Size() > maxBytes {
+		return fmt.Errorf("it has %d bytes, at most %d are allowed: %w", info.Size(), int64(maxBytes), err)
 	}
 	info, err := buildinfo.ReadFile(file)
 	if err != nil {

@@ -76,7 +76,7 @@ func (s *Setup) choose(ctx context.Context, a Asked) error {
 	var id [8]byte
 	_, _ = rand.Read(id[:]) // never fails, says its documentation
 	s.Task.ID = hex.EncodeToString(id[:])
-	if err := s.settle(doc, a.Passed); err != nil {
+	if err := s.takeAddress(doc, a.Passed); err != nil {
 		return err
 	}
 	if err := s.findServer(ctx, a); err != nil {
@@ -111,8 +111,8 @@ func (s *Setup) given(a Asked) (document, error) {
 	return doc, nil
 }
 
-// settle takes the task's address, to which the metadata endpoint is bound.
-func (s *Setup) settle(doc document, passed func(why string)) error {
+// takeAddress takes the task's address, to which the metadata endpoint is bound.
+func (s *Setup) takeAddress(doc document, passed func(why string)) error {
 	var endpoint net.Listener
 	if s.Task.Address != "" {
 		l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -56,14 +56,14 @@ const othersPoll = time.Second
 
 // Run is the unit.
 func (k *Keeper) Run(ctx context.Context, ready func(), stop <-chan struct{}) error {
-	k.tell(func() { k.up = true })
+	k.update(func() { k.up = true })
 	ready()
 	select {
 	case <-stop:
 	case <-ctx.Done():
 		return nil
 	}
-	k.tell(func() { k.stopping = true })
+	k.update(func() { k.stopping = true })
 	poll := time.NewTicker(othersPoll)
 	defer poll.Stop()
 	var limit <-chan time.Time
@@ -88,8 +88,8 @@ func (k *Keeper) Run(ctx context.Context, ready func(), stop <-chan struct{}) er
 	}
 }
 
-// tell changes what every holder is to know, and wakes them.
-func (k *Keeper) tell(f func()) {
+// update changes what every holder is to know, and wakes them.
+func (k *Keeper) update(f func()) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	f()

@@ -57,7 +57,7 @@ func (w *Waits) begin(unit string, e event.Waiting) {
 	switch {
 	case u == nil:
 		u = &wait{since: time.Now()}
-		u.timer = time.AfterFunc(sayEvery, func() { w.tell(unit, u) })
+		u.timer = time.AfterFunc(sayEvery, func() { w.repeat(unit, u) })
 		w.units[unit] = u
 	case u.now.What != e.What:
 		u.since = time.Now()
@@ -75,7 +75,7 @@ func (w *Waits) end(unit string) {
 	}
 }
 
-func (w *Waits) tell(unit string, u *wait) {
+func (w *Waits) repeat(unit string, u *wait) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.units[unit] != u || w.over {
