@@ -145,6 +145,12 @@ func (s *State) Phase() string {
 	return "STARTING"
 }
 
+// Rows are the units that are rows of the timeline: all but the task itself, which waits for
+// its identity.
+func (s *State) Rows() []*Unit {
+	return slices.DeleteFunc(slices.Clone(s.Units), func(u *Unit) bool { return u.Unit == event.Task })
+}
+
 // LeaseNames are the names in Leases, sorted.
 func (s *State) LeaseNames() []string { return slices.Sorted(maps.Keys(s.Leases)) }
 

@@ -45,7 +45,7 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	healthy, _ := c.s.Health()
 	gauge(c.healthy, truth(healthy))
 	c.s.t.book.Read(func(now *state.State) {
-		for _, u := range now.Units {
+		for _, u := range now.Rows() {
 			gauge(c.unitUp, truth(u.State == state.Running), u.Unit)
 			to <- prometheus.MustNewConstMetric(c.restarts, prometheus.CounterValue, float64(u.Restarts), u.Unit)
 		}

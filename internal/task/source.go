@@ -115,8 +115,10 @@ func (s *source) Status() any {
 		out.State = now.Phase()
 		out.Why = why.Of(now)
 		out.Summary = json.RawMessage(now.Summary.Line())
-		for _, u := range now.Units {
+		for _, u := range now.Rows() {
 			out.Units = append(out.Units, *u)
+		}
+		for _, u := range now.Units {
 			if u.Wait != nil {
 				out.Waiting[u.Unit] = *u.Wait
 			}

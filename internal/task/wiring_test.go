@@ -91,6 +91,13 @@ func TestStatusOfADeadUnit(t *testing.T) {
 	b := newBed(t)
 	tk, u := wired(t, b, load(t, config.Run, b.d.Local, `{`+meshDoc+`}`, nil, sh("true")...))
 	src := &source{tk, u}
+	tk.report(event.Task)(event.Waiting{What: "its identity"}) // which is no unit
+	tk.report(event.Task)(event.WaitOver{})
+	for _, u := range src.Status().(Status).Units {
+		if u.Unit == event.Task || u.State == "" {
+			t.Errorf("%+v is among the units", u)
+		}
+	}
 	for _, unit := range []lifecycle.Unit{lifecycle.ConsulAgent, lifecycle.Envoy, lifecycle.App} {
 		report := tk.report(unit)
 		for _, e := range []event.Event{event.Start{}, event.Exec{PID: 30}, event.Serving{}, event.Ready{}} {
