@@ -3,6 +3,7 @@ package task
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"meshtask/internal/event"
@@ -58,13 +59,18 @@ func commandError(err error) error {
 	return event.Because(event.CommandNotFound, err)
 }
 
-// variable reads one variable; the last one wins, as in a shell.
+// variable is the value of one variable, empty when it is not set.
 func variable(env []string, name string) string {
-	value := ""
-	for _, kv := range env {
-		if k, v, _ := strings.Cut(kv, "="); k == name {
-			value = v
+	value, _ := lookup(env, name)
+	return value
+}
+
+// lookup reads one variable; the last one wins, as in a shell.
+func lookup(env []string, name string) (string, bool) {
+	for _, kv := range slices.Backward(env) {
+		if key, value, _ := strings.Cut(kv, "="); key == name {
+			return value, true
 		}
 	}
-	return value
+	return "", false
 }

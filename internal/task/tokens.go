@@ -3,8 +3,6 @@ package task
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 
 	"meshtask/acl/iam"
 	"meshtask/envoy/bootstrap"
@@ -19,7 +17,7 @@ import (
 // secrets makes the tokens of the plan.
 func (t *task) secrets() (*token.Tokens, error) {
 	p := t.plan.Tokens
-	c := token.Config{Service: p.Service, Agent: p.Agent, Wait: p.Wait, Refresh: p.Refresh, Env: t.lookup, Log: t.d.Log}
+	c := token.Config{Service: p.Service, Agent: p.Agent, Wait: p.Wait, Refresh: p.Refresh, Env: func(name string) (string, bool) { return lookup(t.d.Env, name) }, Log: t.d.Log}
 	for _, s := range t.plan.Secrets {
 		c.References = append(c.References, s.Ref)
 	}
@@ -38,16 +36,6 @@ func (t *task) secrets() (*token.Tokens, error) {
 		}
 	}
 	return token.New(c), nil
-}
-
-// lookup reads one variable; the last one wins, as in a shell.
-func (t *task) lookup(name string) (string, bool) {
-	for _, kv := range slices.Backward(t.d.Env) {
-		if key, value, _ := strings.Cut(kv, "="); key == name {
-			return value, true
-		}
-	}
-	return "", false
 }
 
 // resolveAlone resolves the references of app.env where there is no mesh, and so no row
