@@ -56,12 +56,7 @@ func (t *task) finish(out lifecycle.Outcome, err error) Outcome {
 			t.d.Log.Error("a process outlives the task", "unit", string(unit), "error", stuck)
 		}
 	}
-	t.book.Report(event.Task)(f)
-	t.book.Read(func(s *state.State) {
-		a := why.Of(s)
-		s.Summary.Why = &a
-		result.Summary = s.Summary
-	})
+	result.Summary = conclude(t.book, f)
 	if t.file != nil {
 		if err := t.file.Close(&result.Summary, t.recordTime()); err != nil {
 			t.d.Log.Warn("the record is not complete", "error", err)
@@ -71,6 +66,18 @@ func (t *task) finish(out lifecycle.Outcome, err error) Outcome {
 		t.sayEnd(result.Summary)
 	}
 	return result
+}
+
+// conclude reports the end of the run and gives its summary, with why it ended.
+func conclude(book *journal.Journal, f event.Finish) state.Summary {
+	book.Report(event.Task)(f)
+	var summary state.Summary
+	book.Read(func(s *state.State) {
+		a := why.Of(s)
+		s.Summary.Why = &a
+		summary = s.Summary
+	})
+	return summary
 }
 
 // recordTime is how long the disk may take for the record: what a stop has left of its time.

@@ -5,9 +5,7 @@ import (
 
 	"meshtask/internal/event"
 	"meshtask/internal/journal"
-	"meshtask/internal/state"
 	"meshtask/internal/statedir"
-	"meshtask/internal/why"
 )
 
 // Refused records a run that had no plan: in the place of an earlier run's record. What
@@ -22,12 +20,6 @@ func Refused(dir *statedir.Dir, begin time.Time, cause error, code int) {
 	if c := event.CauseOf(cause); c != nil {
 		f.Why, f.Facts = c.Code, c.Facts
 	}
-	book.Report(event.Task)(f)
-	var summary state.Summary
-	book.Read(func(s *state.State) {
-		a := why.Of(s)
-		s.Summary.Why = &a
-		summary = s.Summary
-	})
+	summary := conclude(book, f)
 	_ = file.Close(&summary, recordLimit)
 }
