@@ -27,10 +27,10 @@ func TestAChildOfTheSameUserCannotLookIntoUs(t *testing.T) {
 		"NoNewPrivs: child 1, us 1", "cores of us: 0 and the same hard", "cores of a child: kept", "cores of a secretive child: 0",
 		"own children: seen", "own cgroup: read",
 	}
-	// A test with cgo, unlike the program, cannot reach all of its threads.
-	if _, _, errno := syscall.AllThreadsSyscall(syscall.SYS_GETPID, 0, 0, 0); errno == syscall.ENOTSUP {
-		shut[3] = "NoNewPrivs: child 1, us 0"
-	}
+	// A test with cgo, unlike the program, cannot reach all of its threads: what /proc says
+	// of us is then whether the first one happens to be that of the forks.
+	_, _, errno := syscall.AllThreadsSyscall(syscall.SYS_GETPID, 0, 0, 0)
+	cgo := errno == syscall.ENOTSUP
 	for harden, want := range map[string][]string{"no": open, "yes": shut} {
 		t.Run("hardened="+harden, func(t *testing.T) {
 			spec := player("secretive", "SECRET=sesame", "HARDEN="+harden)
@@ -38,6 +38,10 @@ func TestAChildOfTheSameUserCannotLookIntoUs(t *testing.T) {
 				spec.User = &User{UID: 4242, GID: 4242}
 			}
 			got := strings.Split(strings.TrimSpace(outputOf(t, start(t), spec)), "\n")
+			if cgo && len(got) > 3 {
+				got[3] = strings.Replace(got[3], "us 0", "us 1", 1)
+				want[3] = strings.Replace(want[3], "us 0", "us 1", 1)
+			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Error(diff)
 			}

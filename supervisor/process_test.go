@@ -26,6 +26,9 @@ type stage struct {
 	lines chan string // of the child
 	kill  context.CancelFunc
 
+	started  chan struct{} // closed by the exec event, after childPID
+	childPID int
+
 	mu    sync.Mutex
 	notes []string
 	waits []string
@@ -36,13 +39,17 @@ func onStage(t *testing.T, s *Supervisor, spec Spec, set func(*Process)) *stage 
 	t.Helper()
 	st := &stage{
 		t: t, stop: make(chan struct{}), ready: make(chan struct{}), end: make(chan error, 1),
-		lines: make(chan string, 1000),
+		lines: make(chan string, 1000), started: make(chan struct{}),
 	}
 	spec.Lines = func(_ int, line []byte) { st.lines <- string(line) }
 	st.Process = Process{
 		Sup:  s,
 		Spec: func() (Spec, error) { return spec, nil },
 		Report: func(e event.Event) {
+			if e, ok := e.(event.Exec); ok {
+				st.childPID = e.PID
+				close(st.started)
+			}
 			st.mu.Lock()
 			defer st.mu.Unlock()
 			switch e := e.(type) {
@@ -99,10 +106,16 @@ func (st *stage) ended() error {
 	}
 }
 
+// pid waits until Run knows its child, which may have said its first line by then.
 func (st *stage) pid() int {
-	st.Process.mu.Lock()
-	defer st.Process.mu.Unlock()
-	return st.child.PID()
+	st.t.Helper()
+	select {
+	case <-st.started:
+		return st.childPID
+	case <-time.After(patience):
+		st.t.Fatal("no child was started")
+		return 0
+	}
 }
 
 func (st *stage) noted(prefix string) bool {
