@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -170,4 +171,24 @@ func ask(ctx context.Context, client *http.Client, method, url string, body any)
 		err = fmt.Errorf("%s: status %d: %s", url, answer.StatusCode, text)
 	}
 	return text, err
+}
+
+// restingSize is the budget of a mesh task's meshtask, in KB (DESIGN §4).
+const restingSize = 16 << 10
+
+// What only the start needed is given back once a task is up.
+func TestTaskRestsSmall(t *testing.T) {
+	t.Parallel()
+	server := harness.StartServer(t, harness.ServerConfig{})
+	m := prepare(t, server, "small", "small", nil)
+	id := m.config["task"].(map[string]any)["id"].(string)
+	k := harness.StartTask(t, harness.TaskConfig{Name: id, Binary: harness.Plain(t), Config: m.config, Dir: m.dir(t),
+		CMD: []string{harness.App(t), "--name", id, "--listen", m.address + ":8080"}})
+	server.Passing(t, soon, "small", 1)
+	var rss int
+	quick(t, "a resident size within the budget", func() bool {
+		rss, _ = strconv.Atoi(strings.TrimSuffix(field(t, k.PID, "status", "VmRSS:"), " kB"))
+		return rss > 0 && rss <= restingSize
+	})
+	t.Logf("at rest: %d KB", rss)
 }

@@ -21,6 +21,7 @@ import (
 	"meshtask/internal/admin"
 	"meshtask/internal/ecs"
 	"meshtask/internal/event"
+	"meshtask/internal/footprint"
 	"meshtask/internal/journal"
 	"meshtask/internal/linewriter"
 	"meshtask/internal/plan"
@@ -132,10 +133,26 @@ func (t *task) open() error {
 		}
 		sinks = append(sinks, t.file.Write)
 	}
+	sinks = append(sinks, t.settle)
 	t.book = journal.New(t.d.Begin, sinks...)
 	t.waits = waits.New(func(unit string, w event.Waiting) { t.book.Report(unit)(w) })
 	t.oom = newOOMWatch()
 	return nil
+}
+
+// settleAfter is how long behind the app's start most of ours has been done for the last
+// time. What comes later brings its pages back.
+const settleAfter = 100 * time.Millisecond
+
+// settle gives back, once the task is up, the memory that only the start needed.
+func (t *task) settle(e event.Entry) {
+	if m, ok := e.Event.(event.Mark); ok && e.Way == event.Up && m.Name == lifecycle.T2.String() {
+		time.AfterFunc(settleAfter, func() {
+			if err := footprint.Release(); err != nil {
+				t.d.Log.Debug("memory of the start is kept", "error", err)
+			}
+		})
+	}
 }
 
 // during runs f beside the signal relay. A stop that comes meanwhile ends f's context, and is
