@@ -42,6 +42,7 @@ type Bootstrap struct {
 	// proxy.config has envoy_* settings that we do not know (see bootstrap.Unknown).
 	UseCommand bool
 	Command    Command
+	Upstreams  int // of the sidecar, for what the stats tags cost
 	Log        hclog.Logger
 }
 
@@ -94,7 +95,30 @@ func (b Bootstrap) Write(ctx context.Context) error {
 	if err := b.Put(filepath.Base(b.File), doc); err != nil {
 		return fmt.Errorf("envoy bootstrap: %w", err)
 	}
+	b.sayCost(r)
 	return nil
+}
+
+// manyUpstreams is from how many on the cost of the stats expressions is worth a line.
+const manyUpstreams = 6
+
+// expressionCost is what one expression adds to Envoy's start for each upstream, as measured
+// (docs/adr/0019).
+const expressionCost = 4 * time.Millisecond
+
+// sayCost says what the expressions in the document cost, and what to do instead.
+func (b Bootstrap) sayCost(r bootstrap.Registered) {
+	n, err := bootstrap.Expressions(b.Settings, r)
+	if err != nil || n == 0 || b.Upstreams < manyUpstreams || b.Log == nil {
+		return
+	}
+	why, fix := "envoy.statsTags", "set it to \"auto\""
+	if readers, err := bootstrap.Readers(b.Settings, r); err == nil && len(readers) > 0 {
+		why = strings.Join(readers, " ")
+		fix = "remove that setting, or list in envoy.statsTags the few that you need"
+	}
+	b.Log.Info("Envoy starts more slowly: it runs Consul's stats expressions over the statistics of each upstream", "expressions", n, "upstreams", b.Upstreams,
+		"cost", time.Duration(n*b.Upstreams)*expressionCost, "because of", why, "fix", fix+"; meshtask's /metrics has the same labels either way")
 }
 
 func (b Bootstrap) command(ctx context.Context, r bootstrap.Registered) ([]byte, error) {

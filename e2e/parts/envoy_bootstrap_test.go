@@ -150,8 +150,9 @@ func TestEnvoyBootstrapIsConsuls(t *testing.T) {
 				w := envoy.Bootstrap{
 					Settings: bootstrap.Settings{
 						ProxyID: envoyProxyID, XDS: c.settings.XDS, CA: c.settings.CA, Admin: "127.0.0.1:19000",
-						Token: func() string { return c.settings.Token },
-						Env:   func(name string) string { return c.settings.Env[name] },
+						Token:     func() string { return c.settings.Token },
+						Env:       func(name string) string { return c.settings.Env[name] },
+						StatsTags: bootstrap.AllStatsTags(),
 					},
 					File:       filepath.Join(dir, "b.json"),
 					Put:        writer(dir),
@@ -190,7 +191,7 @@ func TestEnvoyBootstrapFromCentralConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := bootstrap.Document(bootstrap.Settings{ProxyID: envoyProxyID, XDS: c.settings.XDS, Admin: "127.0.0.1:19000"}, r)
+	text, err := bootstrap.Document(bootstrap.Settings{ProxyID: envoyProxyID, XDS: c.settings.XDS, Admin: "127.0.0.1:19000", StatsTags: bootstrap.StatsTags{Auto: true}}, r)
 	if err != nil {
 		t.Fatal(err)
 	}

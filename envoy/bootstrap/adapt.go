@@ -59,21 +59,7 @@ func adapt(doc object, s Settings, r Registered) error {
 	if s.TokenFile != "" {
 		inject(doc, s.TokenFile)
 	}
-	if s.NoStatsTags {
-		cfg, err := parseConfig(r.Config)
-		if err != nil {
-			return err
-		}
-		own, err := cfg.ownStatsConfig()
-		if err != nil {
-			return err
-		}
-		delete(doc, "stats_config")
-		if own != nil {
-			doc["stats_config"] = own
-		}
-	}
-	return nil
+	return chooseTags(doc, s, r)
 }
 
 // discard is Consul's default access log of the admin interface. With the

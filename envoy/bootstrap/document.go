@@ -26,9 +26,7 @@ type Settings struct {
 
 	Env func(name string) string // what a statsd URL such as "$NAME" reads; nil = nothing
 
-	// NoStatsTags drops Consul's stats tags, which cost 44 ms of Envoy's start.
-	// What proxy.config sets itself stays.
-	NoStatsTags bool
+	StatsTags StatsTags // Consul's; what proxy.config sets itself always stays
 }
 
 // Registered is the sidecar as the agent knows it (GET /v1/agent/service/ID):

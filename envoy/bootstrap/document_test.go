@@ -40,8 +40,9 @@ func readGolden(t *testing.T, file string) goldenCase {
 	}
 	c.settings = Settings{
 		ProxyID: "web-1-sidecar-proxy", XDS: in.XDS, CA: in.CA, Admin: consulAdmin,
-		Token: func() string { return in.Token },
-		Env:   func(name string) string { return in.Env[name] },
+		Token:     func() string { return in.Token },
+		Env:       func(name string) string { return in.Env[name] },
+		StatsTags: AllStatsTags(),
 	}
 	return c
 }

@@ -12,13 +12,7 @@ func (c bootstrapConfig) statsConfig(r Registered) (any, error) {
 	for _, p := range tagPatterns() {
 		tags = append(tags, object{"tag_name": p[0], "regex": strings.ReplaceAll(p[1], "S", "[^.]+")})
 	}
-	for _, source := range [][2]string{
-		{"local_cluster", r.Service},
-		{"consul.source.service", r.Service},
-		{"consul.source.namespace", orDefault(r.Namespace)},
-		{"consul.source.partition", orDefault(r.Partition)},
-		{"consul.source.datacenter", r.Datacenter},
-	} {
+	for _, source := range sourceTags(r) {
 		if source[1] != "" && !named[source[0]] {
 			tags = append(tags, fixedTag(source[0], source[1]))
 		}
@@ -26,15 +20,15 @@ func (c bootstrapConfig) statsConfig(r Registered) (any, error) {
 	return object{"stats_tags": tags, "use_all_default_tags": true}, nil
 }
 
-// ownStatsConfig is what is left of it without Consul's part; nil = nothing.
-func (c bootstrapConfig) ownStatsConfig() (any, error) {
-	if c.text["envoy_stats_config_json"] != "" {
-		return c.value("envoy_stats_config_json")
+// sourceTags say whose statistics these are: tag and value.
+func sourceTags(r Registered) [][2]string {
+	return [][2]string{
+		{"local_cluster", r.Service},
+		{"consul.source.service", r.Service},
+		{"consul.source.namespace", orDefault(r.Namespace)},
+		{"consul.source.partition", orDefault(r.Partition)},
+		{"consul.source.datacenter", r.Datacenter},
 	}
-	if tags, _ := c.fixedTags(); len(tags) > 0 {
-		return object{"stats_tags": tags, "use_all_default_tags": true}, nil
-	}
-	return nil, nil
 }
 
 // fixedTags are the user's envoy_stats_tags: "name=value", or "name" for "1".

@@ -21,7 +21,7 @@ func preset() *Config {
 			Restart:     restart,
 		},
 		Envoy: Envoy{
-			Command: "envoy", Bootstrap: "builtin", StatsTags: true, LogLevel: "warning",
+			Command: "envoy", Bootstrap: "builtin", StatsTags: StatsTags{Mode: AutoTags}, LogLevel: "warning",
 			ReadyTimeout: after(time.Minute), Restart: restart,
 		},
 		App: App{

@@ -69,6 +69,8 @@ func (d docs) kind(f *jsontree.Object) string {
 			return "object"
 		case "ready":
 			return `object or "started"`
+		case "statsTags":
+			return "auto, true, false or a list of names"
 		default:
 			return name
 		}

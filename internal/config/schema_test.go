@@ -104,6 +104,11 @@ func same(t *testing.T, d docs, path string, typ reflect.Type, n *jsontree.Objec
 			t.Errorf("%s: the schema has no pattern for a %s", path, typ.Name())
 		}
 		return
+	case reflect.TypeFor[StatsTags]():
+		if list := n.Objects("oneOf"); len(list) != 2 || !slices.Equal(list[1].Obj("items").Strings("enum"), StatsTagNames()) {
+			t.Errorf("%s: the schema does not list the names", path)
+		}
+		return
 	case reflect.TypeFor[EnvValue]():
 		typ = reflect.TypeFor[literal]()
 	}
@@ -163,6 +168,9 @@ func TestSchemaDefaults(t *testing.T) {
 		if def := s.Get("default"); def != nil {
 			n++
 			got := fmt.Sprint(v.Interface())
+			if tags, ok := v.Interface().(StatsTags); ok {
+				got = string(tags.Mode)
+			}
 			if dur, ok := v.Interface().(Duration); ok {
 				var want Duration
 				newReport().duration(def.(string), &want, path)

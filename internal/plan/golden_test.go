@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
 
+	"meshtask/envoy/bootstrap"
 	"meshtask/internal/config"
 	"meshtask/internal/ecs"
 )
@@ -127,5 +128,12 @@ server
 				t.Errorf("%s is not in the plan:\n%s", ref, out)
 			}
 		}
+	}
+}
+
+// The names that the configuration takes are those of the bootstrap document.
+func TestStatsTagNames(t *testing.T) {
+	if diff := cmp.Diff(bootstrap.StatsTagNames(), config.StatsTagNames()); diff != "" {
+		t.Error(diff)
 	}
 }

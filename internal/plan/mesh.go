@@ -6,6 +6,7 @@ import (
 
 	"meshtask/consulagent"
 	"meshtask/envoy"
+	"meshtask/envoy/bootstrap"
 	"meshtask/health"
 	"meshtask/internal/config"
 	"meshtask/internal/secret"
@@ -63,7 +64,7 @@ type Envoy struct {
 	Listen        string // the public listener
 	Admin         string // HOST:PORT; "": the unix socket in the state directory
 	ConsulMakes   bool   // the bootstrap, by its command
-	StatsTags     bool
+	StatsTags     bootstrap.StatsTags
 	LogLevel      string
 	Concurrency   int // worker threads; 0: from the CPU quota
 	ExtraArgs     []string
@@ -90,9 +91,21 @@ func (e *Envoy) AdminAddress(file func(name string) string) string {
 
 func envoyOf(c *config.Config, stop lifecycle.StopPlan) *Envoy {
 	e := c.Envoy
-	return &Envoy{Command: e.Command, Listen: listen(c), Admin: e.Admin, ConsulMakes: e.Bootstrap == "consul", StatsTags: e.StatsTags,
+	return &Envoy{Command: e.Command, Listen: listen(c), Admin: e.Admin, ConsulMakes: e.Bootstrap == "consul", StatsTags: statsTags(e.StatsTags),
 		LogLevel: e.LogLevel, Concurrency: e.Concurrency, ExtraArgs: e.ExtraArgs, DrainTime: envoyDrain(stop),
 		ReadyTimeout: e.ReadyTimeout.Duration, StrictVersion: e.StrictVersion, Restart: restart("always", e.Restart)}
+}
+
+func statsTags(t config.StatsTags) bootstrap.StatsTags {
+	switch t.Mode {
+	case config.AllTags:
+		return bootstrap.AllStatsTags()
+	case config.NoTags:
+		return bootstrap.StatsTags{}
+	case config.ListedTags:
+		return bootstrap.StatsTags{Names: t.Names}
+	}
+	return bootstrap.StatsTags{Auto: true}
 }
 
 // Health is what health-sync writes, and from where it knows.

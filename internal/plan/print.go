@@ -3,12 +3,14 @@ package plan
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/hashicorp/consul/api"
 
 	"meshtask/consulagent"
+	"meshtask/envoy/bootstrap"
 	"meshtask/health"
 	"meshtask/internal/config"
 	"meshtask/internal/secret"
@@ -86,8 +88,8 @@ type envoyDocument struct {
 	Argv          []string        `json:"argv"`
 	Listen        string          `json:"listen"`
 	Admin         string          `json:"admin"`
-	Bootstrap     string          `json:"bootstrap"` // who makes it: builtin or consul
-	StatsTags     bool            `json:"stats_tags"`
+	Bootstrap     string          `json:"bootstrap"`  // who makes it: builtin or consul
+	StatsTags     any             `json:"stats_tags"` // "auto", or a list of names
 	ReadyTimeout  string          `json:"ready_timeout"`
 	StrictVersion bool            `json:"strict_version,omitempty"`
 	Restart       restartDocument `json:"restart"`
@@ -183,7 +185,7 @@ func (p *Plan) meshDocument(d *document) error {
 		d.Agent.Document, d.Agent.Restart, d.Agent.Argv = text, &r, consulagent.Argv(p.Agent.Command, inDir(AgentDocument))
 	}
 	e := p.Envoy
-	d.Envoy = &envoyDocument{Argv: e.Config(e.Command, inDir).Argv(), Listen: e.Listen, Admin: e.AdminAddress(inDir), Bootstrap: "builtin", StatsTags: e.StatsTags,
+	d.Envoy = &envoyDocument{Argv: e.Config(e.Command, inDir).Argv(), Listen: e.Listen, Admin: e.AdminAddress(inDir), Bootstrap: "builtin", StatsTags: shownTags(e.StatsTags),
 		ReadyTimeout: e.ReadyTimeout.String(), StrictVersion: e.StrictVersion, Restart: e.Restart.document()}
 	if e.ConsulMakes {
 		d.Envoy.Bootstrap = "consul"
@@ -208,6 +210,13 @@ func (p *Plan) meshDocument(d *document) error {
 		}
 	}
 	return nil
+}
+
+func shownTags(t bootstrap.StatsTags) any {
+	if t.Auto {
+		return "auto"
+	}
+	return slices.Concat([]string{}, t.Names) // none is an empty list
 }
 
 // inDir marks a name in the state directory.

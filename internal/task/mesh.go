@@ -198,10 +198,10 @@ func (m *mesh) bootstrap(dir *statedir.Dir) envoy.Bootstrap {
 	e := m.plan.Envoy
 	return envoy.Bootstrap{
 		Settings: bootstrap.Settings{ProxyID: m.plan.Service.ProxyID(), XDS: m.plan.Agent.GRPC, Token: m.tokens.Service, Admin: e.AdminAddress(m.d.Dir.Path),
-			TokenFile: m.tokenFile(), Env: func(name string) string { return variable(m.d.Env, name) }, NoStatsTags: !e.StatsTags},
+			TokenFile: m.tokenFile(), Env: func(name string) string { return variable(m.d.Env, name) }, StatsTags: e.StatsTags},
 		File: dir.Path(plan.BootstrapFile), Put: dir.Write, PutToken: m.putToken, Registered: m.registered, UseCommand: e.ConsulMakes,
-		Command: envoy.Command{Path: m.consul, HTTP: m.plan.Agent.HTTP, Env: m.env, Start: m.sup, Report: m.report(lifecycle.MeshInit)},
-		Log:     m.d.Log,
+		Command:   envoy.Command{Path: m.consul, HTTP: m.plan.Agent.HTTP, Env: m.env, Start: m.sup, Report: m.report(lifecycle.MeshInit)},
+		Upstreams: len(m.plan.Service.Proxy.Upstreams), Log: m.d.Log,
 	}
 }
 
