@@ -134,7 +134,7 @@ func (b Bootstrap) command(ctx context.Context, r bootstrap.Registered) ([]byte,
 			return nil, fmt.Errorf("after %d tries: %w", try, err)
 		}
 		report(event.Waiting{Code: event.Register, What: "consul connect envoy -bootstrap", Err: err.Error(),
-			Fix: "does the agent answer, and may the token read " + b.ProxyID + "?"})
+			Fix: "check that the agent answers and that the token may read " + b.ProxyID})
 		timer := time.NewTimer(pauses.Next())
 		select {
 		case <-timer.C:

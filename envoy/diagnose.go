@@ -36,7 +36,7 @@ func (a *Admin) Diagnose(ctx context.Context, listen string) Finding {
 	state, err := a.Ready(ctx)
 	if err != nil {
 		return Finding{Code: event.EnvoyAdmin, Seen: "its admin interface does not answer: " + err.Error(),
-			Fix: "Envoy is starting, starved of CPU or stuck; its own log lines say more"}
+			Fix: "look at Envoy's own log lines: it is starting, starved of CPU or stuck"}
 	}
 	stats, err := a.Stats(ctx, statConnected, statCDSSuccess, statCDSFailure, statCDSRejected,
 		statLDSSuccess, statLDSRejected, statCreateFailed, statAgentRefused)
@@ -63,7 +63,7 @@ func (a *Admin) Diagnose(ctx context.Context, listen string) Finding {
 
 // notReady is a finding that says no more than the state does.
 func notReady(state, what string) Finding {
-	return Finding{Code: event.EnvoyNotReady, Seen: "state " + state + ", " + what, Fix: "Envoy's own log lines say more"}
+	return Finding{Code: event.EnvoyNotReady, Seen: "state " + state + ", " + what, Fix: "look at Envoy's own log lines"}
 }
 
 // explain is the table of what a missing step looks like from outside. The
@@ -72,25 +72,25 @@ func explain(state string, stats map[string]int64, listeners []Listener, listen 
 	switch {
 	case stats[statConnected] == 0 && stats[statCDSSuccess] == 0 && stats[statAgentRefused] > 0:
 		return Finding{Code: event.XDSUnreachable, Seen: fmt.Sprintf("it cannot connect to the agent's gRPC port (xDS), %d failures", stats[statAgentRefused]),
-			Fix: "is the agent up, is consulAgent.ports.grpc the port that it listens on, and does that port speak TLS?"}
+			Fix: "check that the agent is up, that consulAgent.ports.grpc is the port that it listens on, and that this port speaks TLS"}
 	case stats[statConnected] == 0 && stats[statCDSSuccess] == 0 && stats[statCDSFailure] > 0:
 		return Finding{Code: event.XDSEnded, Seen: fmt.Sprintf("the agent ends its xDS stream without an answer, %d times", stats[statCDSFailure]),
-			Fix: "the agent's log says why (logger agent.envoy): a setting of proxy.config that Consul cannot use, a token without service:write, an Envoy that is too old, or TLS on one side only"}
+			Fix: "look in the agent's log (logger agent.envoy) for why: a setting of proxy.config that Consul cannot use, a token without service:write, an Envoy that is too old, or TLS on one side only"}
 	case stats[statConnected] == 0 && stats[statCDSSuccess] == 0:
 		return Finding{Code: event.XDSUnreachable, Seen: "it has not yet connected to the agent's gRPC port (xDS)",
-			Fix: "is the agent up, and is consulAgent.ports.grpc the port that it listens on?"}
+			Fix: "check that the agent is up and that consulAgent.ports.grpc is the port that it listens on"}
 	case stats[statCDSSuccess] == 0:
 		return Finding{Code: event.XDSNoConfig, Seen: "it is connected to the agent, which has sent no configuration",
-			Fix: "the agent does not know the proxy ID, the token may not read it, or the agent has no certificate for the service yet"}
+			Fix: "check that the agent knows the proxy ID and that the token may read it; the agent may not have a certificate for the service yet"}
 	case stats[statLDSSuccess] == 0:
 		return Finding{Code: event.XDSNoListeners, Seen: "state " + state + ": it has clusters, but no listeners yet",
-			Fix: "it waits for endpoints or certificates; can the agent reach its servers?"}
+			Fix: "check that the agent reaches its servers: Envoy waits for endpoints or certificates"}
 	case state != "LIVE":
-		return Finding{Code: event.EnvoyNotReady, Seen: "state " + state + ": it has its listeners, but is not live", Fix: "Envoy's own log lines say more"}
+		return Finding{Code: event.EnvoyNotReady, Seen: "state " + state + ": it has its listeners, but is not live", Fix: "look at Envoy's own log lines"}
 	}
 	return Finding{Code: event.ListenerElsewhere, Facts: event.Facts{"address": listen, "bound": names(listeners)},
 		Seen: fmt.Sprintf("it is live, but nothing listens on %s; bound are %s", listen, names(listeners)),
-		Fix:  "does proxy.config set another bind_address or bind_port, and does this machine have the address?"}
+		Fix:  "check that proxy.config sets no other bind_address or bind_port, and that this machine has the address"}
 }
 
 // refusal is the reason that Envoy keeps with a refused listener (with a cluster

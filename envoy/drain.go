@@ -82,7 +82,7 @@ func (u *Inbound) addCheck(ctx context.Context, stop <-chan struct{}) bool {
 			return true
 		}
 		u.c.Report(event.Waiting{Code: event.ListenerCheck, What: "the check of the public listener to be added", Err: err.Error(),
-			Fix: "does the agent answer, and may the token write the service?"})
+			Fix: "check that the agent answers and that the token may write the service"})
 		timer := time.NewTimer(pauses.Next())
 		select {
 		case <-timer.C:

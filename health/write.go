@@ -68,7 +68,7 @@ func (s *Syncer) giveUp(err error, held int) {
 	s.handle(givenUp{})
 	if held == maxHeld+1 {
 		s.cfg.Log.Warn("the sidecar stays critical though all checks pass", "error", err,
-			"fix", "is the service or the node in maintenance mode?")
+			"fix", "take the service and the node out of maintenance mode")
 	}
 }
 
@@ -81,7 +81,7 @@ func (s *Syncer) roundFailed(err error, failures int) {
 		s.cfg.Log.Warn("cannot write health checks, trying again", "error", err)
 	}
 	s.cfg.Report(event.Waiting{Code: event.ChecksNotWritten, What: "the agent to take the health checks", Err: err.Error(),
-		Fix: "the agent must be up, and the service token needs service:write", Facts: event.Facts{"service": s.cfg.Service}})
+		Fix: "check that the agent is up and that the service token has service:write", Facts: event.Facts{"service": s.cfg.Service}})
 }
 
 func (s *Syncer) roundSucceeded(failures int) {

@@ -93,7 +93,7 @@ func TCP(addr string) Probe {
 		}
 		return nil
 	}
-	return polled("tcp "+addr, "does it listen on this address and port?", pollFirst, pollMax, dial)
+	return polled("tcp "+addr, "have the app listen on this address and port", pollFirst, pollMax, dial)
 }
 
 // HTTP is ready when a GET of url is answered with a status from 200 to 399.
@@ -119,7 +119,7 @@ func HTTP(url string) Probe {
 		}
 		return nil
 	}
-	return polled("http "+url, "does it answer this URL with 200 to 399?", pollFirst, pollMax, get)
+	return polled("http "+url, "have the app answer this URL with 200 to 399", pollFirst, pollMax, get)
 }
 
 // refused gives a dial its code, where nothing listens.
@@ -140,7 +140,7 @@ func Exec(sup *Supervisor, spec func() Spec) Probe {
 		}
 		return nil
 	}
-	return polled("exec "+strings.Join(spec().Argv, " "), "does this command exit with 0 by hand?", execFirst, execMax, try)
+	return polled("exec "+strings.Join(spec().Argv, " "), "run this command by hand: it must exit with 0", execFirst, execMax, try)
 }
 
 func polled(what, hint string, first, maxPause time.Duration, try func(context.Context) error) Probe {
@@ -200,7 +200,7 @@ func FD(n int) Probe {
 		}
 		return wait, func() { r.Close(); w.Close() }, nil
 	}
-	return Probe{what: fmt.Sprintf("newline on descriptor %d", n), hint: "does it write a newline there once it serves?", arm: arm}
+	return Probe{what: fmt.Sprintf("newline on descriptor %d", n), hint: "have the app write a newline there once it serves", arm: arm}
 }
 
 func awaitNewline(r io.Reader) error {

@@ -185,7 +185,7 @@ func (c *Client) Login(ctx context.Context, wait time.Duration) (Token, error) {
 func (c *Client) attempt(ctx context.Context) (t *api.ACLToken, hint string, err error) {
 	creds, err := c.cfg.Credentials.Retrieve(ctx)
 	if err != nil {
-		return nil, "has the task a task role (taskRoleArn)?", c.cfg.because(event.LoginRole, fmt.Errorf("AWS credentials: %w", err))
+		return nil, "give the task a task role (taskRoleArn)", c.cfg.because(event.LoginRole, fmt.Errorf("AWS credentials: %w", err))
 	}
 	role := ""
 	if c.cfg.Entity {
@@ -267,15 +267,15 @@ func hintFor(err error, c Config) string {
 	case strings.Contains(text, "is not trusted"):
 		return "add the task role to BoundIAMPrincipalARNs of auth method " + c.Method
 	case strings.Contains(text, "auth method") && strings.Contains(text, "not found"):
-		return "is there an auth method " + c.Method + "?"
+		return "check that there is an auth method " + c.Method
 	case strings.Contains(text, "no roles or policies"), strings.Contains(text, "Permission denied"):
-		return "does a binding rule of auth method " + c.Method + " match this role?"
+		return "check that a binding rule of auth method " + c.Method + " matches this role"
 	case strings.Contains(text, "X-Consul-IAM-GetEntity"):
 		return "the method wants entity details: set acl.login.includeEntity"
 	case strings.Contains(text, "GetRole"), strings.Contains(text, "AccessDenied"):
 		return "the task role needs iam:GetRole on itself"
 	}
-	return "does the Consul server answer, and reach STS and IAM?"
+	return "check that the Consul server answers, and that it reaches STS and IAM"
 }
 
 func notFound(err error) bool {

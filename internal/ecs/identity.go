@@ -53,7 +53,7 @@ func (c *Client) Identity(ctx context.Context, report event.Report) (Identity, e
 		if ctx.Err() == nil || last == nil {
 			last = err
 		}
-		report(event.Waiting{Code: event.Metadata, What: "task metadata endpoint", Err: last.Error(), Fix: "is ECS_CONTAINER_METADATA_URI_V4 the one of this container?",
+		report(event.Waiting{Code: event.Metadata, What: "task metadata endpoint", Err: last.Error(), Fix: "check that ECS_CONTAINER_METADATA_URI_V4 is the one of this container",
 			Facts: event.Facts{"address": c.uri}})
 		select {
 		case <-ctx.Done():

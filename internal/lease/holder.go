@@ -25,7 +25,7 @@ const (
 	// Nothing tells when the mesh container begins to listen: often at first.
 	firstPause, lastPause = 20 * time.Millisecond, time.Second
 	lease                 = "the mesh container's lease"
-	hint                  = "does `meshtask run` run in this task, with admin.listen on this address?"
+	hint                  = "start `meshtask run` in this task, with admin.listen on this address"
 )
 
 // Holder is the app container's side, and a unit: it is ready when the mesh is
@@ -202,7 +202,7 @@ func (h *Holder) stopSignal(n int) syscall.Signal {
 	}
 	if h.Log != nil {
 		h.Log.Warn("the mesh container asks for a stop with a signal that stops no app, TERM is sent",
-			"signal", n, "fix", "is it `meshtask run` that listens at "+h.Addr+"?")
+			"signal", n, "fix", "check that it is `meshtask run` that listens at "+h.Addr)
 	}
 	return syscall.SIGTERM
 }

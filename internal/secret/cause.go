@@ -28,11 +28,11 @@ func fix(err error) string {
 	r, refused := errors.AsType[*Refused](err)
 	switch {
 	case errors.Is(err, ErrNotYet):
-		return "does the ACL controller run for this cluster, and does the task carry its tags?"
+		return "check that the ACL controller runs for this cluster and that the task carries its tags"
 	case refused && r.Action != "":
 		return "allow " + r.Action + " in the task role, and check the ARN"
 	case refused:
 		return "check the reference"
 	}
-	return "does the task have a task role, and a way to the endpoint of the service?"
+	return "check that the task has a task role and a way to the endpoint of the service"
 }

@@ -255,7 +255,7 @@ func TestWaitingTells(t *testing.T) {
 			t.Fatal(err)
 		}
 		all := strings.Join(told, "\n")
-		for _, want := range []string{sm + ":token | it is empty: not filled yet | does the ACL controller", "| secret-not-filled of " + sm + ":token", par + " | connection refused | does the task have a task role", "| secret of " + par, par + ", " + sm + ":token"} {
+		for _, want := range []string{sm + ":token | it is empty: not filled yet | check that the ACL controller", "| secret-not-filled of " + sm + ":token", par + " | connection refused | check that the task has a task role", "| secret of " + par, par + ", " + sm + ":token"} {
 			if !strings.Contains(all, want) {
 				t.Errorf("want %q in\n%s", want, all)
 			}
