@@ -32,9 +32,15 @@ func TestMain(m *testing.M) {
 // start makes a supervisor for one test.
 func start(t *testing.T) *Supervisor {
 	t.Helper()
+	return startWith(t, suspectGrace)
+}
+
+// startWith starts one with another grace for suspects.
+func startWith(t *testing.T, grace time.Duration) *Supervisor {
+	t.Helper()
 	chld := make(chan os.Signal, 1)
 	signal.Notify(chld, syscall.SIGCHLD)
-	s, err := New(chld, hclog.NewNullLogger())
+	s, err := newSupervisor(chld, hclog.NewNullLogger(), grace)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,14 +21,14 @@ const (
 
 // reap is the one goroutine that waits for processes. It sleeps until a SIGCHLD comes: one
 // may stand for many deaths, so each is answered by a sweep of everything that has ended.
-func (s *Supervisor) reap(chld <-chan os.Signal) {
-	r := &reaper{sup: s, suspects: make(map[int]time.Time), own: syscall.Getpgrp()}
+func (s *Supervisor) reap(chld <-chan os.Signal, grace time.Duration) {
+	r := &reaper{sup: s, suspects: make(map[int]time.Time), grace: grace, own: syscall.Getpgrp()}
 	var again <-chan time.Time // set only while there are suspects
 	for {
 		begun := time.Now()
 		burst := r.sweep() > 1
 		if len(r.suspects) > 0 {
-			again = time.After(suspectGrace)
+			again = time.After(grace)
 		} else {
 			again = nil
 		}
@@ -52,6 +52,7 @@ func (s *Supervisor) reap(chld <-chan os.Signal) {
 type reaper struct {
 	sup      *Supervisor
 	suspects map[int]time.Time // zombies in our own group, by when they were first seen
+	grace    time.Duration     // of suspects
 	own      int               // our own process group
 	usage    syscall.Rusage
 }
@@ -149,7 +150,7 @@ func (r *reaper) list() (orphans int) {
 			continue
 		}
 		first, known := r.suspects[pid]
-		if _, foreign := r.group(pid); foreign || known && time.Since(first) >= suspectGrace {
+		if _, foreign := r.group(pid); foreign || known && time.Since(first) >= r.grace {
 			_, _ = wait4(pid, nil, nil)
 			orphans++
 			continue

@@ -59,7 +59,7 @@ func TestAnOrphanIsAdoptedAndReaped(t *testing.T) {
 // TestNoStatusIsLost is the storm: own children with random codes, os/exec children of a
 // library's, and orphans in their thousands end at the same time.
 func TestNoStatusIsLost(t *testing.T) {
-	s := start(t)
+	s := startWith(t, time.Hour) // a busy machine may keep os/exec from its Wait for a second
 	rounds := 400
 	if testing.Short() {
 		rounds = 50
@@ -97,7 +97,7 @@ func TestNoStatusIsLost(t *testing.T) {
 // TestAZombieOfALibraryHidesNothing lets an os/exec child, whose Wait comes late, be the
 // first zombie that the kernel reports.
 func TestAZombieOfALibraryHidesNothing(t *testing.T) {
-	s := start(t)
+	s := startWith(t, time.Hour) // the test may take longer than the grace
 	cmd := exec.Command("/bin/sh", "-c", "exit 7")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -151,11 +151,10 @@ func TestAnOrphanInOurGroup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = syscall.Kill(pid, syscall.SIGKILL)
-	eventually.True(t, "it is a zombie", func() bool { return zombie(pid) })
 	begun := time.Now()
+	_ = syscall.Kill(pid, syscall.SIGKILL)
 	eventually.True(t, "it is reaped", vanished(pid))
-	if took := time.Since(begun); took < suspectGrace/2 {
+	if took := time.Since(begun); took < suspectGrace {
 		t.Errorf("it was reaped after %v: a slow Wait would have lost its status", took)
 	}
 }

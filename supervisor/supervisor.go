@@ -17,6 +17,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sys/unix"
@@ -44,6 +45,11 @@ type Supervisor struct {
 // signal that comes during a sweep is not lost. log gets what was reaped, at debug; nil
 // logs nothing. There is to be one Supervisor at a time in a process.
 func New(chld <-chan os.Signal, log hclog.Logger) (*Supervisor, error) {
+	return newSupervisor(chld, log, suspectGrace)
+}
+
+// newSupervisor is New with another grace for suspects.
+func newSupervisor(chld <-chan os.Signal, log hclog.Logger, grace time.Duration) (*Supervisor, error) {
 	if cap(chld) == 0 {
 		return nil, errors.New("supervisor: the SIGCHLD channel must be buffered")
 	}
@@ -68,7 +74,7 @@ func New(chld <-chan os.Signal, log hclog.Logger) (*Supervisor, error) {
 		swept: make(chan struct{}),
 	}
 	s.wg.Go(s.spawnThread)
-	s.wg.Go(func() { s.reap(chld) })
+	s.wg.Go(func() { s.reap(chld, grace) })
 	return s, nil
 }
 
