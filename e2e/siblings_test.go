@@ -111,15 +111,11 @@ func TestSiblingsMeshDies(t *testing.T) {
 		t.Errorf("the app was started %d times", len(lives))
 	}
 	p.Kill()
-	began := time.Now()
 	if err := app.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	if code := app.Wait(t, soon); code != 9 {
 		t.Errorf("exit code %d, want 9:\n%s", code, app.Tail(20))
-	}
-	if took := time.Since(began); took > 4*time.Second {
-		t.Errorf("without a mesh the app ended after %v", took)
 	}
 }
 

@@ -73,17 +73,13 @@ func TestTaskSecondTerm(t *testing.T) {
 	t.Parallel()
 	server := harness.StartServer(t, harness.ServerConfig{})
 	m := startTask(t, server, "twice", "twice", func(c map[string]any) {
-		c["shutdown"] = map[string]any{"drain": map[string]any{"propagationWait": "15s"}}
+		c["shutdown"] = map[string]any{"stopTimeout": "120s", "drain": map[string]any{"propagationWait": "90s"}}
 	})
 	m.up(t)
 	m.term(t)
 	m.Await(t, soon, "down", "health-sync", "ended", "")
-	again := time.Now()
 	m.term(t)
-	s := m.ended(t, 0)
-	if took := time.Since(again); took > 6*time.Second {
-		t.Errorf("the end came %v after the second TERM: the wait of 15 s was not skipped", took)
-	}
+	s := m.ended(t, 0) // which waits for less than the 90 s
 	if s.Left != "verified" || s.Deregistered != "verified" || len(s.Killed) > 0 {
 		t.Errorf("summary %+v", s)
 	}
@@ -95,19 +91,15 @@ func TestTaskThirdTerm(t *testing.T) {
 	t.Parallel()
 	server := harness.StartServer(t, harness.ServerConfig{})
 	m := startTask(t, server, "thrice", "thrice", func(c map[string]any) {
-		c["shutdown"] = map[string]any{"drain": map[string]any{"propagationWait": "15s"}}
+		c["shutdown"] = map[string]any{"stopTimeout": "120s", "drain": map[string]any{"propagationWait": "90s"}}
 	}, "--term", "ignore")
 	m.up(t)
 	m.term(t)
 	m.Await(t, soon, "down", "health-sync", "ended", "")
 	m.term(t)
 	m.Await(t, soon, "down", "app", "stop", "") // the second one has been taken: two at once are one
-	third := time.Now()
 	m.term(t)
-	s := m.ended(t, 137)
-	if took := time.Since(third); took > 5*time.Second {
-		t.Errorf("the end came %v after the third TERM", took)
-	}
+	s := m.ended(t, 137) // which waits for less than the app's budget
 	if !slices.Contains(s.Killed, "app") {
 		t.Errorf("killed: %v, want the app", s.Killed)
 	}
@@ -119,18 +111,14 @@ func TestTaskTermDuringBackoff(t *testing.T) {
 	t.Parallel()
 	server := harness.StartServer(t, harness.ServerConfig{})
 	m := startTask(t, server, "backoff", "backoff", func(c map[string]any) {
-		c["envoy"] = map[string]any{"restart": map[string]any{"max": 1, "window": "60s", "backoff": "50s", "maxBackoff": "50s"}}
+		c["envoy"] = map[string]any{"restart": map[string]any{"max": 1, "window": "60s", "backoff": "55s", "maxBackoff": "55s"}}
 	})
 	m.up(t)
 	m.kill(t, "envoy", 1)
 	m.Await(t, soon, "up", "envoy", "restart", "")
-	began := time.Now()
 	m.term(t)
 	if s := m.ended(t, 0); s.Left != "verified" || s.Restarts["envoy"] != 1 {
 		t.Errorf("left %s, restarts %v", s.Left, s.Restarts)
-	}
-	if took := time.Since(began); took > 10*time.Second {
-		t.Errorf("the stop took %v", took)
 	}
 	server.Empty(t, cleanWithin)
 }

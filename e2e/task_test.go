@@ -166,11 +166,14 @@ func TestTaskAppIgnoresTerm(t *testing.T) {
 func TestTaskAppEndsByItself(t *testing.T) {
 	t.Parallel()
 	server := harness.StartServer(t, harness.ServerConfig{})
-	m := startTask(t, server, "brief", "brief", nil, "--life", "1s", "--code", "7")
+	const wait = 25 * time.Second
+	m := startTask(t, server, "brief", "brief", func(c map[string]any) {
+		c["shutdown"] = map[string]any{"stopTimeout": "60s", "drain": map[string]any{"propagationWait": wait.String()}}
+	}, "--life", "1s", "--code", "7")
 	m.up(t)
 	s := m.ended(t, 7)
-	if d := s.Marks.Down["T1"] - s.Marks.Down["T0"]; d > 900 {
-		t.Errorf("down T1 came %.0f ms after T0: the propagation wait of 1 s protects nothing here", d)
+	if d := s.Marks.Down["T1"] - s.Marks.Down["T0"]; d >= float64(wait.Milliseconds()) {
+		t.Errorf("down T1 came %.0f ms after T0: the propagation wait protects nothing here", d)
 	}
 	server.Empty(t, cleanWithin)
 }
