@@ -92,15 +92,13 @@ func (p *pair) leased(t *testing.T, name string) {
 }
 
 // stop TERMs all containers at once, as ECS does.
-func (p *pair) stop(t *testing.T, apps ...*harness.Task) time.Time {
+func (p *pair) stop(t *testing.T, apps ...*harness.Task) {
 	t.Helper()
-	began := time.Now()
 	for _, c := range slices.Concat(apps, []*harness.Task{p.Task}) {
 		if err := c.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return began
 }
 
 // at is when a container's timeline has an entry.
