@@ -9,8 +9,8 @@ func (c bootstrapConfig) statsConfig(r Registered) (any, error) {
 		return c.value("envoy_stats_config_json")
 	}
 	tags, named := c.fixedTags()
-	for _, p := range tagPatterns() {
-		tags = append(tags, object{"tag_name": p[0], "regex": strings.ReplaceAll(p[1], "S", "[^.]+")})
+	for _, p := range TagExpressions() {
+		tags = append(tags, object{"tag_name": p[0], "regex": p[1]})
 	}
 	for _, source := range sourceTags(r) {
 		if source[1] != "" && !named[source[0]] {
