@@ -97,6 +97,9 @@ func directions() []direction {
 			{"os", "it decides, and asks nobody"}, {"os/", "it decides"}, {"net", "it decides"}, {"net/", "it decides"}, {"context", "nothing in it waits"},
 		}},
 		{dir: "envoy/bootstrap", only: []string{}, bars: []bar{{"os/exec", "a document, made of values"}, {"net/http", "a document, made of values"}}},
+		{dir: "envoy/metrics", only: []string{"meshtask/envoy/bootstrap"}, bars: []bar{
+			{"os", "it turns a text into a text"}, {"net", "it asks nobody"}, {"net/", "it asks nobody"}, {"context", "nothing in it waits"},
+		}},
 		domain("consulagent"), domain("envoy"), domain("health"), domain("acl", noProcess),
 		{dir: "internal/config", bars: append(above("the config is data; what it leads to is plan's"), noProcess)},
 		{dir: "internal/journal", bars: append(above("the record knows words, not who says them"), noProcess)},
