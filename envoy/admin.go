@@ -21,8 +21,9 @@ import (
 )
 
 const (
-	callLimit = time.Second // of one admin call; Envoy answers in a millisecond
-	bodyLimit = 4 << 20     // of an answer; a configuration dump is the largest
+	callLimit  = time.Second // of one admin call; Envoy answers in a millisecond
+	bodyLimit  = 4 << 20     // of an answer; a configuration dump is the largest
+	readBuffer = 64 << 10    // of a connection: statistics are 13 MB with 100 upstreams
 )
 
 // Admin talks to one Envoy's admin interface over one kept-alive connection.
@@ -41,6 +42,7 @@ func NewAdmin(address string) *Admin {
 			return d.DialContext(ctx, network, address)
 		},
 		MaxIdleConns:       1,
+		ReadBufferSize:     readBuffer,
 		DisableCompression: true,
 	}}}
 }
@@ -177,6 +179,24 @@ func (a *Admin) get(ctx context.Context, path string, into any) error {
 func (a *Admin) call(ctx context.Context, method, path string, want ...int) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
+	answer, err := a.send(ctx, method, path, bodyLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return nil, fmt.Errorf("envoy admin %s: %w", path, err)
+	}
+	if slices.Contains(want, answer.StatusCode) {
+		return body, nil
+	}
+	return nil, fmt.Errorf("envoy admin %s %s: status %d: %s", method, path, answer.StatusCode, firstLine(body))
+}
+
+// send makes a call without a time limit of its own. Reading more than most bytes of its answer
+// is an error.
+func (a *Admin) send(ctx context.Context, method, path string, most int64) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, method, "http://envoy"+path, nil)
 	if err != nil {
 		return nil, err
@@ -185,15 +205,8 @@ func (a *Admin) call(ctx context.Context, method, path string, want ...int) ([]b
 	if err != nil {
 		return nil, fmt.Errorf("envoy admin: %w", err)
 	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(answer.Body, bodyLimit))
-	if err != nil {
-		return nil, fmt.Errorf("envoy admin %s: %w", path, err)
-	}
-	if slices.Contains(want, answer.StatusCode) {
-		return body, nil
-	}
-	return nil, fmt.Errorf("envoy admin %s %s: status %d: %s", method, path, answer.StatusCode, firstLine(body))
+	answer.Body = http.MaxBytesReader(nil, answer.Body, most)
+	return answer, nil
 }
 
 // isGone tells that no process serves the admin interface any more.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -27,7 +28,7 @@ func (s *source) Status() any {
 	}
 	return map[string]string{"service": "web"}
 }
-func (s *source) Metrics() []byte { return []byte("meshtask_up 1\n") }
+func (s *source) Metrics(_ context.Context, to io.Writer) { fmt.Fprintln(to, "meshtask_up 1") }
 
 func serve(t *testing.T, tcp string, src Source) (dir string, s *Server) {
 	t.Helper()

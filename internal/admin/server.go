@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -29,8 +30,9 @@ type Source interface {
 	Up() bool
 	// Status is the live state, as JSON encodes it.
 	Status() any
-	// Metrics is the state in Prometheus' text format.
-	Metrics() []byte
+	// Metrics writes the state in Prometheus' text format. It may take some seconds, and its
+	// writer may fail.
+	Metrics(ctx context.Context, to io.Writer)
 }
 
 // Server answers on its listeners until it is closed.
@@ -201,9 +203,9 @@ func handler(src Source, more map[string]http.Handler, private bool) http.Handle
 		w.Header().Set("Content-Length", strconv.Itoa(len(text)+1)) // so that a cut answer is seen to be one
 		_, _ = w.Write(append(text, '\n'))                          // the reader may be gone
 	})
-	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-		_, _ = w.Write(src.Metrics()) // the reader may be gone
+		src.Metrics(r.Context(), w)
 	})
 	return mux
 }

@@ -29,6 +29,7 @@ import (
 type units struct {
 	runners map[lifecycle.Unit]lifecycle.Runner
 	sync    *health.Syncer          // nil without a mesh
+	envoy   *envoy.Statistics       // nil without a mesh
 	paths   map[string]http.Handler // of the admin interface, besides its own
 }
 
@@ -84,7 +85,7 @@ func (t *task) meshUnits(p programs, app *supervisor.Process, user *supervisor.U
 	if m.sync, err = m.syncer(user); err != nil {
 		return nil, event.Because(event.ConfigBad, err)
 	}
-	u := &units{sync: m.sync, runners: map[lifecycle.Unit]lifecycle.Runner{
+	u := &units{sync: m.sync, envoy: envoy.NewStatistics(t.plan.Envoy.AdminAddress(t.d.Dir.Path), dir.Path(plan.BootstrapFile)), runners: map[lifecycle.Unit]lifecycle.Runner{
 		lifecycle.Token:       m.tokenUnit(),
 		lifecycle.ConsulAgent: m.agent(),
 		lifecycle.MeshInit:    m.meshInit(dir),

@@ -1,7 +1,9 @@
 package task
 
 import (
-	"bytes"
+	"context"
+	"fmt"
+	"io"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -10,28 +12,32 @@ import (
 	"meshtask/internal/state"
 )
 
-// collector tells the state as metrics; it is asked at each scrape.
+// collector tells the state as metrics. It is made for one scrape.
 type collector struct {
 	s                                     *source
+	others                                map[string]bool // whether each further source answered
 	up, healthy, unitUp, restarts, uptime *prometheus.Desc
+	otherUp                               *prometheus.Desc
 }
 
-func newCollector(s *source) *collector {
+func newCollector(s *source, others map[string]bool) *collector {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("meshtask_"+name, help, labels, nil)
 	}
-	return &collector{s,
+	return &collector{
+		s, others,
 		desc("up", "1 when T2 was reached and no stop began."),
 		desc("healthy", "1 when the task is up and its app healthy."),
 		desc("unit_up", "1 while the unit is up.", "unit"),
 		desc("unit_restarts_total", "Restarts of the unit's process.", "unit"),
 		desc("uptime_seconds", "Seconds since the process began."),
+		desc("scrape_source_up", "1 when the source's own metrics follow in this answer.", "source"),
 	}
 }
 
 // Describe tells all metrics.
 func (c *collector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.up, c.healthy, c.unitUp, c.restarts, c.uptime} {
+	for _, d := range []*prometheus.Desc{c.up, c.healthy, c.unitUp, c.restarts, c.uptime, c.otherUp} {
 		to <- d
 	}
 }
@@ -50,6 +56,9 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 			to <- prometheus.MustNewConstMetric(c.restarts, prometheus.CounterValue, float64(u.Restarts), u.Unit)
 		}
 	})
+	for name, up := range c.others {
+		gauge(c.otherUp, truth(up), name)
+	}
 	gauge(c.uptime, time.Since(c.s.t.d.Begin).Seconds())
 }
 
@@ -60,20 +69,34 @@ func truth(b bool) float64 {
 	return 0
 }
 
-// Metrics is the state in Prometheus' text format. The registry is made when somebody asks:
-// most tasks are never scraped.
-func (s *source) Metrics() []byte {
+// Metrics writes the state in Prometheus' text format, and behind it Envoy's statistics, if it
+// answers. The registry is made when somebody asks: most tasks are never scraped.
+func (s *source) Metrics(ctx context.Context, to io.Writer) {
+	others := map[string]bool{}
+	var page io.WriterTo
+	if s.u.envoy != nil {
+		var done func()
+		var err error
+		page, done, err = s.u.envoy.Read(ctx)
+		defer done()
+		if err != nil {
+			s.t.d.Log.Debug("no statistics of Envoy", "error", err)
+		}
+		others["envoy"] = err == nil
+	}
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(newCollector(s))
+	reg.MustRegister(newCollector(s, others))
 	families, err := reg.Gather()
 	if err != nil {
-		return []byte("# " + err.Error() + "\n")
+		fmt.Fprintln(to, "#", err)
+		return
 	}
-	var b bytes.Buffer
 	for _, f := range families {
-		if _, err := expfmt.MetricFamilyToText(&b, f); err != nil {
-			return []byte("# " + err.Error() + "\n")
+		if _, err := expfmt.MetricFamilyToText(to, f); err != nil {
+			return // the reader is gone
 		}
 	}
-	return b.Bytes()
+	if page != nil {
+		_, _ = page.WriteTo(to) // the reader may be gone
+	}
 }
