@@ -20,7 +20,7 @@ import (
 	"meshtask/envoy/bootstrap"
 )
 
-var record = flag.Bool("record", false, "write what consul connect envoy prints into ../../envoy/bootstrap/testdata/bootstrap")
+var record = flag.Bool("record", false, "write what consul connect envoy prints into ../../envoy/bootstrap/testdata, and what Envoy prints into ../../envoy/metrics/testdata")
 
 // bootstrapCase is one of the golden files that package envoy's own tests use.
 type bootstrapCase struct {
