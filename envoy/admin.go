@@ -9,10 +9,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -97,23 +95,7 @@ func (a *Admin) Stats(ctx context.Context, names ...string) (map[string]int64, e
 	for i, name := range names {
 		quoted[i] = regexp.QuoteMeta(name)
 	}
-	filter := url.QueryEscape("^(" + strings.Join(quoted, "|") + ")$")
-	var answer struct {
-		Stats []struct {
-			Name  string          `json:"name"`
-			Value json.RawMessage `json:"value"`
-		} `json:"stats"`
-	}
-	if err := a.get(ctx, "/stats?format=json&filter="+filter, &answer); err != nil {
-		return nil, err
-	}
-	all := make(map[string]int64, len(answer.Stats))
-	for _, s := range answer.Stats {
-		if n, err := strconv.ParseInt(string(s.Value), 10, 64); err == nil {
-			all[s.Name] = n
-		}
-	}
-	return all, nil
+	return a.matching(ctx, "^("+strings.Join(quoted, "|")+")$")
 }
 
 // The gauges of what is in flight towards the app. Which of them Envoy has

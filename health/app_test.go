@@ -36,8 +36,9 @@ func TestTheAppsHealthIsReported(t *testing.T) {
 		}
 		l.s.AppDown()
 		time.Sleep(time.Second)
-		well, ill := event.AppHealthy{}, func(reason string) event.Event { return event.AppUnhealthy{Reason: reason} }
-		want := []event.Event{ill(reasonNoWord), well, ill("ill"), well, ill(reasonApp), ill(reasonNoWord), well}
+		well, ill := event.AppHealthy{Check: true}, func(reason string) event.Event { return event.AppUnhealthy{Reason: reason} }
+		sick := event.AppUnhealthy{Reason: "ill", Check: true}
+		want := []event.Event{ill(reasonNoWord), well, sick, well, ill(reasonApp), ill(reasonNoWord), well}
 		if !slices.Equal(l.app, want) {
 			t.Errorf("reported\n%v, want\n%v", l.app, want)
 		}

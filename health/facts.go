@@ -72,9 +72,10 @@ func (s *Syncer) change(fact func()) {
 // lock is held, so that reports are in the order of the changes.
 func (s *Syncer) reportApp() {
 	state := s.latch.facts.own(s.latch.checks)
-	var now event.Event = event.AppHealthy{}
+	checked := s.latch.facts.probed(s.latch.checks)
+	var now event.Event = event.AppHealthy{Check: checked}
 	if state.Status != Passing {
-		now = event.AppUnhealthy{Reason: state.Output}
+		now = event.AppUnhealthy{Reason: state.Output, Check: checked}
 	}
 	if now == s.app || s.stopping() {
 		return

@@ -114,6 +114,15 @@ func (f Facts) own(checks []Check) State {
 	return state
 }
 
+// probed says whether own is the word of a health check, and not that the app is not ready,
+// or has no result yet.
+func (f Facts) probed(checks []Check) bool {
+	return f.App && slices.ContainsFunc(checks, func(c Check) bool {
+		_, word := f.Health[c.Container]
+		return c.Origin == FromProbe && word
+	})
+}
+
 // Overall is the status of the sidecar, whose alias check follows the worst check: the
 // first critical state in the order of check IDs, else passing.
 func Overall(want map[string]State) State {

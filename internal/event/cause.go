@@ -181,6 +181,21 @@ const (
 	Waited                   Code = "waited"
 	GaveUp                   Code = "gave-up"
 	LeaseIsLost              Code = "lease-lost"
+
+	// What a running task can be without: conditions that do not hold.
+	AppIsUnhealthy      Code = "app-unhealthy"
+	EnvoyDown           Code = "envoy-down"
+	EnvoyUpdateRefused  Code = "envoy-update-refused"
+	ConsulDown          Code = "consul-agent-down"
+	ServersUnreachable  Code = "servers-unreachable"
+	ServiceTokenUnknown Code = "service-token-unknown"
+	AgentTokenUnknown   Code = "agent-token-unknown"
+	NotRegistered       Code = "not-registered"
+	ChecksCritical      Code = "checks-critical"
+	UpstreamNotBound    Code = "upstream-not-bound"
+	UpstreamNoInstance  Code = "upstream-no-instance"
+	UpstreamDenied      Code = "upstream-denied"
+	CertificateExpires  Code = "certificate-expires"
 )
 
 // exits is the closed set with the exit code of each.
@@ -216,5 +231,8 @@ func exits() map[Code]int {
 		AppFailed: 0, AppWithoutHandler: 0, AppAnswered: 0, StoppedBeforeUp: 0,
 		OutOfMemoryKill: 0, KilledAtBudget: 0, KilledInItsStop: 0, TaskKilled: 0, Silent: 0, Hangs: 0, DrainCut: 0,
 		LeaveUnverified: 0, DeregistrationUnverified: 0, Restarted: 0, Waits: 0, Waited: 0, GaveUp: 0, LeaseIsLost: 0,
+
+		AppIsUnhealthy: 0, EnvoyDown: 0, EnvoyUpdateRefused: 0, ConsulDown: 0, ServersUnreachable: 0, ServiceTokenUnknown: 0, AgentTokenUnknown: 0,
+		NotRegistered: 0, ChecksCritical: 0, UpstreamNotBound: 0, UpstreamNoInstance: 0, UpstreamDenied: 0, CertificateExpires: 0,
 	}
 }

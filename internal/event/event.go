@@ -76,7 +76,9 @@ type (
 		After  time.Duration `json:"-"`
 	}
 	// Serving: this life of the process is ready. The unit's Ready comes once; this at each life.
-	Serving struct{}
+	Serving struct {
+		Again bool `json:"again,omitempty"` // after a restart
+	}
 	// Hung: the process runs, but has not answered for a while; the unit counts as down.
 	Hung struct {
 		Err string `json:"error,omitempty"`
@@ -109,11 +111,23 @@ type (
 	Critical struct {
 		Reason string `json:"reason,omitempty"`
 	}
-	// AppHealthy: the app is well, whatever the rest of the task is.
-	AppHealthy struct{}
+	// AppHealthy: the app is well, whatever the rest of the task is. Check: health.app says so.
+	AppHealthy struct {
+		Check bool `json:"check,omitempty"`
+	}
 	// AppUnhealthy: it is not.
 	AppUnhealthy struct {
 		Reason string `json:"reason,omitempty"`
+		Check  bool   `json:"check,omitempty"`
+	}
+	// Condition: what holds of a running task, and no other event tells, has changed.
+	Condition struct {
+		Name   string `json:"name"`
+		OK     bool   `json:"ok"`
+		Healed bool   `json:"healed,omitempty"` // it did not hold before
+		Code   Code   `json:"code,omitempty"`   // why it does not hold
+		Reason string `json:"reason,omitempty"` // likewise, in the words of who was asked
+		Facts  Facts  `json:"facts,omitempty"`
 	}
 	// Removed: the instance is out of the servers' catalog.
 	Removed struct{}
@@ -242,6 +256,7 @@ func (Passing) words() (string, string)        { return step, "passing" }
 func (Critical) words() (string, string)       { return step, "critical" }
 func (AppHealthy) words() (string, string)     { return step, "app-healthy" }
 func (AppUnhealthy) words() (string, string)   { return step, "app-unhealthy" }
+func (Condition) words() (string, string)      { return step, "condition" }
 func (Removed) words() (string, string)        { return step, "removed" }
 func (Drained) words() (string, string)        { return step, "drained" }
 func (Deregistered) words() (string, string)   { return step, "deregistered" }

@@ -68,7 +68,7 @@ func parseStep(detail string, data []byte) (Event, error) {
 	case "exit":
 		return read[Exit](data, nil)
 	case "serving":
-		return Serving{}, nil
+		return read[Serving](data, nil)
 	case "hung":
 		return read[Hung](data, nil)
 	case "answers":
@@ -86,9 +86,11 @@ func parseStep(detail string, data []byte) (Event, error) {
 	case "critical":
 		return read[Critical](data, nil)
 	case "app-healthy":
-		return AppHealthy{}, nil
+		return read[AppHealthy](data, nil)
 	case "app-unhealthy":
 		return read[AppUnhealthy](data, nil)
+	case "condition":
+		return read[Condition](data, nil)
 	case "removed":
 		return Removed{}, nil
 	case "drained":

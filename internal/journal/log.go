@@ -121,6 +121,11 @@ func (l *logReader) add(at time.Time, message string, data map[string]any) {
 		}
 		_, e.Mark, _ = strings.Cut(mark, " ")
 		switch message {
+		case wordCondition:
+			e.Event, e.Detail = wordStep, wordCondition
+			if code := take("cause"); code != "" {
+				data["code"] = code
+			}
 		case wordStart, wordReady, wordStop:
 		case wordEnded:
 			e.Detail = take("how")
@@ -202,8 +207,10 @@ func parsePairs(s string) map[string]any {
 		}
 		if n, err := strconv.ParseFloat(rest[:end], 64); err == nil && !math.IsNaN(n) && !math.IsInf(n, 0) {
 			out[key] = n
+		} else if word := rest[:end]; word == "true" || word == "false" {
+			out[key] = word == "true"
 		} else {
-			out[key] = rest[:end]
+			out[key] = word
 		}
 		s = rest[end:]
 	}

@@ -38,7 +38,16 @@ func Log(log hclog.Logger) func(event.Entry) {
 				return
 			}
 			log.Info(name, pairs()...)
-		case event.Exec, event.Exit, event.Serving, event.AppHealthy, event.AppUnhealthy: // the checks that follow from it are at info
+		case event.AppUnhealthy: // without a check of its own it is not ready, which has lines of its own
+			log.Log(either(ev.Check, hclog.Warn, hclog.Debug), detail, pairs()...)
+		case event.AppHealthy:
+			log.Log(either(ev.Check, hclog.Info, hclog.Debug), detail, pairs()...)
+		case event.Condition:
+			level := either(ev.Healed, hclog.Info, hclog.Debug)
+			log.Log(either(ev.OK, level, hclog.Warn), detail, condition(e, ev)...)
+		case event.Serving:
+			log.Log(either(ev.Again, hclog.Info, hclog.Debug), detail, pairs()...)
+		case event.Exec, event.Exit:
 			log.Debug(detail, pairs()...)
 		case event.Hung:
 			log.Warn(detail, pairs()...)
@@ -56,6 +65,25 @@ func Log(log hclog.Logger) func(event.Entry) {
 			log.Info(detail, pairs()...)
 		}
 	}
+}
+
+func either(so bool, level, otherwise hclog.Level) hclog.Level {
+	if so {
+		return level
+	}
+	return otherwise
+}
+
+// condition is a condition as the log has it.
+func condition(e event.Entry, c event.Condition) []any {
+	out := exact([]any{"unit", e.Unit, "mark", e.Way + " " + e.Mark, "name", c.Name, "ok", c.OK})
+	if c.Healed {
+		out = append(out, "healed", true)
+	}
+	if c.Reason != "" {
+		out = append(out, exact([]any{"reason", c.Reason})...)
+	}
+	return append(out, Because(c.Code, c.Facts)...)
 }
 
 // Because is a cause's code with its facts as the log has them, "fact.NAME" each; nothing
@@ -112,7 +140,7 @@ func exact(pairs []any) []any {
 		if !ok || strings.Contains(s, "\n") { // which has lines of its own
 			continue
 		}
-		if _, err := strconv.ParseFloat(s, 64); err == nil || strings.HasPrefix(s, "[") || strings.Contains(s, `\`) {
+		if _, err := strconv.ParseFloat(s, 64); err == nil || s == "true" || s == "false" || strings.HasPrefix(s, "[") || strings.Contains(s, `\`) {
 			pairs[i] = hclog.Quote(s)
 		}
 	}

@@ -295,6 +295,8 @@ const (
 	wordMark     = "mark"
 	wordShutdown = "shutdown"
 	wordExit     = "exit"
+
+	wordCondition = "condition" // a step's
 )
 
 // withFacts gathers what a log has as fact.NAME; a wait's cause is its code.

@@ -37,12 +37,14 @@ func whole() []happening {
 		{"envoy", event.Start{}}, {"envoy", event.Exec{Name: "envoy", PID: 12}}, {"envoy", event.Serving{}}, {"envoy", event.Listener{Address: ":20000"}}, {"envoy", event.Ready{}},
 		{"app", event.Start{}}, {"app", event.Exec{Name: "app", PID: 13}}, {"app", event.Mark{Name: "T2"}}, {"app", event.Serving{}}, {"app", event.Ready{}},
 		{"health-sync", event.AppHealthy{}}, {"health-sync", event.Passing{}}, {"inbound", event.Start{}}, {"inbound", event.Lease{Name: "web"}}, {"inbound", event.Lease{Name: "cron"}}, {"inbound", event.Lease{Name: "gone"}},
-		{"health-sync", event.AppUnhealthy{Reason: "exit code 1"}}, {"health-sync", event.AppHealthy{}},
+		{"health-sync", event.AppUnhealthy{Reason: "exit code 1", Check: true}}, {"health-sync", event.AppHealthy{Check: true}},
+		{"envoy", event.Condition{Name: "upstream:api", Code: event.UpstreamNoInstance, Reason: "0 of 2 are healthy", Facts: event.Facts{"upstream": "api", "n": "0"}}},
+		{"envoy", event.Condition{Name: "upstream:api", OK: true, Healed: true}}, {"consul-agent", event.Condition{Name: "servers-reachable", OK: true}},
 		{"envoy", event.Hung{Err: "no answer for 6s"}}, {"envoy", event.Answers{}},
 		{"envoy", event.Exit{Name: "envoy", PID: 12, Status: 139, Signal: "SIGSEGV", PeakBytes: 1 << 40}},
 		{"envoy", event.OutOfMemory{Process: "envoy", Kills: 1}},
 		{"envoy", event.Restart{Reason: "envoy (pid 12) was ended by SIGSEGV", N: 1, Max: 5, After: 200 * time.Millisecond}},
-		{"envoy", event.Exec{Name: "envoy", PID: 14}}, {"envoy", event.Serving{}}, {"token", event.Renewed{Accessor: "a-b"}},
+		{"envoy", event.Exec{Name: "envoy", PID: 14}}, {"envoy", event.Serving{Again: true}}, {"token", event.Renewed{Accessor: "a-b"}},
 		{"inbound", event.LeaseLost{Name: "gone"}}, {"inbound", event.LeaseForgotten{Name: "gone"}}, {"inbound", event.LeaseRefused{Name: "evil", Reason: "no container of this task"}}, {"inbound", event.LeaseEnded{Name: "cron", Code: 3}},
 		{event.Task, event.Shutdown{Cause: "envoy: restart budget spent"}},
 		{"health-sync", event.Stop{}}, {"health-sync", event.Critical{Reason: "the task stops"}}, {"health-sync", event.Removed{}}, {"health-sync", event.Ended{}},
@@ -131,8 +133,12 @@ func written(life []happening, json bool, level hclog.Level) (entries []event.En
 func loud(entries []event.Entry, level hclog.Level) (out []event.Entry) {
 	for _, e := range entries {
 		switch ev := e.Event.(type) {
-		case event.Start, event.Exec, event.Exit, event.Serving, event.AppHealthy, event.AppUnhealthy:
+		case event.Start, event.Exec, event.Exit:
 			if level > hclog.Debug {
+				continue
+			}
+		case event.Serving, event.AppHealthy, event.AppUnhealthy, event.Condition:
+			if level > hclog.Debug && !noteworthy(ev) {
 				continue
 			}
 		case event.Stop:
@@ -148,6 +154,21 @@ func loud(entries []event.Entry, level hclog.Level) (out []event.Entry) {
 		out = append(out, e)
 	}
 	return out
+}
+
+// noteworthy is what of these events is at info: what did not hold, and that it holds again.
+func noteworthy(e event.Event) bool {
+	switch ev := e.(type) {
+	case event.Serving:
+		return ev.Again
+	case event.AppHealthy:
+		return ev.Check
+	case event.AppUnhealthy:
+		return ev.Check
+	case event.Condition:
+		return ev.Healed || !ev.OK
+	}
+	return false
 }
 
 // What Log writes is what Read reads, whatever the words, in either form and at either level.

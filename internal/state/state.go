@@ -36,14 +36,24 @@ type State struct {
 	OOM     []Entry
 	Unclean []Entry // a drain that was cut, a leave or a deregistration that was not seen
 
+	Told   map[string]Condition // by name: what event.Condition has told
+	AtStop []Condition          // as they were when the stop began
+
 	Restarts    int   // of all units
 	LastRestart Entry // the latest
+
+	RestartedAt time.Time // of LastRestart
+
+	Listed  Fact // at the servers
+	Passing Fact // every check
 }
 
 // AppHealth is the app's own health, whatever the rest of the task is. Zero: it is not known.
 type AppHealth struct {
 	OK     bool
 	Reason string // why it is not
+	Check  bool   // health.app has said so, now or before
+	Since  time.Time
 }
 
 // Entry is an event of one unit, where only those count.
@@ -55,9 +65,10 @@ type Entry struct {
 
 // Lease is how it is with a sibling's lease.
 type Lease struct {
-	Held bool
-	Lost bool // its connection ended without a word
-	Code *int // its app's exit code, once it has ended
+	Held  bool
+	Lost  bool // its connection ended without a word
+	Code  *int // its app's exit code, once it has ended
+	Since time.Time
 }
 
 // The states of a unit.
@@ -108,7 +119,7 @@ type Wait struct {
 
 // New is the state of a life that has not begun, whose units are shown in this order.
 func New(units ...string) *State {
-	s := &State{Leases: map[string]Lease{}, Summary: newSummary()}
+	s := &State{Told: map[string]Condition{}, Leases: map[string]Lease{}, Summary: newSummary()}
 	for _, u := range units {
 		s.Units = append(s.Units, &Unit{Unit: u, State: Waiting})
 	}
@@ -175,6 +186,7 @@ func (s *State) Apply(e event.Entry) {
 		s.Up = s.Up || e.Way == event.Up && ev.Name == "T2"
 		return
 	case event.Shutdown:
+		s.AtStop = s.Conditions(e.At)
 		s.Stopping, s.StopAt, s.StopMs = true, e.At, e.Ms
 		return
 	case event.Finish:
@@ -189,6 +201,16 @@ func (s *State) Apply(e event.Entry) {
 	}
 	u.apply(e)
 	s.apply(e, u)
+	s.tell(e)
+}
+
+// now folds in what is said of the app. That it is not ready takes nothing back of whether it
+// has a check.
+func (a *AppHealth) now(ok bool, reason string, check bool, at time.Time) {
+	if a.OK != ok || a.Since.IsZero() {
+		a.Since = at
+	}
+	a.OK, a.Reason, a.Check = ok, reason, a.Check || check
 }
 
 // apply folds what one unit's event means for the whole task.
@@ -197,13 +219,13 @@ func (s *State) apply(e event.Entry, u *Unit) {
 	case event.Joined:
 		s.Joins, s.Joined = s.Joins+1, e.At
 	case event.AppHealthy:
-		s.App = AppHealth{OK: true}
+		s.App.now(true, "", ev.Check, e.At)
 	case event.AppUnhealthy:
-		s.App = AppHealth{Reason: ev.Reason}
+		s.App.now(false, ev.Reason, ev.Check, e.At)
 	case event.Removed:
 		s.Removed = true
 	case event.Restart:
-		s.Restarts, s.LastRestart = s.Restarts+1, Entry{e.Unit, e.Ms, ev}
+		s.Restarts, s.LastRestart, s.RestartedAt = s.Restarts+1, Entry{e.Unit, e.Ms, ev}, e.At
 	case event.Drained:
 		s.unclean(e, ev.End > 0)
 	case event.Left:
@@ -222,11 +244,11 @@ func (s *State) apply(e event.Entry, u *Unit) {
 	case event.OutOfMemory:
 		s.OOM = append(s.OOM, Entry{e.Unit, e.Ms, ev})
 	case event.Lease:
-		s.Leases[ev.Name] = Lease{Held: true}
+		s.Leases[ev.Name] = Lease{Held: true, Since: e.At}
 	case event.LeaseEnded:
-		s.Leases[ev.Name] = Lease{Code: &ev.Code}
+		s.Leases[ev.Name] = Lease{Code: &ev.Code, Since: e.At}
 	case event.LeaseLost:
-		s.Leases[ev.Name] = Lease{Lost: true}
+		s.Leases[ev.Name] = Lease{Lost: true, Since: e.At}
 	case event.LeaseForgotten:
 		delete(s.Leases, ev.Name)
 	}
@@ -296,7 +318,7 @@ func (u *Unit) apply(e event.Entry) {
 		}
 	case event.WaitOver:
 		u.Wait = nil
-	case event.AppHealthy, event.AppUnhealthy: // is not this unit's
+	case event.AppHealthy, event.AppUnhealthy, event.Condition: // are not this unit's
 	default:
 		u.step(e.Event)
 	}

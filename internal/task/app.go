@@ -117,7 +117,12 @@ func (t *task) restarted(u lifecycle.Unit, r supervisor.Runner, p plan.Restart, 
 // reportUp reports each run of r that is ready, and calls up and down for it.
 func (t *task) reportUp(u lifecycle.Unit, r supervisor.Runner, up, down func()) supervisor.Runner {
 	report := t.report(u)
-	return supervisor.Report(r, func() { report(event.Serving{}); up() }, down)
+	again := false // in the unit's own goroutine
+	return supervisor.Report(r, func() {
+		report(event.Serving{Again: again})
+		again = true
+		up()
+	}, down)
 }
 
 func nothing() {}

@@ -85,6 +85,7 @@ func (t *task) meshUnits(p programs, app *supervisor.Process, user *supervisor.U
 	if m.sync, err = m.syncer(user); err != nil {
 		return nil, event.Because(event.ConfigBad, err)
 	}
+	m.watches()
 	u := &units{sync: m.sync, envoy: envoy.NewStatistics(t.plan.Envoy.AdminAddress(t.d.Dir.Path), dir.Path(plan.BootstrapFile)), runners: map[lifecycle.Unit]lifecycle.Runner{
 		lifecycle.Token:       m.tokenUnit(),
 		lifecycle.ConsulAgent: m.agent(),

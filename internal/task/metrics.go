@@ -14,10 +14,10 @@ import (
 
 // collector tells the state as metrics. It is made for one scrape.
 type collector struct {
-	s                                     *source
-	others                                map[string]bool // whether each further source answered
-	up, healthy, unitUp, restarts, uptime *prometheus.Desc
-	otherUp                               *prometheus.Desc
+	s                                                *source
+	others                                           map[string]bool // whether each further source answered
+	up, healthy, condition, unitUp, restarts, uptime *prometheus.Desc
+	otherUp                                          *prometheus.Desc
 }
 
 func newCollector(s *source, others map[string]bool) *collector {
@@ -28,6 +28,7 @@ func newCollector(s *source, others map[string]bool) *collector {
 		s, others,
 		desc("up", "1 when T2 was reached and no stop began."),
 		desc("healthy", "1 when the task is up and its app healthy."),
+		desc("condition", "1 while the condition holds.", "name"),
 		desc("unit_up", "1 while the unit is up.", "unit"),
 		desc("unit_restarts_total", "Restarts of the unit's process.", "unit"),
 		desc("uptime_seconds", "Seconds since the process began."),
@@ -37,7 +38,7 @@ func newCollector(s *source, others map[string]bool) *collector {
 
 // Describe tells all metrics.
 func (c *collector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.up, c.healthy, c.unitUp, c.restarts, c.uptime, c.otherUp} {
+	for _, d := range []*prometheus.Desc{c.up, c.healthy, c.condition, c.unitUp, c.restarts, c.uptime, c.otherUp} {
 		to <- d
 	}
 }
@@ -51,6 +52,9 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	healthy, _ := c.s.Health()
 	gauge(c.healthy, truth(healthy))
 	c.s.t.book.Read(func(now *state.State) {
+		for _, held := range now.Conditions(time.Now()) {
+			gauge(c.condition, truth(held.OK), held.Name)
+		}
 		for _, u := range now.Rows() {
 			gauge(c.unitUp, truth(u.State == state.Running), u.Unit)
 			to <- prometheus.MustNewConstMetric(c.restarts, prometheus.CounterValue, float64(u.Restarts), u.Unit)

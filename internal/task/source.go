@@ -28,7 +28,7 @@ func (s *source) Up() (up bool) {
 func (s *source) Health() (ok bool, reason string) {
 	p := s.t.plan
 	s.t.book.Read(func(now *state.State) {
-		reason = unhealthy(now, p.Rows)
+		reason = unhealthy(now)
 		if reason == "" && p.Kind.HasMesh() && p.App != nil && !now.App.OK { // apps of other containers have a health of their own
 			reason = cmp.Or(now.App.Reason, "the app is not healthy")
 		}
@@ -37,33 +37,37 @@ func (s *source) Health() (ok bool, reason string) {
 }
 
 // unhealthy is why a task is not healthy; "": it is.
-func unhealthy(s *state.State, rows lifecycle.Timeline) string {
+func unhealthy(s *state.State) string {
 	switch {
 	case s.Stopping:
 		return "the task is stopping"
 	case !s.Up:
 		return "the task is starting" + waitText(s)
 	}
-	for _, part := range []struct {
-		unit      lifecycle.Unit
-		name, how string
-	}{{lifecycle.ConsulAgent, "the Consul agent", "its API"}, {lifecycle.Envoy, "Envoy", "its admin interface"}} {
-		switch u := s.Unit(string(part.unit)); {
-		case !rows.Has(part.unit) || u.State == state.Running:
-		case u.Hangs:
-			return part.name + " hangs: " + part.how + " does not answer"
-		case u.LastError != "":
-			return part.name + " is down: " + u.LastError
-		default:
-			return part.name + " is down"
-		}
-	}
-	for _, name := range s.LeaseNames() {
-		if s.Leases[name].Lost {
-			return "the lease of container " + name + " is lost"
+	for _, c := range state.Failing(s.Conditions(time.Now())) {
+		if text, counts := unhealthyBy(c); counts {
+			return text
 		}
 	}
 	return ""
+}
+
+// unhealthyBy is what a condition that does not hold says of the task's health. false: it
+// does not count, such as servers that cannot be reached: a Consul outage must not restart
+// every task.
+func unhealthyBy(c state.Condition) (text string, counts bool) {
+	part := map[string][2]string{state.AgentAlive: {"the Consul agent", "its API"}, state.EnvoyLive: {"Envoy", "its admin interface"}, state.AppReady: {"the app", "it"}}[c.Name]
+	switch {
+	case c.Name == state.AppHealthy, c.Name == state.Leases:
+		return c.Reason, true
+	case part[0] == "":
+		return "", false
+	case c.Code == event.Hangs:
+		return part[0] + " hangs: " + part[1] + " does not answer", true
+	case c.Reason == state.Restarting:
+		return part[0] + " is down", true
+	}
+	return part[0] + " is down: " + c.Reason, true
 }
 
 // waitText names the longest wait, for a one-line answer.
@@ -86,20 +90,21 @@ func waitText(s *state.State) string {
 
 // Status is what `meshtask status --json` prints.
 type Status struct {
-	Service  string                `json:"service,omitempty"`
-	Task     string                `json:"task,omitempty"`
-	State    string                `json:"state"` // STARTING, RUNNING, STOPPING
-	Healthy  bool                  `json:"healthy"`
-	Reason   string                `json:"reason,omitempty"` // why it is not
-	Why      state.Why             `json:"why"`
-	Uptime   string                `json:"uptime"`
-	Budget   string                `json:"budget"`
-	StopPlan []lifecycle.Step      `json:"stop_plan"`
-	Units    []state.Unit          `json:"units"`
-	Waiting  map[string]state.Wait `json:"waiting,omitempty"`
-	Health   any                   `json:"health,omitempty"`
-	Summary  json.RawMessage       `json:"summary"`
-	Timeline []event.Entry         `json:"timeline"`
+	Service    string                `json:"service,omitempty"`
+	Task       string                `json:"task,omitempty"`
+	State      string                `json:"state"` // STARTING, RUNNING, STOPPING
+	Healthy    bool                  `json:"healthy"`
+	Reason     string                `json:"reason,omitempty"` // why it is not
+	Why        state.Why             `json:"why"`
+	Uptime     string                `json:"uptime"`
+	Budget     string                `json:"budget"`
+	StopPlan   []lifecycle.Step      `json:"stop_plan"`
+	Conditions []state.Condition     `json:"conditions"`
+	Units      []state.Unit          `json:"units"`
+	Waiting    map[string]state.Wait `json:"waiting,omitempty"`
+	Health     any                   `json:"health,omitempty"`
+	Summary    json.RawMessage       `json:"summary"`
+	Timeline   []event.Entry         `json:"timeline"`
 }
 
 // Status is the live state.
@@ -113,7 +118,7 @@ func (s *source) Status() any {
 	out.Healthy, out.Reason = s.Health()
 	s.t.book.Read(func(now *state.State) {
 		out.State = now.Phase()
-		out.Why = why.Of(now)
+		out.Why, out.Conditions = why.Of(now), now.Conditions(time.Now())
 		out.Summary = json.RawMessage(now.Summary.Line())
 		for _, u := range now.Rows() {
 			out.Units = append(out.Units, *u)

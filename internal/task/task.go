@@ -87,7 +87,7 @@ const heapGrowth = 25
 // cause as the reason.
 func Run(ctx context.Context, planner Planner, d Deps) Outcome {
 	debug.SetGCPercent(heapGrowth)
-	t := &task{d: d, hurry: make(chan struct{}, 3)}
+	t := &task{d: d, hurry: make(chan struct{}, 3), watch: newWatch()}
 	t.relay = t.signals()
 	t.ctx, t.cancel = context.WithCancelCause(ctx)
 	defer t.cancel(nil)
@@ -110,6 +110,7 @@ type task struct {
 	file  *journal.File // nil without a state directory
 	waits *waits.Waits
 	oom   *oomWatch
+	watch *watch
 
 	plan *plan.Plan // once it has been made
 	sup  *supervisor.Supervisor
@@ -133,7 +134,7 @@ func (t *task) open() error {
 		}
 		sinks = append(sinks, t.file.Write)
 	}
-	sinks = append(sinks, t.settle)
+	sinks = append(sinks, t.settle, t.watch.see)
 	t.book = journal.New(t.d.Begin, sinks...)
 	t.waits = waits.New(func(unit string, w event.Waiting) { t.book.Report(unit)(w) })
 	t.oom = newOOMWatch()
@@ -181,6 +182,8 @@ func (t *task) conduct(u *units) (out lifecycle.Outcome, err error) {
 	g.Add(func() error { out = c.Run(t.ctx, t.hurry); return nil }, func(error) {})
 	over := make(chan struct{})
 	g.Add(func() error { t.relay.Run(over); return nil }, func(error) { close(over) })
+	looked := make(chan struct{})
+	g.Add(func() error { t.watch.run(looked); return nil }, func(error) { close(looked) })
 	if t.d.Dir != nil {
 		srv, err := admin.Listen(t.d.Dir.Path(admin.Socket), t.plan.Admin, &source{t, u}, u.paths)
 		if err != nil {

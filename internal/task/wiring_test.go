@@ -22,7 +22,7 @@ const meshDoc = `"service": {"name": "web", "port": 8080}, "consulAgent": {"retr
 // wired is a task whose units are made, and none of them started.
 func wired(t *testing.T, b *bed, p *plan.Plan) (*task, *units) {
 	t.Helper()
-	tk := &task{d: b.d, plan: p, ctx: t.Context(), cancel: func(err error) { t.Errorf("given up: %v", err) }, oom: newOOMWatch(), book: journal.New(b.d.Begin),
+	tk := &task{watch: newWatch(), d: b.d, plan: p, ctx: t.Context(), cancel: func(err error) { t.Errorf("given up: %v", err) }, oom: newOOMWatch(), book: journal.New(b.d.Begin),
 		waits: waits.New(func(string, event.Waiting) {})}
 	t.Cleanup(tk.waits.Close)
 	tk.tellRows()
@@ -139,7 +139,7 @@ func TestStatusOfADeadUnit(t *testing.T) {
 			t.Errorf("%s: %s with pid %d, want %s with %d", step.name, a.State, a.PID, step.state, step.pid)
 		}
 		var reason string
-		tk.book.Read(func(s *state.State) { reason = unhealthy(s, tk.plan.Rows) })
+		tk.book.Read(func(s *state.State) { reason = unhealthy(s) })
 		if reason != step.reason {
 			t.Errorf("%s: %q, want %q", step.name, reason, step.reason)
 		}

@@ -86,8 +86,19 @@ var causes = []struct {
 	{exited(3, "", "TERM", upLife...), "app-answered", []string{"answered with 3"}},
 	{exited(143, "", "TERM", "consul-agent start"), "stopped-before-up", nil},
 	{exited(143, "", "TERM", "consul-agent start", `consul-agent waiting the agent to join {"said":1,"code":"consul-not-joined"}`), "consul-not-joined", []string{"the agent to join"}},
-	{exited(0, "", "app ended", upLife...), "ok", []string{"never failed and never waited", "exit 0"}},
+	{exited(0, "", "app ended", upLife...), "ok", []string{"Nothing is wrong", "exit 0"}},
 	{exited(0, "", "TERM", upLife...), "ok", nil},
+
+	// What was wrong while it was up is why it was stopped, whatever the app answered.
+	{exited(0, "", "TERM", unwell(`health-sync step app-unhealthy {"reason":"exit code 1","check":true}`)...), "app-unhealthy", []string{"when TERM came", "exit code 1", "health.app"}},
+	{exited(143, "", "TERM", unwell(`health-sync step app-unhealthy {"reason":"exit code 1","check":true}`)...), "app-unhealthy", nil},
+	{exited(143, "", "TERM", unwell(`health-sync step app-unhealthy {"reason":"exit code 1","check":true}`, "health-sync step app-healthy {\"check\":true}")...), "app-without-handler", nil},
+	{exited(143, "", "TERM", "consul-agent start", "envoy start", "app start", "task mark T2", `app waiting tcp 127.0.0.1:8080 {"said":1,"code":"app-not-ready-tcp","facts":{"address":"127.0.0.1:8080"}}`, "task shutdown TERM"), "app-not-ready-tcp", []string{"when TERM came", "127.0.0.1:8080"}},
+	{exited(0, "", "TERM", unwell(`consul-agent step condition {"name":"servers-reachable","ok":false,"code":"servers-unreachable","reason":"refused"}`)...), "servers-unreachable", []string{"refused", "8301"}},
+	{exited(0, "", "TERM", unwell(`envoy step condition {"name":"upstream:api","ok":false,"code":"upstream-denied","reason":"intentions deny it","facts":{"upstream":"api","source":"web"}}`)...), "upstream-denied", []string{"upstream api", "-allow web api"}},
+	{exited(0, "", "TERM", unwell(`mesh-init step condition {"name":"agent-token","ok":false,"code":"agent-token-unknown","reason":"ACL not found"}`, `consul-agent step left {"result":"unverified"}`)...), "agent-token-unknown", []string{"acl.agentToken"}},
+	{exited(0, "", "TERM", unwell(`app step lease {"name":"cron"}`, `app step lease-lost {"name":"cron"}`)...), "lease-lost", []string{"container cron"}},
+	{exited(7, "app", "app (pid 5) exited with 7", unwell(`envoy step condition {"name":"upstream:api","ok":false,"code":"upstream-no-instance","reason":"none","facts":{"upstream":"api"}}`)...), "app-failed", nil},
 
 	{record("consul-agent start", "envoy start"), "killed", []string{"without an exit", "starting"}},
 	{record(upLife...), "killed", []string{"while it was up"}},

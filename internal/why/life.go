@@ -32,24 +32,75 @@ func newLife(f Facts) *life {
 // symptoms are all that is wrong, what explains the most first; the last one says that
 // all is well.
 func (l *life) symptoms() []symptom {
-	var all []symptom
+	var first, last []symptom
+	app, mesh, rest := l.conditions()
 	switch {
 	case l.Silent != "":
-		all = []symptom{{code: event.Silent, text: l.Silent, ms: l.last}}
+		first = []symptom{{code: event.Silent, text: l.Silent, ms: l.last}}
 	case l.s.Finished != nil:
-		all = l.end(*l.s.Finished)
+		first, last = l.end(*l.s.Finished), app
+		switch {
+		case answered(first): // to a stop whose reason may have been what did not hold
+			first, last = app, first
+		case asked(*l.s.Finished):
+			first, last = slices.Concat(app, first), nil
+		}
 	case l.Phase != "":
-		all = l.present()
+		first = append(l.present(), app...)
 	default:
-		all = l.broken()
+		first = append(l.broken(), app...)
 	}
-	all = slices.Concat(all, l.memory(), l.kills(""), l.unclean(), l.past())
+	all := slices.Concat(first, mesh, l.memory(), l.kills(""), l.unclean(), rest, last, l.past())
 	return append(all, symptom{code: event.OK, ms: l.last})
+}
+
+// asked says whether the end was ordered from outside.
+func asked(f event.Finish) bool { return slices.Contains([]string{"TERM", "INT", "QUIT"}, f.Cause) }
+
+// answered says whether an end is no more than the app's answer to its stop signal.
+func answered(end []symptom) bool {
+	return len(end) == 1 && (end[0].code == event.AppWithoutHandler || end[0].code == event.AppAnswered)
+}
+
+// conditions are those that do not hold: of the app, of what the mesh stands on, and the
+// rest. Of a task that has been up they are those of now, or of when its stop began.
+func (l *life) conditions() (app, mesh, rest []symptom) {
+	var all []state.Condition
+	now := l.Phase == "RUNNING"
+	switch {
+	case !l.s.Up:
+		return nil, nil, nil
+	case now:
+		all = l.s.Conditions(l.At)
+	case l.s.Stopping:
+		all = l.s.AtStop
+	default: // the record breaks off
+		all = l.s.Conditions(l.s.Last)
+	}
+	for _, c := range state.Failing(all) {
+		if f := l.s.Finished; f != nil && !asked(*f) && c.Unit == f.Unit {
+			continue // its end began the stop
+		}
+		s := symptom{code: c.Code, unit: c.Unit, text: c.Reason, facts: c.Facts, ms: l.last, past: !now, ends: l.s.Finished}
+		switch c.Name {
+		case state.AppReady, state.AppHealthy, state.Leases:
+			app = append(app, s)
+		case state.Registered, state.ChecksPassing, state.Restarts, "certificate":
+			rest = append(rest, s)
+		default:
+			if strings.HasPrefix(c.Name, "upstream:") {
+				rest = append(rest, s)
+			} else {
+				mesh = append(mesh, s)
+			}
+		}
+	}
+	return app, mesh, rest
 }
 
 // end is why it ended. A kill, for want of memory or of time, is why a code is 137.
 func (l *life) end(f event.Finish) []symptom {
-	asked := slices.Contains([]string{"TERM", "INT", "QUIT"}, f.Cause)
+	asked := asked(f)
 	s := symptom{code: f.Why, unit: f.Unit, text: f.Cause, facts: f.Facts, ms: l.last}
 	if f.Unit != "" {
 		s.text = strings.TrimPrefix(f.Cause, f.Unit+": ")
@@ -180,6 +231,20 @@ func (l *life) broken() []symptom {
 		return []symptom{{code: event.TaskKilled, text: "up", ms: l.last}}
 	}
 	return []symptom{{code: event.TaskKilled, text: "starting", ms: l.last}}
+}
+
+// checked are the names of the conditions that hold, or held when the stop began.
+func (l *life) checked() (names []string) {
+	all := l.s.AtStop
+	if !l.s.Stopping {
+		all = l.s.Conditions(cmp.Or(l.At, l.s.Last))
+	}
+	for _, c := range all {
+		if c.OK && l.s.Up {
+			names = append(names, c.Name)
+		}
+	}
+	return names
 }
 
 func (l *life) memory() []symptom {

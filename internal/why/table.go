@@ -15,7 +15,7 @@ type row struct{ cause, fix string }
 // table has one row for each code.
 func table() map[event.Code]row {
 	all := map[event.Code]row{}
-	for _, rows := range []map[event.Code]row{inputRows, meshRows, appRows, taskRows} {
+	for _, rows := range []map[event.Code]row{inputRows, meshRows, appRows, taskRows, conditionRows} {
 		maps.Copy(all, rows)
 	}
 	return all
@@ -291,7 +291,7 @@ var taskRows = map[event.Code]row{
 		"$hint",
 	},
 	event.OK: {
-		"It has never failed and never waited.",
+		"Nothing is wrong, as far as could be seen.",
 		"",
 	},
 	event.Hangs: {
@@ -299,7 +299,7 @@ var taskRows = map[event.Code]row{
 		"See its own log lines, and give the task more CPU: a process that hangs is stopped, frozen, or gets too little of it.",
 	},
 	event.LeaseIsLost: {
-		"The lease of $text was lost: an app container may have ended without a word.",
+		"The lease of container $container was lost: its app may have ended without a word.",
 		"See the log of that container, and its stoppedReason in ECS.",
 	},
 }

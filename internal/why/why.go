@@ -43,6 +43,9 @@ func Text(a state.Why) string {
 	if a.Fix != "" {
 		fmt.Fprintf(&b, "Fix: %s\n", printable.Line(a.Fix))
 	}
+	if len(a.Checked) > 0 {
+		fmt.Fprintf(&b, "Found good: %s.\n", printable.Line(strings.Join(a.Checked, ", ")))
+	}
 	fmt.Fprintf(&b, "(code %s; seen at %.1f s)\n", printable.Line(string(a.Code)), a.Ms/1000)
 	if a.Note != "" {
 		fmt.Fprintf(&b, "Note: %s\n", printable.Line(a.Note))
@@ -60,7 +63,8 @@ func Explain(f Facts) state.Why {
 		s.code = event.GaveUp
 		r = rows[s.code]
 	}
-	a := state.Why{State: l.sentence(s), Cause: s.expand(r.cause), Fix: s.expand(r.fix), Code: s.code, Unit: s.unit, Ms: s.ms, Note: f.Note}
+	a := state.Why{State: l.sentence(s), Cause: s.cause(r.cause), Fix: s.expand(r.fix), Code: s.code, Unit: s.unit, Ms: s.ms, Note: f.Note}
+	a.Checked = l.checked()
 	if end := l.s.Finished; end != nil && end.Code != event.UnknownCode {
 		a.Exit = &end.Code
 	}
@@ -77,6 +81,21 @@ type symptom struct {
 	ms    float64
 	since time.Time // of a wait
 	now   bool      // it waits for it now
+
+	past bool          // it was so when the stop began, or when the record breaks off
+	ends *event.Finish // how the task has ended then
+}
+
+// cause is the sentence of cause.
+func (s symptom) cause(template string) string {
+	text := s.expand(template)
+	switch {
+	case !s.past:
+		return text
+	case s.ends != nil && asked(*s.ends):
+		return "This was so when " + s.ends.Cause + " came: " + text
+	}
+	return "This was so when its end began: " + text
 }
 
 // unknown stands for a fact that an older log has not told.

@@ -45,6 +45,11 @@ func record(lines ...string) []event.Entry {
 	return all
 }
 
+// unwell is a life that is up, has this happen, and is asked to stop.
+func unwell(lines ...string) []string {
+	return slices.Concat(upLife, lines, []string{"task shutdown TERM"})
+}
+
 // exited is a life that ended with a code; unit is whose end was the cause.
 func exited(code int, unit, reason string, before ...string) []event.Entry {
 	if unit != "" {

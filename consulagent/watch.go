@@ -1,0 +1,158 @@
+package consulagent
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/hashicorp/consul/api"
+
+	"meshtask/internal/event"
+)
+
+// Watch looks at how the Consul servers see a running task, by its agent. It is for one
+// goroutine.
+type Watch struct {
+	Client     *Client
+	AgentToken func() string // "" is none; nil is none
+	ACLs       bool          // the task has tokens
+	Upstreams  []string      // services of this datacenter that intentions are looked up for
+}
+
+// Name is the service's.
+func (w *Watch) Name() string { return w.Client.cfg.Registration.Name }
+
+// Servers says whether the agent reaches a server that knows a leader.
+func (w *Watch) Servers(ctx context.Context) event.Condition {
+	c := event.Condition{Name: "servers-reachable", OK: true}
+	leader, err := w.Client.Leader(ctx)
+	switch {
+	case err != nil:
+		c.OK, c.Code, c.Reason = false, event.ServersUnreachable, err.Error()
+	case leader == "":
+		c.OK, c.Code, c.Reason = false, event.ServersUnreachable, "the servers have no leader"
+	}
+	return c
+}
+
+// Instance asks the servers for the task's tokens, its registration and its checks. What
+// cannot be seen is left out.
+func (w *Watch) Instance(ctx context.Context) (all []event.Condition) {
+	if w.ACLs {
+		if c, ok := w.known(ctx, "service-token", event.ServiceTokenUnknown, w.Client.cfg.Token()); ok {
+			all = append(all, c)
+		}
+		if w.AgentToken != nil {
+			if c, ok := w.known(ctx, "agent-token", event.AgentTokenUnknown, w.AgentToken()); ok {
+				all = append(all, c)
+			}
+		}
+	}
+	return append(all, w.registered(ctx)...)
+}
+
+// known says whether Consul knows a token; false where that cannot be seen.
+func (w *Watch) known(ctx context.Context, name string, code event.Code, token string) (event.Condition, bool) {
+	c := event.Condition{Name: name, OK: true}
+	if token == "" {
+		return c, false
+	}
+	err := w.Client.call(ctx, token, func(q *api.QueryOptions) error {
+		_, _, err := w.Client.api.ACL().TokenReadSelf(q)
+		return err
+	})
+	if status(err, http.StatusForbidden) && strings.Contains(err.Error(), "ACL not found") {
+		c.OK, c.Code, c.Reason = false, code, "ACL not found"
+		return c, true
+	}
+	return c, err == nil
+}
+
+// registered says whether the servers list the instance, and whether its checks pass there.
+func (w *Watch) registered(ctx context.Context) []event.Condition {
+	node, err := w.Client.node(ctx)
+	if err != nil {
+		return nil
+	}
+	var checks api.HealthChecks
+	var meta *api.QueryMeta
+	if err := w.Client.call(ctx, w.Client.cfg.Token(), func(q *api.QueryOptions) (err error) {
+		checks, meta, err = w.Client.api.Health().Node(node, q)
+		return err
+	}); err != nil {
+		return nil
+	}
+	r := w.Client.cfg.Registration
+	listed, passing := event.Condition{Name: "registered", OK: true}, event.Condition{Name: "checks-passing", OK: true}
+	n := 0
+	for _, c := range checks {
+		if c.ServiceID != r.ServiceID() && c.ServiceID != r.ProxyID() {
+			continue
+		}
+		n++
+		if c.Status != api.HealthPassing && passing.OK {
+			passing.OK, passing.Code, passing.Reason = false, event.ChecksCritical, fmt.Sprintf("%s is %s: %s", c.CheckID, c.Status, c.Output)
+		}
+	}
+	switch {
+	case n > 0:
+		return []event.Condition{listed, passing}
+	case meta.ResultsFilteredByACLs:
+		return nil
+	}
+	listed.OK, listed.Code, listed.Reason = false, event.NotRegistered, fmt.Sprintf("node %s has no check of %s at the servers", node, r.ServiceID())
+	return []event.Condition{listed}
+}
+
+// Denied are those upstreams that no intention lets this service call. false: the token may
+// not ask, or nobody answers.
+func (w *Watch) Denied(ctx context.Context) (denied map[string]bool, ok bool) {
+	if len(w.Upstreams) == 0 {
+		return nil, true
+	}
+	source := w.Client.cfg.Registration.Name
+	var match map[string][]*api.Intention
+	if err := w.Client.call(ctx, w.Client.cfg.Token(), func(q *api.QueryOptions) (err error) {
+		match, _, err = w.Client.api.Connect().IntentionMatch(&api.IntentionMatch{By: api.IntentionMatchSource, Names: []string{source}}, q)
+		return err
+	}); err != nil {
+		return nil, false
+	}
+	denied = map[string]bool{}
+	var byDefault *bool // what no intention speaks of
+	for _, name := range w.Upstreams {
+		action := decided(match[source], name)
+		if action == "" {
+			if byDefault == nil {
+				var allowed bool
+				if err := w.Client.call(ctx, w.Client.cfg.Token(), func(q *api.QueryOptions) (err error) {
+					allowed, _, err = w.Client.api.Connect().IntentionCheck(&api.IntentionCheck{Source: source, Destination: name, SourceType: api.IntentionSourceConsul}, q)
+					return err
+				}); err != nil {
+					return nil, false
+				}
+				byDefault = &allowed
+			}
+			denied[name] = !*byDefault
+			continue
+		}
+		denied[name] = action == api.IntentionActionDeny
+	}
+	return denied, true
+}
+
+// decided is the action of the first intention for a destination; they are in the order of
+// their precedence. "" is none, and one with permissions allows something.
+func decided(list []*api.Intention, destination string) api.IntentionAction {
+	for _, i := range list {
+		if i.DestinationName != destination && i.DestinationName != "*" {
+			continue
+		}
+		if len(i.Permissions) > 0 {
+			return api.IntentionActionAllow
+		}
+		return i.Action
+	}
+	return ""
+}

@@ -1,0 +1,163 @@
+package task
+
+import (
+	"cmp"
+	"context"
+	"math/rand/v2"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"meshtask/consulagent"
+	"meshtask/envoy"
+	"meshtask/internal/event"
+	"meshtask/lifecycle"
+)
+
+// How often what no unit reports by itself is looked at. The first look comes once the marks
+// are reached and the mesh has had time to settle.
+const (
+	firstLook    = 2 * time.Second
+	eachLook     = 5 * time.Second // whether the servers can be reached
+	envoyEvery   = 3               // looks: at Envoy, which goes through all of its statistics
+	serversEvery = 6               // looks: at tokens, checks and intentions, which the servers answer
+	lookLimit    = 4 * time.Second // of one
+)
+
+// watch looks, from the time that the task is up until its stop begins, at what no unit
+// reports, and reports what has changed.
+type watch struct {
+	up, down chan struct{} // closed by the record
+	once     [2]sync.Once
+
+	envoy  *envoy.Watch
+	agent  *consulagent.Watch
+	denied map[string]bool            // by service
+	told   map[string]event.Condition // by name, the last of each
+	report func(lifecycle.Unit) event.Report
+}
+
+func newWatch() *watch {
+	return &watch{up: make(chan struct{}), down: make(chan struct{}), told: map[string]event.Condition{}}
+}
+
+// see is the sink of the record that tells when to look.
+func (w *watch) see(e event.Entry) {
+	switch ev := e.Event.(type) {
+	case event.Mark:
+		if e.Way == event.Up && ev.Name == lifecycle.T2.String() {
+			w.once[0].Do(func() { close(w.up) })
+		}
+	case event.Shutdown:
+		w.once[1].Do(func() { close(w.down) })
+	}
+}
+
+// run looks until over is closed. A task without a mesh is not looked at.
+func (w *watch) run(over <-chan struct{}) {
+	select {
+	case <-w.up:
+	case <-over:
+		return
+	}
+	if w.envoy == nil {
+		<-over
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		select {
+		case <-w.down:
+		case <-over:
+		}
+		cancel()
+	}()
+	pause := firstLook
+	for n := 0; ; n++ {
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			<-over
+			return
+		}
+		w.look(ctx, n%envoyEvery == 0, n%serversEvery == 0)
+		pause = eachLook*9/10 + rand.N(eachLook/5)
+	}
+}
+
+// look asks each part once.
+func (w *watch) look(ctx context.Context, envoy, servers bool) {
+	ctx, cancel := context.WithTimeout(ctx, lookLimit)
+	defer cancel()
+	reachable := w.agent.Servers(ctx)
+	w.tell(ctx, lifecycle.ConsulAgent, reachable)
+	if servers && reachable.OK {
+		w.tell(ctx, lifecycle.MeshInit, w.agent.Instance(ctx)...)
+		if denied, ok := w.agent.Denied(ctx); ok {
+			w.denied = denied
+		}
+	}
+	if !envoy {
+		return
+	}
+	seen, err := w.envoy.Look(ctx)
+	if err != nil {
+		return // what it means that Envoy does not answer is said by the unit
+	}
+	for i, c := range seen {
+		if name, ok := strings.CutPrefix(c.Name, "upstream:"); ok && c.OK && w.denied[w.service(name)] {
+			seen[i].OK, seen[i].Code, seen[i].Reason = false, event.UpstreamDenied, "intentions deny it"
+			seen[i].Facts = event.Facts{"upstream": name, "source": w.agent.Name()}
+		}
+	}
+	w.tell(ctx, lifecycle.Envoy, seen...)
+}
+
+// service is the service of an upstream's condition.
+func (w *watch) service(name string) string {
+	for _, u := range w.envoy.Upstreams {
+		if u.Name == name {
+			return u.Service
+		}
+	}
+	return name
+}
+
+// tell reports those that have changed. What is seen while the stop begins counts no more.
+func (w *watch) tell(ctx context.Context, u lifecycle.Unit, seen ...event.Condition) {
+	for _, c := range seen {
+		was, told := w.told[c.Name]
+		if ctx.Err() != nil || told && was.OK == c.OK && was.Code == c.Code {
+			continue
+		}
+		c.Healed = told && c.OK
+		w.told[c.Name] = c
+		w.report(u)(c)
+	}
+}
+
+// watches gives the watch what it asks.
+func (m *mesh) watches() {
+	w, p := m.watch, m.plan
+	w.report = m.report
+	w.agent = &consulagent.Watch{Client: m.client, ACLs: p.Tokens.ACLs}
+	if p.Agent.External == "" {
+		w.agent.AgentToken = m.tokens.Agent
+	}
+	w.envoy = &envoy.Watch{Admin: envoy.NewAdmin(p.Envoy.AdminAddress(m.d.Dir.Path))}
+	for _, u := range p.Service.Proxy.Upstreams {
+		name := u.DestinationName
+		switch {
+		case u.DestinationPeer != "":
+			name += "." + u.DestinationPeer
+		case u.Datacenter != "":
+			name += "." + u.Datacenter
+		default:
+			w.agent.Upstreams = append(w.agent.Upstreams, u.DestinationName)
+		}
+		w.envoy.Upstreams = append(w.envoy.Upstreams, envoy.Upstream{Name: name, Service: u.DestinationName, Listen: net.JoinHostPort(cmp.Or(u.LocalBindAddress, "127.0.0.1"), strconv.Itoa(u.LocalBindPort))})
+	}
+}
