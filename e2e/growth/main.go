@@ -28,7 +28,7 @@ type chapter struct {
 
 func chapters() []chapter {
 	return []chapter{
-		{"upstreams", upstreams},
+		{"upstreams", upstreams}, {"siblings", siblings},
 	}
 }
 
