@@ -66,7 +66,7 @@ func TestChoose(t *testing.T) {
 	if all, err := choose(""); err != nil || len(all) != len(chapters()) {
 		t.Errorf("nothing chosen: %d sections, %v", len(all), err)
 	}
-	if two, err := choose("upstreams,upstreams"); err != nil || len(two) != 2 || two[0].key != "upstreams" {
+	if two, err := choose("stop,upstreams"); err != nil || len(two) != 2 || two[0].key != "stop" {
 		t.Errorf("two chosen: %v, %v", two, err)
 	}
 	if _, err := choose("upstream"); err == nil || !strings.Contains(err.Error(), "upstreams") {
