@@ -28,7 +28,8 @@ type chapter struct {
 
 func chapters() []chapter {
 	return []chapter{
-		{"upstreams", upstreams}, {"siblings", siblings}, {"catalog", catalog}, {"together", together}, {"stop", stops},
+		{"upstreams", upstreams}, {"siblings", siblings}, {"catalog", catalog},
+		{"together", together}, {"stop", stops}, {"controller", controllers},
 	}
 }
 
