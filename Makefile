@@ -60,9 +60,10 @@ lint: ## gofmt, vet, go fix, staticcheck; NOTICE is not stale
 demo: tools ## a Consul server and three tasks on loopback: up, intentions, a stop under load
 	@go build -C e2e -o ../$(OUT)/demo ./demo && exec $(OUT)/demo
 
-bench: tools ## the budgets, measured; as root docs/conformance.md too
+bench: tools ## the budgets, measured, and docs/benchmarks.md (GROWTH=--quick: not the page); as root docs/conformance.md too
 	@[ "$$(id -u)" != 0 ] && echo "not root: not compared with other inits" || go run ./bench
 	go test -C e2e -run '^$$' -bench . -benchtime 10x ./...
+	@go build -C e2e -o ../$(OUT)/growth ./growth && exec $(OUT)/growth $(GROWTH)
 
 soak: tools ## rolling replacement under load for SOAK (60s); fails on one lost request
 	@go build -C e2e -o ../$(OUT)/soak ./soak && exec $(OUT)/soak --for $(SOAK)
