@@ -60,36 +60,46 @@ func row(cells ...string) string { return "| " + strings.Join(cells, " | ") + " 
 // rule is the line below a table's head.
 func rule(columns int) string { return "|" + strings.Repeat(" --- |", columns) + "\n" }
 
-// figures is the table itself.
+// figures is the table itself, and what becomes of its budgets.
 func figures(t table) string {
 	head := []string{t.size}
 	for _, c := range t.filled() {
 		head = append(head, headed(c.name, c.unit))
 	}
+	var ratios []*series
 	for _, r := range t.ratios {
-		head = append(head, r.name)
+		if rounds := r.rounds(); len(rounds.values) > 0 {
+			ratios, head = append(ratios, rounds), append(head, r.name)
+		}
 	}
-	out := row(head...) + rule(len(head))
+	var out strings.Builder
+	out.WriteString(row(head...) + rule(len(head)))
 	for _, size := range t.sizes() {
 		cells := []string{fmt.Sprint(size)}
 		for _, c := range t.filled() {
 			cells = append(cells, c.cell(size))
 		}
-		for _, r := range t.ratios {
-			cells = append(cells, r.at(size))
+		for _, r := range ratios {
+			cells = append(cells, r.cell(size))
 		}
-		out += row(cells...)
+		out.WriteString(row(cells...))
 	}
-	return out
+	for _, r := range t.ratios {
+		if said := r.verdict(); said != "" {
+			out.WriteString("\n" + said + "\n")
+		}
+	}
+	return out.String()
 }
 
 // growths says of each series how it grows, and why where that is too fast.
 func growths(t table) string {
-	out := row("grows", "exponent", "for each of the "+t.size, "largest ÷ smallest", "exponent of what is added", "verdict") + rule(6)
+	var out strings.Builder
+	out.WriteString(row("grows", "exponent", "for each of the "+t.size, "largest ÷ smallest", "exponent of what is added", "verdict") + rule(6))
 	var why strings.Builder
 	for _, c := range t.filled() {
 		g := grown(c)
-		out += row(c.name, number(g.exponent), withUnit(number(g.slope), c.unit), number(g.total), number(g.added), g.verdict)
+		out.WriteString(row(c.name, number(g.exponent), withUnit(number(g.slope), c.unit), number(g.total), number(g.added), g.verdict))
 		if g.verdict != faster {
 			continue
 		}
@@ -99,7 +109,7 @@ func growths(t table) string {
 		}
 		fmt.Fprintf(&why, "\n%s grows faster than linearly: %s\n", c.name, reason)
 	}
-	return out + why.String()
+	return out.String() + why.String()
 }
 
 // headed is a name with its unit, for the head of a column.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // series is one quantity: its values at each size, round by round.
@@ -47,18 +48,39 @@ func (s *series) cell(size int) string {
 type ratio struct {
 	name   string
 	of, to *series
+	budget float64 // the most that is wanted; 0: nothing is said
 }
 
-// at is the median of the rounds' ratios, with their least and largest.
-func (r ratio) at(size int) string {
-	of, to := r.of.values[size], r.to.values[size]
-	rounds := newSeries("", "")
-	for i := range min(len(of), len(to)) {
-		if to[i] != 0 {
-			rounds.add(size, of[i]/to[i])
+// rounds are the ratios at each size.
+func (r ratio) rounds() *series {
+	all := newSeries(r.name, "")
+	for _, size := range r.of.sizes() {
+		of, to := r.of.values[size], r.to.values[size]
+		for i := range min(len(of), len(to)) {
+			if to[i] != 0 {
+				all.add(size, of[i]/to[i])
+			}
 		}
 	}
-	return rounds.cell(size)
+	return all
+}
+
+// verdict says at which sizes the median keeps the budget; "" where there is none.
+func (r ratio) verdict() string {
+	rounds := r.rounds()
+	if r.budget == 0 || len(rounds.values) == 0 {
+		return ""
+	}
+	var missed []string
+	for _, size := range rounds.sizes() {
+		if m := median(rounds.values[size]); m > r.budget {
+			missed = append(missed, fmt.Sprintf("%d (%s)", size, number(m)))
+		}
+	}
+	if len(missed) == 0 {
+		return fmt.Sprintf("%s: at most %s is wanted, and kept at each size.", r.name, number(r.budget))
+	}
+	return fmt.Sprintf("%s: at most %s is wanted; **missed** at %s.", r.name, number(r.budget), strings.Join(missed, ", "))
 }
 
 // table has a row for each size.
