@@ -28,7 +28,8 @@ figures are this machine's; the ratios and the way of growing are what to compar
 A cell is the median of the rounds, with the least and the largest. "By hand" is the same steps with nothing between
 them, in turns with meshtask's and with the same agent configuration, registration and bootstrap document; a ratio is
 that of a round. "Exponent" is p of y = c·xᵖ over all sizes. A constant part hides how the rest grows, so the verdict
-is by the exponent of what is added to the smallest size's figure, as far as it is above the spread.
+is by the exponent of what is added to the smallest size's figure, as far as it is above the spread: of all sizes, and "at
+the end" of the two largest.
 `, in.command, in.begun.UTC().Format("2006-01-02"), in.took.Round(time.Second), in.machine, in.parts, in.load)
 	for _, sec := range sections {
 		s.WriteString("\n" + text(sec))
@@ -95,19 +96,19 @@ func figures(t table) string {
 // growths says of each series how it grows, and why where that is too fast.
 func growths(t table) string {
 	var out strings.Builder
-	out.WriteString(row("grows", "exponent", "for each of the "+t.size, "largest ÷ smallest", "exponent of what is added", "verdict") + rule(6))
+	out.WriteString(row("grows", "exponent", "for each of the "+t.size, "largest ÷ smallest", "exponent of what is added", "at the end", "verdict") + rule(7))
 	var why strings.Builder
 	for _, c := range t.filled() {
 		g := grown(c)
-		out.WriteString(row(c.name, number(g.exponent), withUnit(number(g.slope), c.unit), number(g.total), number(g.added), g.verdict))
-		if g.verdict != faster {
+		out.WriteString(row(c.name, number(g.exponent), withUnit(number(g.slope), c.unit), number(g.total), number(g.added), number(g.late), g.verdict))
+		if g.verdict != faster && (g.verdict != bent || c.why == "") {
 			continue
 		}
 		reason := c.why
 		if reason == "" {
 			reason = "**not explained yet**."
 		}
-		fmt.Fprintf(&why, "\n%s grows faster than linearly: %s\n", c.name, reason)
+		fmt.Fprintf(&why, "\n%s grows %s: %s\n", c.name, strings.Trim(g.verdict, "*"), reason)
 	}
 	return out.String() + why.String()
 }

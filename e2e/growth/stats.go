@@ -51,11 +51,13 @@ const (
 	slower = "slower than linearly"
 	linear = "linearly"
 	faster = "**faster than linearly**"
+	bent   = "faster at first, linearly at the end"
 	unsure = "grows, too little to tell how"
 )
 
 // A value that has grown by less than this part is taken for one that does not
-// grow, and an exponent this far from 1 for 1: the machine is not quieter.
+// grow, and an exponent this far from 1 for 1: the machine is not quieter. The
+// exponent at the end is that of two sizes alone, and has twice as much.
 const (
 	littleGrowth = 0.1
 	nearlyOne    = 0.15
@@ -66,13 +68,16 @@ type growth struct {
 	exponent float64 // of the medians over the sizes above 0
 	slope    float64 // of the medians, for each unit of the size
 	added    float64 // exponent of what comes on top of the smallest size's; NaN: cannot be told
+	late     float64 // the same between the two largest sizes
 	total    float64 // the largest size's median by the smallest's; NaN by 0
 	verdict  string
 }
 
 // grown judges the values at each size. A constant part would hide how the rest
 // grows, so what decides is the exponent of what is added to the smallest size's
-// median; additions that are not above the spread of either are left out.
+// median; additions that are not above the spread of either are left out. What is
+// fast over all sizes and linear at the end has only a bend; what is fast at the end
+// is fast.
 func grown(s *series) growth {
 	sizes := s.sizes()
 	var x, y, dx, dy []float64
@@ -80,7 +85,7 @@ func grown(s *series) growth {
 		x, y = append(x, float64(size)), append(y, median(s.values[size]))
 	}
 	_, slope := fit(x, y)
-	g := growth{exponent: exponent(x, y), slope: slope, added: math.NaN(), verdict: flat}
+	g := growth{exponent: exponent(x, y), slope: slope, added: math.NaN(), late: math.NaN(), verdict: flat}
 	if len(sizes) < 2 {
 		g.total = math.NaN()
 		return g
@@ -98,9 +103,17 @@ func grown(s *series) growth {
 	if len(dx) == 0 || y[last]-y[0] <= littleGrowth*y[0] {
 		return g
 	}
-	switch g.added = exponent(dx, dy); {
+	g.added = exponent(dx, dy)
+	if n := len(dx); n >= 2 {
+		g.late = exponent(dx[n-2:], dy[n-2:])
+	}
+	switch {
 	case math.IsNaN(g.added):
 		g.verdict = unsure
+	case g.late > 1+2*nearlyOne:
+		g.verdict = faster
+	case g.added > 1+nearlyOne && g.late <= 1+nearlyOne:
+		g.verdict = bent
 	case g.added > 1+nearlyOne:
 		g.verdict = faster
 	case g.added < 1-nearlyOne:
