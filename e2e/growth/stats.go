@@ -53,6 +53,7 @@ const (
 	faster = "**faster than linearly**"
 	bent   = "faster at first, linearly at the end"
 	unsure = "grows, too little to tell how"
+	hidden = "cannot be told: the spread is larger"
 )
 
 // A value that has grown by less than this part is taken for one that does not
@@ -100,7 +101,11 @@ func grown(s *series) growth {
 			dx, dy = append(dx, x[i]-x[0]), append(dy, y[i]-y[0])
 		}
 	}
-	if len(dx) == 0 || y[last]-y[0] <= littleGrowth*y[0] {
+	if y[last]-y[0] <= littleGrowth*y[0] {
+		return g
+	}
+	if len(dx) == 0 || dx[len(dx)-1] != x[last]-x[0] {
+		g.verdict = hidden
 		return g
 	}
 	g.added = exponent(dx, dy)

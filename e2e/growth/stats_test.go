@@ -67,6 +67,7 @@ func TestVerdicts(t *testing.T) {
 		"seen at the last size alone": {made(250, sizes, func(x float64) float64 { return 250 + x }), unsure},
 		"a bend, then a line":         {made(0, []int{1, 2, 5, 10, 20}, func(x float64) float64 { return 250 + x + 200*max(0, x-2) }), bent},
 		"a line, then a square":       {made(0, sizes, func(x float64) float64 { return 10*x + x*x/8 }), faster},
+		"below the spread":            {made(900, sizes, func(x float64) float64 { return 250 + x }), hidden},
 		"two sizes":                   {made(1, []int{1, 20}, func(x float64) float64 { return x * x }), unsure},
 		"one size":                    {made(1, []int{1}, func(x float64) float64 { return x }), flat},
 	} {
