@@ -20,6 +20,7 @@ type memory struct {
 	client     string                       // accessor in the client agents' secret, when last read
 	withPolicy map[reconcile.Service]bool   // services that had policies of ours at the last audit
 
+	begun       time.Time // of the last sweep
 	nextAudit   time.Time
 	audit       []reconcile.Service // still to be looked at in this audit
 	auditShared bool                // what services share is still to be looked at

@@ -21,7 +21,13 @@ import (
 // A sweep that finds nothing to look at ends after the tokens. It returns what
 // failed, joined; what could be done was done.
 func (c *Controller) sweep(ctx context.Context, m *memory) error {
-	auditing := !time.Now().Before(m.nextAudit)
+	begun := time.Now()
+	between := c.cfg.Interval
+	if !m.begun.IsZero() {
+		between = max(between, begun.Sub(m.begun))
+	}
+	m.begun = begun
+	auditing := !begun.Before(m.nextAudit)
 	if auditing {
 		m.tasks.forgetSkipped()
 	}
@@ -50,7 +56,7 @@ func (c *Controller) sweep(ctx context.Context, m *memory) error {
 	}
 	c.nameUnserved(v)
 	c.gauge(m, v)
-	p := pass{Controller: c, mem: m, world: w, view: v, look: m.next(v, w.Now, c.batch())}
+	p := pass{Controller: c, mem: m, world: w, view: v, look: m.next(v, w.Now, c.batch(between))}
 	if p.look.Empty() {
 		return listed
 	}
@@ -124,13 +130,15 @@ func (c *Controller) forgetGone(m *memory, v *reconcile.View) {
 	c.findings.keep(m.tasks.known, subjects)
 }
 
-// batch is how many services an audit looks at within one sweep: so many that
-// their reads take about a quarter of the interval.
-func (c *Controller) batch() int {
+// batch is how many services an audit looks at within one sweep: so many that their reads
+// take about a quarter of the time from one sweep to the next. Where the lists of ECS take
+// longer than the interval, that is what they take: an audit would else last the longer, the
+// more tasks there are beside the more services.
+func (c *Controller) batch(between time.Duration) int {
 	if c.cfg.Once {
 		return int(^uint(0) >> 1)
 	}
-	return max(1, int(c.cfg.Rates.Read*c.cfg.Interval.Seconds()/4))
+	return max(1, int(c.cfg.Rates.Read*between.Seconds()/4))
 }
 
 func (c *Controller) gauge(m *memory, v *reconcile.View) {
