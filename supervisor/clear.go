@@ -42,10 +42,17 @@ func (c *Child) kill(ctx context.Context, limit time.Duration) error {
 		return nil
 	case <-timer.C:
 	}
-	if p, ok := process(c.pid); ok {
+	p, there := process(c.pid)
+	if there && p.state != 'Z' {
 		return &StuckError{Name: c.name, Process: p.String()}
 	}
-	return &StuckError{Name: c.name, Process: fmt.Sprintf("pid %d", c.pid)}
+	// It has ended, and a busy machine keeps us from hearing of it.
+	select {
+	case <-c.done:
+		return nil
+	case <-time.After(killWait):
+		return &StuckError{Name: c.name, Process: fmt.Sprintf("pid %d", c.pid)}
+	}
 }
 
 // clear ends what is left of the group, then the output. It returns the processes that TERM

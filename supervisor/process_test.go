@@ -206,7 +206,7 @@ func TestProcessCannotStart(t *testing.T) {
 	if se, ok := errors.AsType[*StartError](st.ended()); !ok || se.Code().Exit() != 127 {
 		t.Errorf("got %v", se)
 	}
-	if after := openFiles(t); after != before {
+	if after := openFiles(t); after > before { // an earlier test's may be closed only now
 		t.Errorf("%d descriptors were open, now %d", before, after)
 	}
 	boom := errors.New("no spec")
