@@ -42,16 +42,23 @@ func (c *Child) kill(ctx context.Context, limit time.Duration) error {
 		return nil
 	case <-timer.C:
 	}
+	stuck := &StuckError{Name: c.name, Process: fmt.Sprintf("pid %d", c.pid)}
 	p, there := process(c.pid)
-	if there && p.state != 'Z' {
-		return &StuckError{Name: c.name, Process: p.String()}
+	if there {
+		stuck.Process = p.String()
 	}
-	// It has ended, and a busy machine keeps us from hearing of it.
+	if there && p.state != 'Z' {
+		return stuck
+	}
+	// It has ended, and a busy machine keeps us from hearing of it; or somebody traces it.
+	if ctx.Err() != nil {
+		limit = hurry
+	}
 	select {
 	case <-c.done:
 		return nil
-	case <-time.After(killWait):
-		return &StuckError{Name: c.name, Process: fmt.Sprintf("pid %d", c.pid)}
+	case <-time.After(limit):
+		return stuck
 	}
 }
 

@@ -131,7 +131,7 @@ func TestStartErrors(t *testing.T) {
 			t.Errorf("%v: got %v, want status %d and %q", tt.spec.Argv, err, tt.status, tt.says)
 		}
 	}
-	if after := openFiles(t); after != before {
+	if after := openFiles(t); after > before { // an earlier test's may be closed only now
 		t.Errorf("%d descriptors were open, now %d", before, after)
 	}
 	if pids := children(); len(pids) != 0 {
