@@ -102,21 +102,16 @@ func probing(t *testing.T, cfg ProbeConfig) (states <-chan State, end func()) {
 
 func receive(t *testing.T, states <-chan State, status Status, words ...string) State {
 	t.Helper()
-	select {
-	case s := <-states:
-		if s.Status != status {
-			t.Errorf("%v, want %s", s, status)
-		}
-		for _, w := range words {
-			if !strings.Contains(s.Output, w) {
-				t.Errorf("output %q lacks %q", s.Output, w)
-			}
-		}
-		return s
-	case <-time.After(eventually.Patience):
-		t.Fatal("no result")
-		return State{}
+	s := eventually.Get(t, "a result", states)
+	if s.Status != status {
+		t.Errorf("%v, want %s", s, status)
 	}
+	for _, w := range words {
+		if !strings.Contains(s.Output, w) {
+			t.Errorf("output %q lacks %q", s.Output, w)
+		}
+	}
+	return s
 }
 
 func TestProbeFirstAtOnce(t *testing.T) {
@@ -240,11 +235,7 @@ func TestProbeThatKillDoesNotEnd(t *testing.T) {
 	receive(t, states, Critical, "exceeded its timeout", "health check is still there after KILL")
 	receive(t, states, Critical, "UNHEALTHY", "an earlier health check, pid", "still there after KILL")
 	cancel()
-	select {
-	case <-ended:
-	case <-time.After(eventually.Patience):
-		t.Fatal("the probe does not end")
-	}
+	eventually.Get(t, "the probe's end", ended)
 	if !strings.Contains(log.String(), "a health check does not end") {
 		t.Errorf("log: %s", log.String())
 	}
@@ -260,12 +251,7 @@ func TestStuckProbeDoesNotHoldTheStop(t *testing.T) {
 	s.AppUp()
 	<-ready
 	close(stop)
-	select {
-	case err := <-ended:
-		if err != nil {
-			t.Error(err)
-		}
-	case <-time.After(eventually.Patience):
-		t.Fatal("health-sync has not ended")
+	if err := eventually.Get(t, "health-sync's end", ended); err != nil {
+		t.Error(err)
 	}
 }

@@ -93,13 +93,8 @@ const patience = eventually.Patience
 
 func ended(t *testing.T, c *Child) Exit {
 	t.Helper()
-	select {
-	case <-c.Done():
-		return c.Exit()
-	case <-time.After(patience):
-		t.Fatalf("%s (pid %d) has not ended", c.name, c.pid)
-		panic("unreachable")
-	}
+	eventually.Get(t, fmt.Sprintf("the end of %s (pid %d)", c.name, c.pid), c.Done())
+	return c.Exit()
 }
 
 var plays = map[string]func(){

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"meshtask/internal/testbed/eventually"
 )
 
 func TestLines(t *testing.T) {
@@ -110,11 +112,7 @@ func TestWhoHoldsThePipe(t *testing.T) {
 			ended(t, c)
 			cleared := make(chan struct{})
 			go func() { c.Clear(0); close(cleared) }()
-			select {
-			case <-cleared:
-			case <-time.After(patience):
-				t.Fatal("Clear hangs")
-			}
+			eventually.Get(t, "the end of Clear", cleared)
 			// Long writes to a pipe are not atomic: the last line may follow half of another.
 			last := slices.ContainsFunc(got, func(line string) bool { return strings.HasSuffix(line, "last") })
 			if !slices.Contains(got, "first") || !last {
@@ -129,11 +127,7 @@ func TestWhoHoldsThePipe(t *testing.T) {
 		r, w := pipe(t)
 		spec.Stdin = r
 		c := run(t, s, spec)
-		select {
-		case <-c.out.ended:
-		case <-time.After(patience):
-			t.Fatal("the streams have not ended")
-		}
+		eventually.Get(t, "the streams' end", c.out.ended)
 		select {
 		case <-c.Done():
 			t.Fatal("the process has ended")

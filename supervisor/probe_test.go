@@ -35,11 +35,7 @@ func becomesReady(t *testing.T, st *stage, because string, turn func()) {
 		t.Error("it is ready too early")
 	}
 	turn()
-	select {
-	case <-st.ready:
-	case <-time.After(patience):
-		t.Fatalf("it does not become ready: %q", st.waits)
-	}
+	eventually.Get(t, "ready", st.ready)
 	eventually.True(t, "it no longer waits", func() bool {
 		st.mu.Lock()
 		defer st.mu.Unlock()
@@ -132,12 +128,7 @@ func TestNotReadyInTime(t *testing.T) {
 				p.Ready, p.ReadyTimeout = tt.probe, 200*time.Millisecond
 				p.GiveUp = func(err error) { gaveUp <- err }
 			})
-			var err error
-			select {
-			case err = <-gaveUp:
-			case <-time.After(patience):
-				t.Fatal("it does not give up")
-			}
+			err := eventually.Get(t, "it gives up", gaveUp)
 			if nr, ok := errors.AsType[*NotReady](err); !ok || !strings.Contains(nr.Error(), tt.last) || !strings.HasPrefix(nr.Error(), "sh is not ready after 200ms (") {
 				t.Errorf("got %v", err)
 			}

@@ -97,25 +97,14 @@ func (st *stage) says(want string) {
 
 func (st *stage) ended() error {
 	st.t.Helper()
-	select {
-	case err := <-st.end:
-		return err
-	case <-time.After(patience):
-		st.t.Fatal("Run has not returned")
-		return nil
-	}
+	return eventually.Get(st.t, "Run's return", st.end)
 }
 
 // pid waits until Run knows its child, which may have said its first line by then.
 func (st *stage) pid() int {
 	st.t.Helper()
-	select {
-	case <-st.started:
-		return st.childPID
-	case <-time.After(patience):
-		st.t.Fatal("no child was started")
-		return 0
-	}
+	eventually.Get(st.t, "a child", st.started)
+	return st.childPID
 }
 
 func (st *stage) noted(prefix string) bool {

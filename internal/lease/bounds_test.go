@@ -19,6 +19,7 @@ import (
 
 	"meshtask/internal/ecs"
 	"meshtask/internal/event"
+	"meshtask/internal/testbed/eventually"
 )
 
 // peer is a raw client beyond the upgrade, which says what it likes.
@@ -180,13 +181,13 @@ func TestAHeldNameIsNotTaken(t *testing.T) {
 	r := newRig(t)
 	r.up(t)
 	h := r.hold(t.Context(), "web", 0, 0)
-	get(t, "ready", h.ready)
-	get(t, "lease", r.notes)
+	eventually.Get(t, "ready", h.ready)
+	eventually.Get(t, "lease", r.notes)
 	for range 3 {
 		p := connect(t, r.keeper)
 		p.say(`{"say":"hello","name":"web"}`)
 		p.refused("alive")
-		if got := get(t, "step", r.notes); got != "lease-refused" {
+		if got := eventually.Get(t, "step", r.notes); got != "lease-refused" {
 			t.Errorf("the step is %s", got)
 		}
 	}
@@ -194,8 +195,8 @@ func TestAHeldNameIsNotTaken(t *testing.T) {
 		t.Error("the real app is missed")
 	}
 	close(h.stop)
-	get(t, "end of the holder", h.ended)
-	if got := get(t, "step", r.notes); got != "lease-ended" {
+	eventually.Get(t, "end of the holder", h.ended)
+	if got := eventually.Get(t, "step", r.notes); got != "lease-ended" {
 		t.Errorf("the holder's lease was disturbed: %s", got)
 	}
 }

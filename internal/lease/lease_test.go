@@ -64,21 +64,10 @@ func (r *rig) hold(ctx context.Context, name string, code int, wait time.Duratio
 	return h
 }
 
-func get[T any](t *testing.T, what string, c <-chan T) T {
-	t.Helper()
-	select {
-	case v := <-c:
-		return v
-	case <-time.After(eventually.Patience):
-		t.Fatalf("no %s", what)
-		panic("unreachable")
-	}
-}
-
 func TestTheAppStartsAtT2AndStopsWhenItIsTold(t *testing.T) {
 	r := newRig(t)
 	h := r.hold(t.Context(), "web", 7, 0)
-	if got := get(t, "lease", r.notes); got != "lease" {
+	if got := eventually.Get(t, "lease", r.notes); got != "lease" {
 		t.Fatal(got)
 	}
 	select {
@@ -87,9 +76,9 @@ func TestTheAppStartsAtT2AndStopsWhenItIsTold(t *testing.T) {
 	default:
 	}
 	r.up(t)
-	get(t, "ready", h.ready)
+	eventually.Get(t, "ready", h.ready)
 	close(r.stop)
-	if s := get(t, "stop", h.told); s != syscall.SIGINT {
+	if s := eventually.Get(t, "stop", h.told); s != syscall.SIGINT {
 		t.Errorf("told to stop with %v", s)
 	}
 	select {
@@ -98,13 +87,13 @@ func TestTheAppStartsAtT2AndStopsWhenItIsTold(t *testing.T) {
 	default:
 	}
 	close(h.stop)
-	if err := get(t, "end of the holder", h.ended); err != nil {
+	if err := eventually.Get(t, "end of the holder", h.ended); err != nil {
 		t.Error(err)
 	}
-	if got := get(t, "code", r.notes); got != "lease-ended" {
+	if got := eventually.Get(t, "code", r.notes); got != "lease-ended" {
 		t.Errorf("the code did not arrive: %s", got)
 	}
-	get(t, "end of the keeper", r.ended)
+	eventually.Get(t, "end of the keeper", r.ended)
 }
 
 func TestALostLeaseIsTakenAgainAndEndsNothing(t *testing.T) {
@@ -113,14 +102,14 @@ func TestALostLeaseIsTakenAgainAndEndsNothing(t *testing.T) {
 	r.keeper.c.Changed = func() { here <- !r.keeper.Missing() }
 	r.up(t)
 	h := r.hold(t.Context(), "web", 0, 0)
-	get(t, "ready", h.ready)
-	get(t, "lease", r.notes)
+	eventually.Get(t, "ready", h.ready)
+	eventually.Get(t, "lease", r.notes)
 	r.keeper.mu.Lock()
 	_ = r.keeper.held["web"].conn.Close()
 	r.keeper.mu.Unlock()
-	for get(t, "loss", here) {
+	for eventually.Get(t, "loss", here) {
 	}
-	for get(t, "the lease again", r.notes) != "lease" {
+	for eventually.Get(t, "the lease again", r.notes) != "lease" {
 	}
 	if names := r.keeper.Held(); len(names) != 1 {
 		t.Errorf("held: %v", names)
@@ -133,7 +122,7 @@ func TestALostLeaseIsTakenAgainAndEndsNothing(t *testing.T) {
 	default:
 	}
 	close(h.stop)
-	get(t, "end of the holder", h.ended)
+	eventually.Get(t, "end of the holder", h.ended)
 }
 
 // Who has handed in a code is missed by nobody, until nobody is left.
@@ -146,40 +135,40 @@ func TestTheLastAppThatEndsIsMissed(t *testing.T) {
 	}
 	r.up(t)
 	first, second := r.hold(t.Context(), "migrate", 0, 0), r.hold(t.Context(), "web", 3, 0)
-	get(t, "ready", first.ready)
-	get(t, "ready", second.ready)
+	eventually.Get(t, "ready", first.ready)
+	eventually.Get(t, "ready", second.ready)
 	close(first.stop)
-	get(t, "end of the first", first.ended)
-	for get(t, "step", r.notes) != "lease-ended" {
+	eventually.Get(t, "end of the first", first.ended)
+	for eventually.Get(t, "step", r.notes) != "lease-ended" {
 	}
 	if r.keeper.Missing() {
 		t.Error("missed while the second one lives")
 	}
 	close(second.stop)
-	get(t, "end of the second", second.ended)
-	for get(t, "the last one's end", here) {
+	eventually.Get(t, "end of the second", second.ended)
+	for eventually.Get(t, "the last one's end", here) {
 	}
 }
 
 func TestAMeshThatNeverComesUpIsGivenUp(t *testing.T) {
 	r := newRig(t)
 	h := r.hold(t.Context(), "web", 0, 50*time.Millisecond)
-	if err := get(t, "give up", h.gave); !strings.Contains(err.Error(), "50ms") {
+	if err := eventually.Get(t, "give up", h.gave); !strings.Contains(err.Error(), "50ms") {
 		t.Error(err)
 	}
 	close(h.stop)
-	get(t, "end", h.ended)
+	eventually.Get(t, "end", h.ended)
 }
 
 func TestAMeshThatIsNotThereIsGivenUp(t *testing.T) {
 	r := newRig(t)
 	r.server.Close()
 	h := r.hold(t.Context(), "web", 0, 50*time.Millisecond)
-	if err := get(t, "give up", h.gave); !strings.Contains(err.Error(), "50ms") {
+	if err := eventually.Get(t, "give up", h.gave); !strings.Contains(err.Error(), "50ms") {
 		t.Error(err)
 	}
 	close(h.stop)
-	get(t, "end", h.ended)
+	eventually.Get(t, "end", h.ended)
 }
 
 func TestAnotherClientIsRefused(t *testing.T) {
@@ -210,7 +199,7 @@ func TestWhoHasEndedTheConnection(t *testing.T) {
 		if _, err := io.WriteString(c, "GET /lease HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: other/3, "+protocol+"\r\n\r\n{\"say\":\"hello\",\"name\":\"web\"}\n"); err != nil {
 			t.Fatal(err)
 		}
-		if got := get(t, "step", notes); got != "lease" {
+		if got := eventually.Get(t, "step", notes); got != "lease" {
 			t.Fatal(got)
 		}
 		if closing {
@@ -223,7 +212,7 @@ func TestWhoHasEndedTheConnection(t *testing.T) {
 			}
 		} else {
 			_ = c.Close()
-			if got := get(t, "step", notes); got != "lease-lost" {
+			if got := eventually.Get(t, "step", notes); got != "lease-lost" {
 				t.Errorf("%s: %s", name, got)
 			}
 		}
@@ -243,7 +232,7 @@ func TestLeasesAreEvents(t *testing.T) {
 	evil := connect(t, k)
 	evil.say(`{"say":"hello","name":"../evil"}`)
 	evil.hear()
-	refused, ok := get(t, "event", events).(event.LeaseRefused)
+	refused, ok := eventually.Get(t, "event", events).(event.LeaseRefused)
 	if !ok || refused.Name != "" || !strings.Contains(refused.Reason, "letters") {
 		t.Errorf("got %#v", refused)
 	}
@@ -252,7 +241,7 @@ func TestLeasesAreEvents(t *testing.T) {
 	web.hear()
 	web.say(`{"say":"ended","code":7}`)
 	for _, want := range []event.Event{event.Lease{Name: "web"}, event.LeaseEnded{Code: 7, Name: "web"}} {
-		if got := get(t, "event", events); got != want {
+		if got := eventually.Get(t, "event", events); got != want {
 			t.Errorf("got %#v, want %#v", got, want)
 		}
 	}
@@ -274,14 +263,14 @@ func TestAMissingMeshHasACode(t *testing.T) {
 		}}
 	stop, ended := make(chan struct{}), make(chan error, 1)
 	go func() { ended <- h.Run(t.Context(), func() {}, stop) }()
-	if w := get(t, "wait", waits); w.Code != event.MeshNotThere || w.Facts["address"] != nobody || w.Err == "" || w.Fix == "" {
+	if w := eventually.Get(t, "wait", waits); w.Code != event.MeshNotThere || w.Facts["address"] != nobody || w.Err == "" || w.Fix == "" {
 		t.Errorf("it waits for %+v", w)
 	}
-	if c := event.CauseOf(get(t, "giving up", gaveUp)); c == nil || c.Code != event.MeshNotThere || c.Facts["address"] != nobody {
+	if c := event.CauseOf(eventually.Get(t, "giving up", gaveUp)); c == nil || c.Code != event.MeshNotThere || c.Facts["address"] != nobody {
 		t.Errorf("it gives up because of %+v", c)
 	}
 	close(stop)
-	if err := get(t, "end", ended); err != nil {
+	if err := eventually.Get(t, "end", ended); err != nil {
 		t.Error(err)
 	}
 }

@@ -106,13 +106,7 @@ func (b *bed) send(s syscall.Signal) {
 
 func (b *bed) end() Outcome {
 	b.t.Helper()
-	select {
-	case out := <-b.ended:
-		return out
-	case <-time.After(eventually.Patience):
-		b.t.Fatal("the task has not ended")
-		panic("unreachable")
-	}
+	return eventually.Get(b.t, "the task's end", b.ended)
 }
 
 // file waits until a command has written the file.

@@ -1,5 +1,5 @@
-// Package eventually polls, for tests whose subject sends them no event: a file, another
-// process's state, a server's catalog.
+// Package eventually waits for what a test waits for, with patience. It polls where the
+// subject sends no event: a file, another process's state, a server's catalog.
 package eventually
 
 import "time"
@@ -23,6 +23,19 @@ func True(t Test, what string, ok func() bool) {
 	if !Within(Patience, ok) {
 		t.Fatalf("not within %v: %s", Patience, what)
 	}
+}
+
+// Get waits until a channel sends or is closed, and fails the test as True does.
+func Get[T any](t Test, what string, c <-chan T) (value T) {
+	if h, is := t.(interface{ Helper() }); is {
+		h.Helper()
+	}
+	select {
+	case value = <-c:
+	case <-time.After(Patience):
+		t.Fatalf("not within %v: %s", Patience, what)
+	}
+	return value
 }
 
 // Within waits until ok holds, at most for limit, and says whether it did. The last look is
