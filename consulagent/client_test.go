@@ -14,10 +14,12 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"meshtask/internal/event"
+	"meshtask/internal/testbed/consulfake"
 	"meshtask/internal/testbed/eventually"
+	"meshtask/internal/testbed/faulty"
 )
 
-func newTestClient(t *testing.T, f *fakeServers, change func(*ClientConfig)) *Client {
+func newTestClient(t *testing.T, f *servers, change func(*ClientConfig)) *Client {
 	t.Helper()
 	cfg := ClientConfig{Address: f.Listener.Addr().String(), Node: "ecs-1", Token: func() string { return "secret" },
 		Registration: Registration{TaskID: "1", Name: "web", Port: 80, Containers: []string{"app"}}}
@@ -27,6 +29,13 @@ func newTestClient(t *testing.T, f *fakeServers, change func(*ClientConfig)) *Cl
 	c := NewClient(cfg)
 	t.Cleanup(c.Close)
 	return c
+}
+
+// last is the latest of the calls that begin so.
+func last(f *servers, line string) (call faulty.Call) {
+	for _, call = range f.Calls(line) {
+	}
+	return call
 }
 
 // The token may change from call to call. What the library would take from the environment
@@ -42,7 +51,7 @@ func TestEachCallHasTheTokenOfNow(t *testing.T) {
 		if leader, err := c.Leader(t.Context()); err != nil || leader == "" {
 			t.Fatal(leader, err)
 		}
-		if got := f.tokens["GET /v1/status/leader"]; got != token {
+		if got := last(f, "GET /v1/status/leader").Token; got != token {
 			t.Errorf("token %q, want %q", got, token)
 		}
 	}
@@ -51,6 +60,7 @@ func TestEachCallHasTheTokenOfNow(t *testing.T) {
 func TestClientCalls(t *testing.T) {
 	f := newServers(t)
 	c := newTestClient(t, f, func(cfg *ClientConfig) { cfg.Registration.Checks = api.AgentServiceChecks{{Name: "x", TCP: "x"}} })
+	f.With(func(s *consulfake.State) { s.Checks["web-1-app-consul-ecs"] = &consulfake.Check{} })
 	ctx := t.Context()
 	for _, err := range []error{
 		c.Register(ctx), c.AddListenerCheck(ctx), c.UpdateTTL(ctx, "web-1-app-consul-ecs", "passing", "fine"),
@@ -72,11 +82,15 @@ func TestClientCalls(t *testing.T) {
 		"PUT /v1/agent/service/deregister/web-1-sidecar-proxy", "PUT /v1/agent/service/deregister/web-1",
 		"GET /v1/agent/service/web-1-sidecar-proxy", "GET /v1/agent/service/web-1", "GET /v1/catalog/node-services/ecs-1",
 	}
-	if diff := cmp.Diff(want, f.calls); diff != "" {
+	var calls []string
+	for _, call := range f.Calls("") {
+		calls = append(calls, call.Line)
+	}
+	if diff := cmp.Diff(want, calls); diff != "" {
 		t.Errorf("calls (-want +got):\n%s", diff)
 	}
 	var update map[string]string
-	if err := json.Unmarshal([]byte(f.bodies["PUT /v1/agent/check/update/web-1-app-consul-ecs"]), &update); err != nil {
+	if err := json.Unmarshal([]byte(last(f, "PUT /v1/agent/check/update/web-1-app-consul-ecs").Body), &update); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(map[string]string{"Status": "passing", "Output": "fine"}, update); diff != "" {
@@ -87,29 +101,29 @@ func TestClientCalls(t *testing.T) {
 func TestRegisterFaults(t *testing.T) {
 	const register = "/v1/agent/service/register"
 	for name, c := range map[string]struct {
-		path   string
-		answer any
-		heals  bool
-		want   string // in the error, when it does not heal
-		calls  int    // at most
+		path  string
+		fault faulty.Fault
+		heals bool
+		want  string // in the error, when it does not heal
+		calls int    // at most
 	}{
-		"no leader for a while":     {path: register, answer: "No cluster leader", heals: true},
-		"a token not known yet":     {path: "/v1/acl/token/self", answer: "403 ACL not found", heals: true},
-		"not known to the agent":    {path: register, answer: "403 ACL not found", heals: true},
-		"denied":                    {path: register, answer: "403 Permission denied: lacks permission", want: `needs service:write on "web" and "web-sidecar-proxy"`, calls: 1},
-		"a payload that is wrong":   {path: register, answer: http.StatusBadRequest, want: "register web-1: the agent answers 400", calls: 1},
-		"no leader until the end":   {path: register, answer: "No cluster leader", want: "register web-1: the agent answers 500: No cluster leader", calls: 100},
-		"no answer until the end":   {path: register, answer: time.Minute, want: "the agent cannot be reached", calls: 100},
-		"not a token until the end": {path: "/v1/acl/token/self", answer: "403 ACL not found", want: "not known to Consul (yet)", calls: 100},
+		"no leader for a while":     {path: register, fault: noLeader, heals: true},
+		"a token not known yet":     {path: "/v1/acl/token/self", fault: unknownToken, heals: true},
+		"not known to the agent":    {path: register, fault: unknownToken, heals: true},
+		"denied":                    {path: register, fault: forbidden, want: `needs service:write on "web" and "web-sidecar-proxy"`, calls: 1},
+		"a payload that is wrong":   {path: register, fault: faulty.Answer(http.StatusBadRequest, "Missing service name"), want: "register web-1: the agent answers 400", calls: 1},
+		"no leader until the end":   {path: register, fault: noLeader, want: "register web-1: the agent answers 500: No cluster leader", calls: 100},
+		"no answer until the end":   {path: register, fault: faulty.Fault{Hang: true}, want: "the agent cannot be reached", calls: 100},
+		"not a token until the end": {path: "/v1/acl/token/self", fault: unknownToken, want: "not known to Consul (yet)", calls: 100},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newServers(t)
-			f.fail[c.path] = c.answer
+			f.Fail(c.path, c.fault)
 			var why []string
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			client := newTestClient(t, f, func(cfg *ClientConfig) {
-				if c.answer == any(time.Minute) {
+				if c.fault.Hang {
 					cfg.Timeout = 100 * time.Millisecond
 				}
 				cfg.Report = func(e event.Event) {
@@ -119,7 +133,7 @@ func TestRegisterFaults(t *testing.T) {
 					switch {
 					case len(why) != 2:
 					case c.heals:
-						f.set(func() { clear(f.fail) })
+						f.Fail(c.path, faulty.Fault{})
 					default: // the end
 						cancel()
 					}
@@ -134,7 +148,7 @@ func TestRegisterFaults(t *testing.T) {
 			case err != nil && strings.Contains(err.Error(), "secret"):
 				t.Errorf("the error holds the token: %v", err)
 			}
-			if n := f.count("PUT " + c.path); !c.heals && n > c.calls {
+			if n := f.Count("PUT " + c.path); !c.heals && n > c.calls {
 				t.Errorf("it was tried %d times", n)
 			}
 		})
@@ -143,7 +157,7 @@ func TestRegisterFaults(t *testing.T) {
 
 func TestRegisterWithATokenForNothing(t *testing.T) {
 	f := newServers(t)
-	f.fail["/v1/acl/token/self"] = http.StatusUnauthorized // ACL support disabled
+	f.With(func(s *consulfake.State) { s.Tokens = nil })
 	c := newTestClient(t, f, func(cfg *ClientConfig) {
 		cfg.Report = func(e event.Event) {
 			if _, over := e.(event.WaitOver); !over {
@@ -168,23 +182,21 @@ func untilItWaits(cancel func()) event.Report {
 // What no agent can have needs no deregistration.
 func TestSentIsWhatTheAgentMayHave(t *testing.T) {
 	for name, c := range map[string]struct {
-		answer any // nil is a good one
-		want   bool
+		fault faulty.Fault
+		want  bool
 	}{
-		"taken":      {nil, true},
-		"forbidden":  {"403 Permission denied", false},
-		"unknown":    {"403 ACL not found", false},
-		"bad":        {http.StatusBadRequest, false},
-		"broken":     {"rpc error", true},
-		"unanswered": {time.Minute, true},
+		"taken":      {faulty.Fault{}, true},
+		"forbidden":  {forbidden, false},
+		"unknown":    {unknownToken, false},
+		"bad":        {faulty.Answer(http.StatusBadRequest, ""), false},
+		"broken":     {faulty.Answer(http.StatusInternalServerError, "rpc error"), true},
+		"unanswered": {faulty.Fault{Hang: true}, true},
 	} {
 		f := newServers(t)
-		if c.answer != nil {
-			f.fail["/v1/agent/service/register"] = c.answer
-		}
+		f.Fail("/v1/agent/service/register", c.fault)
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		client := newTestClient(t, f, func(cfg *ClientConfig) {
-			if c.answer == any(time.Minute) {
+			if c.fault.Hang {
 				cfg.Timeout = 200 * time.Millisecond
 			}
 			cfg.Report = untilItWaits(cancel)
@@ -210,18 +222,18 @@ func TestSentIsWhatTheAgentMayHave(t *testing.T) {
 
 func TestDeregisterFaults(t *testing.T) {
 	for name, c := range map[string]struct {
-		path   string
-		answer any
-		want   Result
+		path  string
+		fault faulty.Fault
+		want  Result
 	}{
-		"already gone":         {"/v1/agent/service/deregister/", http.StatusNotFound, Verified},
-		"refused":              {"/v1/agent/service/deregister/", "403 Permission denied", Unverified},
-		"still there":          {"/v1/agent/service/web-1", http.StatusOK, Unverified},
-		"catalog unreachable":  {"/v1/catalog/", "No cluster leader", Unverified},
-		"the agent is stopped": {"/v1/", time.Minute, Unverified},
+		"already gone":         {"/v1/agent/service/deregister/", faulty.Answer(http.StatusNotFound, ""), Verified},
+		"refused":              {"/v1/agent/service/deregister/", forbidden, Unverified},
+		"still there":          {"/v1/agent/service/web-1", faulty.Answer(http.StatusOK, "{}"), Unverified},
+		"catalog unreachable":  {"/v1/catalog/", noLeader, Unverified},
+		"the agent is stopped": {"/v1/", faulty.Fault{Hang: true}, Unverified},
 	} {
 		f := newServers(t)
-		f.fail[c.path] = c.answer
+		f.Fail(c.path, c.fault)
 		client := newTestClient(t, f, func(cfg *ClientConfig) { cfg.Timeout = 200 * time.Millisecond })
 		result, err := client.Deregister(t.Context())
 		if result != c.want || (err != nil) != (c.want == Unverified) {
@@ -233,7 +245,7 @@ func TestDeregisterFaults(t *testing.T) {
 // A registration that was cut arrives after the first deregistration.
 func TestDeregisterOvertakesALateRegistration(t *testing.T) {
 	f := newServers(t)
-	f.fail["/v1/agent/service/web-1"] = http.StatusOK // it is there
+	f.Fail("/v1/agent/service/web-1", faulty.Answer(http.StatusOK, "{}")) // it is there
 	c := newTestClient(t, f, nil)
 	done := make(chan error, 1)
 	go func() {
@@ -241,9 +253,9 @@ func TestDeregisterOvertakesALateRegistration(t *testing.T) {
 		done <- err
 	}()
 	eventually.True(t, "a second deregistration", func() bool {
-		return f.count("PUT /v1/agent/service/deregister/web-1-sidecar-proxy") == 2
+		return f.Count("PUT /v1/agent/service/deregister/web-1-sidecar-proxy") == 2
 	})
-	f.set(func() { clear(f.fail) })
+	f.Fail("/v1/agent/service/web-1", faulty.Fault{})
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
@@ -251,19 +263,19 @@ func TestDeregisterOvertakesALateRegistration(t *testing.T) {
 
 // A registration in flight is not abandoned to land later; one that hangs is.
 func TestRegisterIsCutBetweenCalls(t *testing.T) {
-	for name, hang := range map[string]time.Duration{"slow": 50 * time.Millisecond, "hanging": time.Minute} {
+	for name, fault := range map[string]faulty.Fault{"slow": {Delay: 50 * time.Millisecond}, "hanging": {Hang: true}} {
 		f := newServers(t)
-		f.fail["/v1/agent/service/register"] = hang
+		f.Fail("/v1/agent/service/register", fault)
 		c := newTestClient(t, f, nil)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- c.Register(ctx) }()
-		eventually.True(t, "a registration", func() bool { return f.count("PUT /v1/agent/service/register") == 1 })
+		eventually.True(t, "a registration", func() bool { return f.Count("PUT /v1/agent/service/register") == 1 })
 		cancel()
-		if err := <-done; err == nil && hang > time.Second {
+		if err := <-done; err == nil && fault.Hang {
 			t.Errorf("%s: %v", name, err)
 		}
-		if n := f.count("PUT /v1/agent/service/register"); n > 2 || hang > time.Second && n > 1 {
+		if n := f.Count("PUT /v1/agent/service/register"); n > 2 || fault.Hang && n > 1 {
 			t.Errorf("%s: %d registrations", name, n)
 		}
 	}

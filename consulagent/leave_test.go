@@ -1,6 +1,7 @@
 package consulagent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -10,59 +11,62 @@ import (
 	"testing"
 	"time"
 
+	"meshtask/internal/testbed/consulfake"
 	"meshtask/internal/testbed/eventually"
+	"meshtask/internal/testbed/faulty"
 	"meshtask/supervisor"
 )
 
-func vanish(f *fakeServers) { f.set(func() { f.listed = false }) }
+func vanish(f *servers) { f.With(func(s *consulfake.State) { s.Listed = false }) }
+
+func hide(f *servers) { f.With(func(s *consulfake.State) { s.Listed, s.Hidden = false, true }) }
 
 const (
 	dropNode = "PUT /v1/catalog/deregister"
-	anyTerms = -1 // calls that hang make the steps late
+	anyTerms = -1               // calls that hang make the steps late
+	ample    = 20 * time.Second // a grace that no machine spends on the calls of a leave
 )
 
 func TestLeave(t *testing.T) {
 	for name, c := range map[string]struct {
 		script string
-		begun  func(*fakeServers) // what a leave does to the servers
-		before func(*acted)       // what happens between ready and stop
-		grace  time.Duration      // 0 is the default
-		want   string             // of the note
-		terms  int                // that the agent has heard
+		begun  func(*servers) // what a leave does to the servers
+		before func(*servers) // what happens between ready and stop
+		grace  time.Duration  // 0 is ample
+		want   string         // of the note
+		terms  int            // that the agent has heard
 		killed bool
 		drops  int // tries to remove the node by force
 		min    time.Duration
 	}{
-		"in order": {script: "running join", begun: vanish, want: "verified", terms: 1},
-		"a swallowed TERM is sent again": {script: "swallow running join", begun: vanish, want: "verified", terms: 2,
+		"in order": {script: "running joined", begun: vanish, want: "verified", terms: 1},
+		"a swallowed TERM is sent again": {script: "swallow running joined", begun: vanish, want: "verified", terms: 2,
 			min: graceMax},
-		"gossip is too slow": {script: "running join", want: "verified", terms: 1, drops: 1, min: goneMax},
-		"too slow, and the node may not be removed": {script: "running join", want: "unverified", terms: 1, drops: 1,
-			before: func(a *acted) { a.servers.fail["/v1/catalog/deregister"] = "403 Permission denied: node:write" },
+		"gossip is too slow": {script: "running joined", want: "verified", terms: 1, drops: 1, min: goneMax},
+		"too slow, and the node may not be removed": {script: "running joined", want: "unverified", terms: 1, drops: 1,
+			before: func(f *servers) { f.Fail("/v1/catalog/deregister", forbidden) },
 			min:    goneMax},
-		"it comes back": {script: "running join", want: "unverified", terms: 1, drops: removeTries, min: goneMax,
-			before: func(a *acted) { a.servers.sticky = true }},
-		"deaf": {script: "deaf running join", want: "verified", terms: 2, drops: 1, killed: true, min: goneMax},
-		"no server": {script: "running join", want: "unverified", killed: true,
-			before: func(a *acted) { a.servers.fail["/v1/catalog/"] = "No known Consul servers" }},
-		"no answers": {script: "running join", want: "unverified", terms: anyTerms, killed: true,
-			before: func(a *acted) { a.servers.fail["/v1/"] = time.Minute }},
-		"an answer that hides the node": {script: "running join", grace: 6 * time.Second, want: "unverified", terms: 1, drops: 1,
-			before: func(a *acted) { a.servers.listed, a.servers.filtered = false, true }, min: knownMax + goneMax},
-		"hidden is not gone": {script: "running join", want: "unverified", terms: 1, drops: 1, min: goneMax,
-			begun: func(f *fakeServers) { f.set(func() { f.listed, f.filtered = false, true }) }},
-		"it dies of TERM": {script: "dies running join", want: "unverified"},
-		"little grace":    {script: "deaf running join", grace: 1300 * time.Millisecond, want: "verified", terms: 2, drops: 1, killed: true},
+		"it comes back": {script: "running joined", want: "unverified", terms: 1, drops: removeTries, min: goneMax,
+			before: func(f *servers) { f.With(func(s *consulfake.State) { s.Sticky = true }) }},
+		"deaf": {script: "deaf running joined", want: "verified", terms: 2, drops: 1, killed: true, min: goneMax},
+		"no server": {script: "running joined", want: "unverified", killed: true,
+			before: func(f *servers) { f.With(func(s *consulfake.State) { s.Joined = false }) }},
+		"no answers": {script: "running joined", grace: graceDefault, want: "unverified", terms: anyTerms, killed: true,
+			before: func(f *servers) { f.Fail("/v1/", faulty.Fault{Hang: true}) }},
+		"an answer that hides the node": {script: "running joined", want: "unverified", terms: 1, drops: 1,
+			before: hide, min: knownMax + goneMax},
+		"hidden is not gone": {script: "running joined", want: "unverified", terms: 1, drops: 1, min: goneMax,
+			begun: hide},
+		"it dies of TERM": {script: "dies running joined", want: "unverified"},
+		"little grace":    {script: "deaf running joined", grace: 1500 * time.Millisecond, want: "verified", terms: 2, drops: 1, killed: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := act(t, c.script, c.begun)
-			if c.grace > 0 {
-				a.cfg.Grace = func() time.Duration { return c.grace }
-			}
+			a.cfg.Grace = func() time.Duration { return cmp.Or(c.grace, ample) }
 			ready, stop := a.run(t)
-			within(t, "ready", ready)
+			eventually.Get(t, "ready", ready)
 			if c.before != nil {
-				a.servers.set(func() { c.before(a) })
+				c.before(a.servers)
 			}
 			took, err := stop()
 			if err != nil {
@@ -78,11 +82,11 @@ func TestLeave(t *testing.T) {
 				t.Errorf("killed: %v, want %v", !c.killed, c.killed)
 			}
 			late := c.begun != nil && took >= goneMax // a busy machine is as slow as slow gossip
-			if got := a.servers.count(dropNode); got != c.drops && !late {
+			if got := a.servers.Count(dropNode); got != c.drops && !late {
 				t.Errorf("the node was removed %d times, want %d", got, c.drops)
 			}
-			if c.drops > 0 && a.servers.tokens[dropNode] != "agent-secret" {
-				t.Errorf("the node was removed with token %q", a.servers.tokens[dropNode])
+			if token := last(a.servers, dropNode).Token; c.drops > 0 && token != "agent-secret" {
+				t.Errorf("the node was removed with token %q", token)
 			}
 			if took < c.min {
 				t.Errorf("it took %v, want at least %v", took, c.min)
@@ -103,12 +107,13 @@ func TestLeaveEarly(t *testing.T) {
 	}{
 		"never joined":       {"running refused", "connection refused", false, "skipped", 0, 0},
 		"no word of a join":  {"running", "the agent to join", false, "skipped", 0, 0},
-		"still starting":     {"join", "a leader", true, "unverified", 0, 0},
-		"joined, not listed": {"running join", "a leader", false, "unverified", 1, 1},
+		"still starting":     {"joined", "a leader", true, "unverified", 0, 0},
+		"joined, not listed": {"running joined", "a leader", false, "unverified", 1, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := act(t, c.script, vanish)
-			a.servers.leader, a.servers.listed = "", c.listed
+			a.cfg.Grace = func() time.Duration { return ample }
+			a.servers.With(func(s *consulfake.State) { s.Leader, s.Listed = "", c.listed })
 			_, stop := a.run(t)
 			eventually.True(t, "the agent's last word", func() bool {
 				a.mu.Lock()
@@ -119,7 +124,7 @@ func TestLeaveEarly(t *testing.T) {
 			if err != nil || !a.told("step left result "+c.want) || a.terms != c.terms {
 				t.Errorf("%v after %v: %q, %d TERMs; want %s, %d", err, took, a.notes, a.terms, c.want, c.terms)
 			}
-			if got := a.servers.count(dropNode); got != c.drops {
+			if got := a.servers.Count(dropNode); got != c.drops {
 				t.Errorf("the node was removed %d times, want %d", got, c.drops)
 			}
 		})
@@ -127,25 +132,25 @@ func TestLeaveEarly(t *testing.T) {
 }
 
 func TestStoppedAgentLeaves(t *testing.T) {
-	a := act(t, "running join", vanish)
+	a := act(t, "running joined", vanish)
 	ready, stop := a.run(t)
-	within(t, "ready", ready)
+	eventually.Get(t, "ready", ready)
 	pid := a.pid(t)
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	if took, err := stop(); err != nil || !a.told("step left result verified") || a.told("killed") || a.servers.count(dropNode) > 0 {
+	if took, err := stop(); err != nil || !a.told("step left result verified") || a.told("killed") || a.servers.Count(dropNode) > 0 {
 		t.Errorf("%v after %v: %q", err, took, a.notes)
 	}
 }
 
 func TestDoneContextKillsAtOnce(t *testing.T) {
-	a := act(t, "deaf running join", nil)
+	a := act(t, "deaf running joined", nil)
 	unit := New(*a.cfg)
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, done := make(chan struct{}), make(chan error, 1)
 	go func() { done <- unit.Run(ctx, func() { close(ready) }, make(chan struct{})) }()
-	within(t, "ready", ready)
+	eventually.Get(t, "ready", ready)
 	cancel()
 	if err := <-done; err != nil || !a.told("killed") || a.told("step left") {
 		t.Errorf("%v: %q", err, a.notes)
@@ -153,52 +158,44 @@ func TestDoneContextKillsAtOnce(t *testing.T) {
 }
 
 func TestEndedUnasked(t *testing.T) {
-	a := act(t, "crash", nil)
+	a := act(t, "serve", nil) // the test has the port
 	err := New(*a.cfg).Run(context.Background(), func() { t.Error("it was ready") }, make(chan struct{}))
 	exit, ok := errors.AsType[*supervisor.Exit](err)
-	if !ok || exit.Status() != 3 || !strings.Contains(err.Error(), "address in use") {
+	if !ok || exit.Status() != 1 || !strings.Contains(err.Error(), "address already in use") {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestJoinTimeout(t *testing.T) {
 	a := act(t, "running refused", nil)
-	a.servers.leader = ""
+	a.servers.With(func(s *consulfake.State) { s.Leader = "" })
 	a.cfg.JoinTimeout = 300 * time.Millisecond
 	err := New(*a.cfg).Run(context.Background(), func() { t.Error("it was ready") }, make(chan struct{}))
 	late, ok := errors.AsType[*JoinError](err)
-	if !ok || !strings.Contains(err.Error(), "Failed to join 10.0.0.1:8301: connection refused") || late.What != "the agent to join" {
+	if !ok || !strings.Contains(err.Error(), "Failed to join 10.0.0.1:8301: dial tcp 10.0.0.1:8301: connect: connection refused") || late.What != "the agent to join" {
 		t.Errorf("got %v", err)
 	}
 }
 
 // A later life may wait for servers for as long as it takes.
 func TestLaterLifeIsNotGivenUp(t *testing.T) {
-	a := act(t, "running join", vanish)
+	a := act(t, "running joined", vanish)
 	unit := New(*a.cfg)
 	unit.joined = true // an earlier Run was ready
 	unit.c.JoinTimeout = time.Millisecond
-	a.servers.leader = ""
-	ready, stop, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
-	go func() { done <- unit.Run(context.Background(), func() { close(ready) }, stop) }()
-	eventually.True(t, "questions for the leader", func() bool { return a.servers.count("GET /v1/status/leader") > 5 })
-	a.servers.set(func() { a.servers.leader = "10.0.0.1:8300" })
-	select {
-	case <-ready:
-		close(stop)
-	case err := <-done:
-		t.Fatalf("it was given up: %v", err)
-	case <-time.After(patience):
-		t.Fatal("it is not ready")
-	}
-	if err := <-done; err != nil {
+	a.servers.With(func(s *consulfake.State) { s.Leader = "" })
+	ready, stop := a.live(t, unit)
+	eventually.True(t, "questions for the leader", func() bool { return a.servers.Count("GET /v1/status/leader") > 5 })
+	a.servers.With(func(s *consulfake.State) { s.Leader = "10.0.0.1:8300" })
+	eventually.Get(t, "ready", ready)
+	if _, err := stop(); err != nil {
 		t.Error(err)
 	}
 }
 
 // A second life keeps what the first has registered; the first does not keep what it finds.
 func TestLivesAndFiles(t *testing.T) {
-	a := act(t, "running join", vanish)
+	a := act(t, "running joined", vanish)
 	services := a.doc.DataDir + "/services"
 	plant := func() {
 		if err := os.MkdirAll(services, 0o700); err != nil {
@@ -211,17 +208,15 @@ func TestLivesAndFiles(t *testing.T) {
 	}
 	unit := New(*a.cfg)
 	for life := range 2 {
-		a.servers.set(func() { a.servers.listed = true })
-		ready, stop, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
-		go func() { done <- unit.Run(context.Background(), func() { close(ready) }, stop) }()
-		within(t, "ready", ready)
+		a.servers.With(func(s *consulfake.State) { s.Listed = true })
+		ready, stop := a.live(t, unit)
+		eventually.Get(t, "ready", ready)
 		_, err := os.Stat(services)
 		if kept := err == nil; kept != (life == 1) {
 			t.Errorf("life %d: services kept: %v", life, kept)
 		}
 		plant()
-		close(stop)
-		if err := <-done; err != nil {
+		if _, err := stop(); err != nil {
 			t.Error(err)
 		}
 	}

@@ -12,7 +12,7 @@ func TestSidecarFaults(t *testing.T) {
 	if s, err := c.Sidecar(t.Context()); err == nil || !strings.Contains(err.Error(), "404") {
 		t.Errorf("an agent without it: %v, %v", s, err)
 	}
-	f.set(func() { f.fail["/v1/agent/service/web-1-sidecar-proxy"] = "403 Permission denied" })
+	f.Fail("/v1/agent/service/web-1-sidecar-proxy", forbidden)
 	if s, err := c.Sidecar(t.Context()); err == nil || !strings.Contains(err.Error(), "Permission denied") {
 		t.Errorf("a refusal: %v, %v", s, err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/consul/api"
 
 	"meshtask/internal/event"
+	"meshtask/internal/testbed/faulty"
 )
 
 // The last look is at the end of a wait, however short, and not the last pause before it.
@@ -50,14 +51,14 @@ func TestRetryLooksAtTheEnd(t *testing.T) {
 // within that time is used.
 func TestTokenWait(t *testing.T) {
 	f := newServers(t)
-	f.fail["/v1/acl/token/self"] = "403 ACL not found"
+	f.Fail("/v1/acl/token/self", unknownToken)
 	c := newTestClient(t, f, func(cfg *ClientConfig) { cfg.TokenWait = 300 * time.Millisecond })
 	began := time.Now()
 	err := c.Register(t.Context())
 	if took := time.Since(began); err == nil || !strings.Contains(err.Error(), "not known to Consul") || took < 300*time.Millisecond {
 		t.Errorf("after %s: %v", took, err)
 	}
-	if n := f.count("PUT /v1/agent/service/register"); n != 0 {
+	if n := f.Count("PUT /v1/agent/service/register"); n != 0 {
 		t.Errorf("registered %d times with a token that Consul does not know", n)
 	}
 
@@ -66,16 +67,16 @@ func TestTokenWait(t *testing.T) {
 		cfg.TokenWait = time.Hour
 		cfg.Report = func(event.Event) {
 			if tries++; tries == 4 {
-				f.set(func() { clear(f.fail) })
+				f.Fail("/v1/acl/token/self", faulty.Fault{})
 			}
 		}
 	})
-	if err := c.Register(t.Context()); err != nil || f.count("PUT /v1/agent/service/register") != 2 {
+	if err := c.Register(t.Context()); err != nil || f.Count("PUT /v1/agent/service/register") != 2 {
 		t.Errorf("a token that comes late: %v", err)
 	}
 
 	// The agent may go on not knowing what the servers know: that is the same wait.
-	f.set(func() { f.fail["/v1/agent/service/register"] = "403 ACL not found" })
+	f.Fail("/v1/agent/service/register", unknownToken)
 	c = newTestClient(t, f, func(cfg *ClientConfig) { cfg.TokenWait = 100 * time.Millisecond })
 	if err := c.Register(t.Context()); err == nil || !strings.Contains(err.Error(), "not known to Consul") {
 		t.Errorf("an agent that does not know the token: %v", err)

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"meshtask/internal/testbed/consulfake"
 	"meshtask/internal/testbed/eventually"
 )
 
@@ -27,26 +28,23 @@ func TestLeaveOfAYoungAgent(t *testing.T) {
 		"a job does not wait":  {atOnce: true, grace: 10 * time.Second, want: "verified"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := act(t, "running join", vanish)
+			a := act(t, "running joined", vanish)
 			a.cfg.LeaveAtOnce, a.cfg.Grace = c.atOnce, func() time.Duration { return c.grace }
 			ready, stop := a.run(t)
-			within(t, "ready", ready)
+			eventually.Get(t, "ready", ready)
 			seen := make(chan struct{})
 			go func() {
 				defer close(seen)
-				eventually.True(t, "the node is gone", func() bool {
-					a.servers.mu.Lock()
-					defer a.servers.mu.Unlock()
-					return !a.servers.listed
+				eventually.True(t, "the node is gone", func() (gone bool) {
+					a.servers.With(func(s *consulfake.State) { gone = !s.Listed })
+					return gone
 				})
-				looks := a.servers.count("GET /v1/catalog/node/")
-				eventually.True(t, "and was seen to be", func() bool { return !c.back || a.servers.count("GET /v1/catalog/node/") > looks+1 })
-				a.servers.set(func() {
-					a.servers.listed = c.back
-					if c.stuck {
-						a.servers.fail[dropNode[len("PUT "):]] = "403 Permission denied: node:write"
-					}
-				})
+				looks := a.servers.Count("GET /v1/catalog/node/")
+				eventually.True(t, "and was seen to be", func() bool { return !c.back || a.servers.Count("GET /v1/catalog/node/") > looks+1 })
+				if c.stuck {
+					a.servers.Fail("/v1/catalog/deregister", forbidden)
+				}
+				a.servers.With(func(s *consulfake.State) { s.Listed = c.back })
 			}()
 			took, err := stop()
 			<-seen
@@ -56,7 +54,7 @@ func TestLeaveOfAYoungAgent(t *testing.T) {
 			if c.back != strings.Contains(strings.Join(a.notes, "\n"), "back 1") {
 				t.Errorf("it came back: %q", a.notes)
 			}
-			if got := a.servers.count(dropNode); got != c.drops {
+			if got := a.servers.Count(dropNode); got != c.drops {
 				t.Errorf("the node was removed %d times, want %d", got, c.drops)
 			}
 			if took < c.min {

@@ -1,7 +1,8 @@
 package health
 
 // Its sleeps are the lags of a fake agent in fake time: every user runs it in a
-// testing/synctest bubble.
+// testing/synctest bubble. It shares nothing with internal/testbed/consulfake: that one is asked
+// over a network, which a bubble does not have, and has none of these lags.
 
 import (
 	"context"
