@@ -195,7 +195,7 @@ func TestUnknownSettingsGoToConsul(t *testing.T) {
 }
 
 func TestVersionOfAnExecutable(t *testing.T) {
-	got, err := Version(t.Context(), newSupervisor(t), os.Args[0], []string{"FAKE=polite", "GORACE=atexit_sleep_ms=0"})
+	got, err := Version(t.Context(), newSupervisor(t), os.Args[0], []string{"FAKE=version=1.34.1", "GORACE=atexit_sleep_ms=0"})
 	if got != "1.34.1" || err != nil {
 		t.Errorf("%q, %v", got, err)
 	}

@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"meshtask/internal/event"
+	"meshtask/internal/testbed/envoyfake"
+	"meshtask/internal/testbed/eventually"
+	"meshtask/internal/testbed/faulty"
 )
 
 // drained runs an Inbound against the fake and returns what it reports.
@@ -35,21 +38,26 @@ func drained(t *testing.T, socket string, ctx context.Context, change func(*Inbo
 			t.Error(err)
 		}
 	}()
-	await(t, "ready", ready)
+	eventually.Get(t, "ready", ready)
 	began := time.Now()
 	close(stop)
-	await(t, "end", done)
+	eventually.Get(t, "end", done)
 	return d, time.Since(began)
 }
 
 // values gives one gauge's value after the other, then the last for ever.
-func values(gauge string, all ...int64) func() string {
+func values(all ...int) func() map[string]any {
 	var n atomic.Int32
-	return func() string {
-		i := min(int(n.Add(1)), len(all)) - 1
-		return fmt.Sprintf(`[{"name":%q,"value":%d},{"name":"cluster.local_app.upstream_cx_active","value":7}]`, gauge, all[i])
+	return func() map[string]any {
+		return map[string]any{gaugeHTTP: all[min(int(n.Add(1)), len(all))-1], gaugeTCP: 7}
 	}
 }
+
+func gauges(all map[string]any) func() map[string]any {
+	return func() map[string]any { return all }
+}
+
+const drainCall = "POST /drain_listeners"
 
 func check(t *testing.T, d event.Drained, start, end int64, protocol, why string) {
 	t.Helper()
@@ -59,20 +67,21 @@ func check(t *testing.T, d event.Drained, start, end int64, protocol, why string
 }
 
 func TestDrainWaitsForTwoZerosInARow(t *testing.T) {
-	f := newFakeAdmin()
-	f.stats = values(gaugeHTTP, 3, 2, 0, 1, 0, 0)
-	socket, _ := f.serve(t)
+	f := envoyfake.New()
+	f.Stats = values(3, 2, 0, 1, 0, 0)
+	socket, _ := serve(t, f)
 	kv, _ := drained(t, socket, t.Context(), func(*InboundConfig) {})
 	check(t, kv, 3, 0, "http", "empty")
-	if f.polls.Load() != 6 || f.drains.Load() != 1 {
-		t.Errorf("%d polls, %d drain calls", f.polls.Load(), f.drains.Load())
+	drains := f.Calls(drainCall)
+	if polls := f.Count("GET /stats"); polls != 6 || len(drains) != 1 || drains[0].Query != "inboundonly&graceful&skip_exit" {
+		t.Errorf("%d polls, drain calls %v", polls, drains)
 	}
 }
 
 func TestDrainTCP(t *testing.T) {
-	f := newFakeAdmin()
-	f.stats = func() string { return `[{"name":"cluster.local_app.upstream_cx_active","value":2}]` }
-	socket, _ := f.serve(t)
+	f := envoyfake.New()
+	f.Stats = gauges(map[string]any{gaugeTCP: 2})
+	socket, _ := serve(t, f)
 	const most = 150 * time.Millisecond
 	kv, took := drained(t, socket, t.Context(), func(c *InboundConfig) { c.Max = func() time.Duration { return most } })
 	check(t, kv, 2, 2, "tcp", "maximum")
@@ -82,18 +91,16 @@ func TestDrainTCP(t *testing.T) {
 }
 
 func TestDrainKeepsItsTimes(t *testing.T) {
-	f := newFakeAdmin()
-	socket, _ := f.serve(t)
+	f := envoyfake.New()
+	socket, _ := serve(t, f)
 	const propagation, least = 120 * time.Millisecond, 200 * time.Millisecond
-	var asked time.Time
-	f.drain = func(w http.ResponseWriter) { asked = time.Now() }
 	began := time.Now()
 	kv, took := drained(t, socket, t.Context(), func(c *InboundConfig) {
 		c.Propagation = func() time.Duration { return propagation }
 		c.Min = func() time.Duration { return least }
 	})
 	check(t, kv, 0, 0, "http", "empty")
-	if wait := asked.Sub(began); wait < propagation {
+	if wait := f.Calls(drainCall)[0].At.Sub(began); wait < propagation {
 		t.Errorf("drain call after %v, propagation is %v", wait, propagation)
 	}
 	if took < propagation+least {
@@ -102,8 +109,8 @@ func TestDrainKeepsItsTimes(t *testing.T) {
 }
 
 func TestDrainDisabledOrWithoutBudget(t *testing.T) {
-	f := newFakeAdmin()
-	socket, _ := f.serve(t)
+	f := envoyfake.New()
+	socket, _ := serve(t, f)
 	for name, change := range map[string]func(*InboundConfig){
 		"disabled": func(c *InboundConfig) {
 			c.Disabled = true
@@ -111,8 +118,8 @@ func TestDrainDisabledOrWithoutBudget(t *testing.T) {
 		},
 		"no budget": func(c *InboundConfig) { c.Max = nil },
 	} {
-		if kv, _ := drained(t, socket, t.Context(), change); kv != (event.Drained{}) || f.drains.Load() != 0 {
-			t.Errorf("%s: %v, %d calls", name, kv, f.drains.Load())
+		if kv, _ := drained(t, socket, t.Context(), change); kv != (event.Drained{}) || f.Count(drainCall) != 0 {
+			t.Errorf("%s: %v, %d calls", name, kv, f.Count(drainCall))
 		}
 	}
 }
@@ -120,39 +127,39 @@ func TestDrainDisabledOrWithoutBudget(t *testing.T) {
 // The faults of the admin interface: a stop goes on with each of them.
 func TestDrainFaults(t *testing.T) {
 	const most = 300 * time.Millisecond
-	release := make(chan struct{})
-	t.Cleanup(func() { close(release) })
 	for name, c := range map[string]struct {
-		spoil func(*fakeAdmin)
+		path  string
+		fault faulty.Fault
+		stats func() map[string]any
 		why   string
 		polls bool
 	}{
-		"drain answers 500": {func(f *fakeAdmin) {
-			f.drain = func(w http.ResponseWriter) { http.Error(w, "no", http.StatusInternalServerError) }
-		}, "empty", true},
-		"drain hangs":   {func(f *fakeAdmin) { f.drain = func(http.ResponseWriter) { <-release } }, "maximum", false},
-		"poll hangs":    {func(f *fakeAdmin) { f.stats = func() string { <-release; return "[]" } }, "maximum", true},
-		"gauge absent":  {func(f *fakeAdmin) { f.stats = func() string { return "[]" } }, "maximum", true},
-		"no JSON":       {func(f *fakeAdmin) { f.stats = func() string { return "}" } }, "maximum", true},
-		"text as value": {func(f *fakeAdmin) { f.stats = func() string { return `[{"name":"` + gaugeHTTP + `","value":"0"}]` } }, "maximum", true},
+		"drain answers 500": {path: "/drain_listeners", fault: faulty.Answer(http.StatusInternalServerError, "no"), why: "empty", polls: true},
+		"drain hangs":       {path: "/drain_listeners", fault: faulty.Fault{Hang: true}, why: "maximum"},
+		"poll hangs":        {path: "/stats", fault: faulty.Fault{Hang: true}, why: "maximum", polls: true},
+		"no JSON":           {path: "/stats", fault: faulty.Answer(http.StatusOK, `{"stats":}`), why: "maximum", polls: true},
+		"gauge absent":      {stats: gauges(nil), why: "maximum", polls: true},
+		"text as value":     {stats: gauges(map[string]any{gaugeHTTP: "0"}), why: "maximum", polls: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFakeAdmin()
-			c.spoil(f)
-			socket, _ := f.serve(t)
+			f := envoyfake.New()
+			if f.Fail(c.path, c.fault); c.stats != nil {
+				f.Stats = c.stats
+			}
+			socket, _ := serve(t, f)
 			kv, _ := drained(t, socket, t.Context(), func(k *InboundConfig) { k.Max = func() time.Duration { return most } })
-			if kv.Why != c.why || (f.polls.Load() > 0) != c.polls {
-				t.Errorf("%v, %d polls", kv, f.polls.Load())
+			if kv.Why != c.why || (f.Count("GET /stats") > 0) != c.polls {
+				t.Errorf("%v, %d polls", kv, f.Count("GET /stats"))
 			}
 		})
 	}
 }
 
 func TestDrainEnvoyGone(t *testing.T) {
-	f := newFakeAdmin()
-	socket, gone := f.serve(t)
-	f.stats = func() string { return `[{"name":"` + gaugeHTTP + `","value":5}]` }
-	f.drain = func(http.ResponseWriter) { go gone() }
+	f := envoyfake.New()
+	socket, gone := serve(t, f)
+	f.Stats = gauges(map[string]any{gaugeHTTP: 5})
+	f.Fail("/drain_listeners", faulty.Fault{Do: func() { go gone() }})
 	kv, _ := drained(t, socket, t.Context(), func(*InboundConfig) {})
 	if kv.Why != "envoy has gone" || kv.End != 0 {
 		t.Errorf("got %v", kv)
@@ -164,11 +171,11 @@ func TestDrainEnvoyGone(t *testing.T) {
 }
 
 func TestDrainIsCutByContext(t *testing.T) {
-	f := newFakeAdmin()
-	f.stats = values(gaugeHTTP, 5)
+	f := envoyfake.New()
+	f.Stats = values(5)
 	ctx, cancel := context.WithCancel(t.Context())
-	f.drain = func(http.ResponseWriter) { cancel() }
-	socket, _ := f.serve(t)
+	f.Fail("/drain_listeners", faulty.Fault{Do: cancel})
+	socket, _ := serve(t, f)
 	kv, _ := drained(t, socket, ctx, func(*InboundConfig) {})
 	if kv.Why != "cut" {
 		t.Errorf("got %v", kv)
@@ -184,8 +191,8 @@ func TestDrainIsCutByContext(t *testing.T) {
 }
 
 func TestInboundAddsItsCheckUntilItSucceeds(t *testing.T) {
-	f := newFakeAdmin()
-	socket, _ := f.serve(t)
+	f := envoyfake.New()
+	socket, _ := serve(t, f)
 	tries, waits := 0, []string{}
 	kv, _ := drained(t, socket, t.Context(), func(c *InboundConfig) {
 		c.AddCheck = func(context.Context) error {
@@ -212,8 +219,8 @@ func TestInboundAddsItsCheckUntilItSucceeds(t *testing.T) {
 }
 
 func TestInboundStopsWhileItsCheckFails(t *testing.T) {
-	f := newFakeAdmin()
-	socket, _ := f.serve(t)
+	f := envoyfake.New()
+	socket, _ := serve(t, f)
 	stop, done := make(chan struct{}), make(chan struct{})
 	u := NewInbound(InboundConfig{
 		Admin: socket, Max: func() time.Duration { return patience },
@@ -224,8 +231,8 @@ func TestInboundStopsWhileItsCheckFails(t *testing.T) {
 		_ = u.Run(t.Context(), func() { t.Error("ready") }, stop)
 	}()
 	close(stop)
-	await(t, "end", done)
-	if f.drains.Load() != 1 {
+	eventually.Get(t, "end", done)
+	if f.Count(drainCall) != 1 {
 		t.Error("it was not drained: the listener is open whether the check was added or not")
 	}
 }

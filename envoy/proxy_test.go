@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"meshtask/internal/event"
+	"meshtask/internal/testbed/eventually"
 	"meshtask/supervisor"
 )
 
@@ -31,11 +32,14 @@ type life struct {
 	cancel      context.CancelFunc
 
 	mu    sync.Mutex
+	pid   int
 	notes []string
 	lines []string
 	waits []string
 	codes []event.Code // of waits
 }
+
+const plain = "listen=127.0.0.1:1" // an Envoy as it should be
 
 func newLife(t *testing.T, play string, change func(*Config)) *life {
 	t.Helper()
@@ -60,6 +64,9 @@ func newLife(t *testing.T, play string, change func(*Config)) *life {
 			case event.WaitOver:
 				l.waits = append(l.waits, ": ")
 			default:
+				if exec, ok := e.(event.Exec); ok {
+					l.pid = exec.PID
+				}
 				name, detail, _ := event.Words(e)
 				l.notes = append(l.notes, name+" "+detail)
 			}
@@ -100,12 +107,12 @@ func (l *life) has(note string) bool {
 }
 
 func TestProxyStopsByQuit(t *testing.T) {
-	l := newLife(t, "polite", nil)
+	l := newLife(t, plain, nil)
 	for range 2 { // a unit can be restarted
 		l.run(t)
-		await(t, "ready", l.ready)
+		eventually.Get(t, "ready", l.ready)
 		close(l.stop)
-		await(t, "end", l.done)
+		eventually.Get(t, "end", l.done)
 		if l.err != nil {
 			t.Fatal(l.err)
 		}
@@ -114,13 +121,13 @@ func TestProxyStopsByQuit(t *testing.T) {
 		t.Errorf("notes: %v", l.notes)
 	}
 	// One line of each life: had TERM been needed, there would be another.
-	if len(l.lines) != 2 || l.lines[0] != "2 warn main: hello from polite" {
+	if len(l.lines) != 2 || !strings.HasPrefix(l.lines[0], "2 warn main: There is no configured limit") {
 		t.Errorf("lines: %v", l.lines)
 	}
 }
 
 func TestProxyStopEscalates(t *testing.T) {
-	for play, killed := range map[string]bool{"ignores-quit": false, "deaf": true} {
+	for play, killed := range map[string]bool{"noquit": false, "noquit noterm": true} {
 		t.Run(play, func(t *testing.T) {
 			grace := graceDefault // so that a slow machine's answer to TERM is in time
 			if killed {
@@ -128,10 +135,10 @@ func TestProxyStopEscalates(t *testing.T) {
 			}
 			l := newLife(t, play, func(c *Config) { c.Grace = func() time.Duration { return grace } })
 			l.run(t)
-			await(t, "ready", l.ready)
+			eventually.Get(t, "ready", l.ready)
 			began := time.Now()
 			close(l.stop)
-			await(t, "end", l.done)
+			eventually.Get(t, "end", l.done)
 			took := time.Since(began)
 			if l.err != nil || l.has("killed") != killed {
 				t.Errorf("err %v, notes %v", l.err, l.notes)
@@ -146,22 +153,12 @@ func TestProxyStopEscalates(t *testing.T) {
 
 func TestProxyStoppedProcessIsKilled(t *testing.T) {
 	const grace = 500 * time.Millisecond
-	pid := 0
-	l := newLife(t, "polite", func(c *Config) {
-		c.Grace = func() time.Duration { return grace }
-		report := c.Report
-		c.Report = func(e event.Event) {
-			if exec, ok := e.(event.Exec); ok {
-				pid = exec.PID
-			}
-			report(e)
-		}
-	})
+	l := newLife(t, plain, func(c *Config) { c.Grace = func() time.Duration { return grace } })
 	l.run(t)
-	await(t, "ready", l.ready)
-	freeze(t, pid)
+	eventually.Get(t, "ready", l.ready)
+	freeze(t, l.pid)
 	close(l.stop)
-	await(t, "end", l.done)
+	eventually.Get(t, "end", l.done)
 	if l.err != nil || !l.has("killed") {
 		t.Errorf("ended with %v, notes %v", l.err, l.notes)
 	}
@@ -170,21 +167,11 @@ func TestProxyStoppedProcessIsKilled(t *testing.T) {
 // An Envoy that KILL does not end is named. A process that is traced, by one who never looks
 // at it, plays it: to us it is as one in uninterruptible sleep.
 func TestProxyNamesWhatKillDoesNotEnd(t *testing.T) {
-	pid := make(chan int, 1)
-	l := newLife(t, "deaf", func(c *Config) {
-		report := c.Report
-		c.Report = func(e event.Event) {
-			if exec, ok := e.(event.Exec); ok {
-				pid <- exec.PID
-			}
-			report(e)
-		}
-	})
+	l := newLife(t, "noquit noterm", nil)
 	l.run(t)
-	await(t, "ready", l.ready)
-	envoy := <-pid
+	eventually.Get(t, "ready", l.ready)
 	holder := exec.Command("/proc/self/exe")
-	holder.Env = []string{"FAKE=holder", "PID=" + strconv.Itoa(envoy)}
+	holder.Env = []string{"FAKE=holder", "PID=" + strconv.Itoa(l.pid)}
 	in, _ := holder.StdinPipe()
 	out, _ := holder.StdoutPipe()
 	if err := holder.Start(); err != nil {
@@ -194,11 +181,11 @@ func TestProxyNamesWhatKillDoesNotEnd(t *testing.T) {
 		t.Fatal("it is not traced")
 	}
 	l.cancel()
-	await(t, "end", l.done)
+	eventually.Get(t, "end", l.done)
 	in.Close()
 	_ = holder.Wait()
 	stuck, ok := errors.AsType[*supervisor.StuckError](l.err)
-	if !ok || stuck.Name != "envoy" || !strings.Contains(stuck.Error(), fmt.Sprintf("(pid %d, state ", envoy)) {
+	if !ok || stuck.Name != "envoy" || !strings.Contains(stuck.Error(), fmt.Sprintf("(pid %d, state ", l.pid)) {
 		t.Errorf("got %v", l.err)
 	}
 }
@@ -217,11 +204,11 @@ func playHolder() int {
 }
 
 func TestProxyContextKillsAtOnce(t *testing.T) {
-	l := newLife(t, "deaf", nil)
+	l := newLife(t, "noquit noterm", nil)
 	l.run(t)
-	await(t, "ready", l.ready)
+	eventually.Get(t, "ready", l.ready)
 	l.cancel()
-	await(t, "end", l.done)
+	eventually.Get(t, "end", l.done)
 	if l.err != nil || l.has("killed") { // that is said when a quit and a TERM were in vain
 		t.Errorf("ended with %v, notes %v", l.err, l.notes)
 	}
@@ -229,13 +216,13 @@ func TestProxyContextKillsAtOnce(t *testing.T) {
 
 func TestProxyEndsUnasked(t *testing.T) {
 	for play, want := range map[string]string{
-		"leaves": "envoy ended without being asked to: envoy (pid %d) exited with 0; its last lines: [warning] main: hello from leaves",
-		"dies":   "envoy ended without being asked to: envoy (pid %d) exited with 1; its last lines: [warning] main: hello from dies | [critical] main: error {\"key\":\"[redacted] | [critical] main: [redacted] as well",
+		"until=/":                      "envoy ended without being asked to: envoy (pid %d) exited with 0; its last lines: [warning] main: There is no configured limit to the number of allowed active downstream connections.",
+		"dies=s3cret,x-consul-token:x": "envoy ended without being asked to: envoy (pid %d) exited with 1; its last lines: [critical] main: error `[redacted],[redacted] | [redacted],[redacted]",
 	} {
 		t.Run(play, func(t *testing.T) {
 			l := newLife(t, play, func(c *Config) { c.Token = func() string { return "s3cret" } })
 			l.run(t)
-			await(t, "end", l.done)
+			eventually.Get(t, "end", l.done)
 			if l.err == nil {
 				t.Fatal("no error")
 			}
@@ -257,7 +244,7 @@ func TestProxyEndsUnasked(t *testing.T) {
 func TestProxyNotReady(t *testing.T) {
 	l := newLife(t, "never", func(c *Config) { c.ReadyTimeout = 1300 * time.Millisecond })
 	l.run(t)
-	await(t, "end", l.done)
+	eventually.Get(t, "end", l.done)
 	if l.err == nil || !strings.Contains(l.err.Error(), "envoy is not ready after 1.3s: it has not yet connected to the agent's gRPC port") {
 		t.Errorf("err: %v", l.err)
 	}
@@ -270,7 +257,7 @@ func TestProxyStopBeforeReady(t *testing.T) {
 	l := newLife(t, "never", nil)
 	l.run(t)
 	close(l.stop)
-	await(t, "end", l.done)
+	eventually.Get(t, "end", l.done)
 	if l.err != nil || l.has("step listener") {
 		t.Errorf("err %v, notes %v", l.err, l.notes)
 	}
@@ -285,16 +272,16 @@ func TestProxyVersions(t *testing.T) {
 		play                string
 		strict, old, refuse bool
 	}{
-		"old": {"old", false, true, true}, "strict": {"new", true, false, true}, "lenient": {"new", false, false, false},
+		"old": {"version=1.20.2", false, true, true}, "strict": {"version=1.99.0", true, false, true}, "lenient": {"version=1.99.0", false, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLife(t, c.play, func(k *Config) { k.StrictVersion = c.strict })
 			l.run(t)
 			if !c.refuse {
-				await(t, "ready", l.ready)
+				eventually.Get(t, "ready", l.ready)
 				return
 			}
-			await(t, "end", l.done)
+			eventually.Get(t, "end", l.done)
 			if old, is := misfit(l.err); !is || old != c.old {
 				t.Errorf("%v", l.err)
 			}
@@ -312,9 +299,9 @@ func TestProxyPortTaken(t *testing.T) {
 	_, port, _ := net.SplitHostPort(address)
 	for _, listen := range []string{address, ":" + port} {
 		t.Run(listen, func(t *testing.T) {
-			l := newLife(t, "polite", func(c *Config) { c.Listen = listen })
+			l := newLife(t, plain, func(c *Config) { c.Listen = listen })
 			l.run(t)
-			await(t, "end", l.done)
+			eventually.Get(t, "end", l.done)
 			want := fmt.Sprintf("public listener: %s is in use already, by pid %d (", listen, os.Getpid())
 			if l.err == nil || !strings.HasPrefix(l.err.Error(), want) || l.has("step exec") {
 				t.Errorf("got %v, want %s", l.err, want)
@@ -328,7 +315,7 @@ func TestProxyPortTaken(t *testing.T) {
 }
 
 func TestProxyStaleSocket(t *testing.T) {
-	l := newLife(t, "polite", nil)
+	l := newLife(t, plain, nil)
 	stale, err := net.ListenUnix("unix", &net.UnixAddr{Name: l.proxy.c.Admin})
 	if err != nil {
 		t.Fatal(err)
@@ -336,5 +323,5 @@ func TestProxyStaleSocket(t *testing.T) {
 	stale.SetUnlinkOnClose(false)
 	stale.Close()
 	l.run(t)
-	await(t, "ready", l.ready)
+	eventually.Get(t, "ready", l.ready)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"meshtask/internal/event"
+	"meshtask/internal/testbed/envoyfake"
 )
 
 func TestFits(t *testing.T) {
@@ -172,9 +173,9 @@ func TestBound(t *testing.T) {
 }
 
 func TestAdminAbsentGaugeIsAnError(t *testing.T) {
-	f := newFakeAdmin()
-	f.stats = func() string { return `[{"name":"http.public_listener.downstream_rq_actives","value":0}]` }
-	socket, _ := f.serve(t)
+	f := envoyfake.New()
+	f.Stats = gauges(map[string]any{gaugeHTTP + "s": 0})
+	socket, _ := serve(t, f)
 	admin := NewAdmin("unix://" + socket)
 	defer admin.Close()
 	if _, _, err := admin.InFlight(t.Context()); err == nil {
@@ -184,7 +185,7 @@ func TestAdminAbsentGaugeIsAnError(t *testing.T) {
 		t.Errorf("gone: %v", err)
 	}
 	if _, err := admin.call(t.Context(), "GET", "/quitquitquit", 200); err == nil || isGone(err) || errors.Is(err, fs.ErrNotExist) ||
-		!strings.Contains(err.Error(), "status 405: Method Not Allowed") {
+		!strings.Contains(err.Error(), "status 405: Method GET not allowed, POST required.") {
 		t.Errorf("405: %v", err)
 	}
 }
