@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -17,16 +18,18 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
 
+	"meshtask/internal/testbed/consulfake"
+	"meshtask/internal/testbed/envoyfake"
 	"meshtask/internal/testbed/eventually"
 )
 
-// The test binary is meshtask itself, and the fakes of consul and envoy: a
-// script sees them on PATH.
+// The test binary is meshtask itself, and the fakes of consul and envoy: a script sees them on
+// PATH, and says by FAKE_CONSUL and FAKE_ENVOY what they do (see the fakes' Main).
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"meshtask": main,
-		"consul":   fakeConsul,
-		"envoy":    fakeEnvoy,
+		"consul":   func() { os.Exit(consulfake.Main(cmp.Or(os.Getenv("FAKE_CONSUL"), "serve running joined"))) },
+		"envoy":    func() { os.Exit(envoyfake.Main(os.Getenv("FAKE_ENVOY") + " listen=" + os.Getenv("FAKE_LISTEN"))) },
 	})
 }
 
