@@ -304,7 +304,7 @@ func TestLines(t *testing.T) {
 		"==> Starting Consul agent...", "           Version: '1.22.6'",
 		"2026-11-24T21:37:00.123Z [INFO]  agent: Consul agent running!",
 		"2026-11-24T21:37:00.123Z [WARN]  agent: Join cluster failed, will retry: cluster=LAN",
-		"  error=", "  | 1 error occurred:", "  | \t* refused",
+		"  error=", "  | 1 error occurred:", `  | \t* refused`,
 		"2026-11-24T21:37:00.123Z [ERROR] agent.http: Request error: error=\"No known Consul servers\"",
 		"2026-11-24T21:37:00.123Z [DEBUG] agent: [WARN] quoted",
 	} {
@@ -318,7 +318,7 @@ func TestLines(t *testing.T) {
 	if diff := cmp.Diff([]string{"agent: Join cluster failed, will retry: cluster=LAN error= 1 error occurred: * refused", "bad flag"}, now.trouble); diff != "" {
 		t.Errorf("trouble (-want +got):\n%s", diff)
 	}
-	if len(out) != 6 || !strings.HasPrefix(out[3], "warn   | \t* refused") || out[5] != "unknown ==> bad flag" && !strings.HasSuffix(out[5], "==> bad flag") {
+	if len(out) != 6 || !strings.HasPrefix(out[3], `warn   | \t* refused`) || out[5] != "unknown ==> bad flag" && !strings.HasSuffix(out[5], "==> bad flag") {
 		t.Errorf("passed on: %q", out)
 	}
 }

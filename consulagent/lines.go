@@ -95,9 +95,9 @@ func (l *lines) note(text string) bool {
 	return true
 }
 
-// extend adds a line that goes on where the line before it ended.
+// extend adds a line that goes on where the line before it ended. Consul spells its tabs.
 func (l *lines) extend(text string) {
-	text = strings.TrimSpace(strings.TrimPrefix(text, "|"))
+	text = strings.TrimSpace(strings.ReplaceAll(strings.TrimPrefix(text, "|"), `\t`, " "))
 	if !l.noted || text == "" {
 		return
 	}
