@@ -18,6 +18,7 @@ import (
 	"meshtask/e2e/harness"
 	"meshtask/internal/event"
 	"meshtask/internal/statedir"
+	"meshtask/internal/testbed/eventually"
 	"meshtask/supervisor"
 )
 
@@ -173,11 +174,7 @@ func (a *oneAgent) leave() (result string, took time.Duration) {
 	a.bed.t.Helper()
 	begun := time.Now()
 	a.halted.Do(func() { close(a.stop) })
-	select {
-	case <-a.done:
-	case <-time.After(time.Minute): // a bound for a failure
-		a.bed.t.Fatalf("%s has not ended", a.doc.NodeName)
-	}
+	eventually.Get(a.bed.t, "the end of "+a.doc.NodeName, a.done)
 	return a.left(), time.Since(begun)
 }
 

@@ -16,6 +16,7 @@ import (
 	"meshtask/consulagent"
 	"meshtask/e2e/harness"
 	"meshtask/internal/event"
+	"meshtask/internal/testbed/eventually"
 	"meshtask/supervisor"
 )
 
@@ -162,13 +163,9 @@ func TestAgentNeverJoins(t *testing.T) {
 	gaveUp := make(chan error, 1)
 	a.cfg.GiveUp = func(err error) { gaveUp <- err }
 	a.run(supervisor.Policy{})
-	select {
-	case err := <-gaveUp:
-		if !strings.Contains(err.Error(), "the agent to join") || !strings.Contains(err.Error(), "connection refused") {
-			t.Errorf("the error does not say why: %v", err)
-		}
-	case <-time.After(30 * time.Second):
-		t.Fatal("it has not given up")
+	err := eventually.Get(t, "that it gives up", gaveUp)
+	if !strings.Contains(err.Error(), "the agent to join") || !strings.Contains(err.Error(), "connection refused") {
+		t.Errorf("the error does not say why: %v", err)
 	}
 	result, took := a.leave()
 	if result != "skipped" || a.err != nil {
