@@ -19,22 +19,30 @@ import (
 //
 // Pages that this process has changed, as a relocation does, are not touched.
 func Release() error {
+	if err := advise(unix.MADV_DONTNEED); err != nil {
+		return fmt.Errorf("unmap the pages of the program's file: %w", err)
+	}
+	return nil
+}
+
+// advise gives the kernel this advice on the mappings of the program's own file.
+func advise(advice uintptr) error {
 	file, err := os.Readlink("/proc/self/exe")
 	if err != nil {
-		return fmt.Errorf("find the program's file: %w", err)
+		return err
 	}
 	smaps, err := os.Open("/proc/self/smaps")
 	if err != nil {
-		return fmt.Errorf("read the program's mappings: %w", err)
+		return err
 	}
 	defer smaps.Close()
 	ranges, err := unchanged(smaps, file)
 	if err != nil {
-		return fmt.Errorf("read the program's mappings: %w", err)
+		return err
 	}
 	for _, r := range ranges {
-		if _, _, errno := unix.Syscall(unix.SYS_MADVISE, r.from, r.to-r.from, unix.MADV_DONTNEED); errno != 0 {
-			return fmt.Errorf("unmap the pages of %s: %w", file, errno)
+		if _, _, errno := unix.Syscall(unix.SYS_MADVISE, r.from, r.to-r.from, advice); errno != 0 {
+			return os.NewSyscallError("madvise", errno)
 		}
 	}
 	return nil

@@ -7,18 +7,19 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 )
 
 func TestReleaseLowersTheResidentSize(t *testing.T) {
-	for range 3 {
-		before := fileKB(t)
-		if err := Release(); err != nil {
-			t.Fatal(err)
-		}
-		if after := fileKB(t); after >= before {
-			t.Errorf("%d KB of files before, %d after", before, after)
-		}
-		_ = strings.Repeat("the program still runs", 1000)
+	if err := advise(unix.MADV_POPULATE_READ); err != nil { // all of it, as after a start
+		t.Skipf("this kernel is older than 5.14: %v", err)
+	}
+	before := fileKB(t)
+	if err := Release(); err != nil {
+		t.Fatal(err)
+	}
+	if after := fileKB(t); after >= before {
+		t.Errorf("%d KB of files before, %d after", before, after)
 	}
 }
 
