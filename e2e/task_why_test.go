@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"fmt"
+	"net"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -115,4 +117,31 @@ func TestWhyAnAgentRefusesItsSettings(t *testing.T) {
 			t.Errorf("no %q in\n%s", word, text)
 		}
 	}
+}
+
+// Somebody else has the port of an upstream: Envoy would be LIVE without that listener, and
+// the app would call the other process.
+func TestWhyAnUpstreamsPortIsTaken(t *testing.T) {
+	t.Parallel()
+	server := harness.StartServer(t, harness.ServerConfig{})
+	var other net.Listener
+	m := stuck(t, "why-upstream", server, func(c map[string]any) {
+		var err error
+		if other, err = net.Listen("tcp", c["task"].(map[string]any)["address"].(string)+":9191"); err != nil {
+			t.Fatal(err)
+		}
+		c["proxy"] = map[string]any{"upstreams": []any{map[string]any{"destinationName": "other", "localBindPort": 9190}, map[string]any{"destinationName": "api", "localBindPort": 9191}}}
+	})
+	defer other.Close()
+	m.ended(t, 204)
+	m.without(t, "up", "envoy", "step", "exec")
+	for _, args := range [][]string{{"--dir", m.Dir}, {"-"}} {
+		text, err := m.why(t, m.Output(), args...)
+		for _, word := range []string{"exit 204", other.Addr().String() + " (upstream api)", fmt.Sprintf("by pid %d (", os.Getpid()), "proxy.upstreams[1].localBindPort", "(code listener-port-taken;"} {
+			if err != nil || !strings.Contains(text, word) {
+				t.Errorf("%v: no %q in\n%s", err, word, text)
+			}
+		}
+	}
+	server.Empty(t, cleanWithin)
 }

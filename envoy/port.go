@@ -17,14 +17,31 @@ import (
 	"meshtask/internal/event"
 )
 
-// portFree says who holds the address of the public listener. Envoy itself
-// would not: it shares the port with another Envoy that sets SO_REUSEPORT, too,
-// and half of the connections go there. The socket is bound but never listens,
-// so no client is accepted by it.
-func portFree(listen string) error {
-	address, err := listenAddress(listen)
+// Bind is an address that Envoy is to listen on.
+type Bind struct {
+	What    string // for messages, such as "upstream api"
+	Field   string // of the configuration, which gives the port
+	Address string // "IP:PORT", or ":PORT" for all addresses
+}
+
+// portsFree says which of the listeners cannot be bound, and who holds its address.
+func portsFree(listeners []Bind) error {
+	for _, l := range listeners {
+		if err := l.free(); err != nil {
+			return fmt.Errorf("%s: %w", l.What, err)
+		}
+	}
+	return nil
+}
+
+// free says who holds the address. Envoy itself would not refuse: it shares the public
+// port with another Envoy that sets SO_REUSEPORT too, and half of the connections go
+// there; and it is LIVE without an upstream's listener, so that the app calls whoever has
+// the port. The socket is bound but never listens, so no client is accepted by it.
+func (l Bind) free() error {
+	address, err := listenAddress(l.Address)
 	if err != nil {
-		return fmt.Errorf("public listener: %w", err)
+		return err
 	}
 	var to unix.Sockaddr = &unix.SockaddrInet6{Port: int(address.Port()), Addr: address.Addr().As16()}
 	family := unix.AF_INET6
@@ -34,20 +51,21 @@ func portFree(listen string) error {
 	}
 	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return fmt.Errorf("public listener: %w", err)
+		return err
 	}
 	defer unix.Close(fd)
 	// As Envoy does: connections of an earlier life do not count.
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
-		return fmt.Errorf("public listener: %w", err)
+		return err
 	}
 	err = unix.Bind(fd, to)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		by := holder(os.DirFS("/proc"), address)
-		return event.Because(event.ListenerPortTaken, fmt.Errorf("public listener: %s is in use already, by %s", listen, by), "address", listen, "process", by)
+		return event.Because(event.ListenerPortTaken, fmt.Errorf("%s is in use already, by %s", l.Address, by),
+			"listener", l.What, "address", l.Address, "process", by, "field", l.Field)
 	}
 	if err != nil {
-		return fmt.Errorf("public listener: cannot bind %s: %w", listen, err)
+		return fmt.Errorf("cannot bind %s (%s): %w", l.Address, l.Field, err)
 	}
 	return nil
 }

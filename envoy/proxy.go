@@ -22,6 +22,7 @@ type Config struct {
 	Admin     string        // as in Settings
 	Token     func() string // as in Settings; it is taken out of what Envoy prints
 	Listen    string        // the public listener, "IP:PORT" or ":PORT"
+	Others    []Bind        // every other listener that the configuration asks for
 
 	Concurrency   int           // worker threads; 0 = Envoy's own choice
 	LogLevel      string        // "" = warning
@@ -74,7 +75,7 @@ func NewProxy(c Config) *Proxy {
 // and has bound the public listener. Its ends are:
 //
 //   - nil: stop was closed, or ctx is done, and Envoy has gone, killed if it had to be;
-//   - before exec: the public listener's port is taken, or exec fails;
+//   - before exec: the port of a listener is taken, or exec fails;
 //   - not ready within ReadyTimeout: the error says what is missing;
 //   - *VersionError: too old for Consul, or undeclared with StrictVersion;
 //   - *supervisor.StuckError: KILL did not end it;
@@ -82,7 +83,8 @@ func NewProxy(c Config) *Proxy {
 //
 // Where it is known why, the error has an event.Cause.
 func (p *Proxy) Run(ctx context.Context, ready func(), stop <-chan struct{}) error {
-	if err := portFree(p.c.Listen); err != nil {
+	public := Bind{What: "public listener", Field: "proxy.publicListenerPort", Address: p.c.Listen}
+	if err := portsFree(append([]Bind{public}, p.c.Others...)); err != nil {
 		return err
 	}
 	if err := p.removeSocket(); err != nil {

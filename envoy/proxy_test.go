@@ -309,8 +309,37 @@ func TestProxyPortTaken(t *testing.T) {
 		})
 	}
 	other.Close()
-	if err := portFree(address); err != nil {
+	if err := (Bind{Address: address}).free(); err != nil {
 		t.Errorf("after it was closed: %v", err)
+	}
+}
+
+// Envoy is LIVE without an upstream's listener, and the app would call whoever has the port:
+// so every listener's port is looked at, and the one that is taken is named.
+func TestProxyUpstreamPortTaken(t *testing.T) {
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	taken := other.Addr().String()
+	_, port, _ := net.SplitHostPort(taken)
+	free := Bind{What: "upstream a", Address: "127.0.0.1:0"}
+	for _, address := range []string{taken, "0.0.0.0:" + port} {
+		l := newLife(t, "polite", func(c *Config) {
+			c.Others = []Bind{free, {What: "upstream b", Field: "proxy.upstreams[1].localBindPort", Address: address}}
+		})
+		l.run(t)
+		await(t, "end", l.done)
+		want := fmt.Sprintf("upstream b: %s is in use already, by pid %d (", address, os.Getpid())
+		if l.err == nil || !strings.HasPrefix(l.err.Error(), want) || l.has("step exec") {
+			t.Errorf("got %v, want %s", l.err, want)
+		}
+		c := event.CauseOf(l.err)
+		if c == nil || c.Code != event.ListenerPortTaken || c.Facts["listener"] != "upstream b" || c.Facts["address"] != address ||
+			!strings.HasPrefix(c.Facts["process"], "pid ") || c.Facts["field"] != "proxy.upstreams[1].localBindPort" {
+			t.Errorf("%+v", c)
+		}
 	}
 }
 

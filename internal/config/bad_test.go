@@ -150,11 +150,15 @@ func TestCollisions(t *testing.T) {
 		doc  string
 		want []string
 	}{
-		"public and app":          {`"service":{"port":20000}`, []string{"service.port: 20000 is also the port of proxy.publicListenerPort"}},
-		"apart by address":        {`"service":{"port":20000},"proxy":{"publicListenerAddress":"10.0.0.7"}`, nil},
-		"upstream and agent":      {`"proxy":{"upstreams":[{"destinationName":"a","localBindPort":8500}]}`, []string{"proxy.upstreams[0].localBindPort: 8500 is also the port of consulAgent.ports.http"}},
-		"other loopback":          {`"proxy":{"upstreams":[{"destinationName":"a","localBindPort":8500,"localBindAddress":"127.0.0.2"}]}`, nil},
-		"two upstreams":           {`"proxy":{"upstreams":[{"destinationName":"a","localBindPort":9000},{"destinationName":"b","localBindPort":9000}]}`, []string{"proxy.upstreams[1].localBindPort: 9000 is also the port of proxy.upstreams[0].localBindPort"}},
+		"public and app":     {`"service":{"port":20000}`, []string{"service.port: 20000 is also the port of proxy.publicListenerPort"}},
+		"apart by address":   {`"service":{"port":20000},"proxy":{"publicListenerAddress":"10.0.0.7"}`, nil},
+		"upstream and agent": {`"proxy":{"upstreams":[{"destinationName":"a","localBindPort":8500}]}`, []string{"proxy.upstreams[0].localBindPort: 8500 is also the port of consulAgent.ports.http"}},
+		"other loopback":     {`"proxy":{"upstreams":[{"destinationName":"a","localBindPort":8500,"localBindAddress":"127.0.0.2"}]}`, nil},
+		"two upstreams":      {`"proxy":{"upstreams":[{"destinationName":"a","localBindPort":9000},{"destinationName":"b","localBindPort":9000}]}`, []string{"proxy.upstreams[1].localBindPort: 9000 is also the port of proxy.upstreams[0].localBindPort"}},
+		"upstreams everywhere": {`"proxy":{"upstreams":[{"destinationName":"a","localBindPort":9000,"localBindAddress":"127.0.0.7"},{"destinationName":"b","localBindPort":9000,"localBindAddress":"0.0.0.0"},{"destinationName":"c","localBindPort":9000,"localBindAddress":"::"}]}`,
+			[]string{"proxy.upstreams[1].localBindPort: 9000 is also the port of proxy.upstreams[0].localBindPort", "proxy.upstreams[2].localBindPort: 9000 is also the port of proxy.upstreams[1].localBindPort"}},
+		"one address in two ways": {`"proxy":{"upstreams":[{"destinationName":"a","localBindPort":9000,"localBindAddress":"127.0.0.7"},{"destinationName":"b","localBindPort":9000,"localBindAddress":"::ffff:127.0.0.7"}]}`,
+			[]string{"proxy.upstreams[1].localBindPort: 9000 is also the port of proxy.upstreams[0].localBindPort"}},
 		"wildcard client address": {`"consulAgent":{"retryJoin":["a"],"clientAddress":"0.0.0.0"},"service":{"port":8502}`, []string{"consulAgent.ports.grpc: 8502 is also the port of service.port"}},
 		"admins":                  {`"admin":{"listen":"localhost:19000"},"envoy":{"admin":"127.0.0.1:19000"}`, []string{"envoy.admin: 19000 is also the port of admin.listen"}},
 		"agent's own":             {`"consulAgent":{"retryJoin":["a"],"ports":{"http":8502}}`, []string{"consulAgent.ports.grpc: 8502 is also the port of consulAgent.ports.http"}},

@@ -90,7 +90,10 @@ func (v checker) collisions(list []listener) {
 			continue
 		}
 		at := place{l.host, l.port}
-		if anywhere(l.host) {
+		if ip, err := netip.ParseAddr(l.host); err == nil {
+			at.host = ip.Unmap().String()
+		}
+		if anywhere(at.host) {
 			at.host = ""
 		}
 		other, taken := first[at]

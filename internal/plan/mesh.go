@@ -60,10 +60,11 @@ func agent(c *config.Config) *Agent {
 
 // Envoy is the sidecar's process.
 type Envoy struct {
-	Command       string // a name to look up on PATH, or a path
-	Listen        string // the public listener
-	Admin         string // HOST:PORT; "": the unix socket in the state directory
-	ConsulMakes   bool   // the bootstrap, by its command
+	Command       string       // a name to look up on PATH, or a path
+	Listen        string       // the public listener
+	Others        []envoy.Bind // the listeners of upstreams and exposed paths
+	Admin         string       // HOST:PORT; "": the unix socket in the state directory
+	ConsulMakes   bool         // the bootstrap, by its command
 	StatsTags     bootstrap.StatsTags
 	LogLevel      string
 	Concurrency   int // worker threads; 0: from the CPU quota
@@ -77,7 +78,7 @@ type Envoy struct {
 // Config is what envoy.NewProxy needs of the plan: path is the executable, and file makes a
 // path of a name in the state directory. The bootstrap file is the default one's.
 func (e *Envoy) Config(path string, file func(name string) string) envoy.Config {
-	return envoy.Config{Path: path, Bootstrap: file(BootstrapFile), Admin: e.AdminAddress(file), Listen: e.Listen, Concurrency: e.Concurrency,
+	return envoy.Config{Path: path, Bootstrap: file(BootstrapFile), Admin: e.AdminAddress(file), Listen: e.Listen, Others: e.Others, Concurrency: e.Concurrency,
 		LogLevel: e.LogLevel, Drain: e.DrainTime, ExtraArgs: e.ExtraArgs, ReadyTimeout: e.ReadyTimeout, StrictVersion: e.StrictVersion}
 }
 
@@ -91,7 +92,7 @@ func (e *Envoy) AdminAddress(file func(name string) string) string {
 
 func envoyOf(c *config.Config, stop lifecycle.StopPlan) *Envoy {
 	e := c.Envoy
-	return &Envoy{Command: e.Command, Listen: listen(c), Admin: e.Admin, ConsulMakes: e.Bootstrap == "consul", StatsTags: statsTags(e.StatsTags),
+	return &Envoy{Command: e.Command, Listen: listen(c), Others: others(c), Admin: e.Admin, ConsulMakes: e.Bootstrap == "consul", StatsTags: statsTags(e.StatsTags),
 		LogLevel: e.LogLevel, Concurrency: e.Concurrency, ExtraArgs: e.ExtraArgs, DrainTime: envoyDrain(stop),
 		ReadyTimeout: e.ReadyTimeout.Duration, StrictVersion: e.StrictVersion, Restart: restart("always", e.Restart)}
 }

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"github.com/hashicorp/consul/api"
 
 	"meshtask/consulagent"
+	"meshtask/envoy"
 	"meshtask/health"
 	"meshtask/internal/config"
 	"meshtask/lifecycle"
@@ -141,6 +143,23 @@ func dialable(addr string) string {
 // listen is where Envoy binds the public listener.
 func listen(c *config.Config) string {
 	return net.JoinHostPort(c.Proxy.PublicListenerAddress, strconv.Itoa(c.Proxy.PublicListenerPort))
+}
+
+// others are the listeners that Envoy binds beside the public one, each with its field.
+func others(c *config.Config) []envoy.Bind {
+	var list []envoy.Bind
+	for i, u := range c.Proxy.Upstreams {
+		host := cmp.Or(u.LocalBindAddress, "127.0.0.1") // Consul's own default
+		list = append(list, envoy.Bind{What: "upstream " + u.DestinationName, Field: fmt.Sprintf("proxy.upstreams[%d].localBindPort", i),
+			Address: net.JoinHostPort(host, strconv.Itoa(u.LocalBindPort))})
+	}
+	if e := c.Proxy.Expose; e != nil {
+		for i, p := range e.Paths {
+			list = append(list, envoy.Bind{What: "exposed path " + p.Path, Field: fmt.Sprintf("proxy.expose.paths[%d].listenerPort", i),
+				Address: net.JoinHostPort(c.Proxy.PublicListenerAddress, strconv.Itoa(p.ListenerPort))})
+		}
+	}
+	return list
 }
 
 // drainFlag keeps Envoy from closing its listeners during any stop of ours.

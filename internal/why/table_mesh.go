@@ -84,8 +84,8 @@ var meshRows = map[event.Code]row{
 		"Use Envoy 1.33 to 1.36 with Consul 1.22. `meshtask version --check` prints the versions that were found.",
 	},
 	event.ListenerPortTaken: {
-		"The public listener's address $address is in use already, by $process.",
-		"Set proxy.publicListenerPort to a free port, or make the app listen elsewhere.",
+		"Envoy cannot listen on $address ($listener): it is in use already, by $process.",
+		"Set $field to a free port, or end what holds this one. If it is the app, make it listen elsewhere.",
 	},
 	event.ListenerRejected: {
 		"Envoy is connected, but its listener was refused: \"$reason\".",
