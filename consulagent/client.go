@@ -23,6 +23,9 @@ type ClientConfig struct {
 	Node    string        // the agent's node name; "" is asked of the agent once something is registered
 
 	Registration Registration
+	// AgentToken is the agent's own token, which Register waits for as well: the agent would
+	// only log that the servers do not know it. "" or nil is none.
+	AgentToken func() string
 	// TokenWait is the longest wait for a token that the servers do not know yet, with a last
 	// look at its end; 0 is 2 minutes.
 	TokenWait time.Duration
@@ -47,6 +50,9 @@ type Client struct {
 func NewClient(cfg ClientConfig) *Client {
 	if cfg.Token == nil {
 		cfg.Token = func() string { return "" }
+	}
+	if cfg.AgentToken == nil {
+		cfg.AgentToken = cfg.Token
 	}
 	if cfg.Timeout == 0 {
 		cfg.Timeout = callLimit
@@ -260,6 +266,8 @@ func (c *Client) explain(err error) error {
 	switch r := c.cfg.Registration; {
 	case err == nil:
 		return nil
+	case event.CauseOf(err) != nil: // whoever called it knows better
+		return err
 	case denied(err):
 		err = fmt.Errorf("the token needs service:write on %q and %q: %w", r.Name, r.Name+"-sidecar-proxy", err)
 		return event.Because(event.RegisterDenied, err, "service", r.Name)

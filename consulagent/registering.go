@@ -36,23 +36,28 @@ const (
 )
 
 // Register registers the service, then its sidecar: critical, or in maintenance mode when
-// the checks are native. It waits for TokenWait for a token that is not known yet, then for a
-// minute for an agent or servers that fail, and for either no longer than ctx; a refusal is
-// returned at once. It may be repeated: the agent keeps the statuses of checks that it has.
-// The service says by AccessorMeta which token it was registered with.
+// the checks are native. It waits for TokenWait for tokens that are not known yet, the
+// agent's own among them, then for a minute for an agent or servers that fail, and for either
+// no longer than ctx; a refusal is returned at once. It may be repeated: the agent keeps the
+// statuses of checks that it has. The service says by AccessorMeta which token it was registered with.
 func (c *Client) Register(ctx context.Context) error {
-	return c.register(ctx, c.cfg.Token(), c.cfg.Registration.Native())
+	defer c.cfg.Report(event.WaitOver{})
+	known := time.Now().Add(c.cfg.TokenWait)
+	if err := c.awaitAgentToken(ctx, known); err != nil {
+		return err
+	}
+	return c.register(ctx, known, c.cfg.Token(), c.cfg.Registration.Native())
 }
 
 // Renew registers what is registered once more, with another token, and changes no status:
 // agent and servers go on by that token. It waits and fails as Register does.
 func (c *Client) Renew(ctx context.Context, token string) error {
-	return c.register(ctx, token, false)
+	defer c.cfg.Report(event.WaitOver{})
+	return c.register(ctx, time.Now().Add(c.cfg.TokenWait), token, false)
 }
 
-func (c *Client) register(ctx context.Context, token string, hold bool) error {
-	defer c.cfg.Report(event.WaitOver{})
-	known := time.Now().Add(c.cfg.TokenWait)
+// register waits until known for a token that is not known yet.
+func (c *Client) register(ctx context.Context, known time.Time, token string, hold bool) error {
 	accessor, err := c.awaitToken(ctx, known, token)
 	if err != nil {
 		return fmt.Errorf("register: %w", err)
@@ -130,6 +135,22 @@ func (c *Client) awaitToken(ctx context.Context, end time.Time, token string) (a
 		return err
 	})
 	return accessor, err
+}
+
+// awaitAgentToken reads the agent's own token until the servers know it. The agent joins and
+// serves without it, but keeps its node and the leave only by it.
+func (c *Client) awaitAgentToken(ctx context.Context, end time.Time) error {
+	token := c.cfg.AgentToken()
+	if token == "" || token == c.cfg.Token() {
+		return nil
+	}
+	return c.retry(ctx, deadlines{end, end}, "the agent's ACL token", func() error {
+		_, err := c.Accessor(ctx, token)
+		if aclNotFound(err) {
+			err = event.Because(event.AgentTokenUnknown, fmt.Errorf("the agent's token does not exist in Consul (yet): %w", err))
+		}
+		return err
+	})
 }
 
 // Accessor is the accessor ID of a token, by the servers' word; "" where ACLs are off. A

@@ -117,6 +117,7 @@ const (
 	RegisterDenied       Code = "register-denied"
 	RegisterTokenUnknown Code = "register-token-unknown"
 	RegisterRefused      Code = "register-refused"
+	AgentTokenUnknown    Code = "agent-token-unknown"
 	ChecksNotWritten     Code = "checks-not-written"
 	ListenerCheck        Code = "listener-check"
 
@@ -189,7 +190,6 @@ const (
 	ConsulDown          Code = "consul-agent-down"
 	ServersUnreachable  Code = "servers-unreachable"
 	ServiceTokenUnknown Code = "service-token-unknown"
-	AgentTokenUnknown   Code = "agent-token-unknown"
 	NotRegistered       Code = "not-registered"
 	ChecksCritical      Code = "checks-critical"
 	UpstreamNotBound    Code = "upstream-not-bound"
@@ -215,7 +215,7 @@ func exits() map[Code]int {
 		ConsulMissing: 202, ConsulAddressTaken: 202, ConsulEncryption: 202, ConsulCertificate: 202, ConsulDatacenter: 202, ConsulName: 202,
 		ConsulACL: 202, ConsulUnreachable: 202, ConsulNoLeader: 202, ConsulSettings: 202, ConsulNotJoined: 202,
 
-		Register: 203, RegisterDenied: 203, RegisterTokenUnknown: 203, RegisterRefused: 203, ChecksNotWritten: 203, ListenerCheck: 203,
+		Register: 203, RegisterDenied: 203, RegisterTokenUnknown: 203, RegisterRefused: 203, AgentTokenUnknown: 203, ChecksNotWritten: 203, ListenerCheck: 203,
 
 		EnvoyMissing: 204, ListenerPortTaken: 204, ListenerRejected: 204, ClusterRejected: 204, XDSUnreachable: 204, XDSEnded: 204,
 		XDSNoConfig: 204, XDSNoListeners: 204, ListenerElsewhere: 204, EnvoyAdmin: 204, EnvoyCrashed: 204, EnvoyNotReady: 204, MeshNotThere: 204,
@@ -232,7 +232,7 @@ func exits() map[Code]int {
 		OutOfMemoryKill: 0, KilledAtBudget: 0, KilledInItsStop: 0, TaskKilled: 0, Silent: 0, Hangs: 0, DrainCut: 0,
 		LeaveUnverified: 0, DeregistrationUnverified: 0, Restarted: 0, Waits: 0, Waited: 0, GaveUp: 0, LeaseIsLost: 0,
 
-		AppIsUnhealthy: 0, EnvoyDown: 0, EnvoyUpdateRefused: 0, ConsulDown: 0, ServersUnreachable: 0, ServiceTokenUnknown: 0, AgentTokenUnknown: 0,
+		AppIsUnhealthy: 0, EnvoyDown: 0, EnvoyUpdateRefused: 0, ConsulDown: 0, ServersUnreachable: 0, ServiceTokenUnknown: 0,
 		NotRegistered: 0, ChecksCritical: 0, UpstreamNotBound: 0, UpstreamNoInstance: 0, UpstreamDenied: 0, CertificateExpires: 0,
 	}
 }

@@ -73,7 +73,7 @@ func (t *task) meshUnits(p programs, app *supervisor.Process, user *supervisor.U
 	if t.plan.Agent.External != "" {
 		node = ""
 	}
-	m.client = consulagent.NewClient(consulagent.ClientConfig{Address: t.plan.Agent.HTTP, Node: node, Token: t.tokens.Service,
+	m.client = consulagent.NewClient(consulagent.ClientConfig{Address: t.plan.Agent.HTTP, Node: node, Token: t.tokens.Service, AgentToken: m.agentToken,
 		TokenWait: t.plan.Tokens.Wait, Registration: *t.plan.Service, AccessorMeta: acl.MetaAccessor, Report: t.report(lifecycle.MeshInit)})
 	if err := t.d.Dir.Sub(plan.AgentData); err != nil {
 		return nil, event.Because(event.StateDirectory, fmt.Errorf("the agent's data directory: %w", err))
@@ -118,6 +118,14 @@ func (m *mesh) agent() lifecycle.Runner {
 	})
 	kept := m.restarted(lifecycle.ConsulAgent, m.reportUp(lifecycle.ConsulAgent, m.watched(lifecycle.ConsulAgent, agent, m.client.Answers, m.joined, nothing), m.joined, nothing), a.Restart, crashed)
 	return m.tokens.ForAgent(kept, report)
+}
+
+// agentToken is that of our agent; "" with someone else's.
+func (m *mesh) agentToken() string {
+	if m.plan.Agent.External != "" {
+		return ""
+	}
+	return m.tokens.Agent()
 }
 
 // agentConfig is asked at each start, when the secrets are there.

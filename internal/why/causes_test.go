@@ -47,6 +47,7 @@ var causes = []struct {
 	{because(exited(206, "consul-agent", "consul-agent: restart budget spent (5 within 1m0s): consul-agent (pid 7) was ended by SIGSEGV"), "consul-restarts-spent", "budget", "5 within 1m0s", "last", "consul-agent (pid 7) was ended by SIGSEGV"), "consul-restarts-spent", []string{"5 within 1m0s", "SIGSEGV"}},
 	{because(exited(203, "mesh-init", "register web: 403 (Permission denied: token lacks permission 'service:write')"), "register-denied"), "register-denied", []string{"service:write"}},
 	{because(exited(203, "mesh-init", "register: 403 (ACL not found)"), "register-token-unknown"), "register-token-unknown", nil},
+	{because(exited(203, "mesh-init", "the agent's token does not exist in Consul (yet): 403 (ACL not found)"), "agent-token-unknown"), "agent-token-unknown", []string{"agent's token does not exist", "acl.agentToken"}},
 	{because(exited(203, "mesh-init", "register web: 400 (Invalid service address)"), "register-refused"), "register-refused", nil},
 	{because(exited(203, "mesh-init", "register web: context deadline exceeded"), "register"), "register", nil},
 	{because(exited(203, "health-sync", "it broke"), "checks-not-written"), "checks-not-written", nil},

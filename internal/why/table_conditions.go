@@ -28,10 +28,6 @@ var conditionRows = map[event.Code]row{
 		"Consul does not know the service token any more: $text.",
 		"Check that the ACL controller runs, and that nobody has deleted the token. The secret must hold a token that exists.",
 	},
-	event.AgentTokenUnknown: {
-		"Consul does not know the agent's token: $text.",
-		"Set acl.agentToken (or AGENT_TOKEN) to a token that exists and has node:write on this node. Without it the node stays in the catalog after a stop.",
-	},
 	event.NotRegistered: {
 		"The Consul servers do not list this instance: $text.",
 		"Check that nobody has deregistered it, and that both tokens exist; the agent writes it back at its next sync.",

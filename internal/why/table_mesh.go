@@ -59,6 +59,10 @@ var meshRows = map[event.Code]row{
 		"The servers do not know the service's token: $text.",
 		"Set acl.serviceToken to a token of this datacenter. A new token takes a moment to reach all servers; `meshtask acl-controller` replaces a deleted one.",
 	},
+	event.AgentTokenUnknown: {
+		"The agent's token does not exist in Consul: $text.",
+		"Set acl.agentToken (or AGENT_TOKEN) to the secret ID of a token of this datacenter that has node:write for this node. acl.wait is how long a new one is waited for; `meshtask acl-controller` creates such a token.",
+	},
 	event.RegisterRefused: {
 		"Consul refuses the registration: $text.",
 		"Correct the field of service or proxy that is named. Namespaces and partitions need Consul Enterprise.",
