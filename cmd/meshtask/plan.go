@@ -8,6 +8,9 @@ import (
 // runPlan is `meshtask plan`: what would run, with the stop budget spent step by step. It
 // starts nothing and asks nobody: without task.* the identity is that of a local run.
 func runPlan(w *world, c call) int {
+	if code := w.misused("plan", c); code != 0 {
+		return code
+	}
 	cfg, warnings, err := w.config(c.mode(), c)
 	if err != nil {
 		return w.fail(exitConfig, "%v", err)

@@ -24,13 +24,21 @@ const flushLimit = 100 * time.Millisecond
 
 // runTask is `meshtask run`.
 func runTask(w *world, c call) int {
-	if len(c.rest) > 0 {
-		return w.fail(exitUsage, "run: unexpected argument %q (the command goes after --)", c.rest[0])
-	}
-	if c.on("no-mesh") && c.on("job") {
-		return w.fail(exitUsage, "run: --no-mesh and --job exclude each other")
+	if code := w.misused("run", c); code != 0 {
+		return code
 	}
 	return w.runMode("run", c.mode(), c, extras{})
+}
+
+// misused refuses what run, and so plan, does not take: the exit code, 0 for a line that is good.
+func (w *world) misused(name string, c call) int {
+	if len(c.rest) > 0 {
+		return w.fail(exitUsage, "%s: unexpected argument %q (the command goes after --)", name, c.rest[0])
+	}
+	if c.on("no-mesh") && c.on("job") {
+		return w.fail(exitUsage, "%s: --no-mesh and --job exclude each other", name)
+	}
+	return 0
 }
 
 // runApp is `meshtask app`.
