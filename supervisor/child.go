@@ -13,8 +13,11 @@ type Child struct {
 	name string
 	pid  int
 	sup  *Supervisor
-	out  *output // nil: its streams were handed through
-	tty  *os.File
+	out  *output  // nil: its streams were handed through
+	tty  *os.File // that it has, by our doing; of the spawning thread alone
+
+	terminal *os.File            // that it is to have while it is ours to give; nil: none
+	turns    chan syscall.Signal // the last turn: the signal that stopped it, 0 when it goes on; nil: not asked for
 
 	done chan struct{} // closed by the reaper
 	exit Exit
@@ -75,6 +78,15 @@ func (c *Child) Tail() []string {
 // them; a process of another group that still writes to them gets EPIPE. It is called after Done,
 // and returns as soon as nothing is left, at most a second after grace.
 func (c *Child) Clear(grace time.Duration) { c.clear(grace, killWait) }
+
+// tell notes a turn in the place of an earlier one. The reaper alone calls it.
+func (c *Child) tell(sig syscall.Signal) {
+	select {
+	case <-c.turns:
+	default:
+	}
+	c.turns <- sig
+}
 
 // reaped takes the status under the lock, so that a signal never meets a reused pid.
 func (c *Child) reaped() bool {

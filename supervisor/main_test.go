@@ -105,4 +105,7 @@ var plays = map[string]func(){
 	"secretive":  playSecretive,
 	"tracer":     playTracer,
 	"holder":     playHolder,
+	"suspended":  playSuspended,
+	"reader":     playReader,
+	"foreground": playForeground,
 }

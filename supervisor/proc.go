@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -37,10 +38,41 @@ func peek(kind, id int) (int, error) {
 	}
 }
 
+// The codes of a SIGCHLD that is no end, as the kernel has them.
+const (
+	cldStopped   = 5
+	cldContinued = 6
+)
+
+// turned says whether the child has been stopped, and by which signal, or goes on again
+// (sig is 0 then), since it was asked last. Of several turns it is the last one.
+func turned(pid int) (sig syscall.Signal, ok bool) {
+	var info unix.Siginfo
+	for {
+		err := unix.Waitid(unix.P_PID, pid, &info, unix.WSTOPPED|unix.WCONTINUED|unix.WNOHANG, nil)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil || siPID(&info) != pid {
+			return 0, false
+		}
+		return syscall.Signal(siStatus(&info)), info.Code == cldStopped || info.Code == cldContinued
+	}
+}
+
 // siPID reads si_pid, which x/sys keeps among the padding: the union of siginfo_t begins
 // at 16 on the 64-bit platforms that we build for.
 func siPID(info *unix.Siginfo) int {
 	return int(*(*int32)(unsafe.Add(unsafe.Pointer(info), 16)))
+}
+
+// siStatus is the signal that stopped a child; of one that goes on again it is CONT, which
+// is none.
+func siStatus(info *unix.Siginfo) int {
+	if info.Code == cldContinued {
+		return 0
+	}
+	return int(*(*int32)(unsafe.Add(unsafe.Pointer(info), 24)))
 }
 
 // children lists the child processes of all our threads.

@@ -34,7 +34,7 @@ type Process struct {
 	// stopped. Optional.
 	GiveUp func(error)
 
-	Report event.Report // Exec, Exit and Killed, and what the readiness probe waits for; optional
+	Report event.Report // Exec, Exit, Killed, Suspended and Resumed, and what the readiness probe waits for; optional
 	OnExit func(Exit)   // at each end, before Run returns; optional
 	Log    hclog.Logger // optional
 
@@ -116,9 +116,10 @@ func (p *Process) Run(ctx context.Context, ready func(), stop <-chan struct{}) e
 	defer p.forget()
 	p.report(event.Exec{Name: c.name, PID: c.pid})
 
-	watch := p.watch(ctx, c, wait, ready)
+	watch, mind := p.watch(ctx, c, wait, ready), p.mind(c)
 	left, asked, err := p.await(ctx, c, stop)
 	watch()
+	mind()
 	if err != nil { // it is stuck, and so would be everything that waits for it
 		return err
 	}
@@ -135,6 +136,7 @@ func (p *Process) Run(ctx context.Context, ready func(), stop <-chan struct{}) e
 }
 
 func (p *Process) start(spec Spec) (*Child, error) {
+	spec.turns = true
 	c, err := p.Sup.Start(spec)
 	if err != nil {
 		return nil, err

@@ -57,7 +57,7 @@ type reaper struct {
 	usage    syscall.Rusage
 }
 
-// sweep reaps all that has ended, and gives suspects their grace.
+// sweep reaps all that has ended, gives suspects their grace, and tells who has been stopped.
 func (r *reaper) sweep() (orphans int) {
 	for done := false; !done; {
 		var n int
@@ -69,6 +69,14 @@ func (r *reaper) sweep() (orphans int) {
 	}
 	s := r.sup
 	s.mu.Lock()
+	for pid, c := range s.own {
+		if c.turns == nil {
+			continue
+		}
+		if sig, ok := turned(pid); ok {
+			c.tell(sig)
+		}
+	}
 	close(s.swept)
 	s.swept = make(chan struct{})
 	s.mu.Unlock()

@@ -40,6 +40,7 @@ type Spec struct {
 	// Foreground gives the child's group the terminal on Stdin while the child lives,
 	// when there is one and it is ours to give.
 	Foreground bool
+	turns      bool // tell when the child is stopped by a signal, and when it goes on
 }
 
 var errClosed = errors.New("the supervisor is closed")
@@ -55,6 +56,12 @@ func (s *Supervisor) Start(spec Spec) (*Child, error) {
 		return nil, &StartError{Name: spec.Name, Err: errors.New("there is no command")}
 	}
 	c := &Child{name: spec.Name, sup: s, done: make(chan struct{})}
+	if spec.turns {
+		c.turns = make(chan syscall.Signal, 1)
+	}
+	if spec.Foreground {
+		c.terminal = spec.Stdin
+	}
 	out, err := c.output(&spec)
 	if err != nil {
 		return nil, startError(&spec, err)
@@ -76,10 +83,7 @@ func (s *Supervisor) fork(spec *Spec, c *Child) error {
 	if u := spec.User; u != nil {
 		sys.Credential = &syscall.Credential{Uid: u.UID, Gid: u.GID, Groups: u.Groups, NoSetGroups: u.current()}
 	}
-	var tty *os.File
-	if spec.Foreground {
-		tty = terminal(spec.Stdin)
-	}
+	tty := terminal(c.terminal)
 	if tty != nil {
 		sys.Foreground, sys.Ctty = true, int(tty.Fd())
 	}

@@ -39,12 +39,39 @@ func (s *Supervisor) lendTTOU() (back func()) {
 	return func() { setDisposition(syscall.SIGTTOU, sigIgnore) }
 }
 
-// reclaimTerminal takes the terminal back from the child's group, once.
+// reclaimTerminal takes the terminal back from the child's group, if it has been given to it.
 func (c *Child) reclaimTerminal() {
-	if c.tty == nil {
-		return
+	if c.terminal != nil {
+		c.sup.onThread(func() { c.sup.takeTerminal(c) })
 	}
-	c.sup.onThread(func() { c.sup.takeTerminal(c) })
+}
+
+// offerTerminal gives the child's group the terminal, where that is ours to give by now, and
+// says whether the group has it.
+func (c *Child) offerTerminal() (has bool) {
+	if c.terminal != nil {
+		c.sup.onThread(func() { has = c.sup.handTerminal(c) })
+	}
+	return has
+}
+
+// handTerminal runs on the spawning thread. Somebody may have taken the foreground from the
+// child, and given it to us, as a shell does that had stopped us.
+func (s *Supervisor) handTerminal(c *Child) bool {
+	tty := c.tty
+	if tty != nil {
+		if group, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP); err != nil || group == c.pid {
+			return err == nil
+		}
+	}
+	if terminal(c.terminal) == nil || unix.IoctlSetPointerInt(int(c.terminal.Fd()), unix.TIOCSPGRP, c.pid) != nil {
+		return false
+	}
+	if tty == nil {
+		c.tty = c.terminal
+		s.giveTerminal()
+	}
+	return true
 }
 
 // takeTerminal runs on the spawning thread. It leaves the foreground to a group that has

@@ -20,6 +20,7 @@ type Process struct {
 	PID  int
 
 	cmd  *exec.Cmd
+	ptmx *os.File // the far side of its terminal; nil: it has none
 	done chan struct{}
 	err  error
 }
@@ -37,12 +38,17 @@ func start(t T, name string, argv, env []string, attr *syscall.SysProcAttr) *Pro
 	if err != nil {
 		t.Fatalf("cannot make the log of %s: %v", name, err)
 	}
-	defer log.Close()
 	p.cmd = exec.Command(argv[0], argv[1:]...)
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = env, log, log
-	attr.Setpgid, attr.Pdeathsig = true, syscall.SIGKILL
+	attr.Setpgid, attr.Pdeathsig = !attr.Setctty, syscall.SIGKILL
 	p.cmd.SysProcAttr = attr
-	if err := p.cmd.Start(); err != nil {
+	began := func() { log.Close() }
+	if attr.Setctty {
+		began = p.terminal(t, log)
+	}
+	err = p.cmd.Start()
+	began()
+	if err != nil {
 		t.Fatalf("cannot start %s: %v", name, err)
 	}
 	p.PID = p.cmd.Process.Pid

@@ -22,7 +22,9 @@ type TaskConfig struct {
 	CMD    []string       // the app, after --
 	Env    []string       // added to a clean environment
 	Dir    string         // state directory; "" is a new one
-	User   uint32         // and group, for a test that runs as root; 0 is ours
+	// Terminal gives it a terminal of its own, as leader of a session: see Process.Keys.
+	Terminal bool
+	User     uint32 // and group, for a test that runs as root; 0 is ours
 }
 
 // Task is one running meshtask.
@@ -99,7 +101,7 @@ func StartTask(t T, cfg TaskConfig) *Task {
 		argv = append(append(argv, "--"), cfg.CMD...)
 	}
 	path := filepath.Dir(Consul(t)) + ":" + filepath.Dir(Envoy(t)) + ":" + os.Getenv("PATH")
-	attr := &syscall.SysProcAttr{}
+	attr := &syscall.SysProcAttr{Setsid: cfg.Terminal, Setctty: cfg.Terminal}
 	if cfg.User != 0 {
 		attr.Credential = &syscall.Credential{Uid: cfg.User, Gid: cfg.User}
 	}

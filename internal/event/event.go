@@ -85,6 +85,14 @@ type (
 	}
 	// Answers: a process that hung answers again.
 	Answers struct{}
+	// Suspended: the process is stopped by a signal, and does nothing until it is continued.
+	Suspended struct {
+		Signal string `json:"signal"`
+		PID    int    `json:"pid"`
+		Fix    string `json:"hint,omitempty"` // what usually makes it go on
+	}
+	// Resumed: it goes on.
+	Resumed struct{}
 	// OutOfMemory: the kernel has killed for want of memory since the last look.
 	OutOfMemory struct {
 		Process string `json:"process"` // the child that ended then
@@ -248,6 +256,8 @@ func (Exit) words() (string, string)           { return step, "exit" }
 func (Serving) words() (string, string)        { return step, "serving" }
 func (Hung) words() (string, string)           { return step, "hung" }
 func (Answers) words() (string, string)        { return step, "answers" }
+func (Suspended) words() (string, string)      { return step, "suspended" }
+func (Resumed) words() (string, string)        { return step, "resumed" }
 func (OutOfMemory) words() (string, string)    { return step, "oom" }
 func (Joined) words() (string, string)         { return step, "joined" }
 func (Registered) words() (string, string)     { return step, "registered" }

@@ -73,6 +73,10 @@ func parseStep(detail string, data []byte) (Event, error) {
 		return read[Hung](data, nil)
 	case "answers":
 		return Answers{}, nil
+	case "suspended":
+		return read[Suspended](data, nil)
+	case "resumed":
+		return Resumed{}, nil
 	case "oom":
 		return read[OutOfMemory](data, nil)
 	case "joined":

@@ -49,7 +49,7 @@ func Log(log hclog.Logger) func(event.Entry) {
 			log.Log(either(ev.Again, hclog.Info, hclog.Debug), detail, pairs()...)
 		case event.Exec, event.Exit:
 			log.Debug(detail, pairs()...)
-		case event.Hung:
+		case event.Hung, event.Suspended:
 			log.Warn(detail, pairs()...)
 		case event.Restart:
 			log.Warn(name, pairs("reason", ev.Reason)...)

@@ -40,6 +40,7 @@ func whole() []happening {
 		{"health-sync", event.AppUnhealthy{Reason: "exit code 1", Check: true}}, {"health-sync", event.AppHealthy{Check: true}},
 		{"envoy", event.Condition{Name: "upstream:api", Code: event.UpstreamNoInstance, Reason: "0 of 2 are healthy", Facts: event.Facts{"upstream": "api", "n": "0"}}},
 		{"envoy", event.Condition{Name: "upstream:api", OK: true, Healed: true}}, {"consul-agent", event.Condition{Name: "servers-reachable", OK: true}},
+		{"app", event.Suspended{Signal: "SIGTSTP", PID: 13, Fix: "send CONT to continue it (kill -CONT 1)"}}, {"app", event.Resumed{}},
 		{"envoy", event.Hung{Err: "no answer for 6s"}}, {"envoy", event.Answers{}},
 		{"envoy", event.Exit{Name: "envoy", PID: 12, Status: 139, Signal: "SIGSEGV", PeakBytes: 1 << 40}},
 		{"envoy", event.OutOfMemory{Process: "envoy", Kills: 1}},

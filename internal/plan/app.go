@@ -20,7 +20,6 @@ type App struct {
 	StopTimeout *time.Duration // nil: what the stop budget leaves
 	Restart     Restart
 	Env         Environment
-	Foreground  bool // the terminal is handed over
 }
 
 // Environment is what a child's environment is made of: ours, less Remove, with Set.
@@ -59,7 +58,7 @@ func app(c *config.Config) *App {
 		return nil
 	}
 	out := &App{Argv: a.Command, Dir: a.Dir, User: a.User, StopSignal: int(a.StopSignal), Leader: a.Signal == "leader",
-		Restart: restart(a.Restart.Policy, a.Restart.Restart), Env: environment(c), Foreground: !c.Mode.Mesh()}
+		Restart: restart(a.Restart.Policy, a.Restart.Restart), Env: environment(c)}
 	if a.StopTimeout.Given {
 		out.StopTimeout = &a.StopTimeout.Duration
 	}

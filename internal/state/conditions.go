@@ -107,6 +107,8 @@ func (u *Unit) condition(name string, code event.Code) Condition {
 	c := Condition{Name: name, OK: u.State == Running, Since: u.Since, Code: code, Unit: u.Unit}
 	switch {
 	case c.OK:
+	case u.Suspended:
+		c.Code, c.Reason = event.AppSuspended, u.LastError
 	case u.Hangs:
 		c.Code, c.Reason = event.Hangs, cmp.Or(u.LastError, "it does not answer")
 	case u.Wait != nil:

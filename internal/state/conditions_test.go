@@ -44,6 +44,8 @@ func TestConditions(t *testing.T) {
 		{"and serves again", append(slices.Clone(restart), "envoy", event.Serving{Again: true}), 0, "restarts"},
 		{"a minute later", append(slices.Clone(restart), "envoy", event.Serving{Again: true}), time.Minute, ""},
 		{"the agent hangs", []any{"consul-agent", event.Hung{Err: "no answer for 6 s"}}, 0, "agent-alive"},
+		{"a signal stops the app", []any{"app", event.Suspended{Signal: "SIGSTOP", PID: 4}}, 0, "app-ready"},
+		{"it goes on", []any{"app", event.Suspended{Signal: "SIGSTOP", PID: 4}, "app", event.Resumed{}}, 0, ""},
 		{"it answers", []any{"consul-agent", event.Hung{Err: "no answer for 6 s"}, "consul-agent", event.Answers{}}, 0, ""},
 		{"a lease is lost", []any{"app", event.Lease{Name: "cron"}, "app", event.LeaseLost{Name: "cron"}}, 0, "leases"},
 		{"it is forgotten", []any{"app", event.Lease{Name: "cron"}, "app", event.LeaseLost{Name: "cron"}, "app", event.LeaseForgotten{Name: "cron"}}, 0, ""},

@@ -92,11 +92,12 @@ type Unit struct {
 	LastError string `json:"last_error,omitempty"`
 	LastStep  string `json:"last,omitempty"`
 
-	Wait   *Wait     `json:"waits,omitempty"` // what it waits for now
-	Waited *Wait     `json:"-"`               // the longest wait that the record names
-	Ready  bool      `json:"-"`               // it has been ready once
-	Hangs  bool      `json:"-"`               // its process runs and does not answer
-	Again  time.Time `json:"-"`               // when it was last ready after a restart
+	Wait      *Wait     `json:"waits,omitempty"` // what it waits for now
+	Waited    *Wait     `json:"-"`               // the longest wait that the record names
+	Ready     bool      `json:"-"`               // it has been ready once
+	Hangs     bool      `json:"-"`               // its process runs and does not answer
+	Suspended bool      `json:"-"`               // its process is stopped by a signal
+	Again     time.Time `json:"-"`               // when it was last ready after a restart
 }
 
 // Last is the latest that is known of the unit: its error, else its step.
@@ -293,7 +294,7 @@ func (u *Unit) apply(e event.Entry) {
 	case event.Exec:
 		u.PID = ev.PID
 	case event.Exit:
-		u.PID, u.Hangs = 0, false
+		u.PID, u.Hangs, u.Suspended = 0, false, false
 		enterFrom(Running, Restarting) // until it is known to be the end
 	case event.Hung:
 		u.LastError, u.Hangs = ev.Err, true
@@ -301,6 +302,14 @@ func (u *Unit) apply(e event.Entry) {
 	case event.Answers:
 		u.Hangs = false
 		enterFrom(Starting, Running)
+	case event.Suspended:
+		u.LastError, u.Suspended = "stopped by "+ev.Signal, true
+		enterFrom(Running, Starting)
+	case event.Resumed:
+		u.Suspended = false
+		if u.Ready {
+			enterFrom(Starting, Running)
+		}
 	case event.Serving:
 		if u.State == Restarting {
 			u.Again = e.At

@@ -55,6 +55,24 @@ func TestAUnitThatHangsIsNotUp(t *testing.T) {
 	}
 }
 
+func TestAnAppThatIsStoppedIsNotUp(t *testing.T) {
+	s := life(New("app"), "app", event.Start{}, "app", event.Ready{}, "app", event.Suspended{Signal: "SIGTTIN", PID: 3})
+	if u := s.Unit("app"); u.State == Running || !u.Suspended || u.LastError != "stopped by SIGTTIN" {
+		t.Errorf("%+v", u)
+	}
+	life(s, "app", event.Resumed{})
+	if u := s.Unit("app"); u.State != Running || u.Suspended {
+		t.Errorf("when it goes on: %+v", u)
+	}
+	life(s, "app", event.Suspended{Signal: "SIGSTOP", PID: 3}, "app", event.Exit{PID: 3})
+	if u := s.Unit("app"); u.Suspended {
+		t.Errorf("when it has ended: %+v", u)
+	}
+	if u := life(New("app"), "app", event.Start{}, "app", event.Suspended{Signal: "SIGSTOP"}, "app", event.Resumed{}).Unit("app"); u.State != Starting {
+		t.Errorf("before it is ready: %+v", u)
+	}
+}
+
 func TestWhetherTheInstanceIsInTheCatalog(t *testing.T) {
 	s := life(New(), "mesh-init", event.Registered{}, "health-sync", event.Passing{})
 	if s.Removed {

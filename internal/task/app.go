@@ -17,7 +17,7 @@ import (
 func (t *task) appUnit(path string, user *supervisor.User, probe supervisor.Probe) *supervisor.Process {
 	a, report := t.plan.App, t.report(lifecycle.App)
 	spec := supervisor.Spec{Name: string(lifecycle.App), Argv: a.Argv, Path: path, Dir: a.Dir, User: user,
-		Stdin: t.d.Stdin, Stdout: t.d.Stdout, Stderr: t.d.Stderr, Foreground: a.Foreground}
+		Stdin: t.d.Stdin, Stdout: t.d.Stdout, Stderr: t.d.Stderr, Foreground: true}
 	if t.plan.Log.App == "prefix" {
 		spec.Stdout, spec.Stderr, spec.Lines = nil, nil, t.appLines()
 	}

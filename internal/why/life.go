@@ -199,10 +199,14 @@ func waitOf(u *state.Unit, w *state.Wait, code event.Code, ms float64) symptom {
 	return symptom{code: cmp.Or(w.Code, code), unit: u.Unit, text: text, hint: w.Fix, facts: w.Facts, since: w.Since, ms: ms}
 }
 
-// present is the units that wait now, the longest first, and those that hang.
+// present is the processes that are stopped, the units that wait now, the longest first, and
+// those that hang.
 func (l *life) present() []symptom {
-	var all, hung []symptom
+	var stopped, all, hung []symptom
 	for _, u := range l.s.Units {
+		if u.Suspended {
+			stopped = append(stopped, symptom{code: event.AppSuspended, unit: u.Unit, text: u.LastError, ms: l.last})
+		}
 		if u.Wait != nil {
 			w := waitOf(u, u.Wait, event.Waits, l.last)
 			w.now = true
@@ -213,7 +217,7 @@ func (l *life) present() []symptom {
 		}
 	}
 	slices.SortStableFunc(all, func(a, b symptom) int { return cmp.Or(a.since.Compare(b.since), cmp.Compare(a.unit, b.unit)) })
-	return append(all, hung...)
+	return slices.Concat(stopped, all, hung)
 }
 
 // broken is a record that stops: the process could not say more.

@@ -197,7 +197,7 @@ var appRows = map[event.Code]row{
 	},
 	event.AppEndedBySignal: {
 		"The app was ended by a signal: $text.",
-		"Find what sent the signal, inside the container or the app itself. See the app's own log.",
+		"Find what sent the signal, inside the container or the app itself (Ctrl-C in its terminal sends INT). See the app's own log.",
 	},
 	event.AppFailed: {
 		"The app ended by itself: $text.",
@@ -297,6 +297,10 @@ var taskRows = map[event.Code]row{
 	event.Hangs: {
 		"$unit runs, but does not answer: $text.",
 		"See its own log lines, and give the task more CPU: a process that hangs is stopped, frozen, or gets too little of it.",
+	},
+	event.AppSuspended: {
+		"A signal has stopped the app, which does nothing until it is continued: $text.",
+		"Continue it with CONT, sent to meshtask (`kill -CONT`). An app that uses the terminal needs meshtask in the foreground (`fg`), or no terminal (</dev/null).",
 	},
 	event.LeaseIsLost: {
 		"The lease of container $container was lost: its app may have ended without a word.",

@@ -284,6 +284,20 @@ func TestAnExitCodeIsNoSignal(t *testing.T) {
 	}
 }
 
+// An app that is stopped is told while it is, before whatever else waits for it.
+func TestAnAppThatIsStopped(t *testing.T) {
+	stopped := append(slices.Clone(upLife), `app waiting tcp 127.0.0.1:8080 {"said":1,"code":"app-not-ready-tcp"}`, `app step suspended {"signal":"SIGTTIN","pid":7}`)
+	got := Explain(Facts{State: state.Of(record(stopped...)), Phase: "RUNNING", At: begin.Add(time.Minute)})
+	if got.Code != event.AppSuspended || got.Unit != "app" || !strings.Contains(got.Cause, "stopped by SIGTTIN") || !strings.Contains(got.Fix, "kill -CONT") {
+		t.Errorf("%+v", got)
+	}
+	clean(t, got)
+	goes := state.Of(record(append(slices.Clone(upLife), `app step suspended {"signal":"SIGTTIN","pid":7}`, "app step resumed")...))
+	if got := Explain(Facts{State: goes, Phase: "RUNNING", At: begin.Add(time.Minute)}); got.Code != event.OK {
+		t.Errorf("when it goes on: %+v", got)
+	}
+}
+
 // One that hangs is told while it does.
 func TestAUnitThatHangs(t *testing.T) {
 	s := state.Of(record(append(slices.Clone(upLife), `envoy step hung {"error":"no answer to 2 questions"}`)...))
