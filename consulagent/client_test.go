@@ -80,7 +80,7 @@ func TestClientCalls(t *testing.T) {
 		"PUT /v1/agent/check/register", "PUT /v1/agent/check/update/web-1-app-consul-ecs", "PUT /v1/agent/service/maintenance/web-1",
 		"PUT /v1/catalog/deregister", "PUT /v1/catalog/deregister",
 		"PUT /v1/agent/service/deregister/web-1-sidecar-proxy", "PUT /v1/agent/service/deregister/web-1",
-		"GET /v1/agent/service/web-1-sidecar-proxy", "GET /v1/agent/service/web-1", "GET /v1/catalog/node-services/ecs-1",
+		"GET /v1/agent/services", "GET /v1/catalog/node-services/ecs-1",
 	}
 	var calls []string
 	for _, call := range f.Calls("") {
@@ -228,7 +228,7 @@ func TestDeregisterFaults(t *testing.T) {
 	}{
 		"already gone":         {"/v1/agent/service/deregister/", faulty.Answer(http.StatusNotFound, ""), Verified},
 		"refused":              {"/v1/agent/service/deregister/", forbidden, Unverified},
-		"still there":          {"/v1/agent/service/web-1", faulty.Answer(http.StatusOK, "{}"), Unverified},
+		"no list":              {"/v1/agent/services", faulty.Answer(http.StatusInternalServerError, "it broke"), Unverified},
 		"catalog unreachable":  {"/v1/catalog/", noLeader, Unverified},
 		"the agent is stopped": {"/v1/", faulty.Fault{Hang: true}, Unverified},
 	} {
@@ -242,10 +242,34 @@ func TestDeregisterFaults(t *testing.T) {
 	}
 }
 
+// What the agent has after all is said to be there; it is not asked for what it has not, which
+// it would log as an error.
+func TestDeregisterOfWhatStays(t *testing.T) {
+	f := newServers(t)
+	client := newTestClient(t, f, nil)
+	if err := client.Register(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.With(func(s *consulfake.State) { s.Stays = true })
+	result, err := client.Deregister(t.Context())
+	if result != Unverified || err == nil || !strings.Contains(err.Error(), "the agent still has web-1-sidecar-proxy and web-1") {
+		t.Errorf("%s, %v", result, err)
+	}
+	if n := f.Count("PUT /v1/agent/service/deregister/"); n != 2*deregisterTries {
+		t.Errorf("%d deregistrations, want %d", n, 2*deregisterTries)
+	}
+	if n := f.Count("GET /v1/agent/service/"); n > 0 {
+		t.Errorf("it was asked %d times for a service", n)
+	}
+}
+
 // A registration that was cut arrives after the first deregistration.
 func TestDeregisterOvertakesALateRegistration(t *testing.T) {
 	f := newServers(t)
-	f.Fail("/v1/agent/service/web-1", faulty.Answer(http.StatusOK, "{}")) // it is there
+	if err := newTestClient(t, f, nil).Register(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.With(func(s *consulfake.State) { s.Stays = true })
 	c := newTestClient(t, f, nil)
 	done := make(chan error, 1)
 	go func() {
@@ -255,7 +279,7 @@ func TestDeregisterOvertakesALateRegistration(t *testing.T) {
 	eventually.True(t, "a second deregistration", func() bool {
 		return f.Count("PUT /v1/agent/service/deregister/web-1-sidecar-proxy") == 2
 	})
-	f.Fail("/v1/agent/service/web-1", faulty.Fault{})
+	f.With(func(s *consulfake.State) { s.Stays = false })
 	if err := <-done; err != nil {
 		t.Error(err)
 	}

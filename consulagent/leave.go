@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/consul/api"
 
 	"meshtask/internal/event"
+	"meshtask/internal/retry"
 )
 
 // The recipe of a leave that leaves nothing behind, with its reasons in
@@ -21,11 +22,9 @@ const (
 	goneMax     = time.Second            // from TERM until gossip has told the servers
 	exitUsual   = 300 * time.Millisecond // from KILL to the end, on a busy machine
 	exitMax     = time.Second            // longer only in uninterruptible sleep
-	leavePoll   = 8 * time.Millisecond   // no event tells when the servers have dropped the node
 	leaveCall   = 500 * time.Millisecond // one call, the servers' share included
 	leaveMargin = 100 * time.Millisecond // of the grace, for KILL
 	removeTries = 3                      // at once, one after another
-	stayPoll    = 25 * time.Millisecond  // between two looks whether the node has come back
 	// refusedFor: an agent whose join has just failed is between two tries.
 	refusedFor = retryInterval * 7 / 10
 )
@@ -84,19 +83,20 @@ func (l *life) known(ctx context.Context) (standing, error) {
 	}
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
+	pace := newPace()
 	for {
 		now, changed := l.lines.state()
 		if !now.joined && !now.refused.IsZero() && time.Since(now.refused) < refusedFor {
 			return unjoined, nil
 		}
-		found, err := l.client.listed(ctx, l.cfg.NodeName, l.client.cfg.Token())
+		found, err := l.listed(ctx)
 		switch {
 		case found && now.running:
 			return listed, nil
 		case noServers(err) && l.ready: // while it joins, it says so for a moment
 			return cutOff, err
 		}
-		poll := time.NewTimer(leavePoll)
+		poll := time.NewTimer(pace.next(err))
 		select {
 		case <-changed:
 		case <-poll.C:
@@ -130,7 +130,8 @@ func (l *life) term(ctx context.Context, seen bool) (Result, string) {
 	defer swallowed.Stop()
 	forced := time.NewTimer(l.force(ctx))
 	defer forced.Stop()
-	poll := time.NewTicker(leavePoll)
+	pace := newPace()
+	poll := time.NewTimer(pace.next(nil))
 	defer poll.Stop()
 	var last error
 	for {
@@ -154,7 +155,7 @@ func (l *life) term(ctx context.Context, seen bool) (Result, string) {
 			}
 			return Verified, ""
 		case <-poll.C:
-			found, err := l.client.listed(ctx, l.cfg.NodeName, l.client.cfg.Token())
+			found, err := l.listed(ctx)
 			if last = err; err == nil && !found && seen {
 				err := l.stay(ctx)
 				l.exit(ctx)
@@ -163,8 +164,52 @@ func (l *life) term(ctx context.Context, seen bool) (Result, string) {
 				}
 				return Verified, ""
 			}
+			poll.Reset(pace.next(err))
 		}
 	}
+}
+
+// The looks of a leave: no event tells when the servers have dropped the node. Gossip takes
+// a tenth of a second or three, so that long it is looked for often. What takes longer, or
+// fails, is not hurried by questions, each of which an agent without servers would log twice.
+const (
+	leaveUsual = 400 * time.Millisecond
+	leavePoll  = 10 * time.Millisecond  // within leaveUsual; doubled behind it
+	leaveSlow  = 250 * time.Millisecond // and no longer than this
+	stayPoll   = 25 * time.Millisecond  // the first pause of a look whether the node has come back
+)
+
+// pace spaces the looks of one leave.
+type pace struct {
+	usual time.Time // until when all is as it mostly is
+	slow  retry.Backoff
+}
+
+func newPace() *pace {
+	return &pace{time.Now().Add(leaveUsual), retry.Backoff{First: 2 * leavePoll, Max: leaveSlow}}
+}
+
+// next is the pause after a look that has failed, or has not.
+func (p *pace) next(err error) time.Duration {
+	if err == nil && time.Now().Before(p.usual) {
+		return retry.Spread(leavePoll)
+	}
+	return p.slow.Next()
+}
+
+// listed looks for the node in the servers' catalog by the agent's token. Where they do not
+// know that, the service's token may read the node all the same.
+func (l *life) listed(ctx context.Context) (bool, error) {
+	token := l.client.cfg.Token()
+	if l.reader != "" {
+		token = l.reader
+	}
+	found, err := l.client.listed(ctx, l.cfg.NodeName, token)
+	if other := l.service(); aclNotFound(err) && other != "" && other != token {
+		l.reader = other
+		return l.client.listed(ctx, l.cfg.NodeName, other)
+	}
+	return found, err
 }
 
 // remove takes the node out of the catalog by force, and looks: the agent or the leader may
@@ -174,7 +219,7 @@ func (l *life) remove(ctx context.Context) error {
 		if err := l.client.deregister(ctx, api.CatalogDeregistration{Node: l.cfg.NodeName}, l.client.cfg.Token()); err != nil {
 			return err
 		}
-		if found, err := l.client.listed(ctx, l.cfg.NodeName, l.client.cfg.Token()); err != nil || !found {
+		if found, err := l.listed(ctx); err != nil || !found {
 			return err
 		}
 	}
@@ -195,26 +240,29 @@ func (l *life) stay(ctx context.Context) error {
 	}
 	over := time.NewTimer(time.Until(until))
 	defer over.Stop()
-	poll := time.NewTicker(stayPoll)
-	defer poll.Stop()
-	for {
+	pauses := retry.Backoff{First: stayPoll, Max: leaveSlow}
+	for last := false; !last; {
+		poll := time.NewTimer(pauses.Next())
 		select {
-		case <-over.C:
-			return nil
+		case <-over.C: // the last look is at the end
+			last = true
 		case <-l.child.Done():
 			return nil
 		case <-ctx.Done():
 			return nil
 		case <-poll.C:
-			if found, err := l.client.listed(ctx, l.cfg.NodeName, l.client.cfg.Token()); err != nil || !found {
-				continue
-			}
-			l.back++
-			if err := l.remove(ctx); err != nil && ctx.Err() == nil {
-				return err
-			}
+		}
+		poll.Stop()
+		if found, err := l.listed(ctx); err != nil || !found {
+			continue
+		}
+		l.back++
+		pauses.Reset() // what is there for the others is taken away soon
+		if err := l.remove(ctx); err != nil && ctx.Err() == nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // force is when the node is removed by force: early enough for that and for the end.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"net/http"
 	"os"
 	"strconv"
 	"strings"
@@ -37,12 +38,21 @@ func TestLeave(t *testing.T) {
 		terms  int            // that the agent has heard
 		killed bool
 		drops  int // tries to remove the node by force
+		looks  int // for the node, at most; 0: any number
 		min    time.Duration
 	}{
 		"in order": {script: "running joined", begun: vanish, want: "verified", terms: 1},
 		"a swallowed TERM is sent again": {script: "swallow running joined", begun: vanish, want: "verified", terms: 2,
 			min: graceMax},
-		"gossip is too slow": {script: "running joined", want: "verified", terms: 1, drops: 1, min: goneMax},
+		"gossip is too slow": {script: "running joined", want: "verified", terms: 1, drops: 1, looks: 70, min: goneMax},
+		"looks that fail are few": {script: "running joined", want: "unverified", terms: 1, drops: 1, looks: 20, min: goneMax,
+			begun: func(f *servers) {
+				f.Fail("/v1/catalog/", faulty.Answer(http.StatusInternalServerError, "rpc error: EOF"))
+			}},
+		"the agent's token does not exist": {script: "running joined", begun: vanish, want: "verified", terms: 1,
+			before: func(f *servers) { f.With(func(s *consulfake.State) { delete(s.Tokens, "agent-secret") }) }},
+		"neither token exists": {script: "running joined", begun: vanish, want: "unverified", terms: 1, drops: 1, looks: 40,
+			before: func(f *servers) { f.Fail("/v1/catalog/", unknownToken) }},
 		"too slow, and the node may not be removed": {script: "running joined", want: "unverified", terms: 1, drops: 1,
 			before: func(f *servers) { f.Fail("/v1/catalog/deregister", forbidden) },
 			min:    goneMax},
@@ -84,6 +94,9 @@ func TestLeave(t *testing.T) {
 			late := c.begun != nil && took >= goneMax // a busy machine is as slow as slow gossip
 			if got := a.servers.Count(dropNode); got != c.drops && !late {
 				t.Errorf("the node was removed %d times, want %d", got, c.drops)
+			}
+			if got := a.servers.Count("GET /v1/catalog/node/"); c.looks > 0 && got > c.looks {
+				t.Errorf("it has looked for the node %d times, want %d at most", got, c.looks)
 			}
 			if token := last(a.servers, dropNode).Token; c.drops > 0 && token != "agent-secret" {
 				t.Errorf("the node was removed with token %q", token)

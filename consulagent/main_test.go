@@ -41,7 +41,7 @@ type servers struct {
 func newServers(t *testing.T) *servers {
 	c := consulfake.New("ecs-1")
 	c.With(func(s *consulfake.State) {
-		s.Tokens = map[string]string{"secret": "of-secret", "other": "of-other", "agent-secret": "of-agent"}
+		s.Tokens = map[string]string{"secret": "of-secret", "other": "of-other", "agent-secret": "of-agent", "service-secret": "of-service"}
 	})
 	f := &servers{c, httptest.NewServer(c)}
 	t.Cleanup(f.Close)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/consul/api"
@@ -226,8 +228,13 @@ func refused(err error) bool {
 // there and from the catalog. The error says why the result is Unverified.
 func (c *Client) Deregister(ctx context.Context) (Result, error) {
 	node, nodeErr := c.node(ctx) // while there are still checks to name it
+	have := []string{c.cfg.Registration.ProxyID(), c.cfg.Registration.ServiceID()}
 	for try := 1; ; try++ {
-		again, err := c.withdraw(ctx)
+		var err error
+		again := false
+		if have, err = c.withdraw(ctx, have); len(have) > 0 {
+			again, err = true, fmt.Errorf("the agent still has %s", strings.Join(have, " and "))
+		}
 		switch {
 		case err == nil && nodeErr != nil:
 			return Unverified, fmt.Errorf("cannot look into the catalog: %w", nodeErr)
@@ -246,25 +253,28 @@ func (c *Client) Deregister(ctx context.Context) (Result, error) {
 	}
 }
 
-// withdraw takes both from the agent, and looks. again: the agent had one of them after all.
-func (c *Client) withdraw(ctx context.Context) (again bool, err error) {
-	ids := []string{c.cfg.Registration.ProxyID(), c.cfg.Registration.ServiceID()}
+// withdraw takes services from the agent, and says which of them it has after all. It looks
+// at the list: an agent that is asked for a service that it has not logs an error.
+func (c *Client) withdraw(ctx context.Context, ids []string) (have []string, err error) {
 	for _, id := range ids {
 		err := c.call(ctx, c.cfg.Token(), func(q *api.QueryOptions) error { return c.api.Agent().ServiceDeregisterOpts(id, q) })
 		if err != nil && !status(err, http.StatusNotFound) {
-			return false, fmt.Errorf("deregister %s: %w", id, c.explain(err))
+			return nil, fmt.Errorf("deregister %s: %w", id, c.explain(err))
 		}
 	}
-	for _, id := range ids {
-		_, err := c.service(ctx, id)
-		switch {
-		case err == nil:
-			return true, fmt.Errorf("the agent still has %s", id)
-		case !status(err, http.StatusNotFound):
-			return false, fmt.Errorf("cannot tell whether the agent still has %s: %w", id, c.explain(err))
-		}
+	terms := make([]string, len(ids))
+	for i, id := range ids {
+		terms[i] = fmt.Sprintf("ID == %q", id)
 	}
-	return false, nil
+	var services map[string]*api.AgentService
+	err = c.call(ctx, c.cfg.Token(), func(q *api.QueryOptions) (err error) {
+		services, err = c.api.Agent().ServicesWithFilterOpts(strings.Join(terms, " or "), q)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot tell whether the agent still has %s: %w", strings.Join(ids, " and "), c.explain(err))
+	}
+	return slices.DeleteFunc(ids, func(id string) bool { return services[id] == nil }), nil
 }
 
 // gone looks for service and sidecar in the servers' catalog.

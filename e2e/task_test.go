@@ -44,6 +44,9 @@ func TestTaskUpTrafficDown(t *testing.T) {
 		if s.Reason != "TERM" || s.Left != "verified" || s.Deregistered != "verified" || len(s.Killed) > 0 {
 			t.Errorf("%s: summary %+v", m.Name, s)
 		}
+		if out := m.Output(); strings.Contains(out, "unknown service ID") {
+			t.Errorf("%s: the agent was asked for what it has no more:\n%s", m.Name, out)
+		}
 		m.inOrder(t, "down", [3]string{"task", "mark", "T0"}, [3]string{"", "step", "critical"}, [3]string{"", "step", "removed"},
 			[3]string{"", "step", "drained"}, [3]string{"app", "stop"}, [3]string{"app", "ended"}, [3]string{"envoy", "stop"},
 			[3]string{"envoy", "ended"}, [3]string{"task", "mark", "T1"}, [3]string{"mesh-init", "ended"}, [3]string{"consul-agent", "stop"},

@@ -41,6 +41,12 @@ func TestUnknownTokensEndTheWait(t *testing.T) {
 			if m.without(t, "up", "mesh-init", "step", "registered"); strings.Contains(m.Output(), unknownToken) {
 				t.Errorf("the token is in the log:\n%s", m.Output())
 			}
+			if s := m.Summary(t); s.Left != "verified" {
+				t.Errorf("left %s", s.Left)
+			}
+			if n := strings.Count(m.Output(), "Request error: method=GET url=/v1/catalog/node/"); n > 20 {
+				t.Errorf("the agent logs %d refused looks for its node", n)
+			}
 			m.unlisted(t, server)
 		})
 	}

@@ -40,6 +40,7 @@ type State struct {
 	Joined   bool                         // the agent knows servers
 	Leader   string                       // as /v1/status/leader has it; "" is none
 	Listed   bool                         // the catalog has the node
+	Stays    bool                         // services stay, whatever the agent is told
 	Sticky   bool                         // it is back at once when it is removed
 	Hidden   bool                         // tokens may not read it
 	Tokens   map[string]string            // that are known, with their accessor IDs; nil: ACLs are disabled
@@ -125,6 +126,7 @@ func (s *State) answer(r *http.Request) any {
 			s.add(maintenance, id, api.HealthCritical, "")
 		case on == "false":
 			delete(s.Checks, maintenance)
+		case s.Stays:
 		default:
 			delete(s.Services, id)
 			delete(s.Catalog, id)
@@ -136,6 +138,9 @@ func (s *State) answer(r *http.Request) any {
 		}
 		return s.Services[id]
 	case "GET /v1/agent":
+		if id == "services" {
+			return s.Services
+		}
 		return s.Checks
 	case "PUT /v1/agent/check":
 		s.add(body.ID, body.ServiceID, body.Status, "")
