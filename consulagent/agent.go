@@ -146,6 +146,7 @@ type life struct {
 	atOnce bool
 	back   int // how often a leave has seen the node come back
 
+	log     hclog.Logger
 	service func() string // the service's token
 	reader  string        // the token that reads the node, where the agent's does not exist; "": that one does
 }
@@ -184,7 +185,7 @@ func (a *Agent) start() (*life, error) {
 	if err := a.prepare(cfg); err != nil {
 		return nil, fmt.Errorf("start consul-agent: %w", err)
 	}
-	l := &life{cfg: cfg, lines: newLines(cfg.LogLevel, a.c.Output), atOnce: a.c.LeaveAtOnce, service: a.c.Token}
+	l := &life{cfg: cfg, lines: newLines(cfg.LogLevel, a.c.Output), atOnce: a.c.LeaveAtOnce, service: a.c.Token, log: a.c.Log}
 	// The agent's token may read and write the node; a service's may only read it.
 	token := a.c.Token
 	if cfg.AgentToken != "" {

@@ -179,6 +179,11 @@ const (
 	stayPoll   = 25 * time.Millisecond  // the first pause of a look whether the node has come back
 )
 
+// stayUnsaid is how long a watch over a node that is gone may take without a line in the log.
+const stayUnsaid = 300 * time.Millisecond
+
+func round(d time.Duration) string { return d.Round(100 * time.Millisecond).String() }
+
 // pace spaces the looks of one leave.
 type pace struct {
 	usual time.Time // until when all is as it mostly is
@@ -238,7 +243,12 @@ func (l *life) stay(ctx context.Context) error {
 	if end, ok := ctx.Deadline(); ok && end.Add(-exitUsual).Before(until) {
 		until = end.Add(-exitUsual)
 	}
-	over := time.NewTimer(time.Until(until))
+	wait := time.Until(until)
+	if wait > stayUnsaid {
+		l.log.Info("the agent's node is watched before the agent ends, or its first full sync would bring it back (docs/adr/0012)",
+			"for", round(wait), "joined", round(time.Since(now.met))+" ago")
+	}
+	over := time.NewTimer(wait)
 	defer over.Stop()
 	pauses := retry.Backoff{First: stayPoll, Max: leaveSlow}
 	for last := false; !last; {
