@@ -135,11 +135,12 @@ func TestDevInterruptedEarly(t *testing.T) {
 	}
 }
 
-// As a job in CI: the command's exit code, and nobody is sent to it.
+// As a job in CI: the command's exit code, and nobody is sent to it. The server may be given as
+// CONSUL_HTTP_ADDR has it.
 func TestDevJob(t *testing.T) {
 	t.Parallel()
 	server := harness.StartServer(t, harness.ServerConfig{})
-	k := harness.StartTask(t, harness.TaskConfig{Name: "test", Args: []string{"dev", "--job", "--server", server.Address},
+	k := harness.StartTask(t, harness.TaskConfig{Name: "test", Args: []string{"dev", "--job", "--server", server.HTTP},
 		CMD: []string{"sh", "-c", "exit 7"}})
 	if code := k.Wait(t, soon); code != 7 {
 		t.Errorf("exit code %d, want 7:\n%s", code, k.Tail(20))

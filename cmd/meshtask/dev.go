@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"os"
@@ -37,17 +38,28 @@ func runDev(w *world, c call) int {
 		return w.refuse(c.mode(), c, fmt.Errorf("dev: %w", err))
 	}
 	defer s.Close()
-	c.doc, c.set["dir"], c.set["config"] = s.Document, s.Dir, s.ConfigFile()
+	c.doc, c.set["dir"], c.set["config"] = s.Document, s.Dir, w.documentName(c)
 	if asked.Server != "" { // it wins over the configuration's
 		c.set["retry-join"] = s.Task.Server
 	}
 	w.env = plan.Merge(w.env, "ECS_CONTAINER_METADATA_URI_V4="+s.Metadata)
 	return w.runMode("dev", c.mode(), c, extras{
 		before: func(ctx context.Context, t task.Tools) (func(), error) {
+			tellDev(w, s, t.Plan)
 			return s.Start(ctx, t, plan.ConsulFree(w.env))
 		},
-		begun: func(p *plan.Plan) { tellDev(w, s, p) },
 	})
+}
+
+// documentName is what messages call the configuration that the user has given; "": none.
+func (w *world) documentName(c call) string {
+	switch {
+	case w.flag(c, "config") != "":
+		return w.flag(c, "config")
+	case w.getenv("MESHTASK_CONFIG_JSON") != "":
+		return "MESHTASK_CONFIG_JSON"
+	}
+	return ""
 }
 
 // devAsked is what flags and variables ask for.
@@ -59,6 +71,17 @@ func devAsked(w *world, c call) (dev.Asked, error) {
 	if name := w.flag(c, "config"); name != "" {
 		if a.Document, err = w.readFile(name, config.MaxDocument); err != nil {
 			return a, fmt.Errorf("%s: %w", w.source(c, "config"), err)
+		}
+	}
+	if len(a.Document) > 0 && !json.Valid(a.Document) { // the contract's reader says where
+		c.doc, c.set = a.Document, map[string]string{"config": w.documentName(c)}
+		if _, _, err := w.config(c.mode(), c); err != nil {
+			return a, err
+		}
+	}
+	if a.Server != "" {
+		if a.Server, err = dev.ServerHost(a.Server); err != nil {
+			return a, fmt.Errorf("%s: %w", w.source(c, "server"), err)
 		}
 	}
 	if text := w.flag(c, "port"); text != "" {
@@ -78,7 +101,7 @@ func tellDev(w *world, s *dev.Setup, p *plan.Plan) {
 		if s.StartsServer {
 			how = "starts a Consul server"
 		}
-		say("%s at %s, UI http://%s:8500/ui", how, s.Task.Server, s.Task.Server)
+		say("%s at %s, UI http://%s/ui", how, s.Task.Server, net.JoinHostPort(s.Task.Server, "8500"))
 	}
 	host, port, _ := net.SplitHostPort(p.Envoy.Listen) // the plan made it
 	say("public listener %s", net.JoinHostPort(cmp.Or(host, s.Task.Address), port))

@@ -65,7 +65,6 @@ const defaultMesh = "127.0.0.1:9902"
 type extras struct {
 	lease  *plan.Lease                                                     // of app
 	before func(ctx context.Context, t task.Tools) (end func(), err error) // of dev
-	begun  func(*plan.Plan)                                                // of dev: the plan is made; nil: nothing
 }
 
 // runMode reads the configuration, runs the task and returns its exit code.
@@ -97,9 +96,6 @@ func (w *world) runMode(name string, mode config.Mode, c call, x extras) int {
 		p, err := plan.New(cfg, id)
 		if err == nil && x.lease != nil {
 			p.Lease = x.lease
-		}
-		if err == nil && x.begun != nil {
-			x.begun(p)
 		}
 		return p, err
 	}, d)

@@ -90,7 +90,7 @@ func appPort(address string, port int) (got int, claim io.Closer, err error) {
 func join(address string, port int) string { return net.JoinHostPort(address, strconv.Itoa(port)) }
 
 // serverPorts are what a development server binds.
-func serverPorts() []int { return []int{8300, 8301, 8500, 8502} }
+func serverPorts() []int { return []int{8300, gossipPort, httpPort, 8502} }
 
 // findServer says at which address the development server is. given is what the
 // user wants; empty: the machine's, at 127.0.0.1 or, where other programs have
@@ -140,7 +140,7 @@ func hasLeader(ctx context.Context, address string) bool {
 	defer cancel()
 	t := &http.Transport{}
 	defer t.CloseIdleConnections()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+join(address, 8500)+"/v1/status/leader", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+join(address, httpPort)+"/v1/status/leader", nil)
 	if err != nil {
 		return false
 	}

@@ -20,9 +20,9 @@ type Asked struct {
 	Command  string // the app's program; required
 	Document []byte // the configuration, as it was written
 	Service  string
-	Port     int  // of the app
-	Joins    bool // servers are named beside the document, so that there is none to start
-	Server   string
+	Port     int    // of the app
+	Joins    bool   // servers are named beside the document, so that there is none to start
+	Server   string // see ServerHost
 	Dir      string // for state and configuration
 	Temp     string // where temporary directories are made; required without Dir
 
@@ -136,6 +136,11 @@ func (s *Setup) takeAddress(doc document, passed func(why string)) error {
 func (s *Setup) findServer(ctx context.Context, a Asked) error {
 	if a.Server == "" && (s.Task.Server != "" || a.Joins) {
 		return nil
+	}
+	if a.Server != "" {
+		if err := reached(ctx, a.Server, s.Task.Address); err != nil {
+			return err
+		}
 	}
 	address, ours, err := findServer(ctx, a.Server, a.Passed)
 	if err != nil {

@@ -77,7 +77,7 @@ func TestChooseStartsNoServerBesideOthers(t *testing.T) {
 	for what, a := range map[string]Asked{
 		"--retry-join":   asked("", func(a *Asked) { a.Joins = true }),
 		"the document":   asked("", func(a *Asked) { a.Document = []byte(`{"consulAgent":{"retryJoin":["10.0.0.9"]}}`) }),
-		"another's host": asked("10.0.0.9"),
+		"another's host": asked("10.0.0.9", func(a *Asked) { a.Document = []byte(`{"task":{"address":"10.0.0.7"}}`) }),
 	} {
 		s, err := Choose(t.Context(), a)
 		if err != nil {
