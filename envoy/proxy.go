@@ -192,7 +192,7 @@ func (p *Proxy) version(ctx context.Context, admin *Admin) (known bool, err erro
 	case misfit.TooOld, p.c.StrictVersion:
 		return true, event.Because(event.EnvoyVersion, misfit, "version", version)
 	default:
-		p.c.Log.Warn("consul does not declare this envoy", "version", version, "error", misfit)
+		p.c.Log.Info("Consul serves this Envoy, but does not list it", "version", version, "reason", misfit)
 	}
 	return true, nil
 }

@@ -132,9 +132,7 @@ func (s *Syncer) tell(end done) {
 	case end.was == "" && status == Critical:
 	case status == Passing:
 		s.cfg.Report(event.Passing{})
-		s.cfg.Log.Info("checks are passing", "service", s.cfg.Service)
 	default:
 		s.cfg.Report(event.Critical{Reason: end.shown.Output})
-		s.cfg.Log.Warn("checks are critical", "service", s.cfg.Service, "reason", end.shown.Output)
 	}
 }

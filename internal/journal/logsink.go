@@ -38,6 +38,8 @@ func Log(log hclog.Logger) func(event.Entry) {
 				return
 			}
 			log.Info(name, pairs()...)
+		case event.Critical: // in a stop it is what was asked for
+			log.Log(either(e.Way == event.Up, hclog.Warn, hclog.Info), detail, pairs()...)
 		case event.AppUnhealthy: // without a check of its own it is not ready, which has lines of its own
 			log.Log(either(ev.Check, hclog.Warn, hclog.Debug), detail, pairs()...)
 		case event.AppHealthy:

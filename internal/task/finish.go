@@ -98,8 +98,11 @@ func gaveUp(cause lifecycle.Cause, f event.Finish) bool {
 	return !asked && cause.Err != nil && (cause.Unit == "" || f.Code >= event.ConfigBad.Exit() && cause.Unit != lifecycle.App)
 }
 
-// sayEnd is the last line of the log: the summary.
+// sayEnd is the last two lines of the log: how the life ended, and the summary.
 func (t *task) sayEnd(s state.Summary) {
+	if t.d.Log.IsInfo() {
+		t.d.Log.Info(t.sentence(s))
+	}
 	switch {
 	case !t.d.Log.IsInfo(): // do not make what nobody reads
 	case t.plan.Log.Format == "json":

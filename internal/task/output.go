@@ -1,12 +1,18 @@
 package task
 
 import (
+	"fmt"
+	"strings"
+	"time"
+
 	"github.com/hashicorp/go-hclog"
 
 	"meshtask/internal/printable"
+	"meshtask/internal/state"
 )
 
-// childOutput prints a child's lines from level on, each with its name.
+// childOutput prints a child's lines from level on, and from that of our own log on, each with
+// its name, a time and a level. A line without a level counts as info.
 func (t *task) childOutput(name string, from hclog.Level) func(stream int, level hclog.Level, line string) {
 	prefix := ""
 	if t.plan.Log.Prefix {
@@ -14,16 +20,60 @@ func (t *task) childOutput(name string, from hclog.Level) func(stream int, level
 	}
 	log := t.d.Log.Named(name)
 	return func(_ int, level hclog.Level, line string) {
-		if level != hclog.NoLevel && level < from {
+		if level == hclog.NoLevel {
+			level = hclog.Info
+		}
+		if level >= hclog.Warn && t.harmless(name, line) {
+			level = hclog.Debug
+		}
+		if level < from || level < t.d.Log.GetLevel() {
 			return
 		}
 		if t.plan.Log.Format == "json" {
-			if level == hclog.NoLevel {
-				level = hclog.Info
-			}
 			log.Log(level, line)
 			return
 		}
-		t.d.Out.Line(prefix, []byte(printable.Text(line)))
+		t.d.Out.Line(prefix, []byte(printable.Text(dated(line, level, time.Now()))))
 	}
+}
+
+// dated is the line with a time and a level as our own have them, unless it has its own.
+func dated(line string, level hclog.Level, now time.Time) string {
+	first, _, _ := strings.Cut(line, " ")
+	if _, err := time.Parse(time.RFC3339, first); err == nil {
+		return line
+	}
+	return fmt.Sprintf("%s %-7s %s", now.UTC().Format("2006-01-02T15:04:05.000Z07:00"), "["+strings.ToUpper(level.String())+"]", line)
+}
+
+// known is a line of a child's that reads like trouble in every healthy life. The reason is
+// for who reads this table.
+type known struct {
+	child, part string
+	when        func(*state.State) bool
+	reason      string
+}
+
+func knownLines() []known {
+	always := func(*state.State) bool { return true }
+	joining := func(s *state.State) bool { return s.Joins == 0 }
+	stopping := func(s *state.State) bool { return s.Stopping }
+	return []known{
+		{"consul-agent", "agent.router.manager: No servers available", joining, "the agent looks for servers before it has joined any"},
+		{"consul-agent", `agent.anti_entropy: failed to sync remote state: error="No known Consul servers"`, joining, "it syncs before it has joined"},
+		{"envoy", "There is no configured limit to the number of allowed active downstream connections", always, "Consul's bootstrap document sets none"},
+		{"envoy", "gRPC config stream to local_agent closed", stopping, "its registration is taken back, or its agent leaves"},
+	}
+}
+
+// harmless says whether a child's line is one that every healthy life has.
+func (t *task) harmless(child, line string) bool {
+	for _, k := range knownLines() {
+		if k.child == child && strings.Contains(line, k.part) {
+			var yes bool
+			t.book.Read(func(s *state.State) { yes = k.when(s) })
+			return yes
+		}
+	}
+	return false
 }

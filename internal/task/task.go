@@ -112,6 +112,8 @@ type task struct {
 	oom   *oomWatch
 	watch *watch
 
+	saidUp bool // of the record, under its lock
+
 	plan *plan.Plan // once it has been made
 	sup  *supervisor.Supervisor
 
@@ -134,7 +136,7 @@ func (t *task) open() error {
 		}
 		sinks = append(sinks, t.file.Write)
 	}
-	sinks = append(sinks, t.settle, t.watch.see)
+	sinks = append(sinks, t.settle, t.watch.see, t.sayUp)
 	t.book = journal.New(t.d.Begin, sinks...)
 	t.waits = waits.New(func(unit string, w event.Waiting) { t.book.Report(unit)(w) })
 	t.oom = newOOMWatch()
