@@ -330,7 +330,7 @@ func TestProxyUpstreamPortTaken(t *testing.T) {
 			c.Others = []Bind{free, {What: "upstream b", Field: "proxy.upstreams[1].localBindPort", Address: address}}
 		})
 		l.run(t)
-		await(t, "end", l.done)
+		eventually.Get(t, "end", l.done)
 		want := fmt.Sprintf("upstream b: %s is in use already, by pid %d (", address, os.Getpid())
 		if l.err == nil || !strings.HasPrefix(l.err.Error(), want) || l.has("step exec") {
 			t.Errorf("got %v, want %s", l.err, want)
