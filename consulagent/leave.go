@@ -19,6 +19,8 @@ import (
 const (
 	knownMax    = 2 * time.Second        // to wait until the servers have the node
 	graceMax    = 300 * time.Millisecond // from TERM to the line that a leave has begun
+	heedMax     = 2 * time.Second        // from the line that the agent runs until no TERM is swallowed any more
+	startMax    = 10 * time.Second       // from the stop on, for an agent that has said nothing yet
 	goneMax     = time.Second            // from TERM until gossip has told the servers
 	exitUsual   = 300 * time.Millisecond // from KILL to the end, on a busy machine
 	exitMax     = time.Second            // longer only in uninterruptible sleep
@@ -84,6 +86,10 @@ func (l *life) known(ctx context.Context) (standing, error) {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	pace := newPace()
+	more := startMax - limit // for one that is still starting: killed then, it may have joined unheard
+	if end, ok := ctx.Deadline(); ok {
+		more = min(more, time.Until(end)-limit-goneMax)
+	}
 	for {
 		now, changed := l.lines.state()
 		if !now.joined && !now.refused.IsZero() && time.Since(now.refused) < refusedFor {
@@ -103,6 +109,11 @@ func (l *life) known(ctx context.Context) (standing, error) {
 		case <-l.child.Done():
 			return ended, nil
 		case <-timer.C:
+			if now, _ := l.lines.state(); !now.running && !now.joined && more > 0 {
+				timer.Reset(more)
+				more = 0
+				break
+			}
 			return l.late(), err
 		case <-ctx.Done():
 			return l.late(), err
@@ -141,7 +152,9 @@ func (l *life) term(ctx context.Context, seen bool) (Result, string) {
 		case <-ctx.Done():
 			return Unverified, fmt.Sprintf("there was no time for it (last: %v)", last)
 		case <-swallowed.C:
-			if now, _ := l.lines.state(); !now.leaving {
+			// Of an agent that runs for a while, it is the line that is late: a second TERM
+			// would end it before it has left.
+			if now, _ := l.lines.state(); !now.leaving && time.Since(now.since) < heedMax+graceMax {
 				_ = l.child.Signal(syscall.SIGTERM)
 			}
 		case <-forced.C:

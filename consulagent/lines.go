@@ -24,7 +24,8 @@ type lines struct {
 
 // events are what an agent has said of itself.
 type events struct {
-	running bool      // signals are heard from now on
+	running bool      // signals are heard from about now on
+	since   time.Time // of running
 	joined  bool      // it has met a server
 	met     time.Time // when it did
 	refused time.Time // when the latest join failed
@@ -67,7 +68,7 @@ func (l *lines) line(stream int, line []byte) {
 	}
 	switch {
 	case strings.Contains(text, "Consul agent running!"):
-		l.now.running = true
+		l.now.running, l.now.since = true, time.Now()
 	case strings.Contains(text, "adding server"), strings.Contains(text, "Join cluster completed"):
 		if !l.now.joined {
 			l.now.joined, l.now.met = true, time.Now()

@@ -17,6 +17,7 @@ type Watch struct {
 	Client     *Client
 	AgentToken func() string // "" is none; nil is none
 	ACLs       bool          // the task has tokens
+	Never      bool          // its checks are critical for life: a job without a port
 	Upstreams  []string      // services of this datacenter that intentions are looked up for
 }
 
@@ -96,6 +97,8 @@ func (w *Watch) registered(ctx context.Context) []event.Condition {
 		}
 	}
 	switch {
+	case n > 0 && w.Never:
+		return []event.Condition{listed}
 	case n > 0:
 		return []event.Condition{listed, passing}
 	case meta.ResultsFilteredByACLs:

@@ -92,6 +92,15 @@ func TestWatchTheInstance(t *testing.T) {
 	}
 }
 
+// The checks of a job without a port are critical for life.
+func TestWatchAJob(t *testing.T) {
+	w := watchOf(t, map[string]string{"/v1/health/node/n": `200 [{"CheckID":"c","ServiceID":"web-1","Status":"critical"}]`})
+	w.Never, w.ACLs = true, false
+	if got := w.Instance(t.Context()); len(got) != 1 || got[0].Name != "registered" || !got[0].OK {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestWatchTheIntentions(t *testing.T) {
 	const match, check = "/v1/connect/intentions/match", "/v1/connect/intentions/check"
 	list := `200 {"web":[{"SourceName":"web","DestinationName":"api","Action":"deny"},{"SourceName":"*","DestinationName":"db","Action":"allow"}]}`

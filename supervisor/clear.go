@@ -50,8 +50,12 @@ func (c *Child) kill(ctx context.Context, limit time.Duration) error {
 	if there && p.state != 'Z' {
 		return stuck
 	}
-	// It has ended, and a busy machine keeps us from hearing of it; or somebody traces it.
-	if ctx.Err() != nil {
+	// It has ended, and a busy machine keeps us from hearing of it; or somebody traces it. Of
+	// one that is not there at all we hear for sure.
+	switch {
+	case !there:
+		limit = killWait
+	case ctx.Err() != nil:
 		limit = hurry
 	}
 	select {

@@ -207,6 +207,7 @@ func TestAgentLeavesNothing(t *testing.T) {
 					if c.acl {
 						a.secure(agent, func() string { return service })
 					}
+					a.cfg.Grace = func() time.Duration { return 20 * time.Second } // as in a task whose app ends at once
 					t.Run(a.doc.NodeName, func(t *testing.T) {
 						t.Parallel() // a stop takes seconds: see consulagent.FirstSync
 						brief(t, a, time.Duration(rand.Int64N(int64(c.until))))

@@ -143,7 +143,7 @@ func (w *watch) tell(ctx context.Context, u lifecycle.Unit, seen ...event.Condit
 func (m *mesh) watches() {
 	w, p := m.watch, m.plan
 	w.report = m.report
-	w.agent = &consulagent.Watch{Client: m.client, ACLs: p.Tokens.ACLs}
+	w.agent = &consulagent.Watch{Client: m.client, ACLs: p.Tokens.ACLs, Never: p.Health.Never}
 	if p.Agent.External == "" {
 		w.agent.AgentToken = m.tokens.Agent
 	}
