@@ -11,22 +11,23 @@ import (
 	"meshtask/internal/state"
 )
 
-// childOutput prints a child's lines from level on, and from that of our own log on, each with
-// its name, a time and a level. A line without a level counts as info.
+// childOutput prints a child's lines from level on, each with its name, a time and a level. A
+// line without a level counts as info. A log level of warn or error holds for children too;
+// what is finer is for the child's own level to say.
 func (t *task) childOutput(name string, from hclog.Level) func(stream int, level hclog.Level, line string) {
 	prefix := ""
 	if t.plan.Log.Prefix {
 		prefix = "[" + name + "] "
 	}
 	log := t.d.Log.Named(name)
+	if own := t.d.Log.GetLevel(); own > hclog.Info {
+		from = max(from, own)
+	}
 	return func(_ int, level hclog.Level, line string) {
 		if level == hclog.NoLevel {
 			level = hclog.Info
 		}
-		if level >= hclog.Warn && t.harmless(name, line) {
-			level = hclog.Debug
-		}
-		if level < from || level < t.d.Log.GetLevel() {
+		if level < from || level >= hclog.Warn && !t.d.Log.IsDebug() && t.harmless(name, line) {
 			return
 		}
 		if t.plan.Log.Format == "json" {

@@ -1,6 +1,10 @@
 package task
 
 import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -8,6 +12,8 @@ import (
 
 	"meshtask/internal/event"
 	"meshtask/internal/journal"
+	"meshtask/internal/linewriter"
+	"meshtask/internal/plan"
 	"meshtask/lifecycle"
 )
 
@@ -47,6 +53,37 @@ func TestKnownLines(t *testing.T) {
 	for _, k := range knownLines() {
 		if k.reason == "" || k.part == "" || k.when == nil {
 			t.Errorf("%+v", k)
+		}
+	}
+}
+
+// A log level of warn holds for children; a finer one leaves theirs alone.
+func TestTheLogLevelHoldsForChildren(t *testing.T) {
+	for level, want := range map[hclog.Level]string{hclog.Error: "e", hclog.Warn: "we", hclog.Info: "tdiwe", hclog.Debug: "tdiwe"} {
+		file, err := os.Create(filepath.Join(t.TempDir(), "log"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := linewriter.New(file)
+		log := hclog.New(&hclog.LoggerOptions{Level: level, Output: io.Discard})
+		tk := &task{plan: &plan.Plan{}, d: Deps{Log: log, Out: out}, book: journal.New(time.Now())}
+		print := tk.childOutput("envoy", hclog.Trace)
+		for text, of := range map[string]hclog.Level{"t": hclog.Trace, "d": hclog.Debug, "i": hclog.NoLevel, "w": hclog.Warn, "e": hclog.Error} {
+			print(1, of, text)
+		}
+		out.Close(time.Minute)
+		printed, err := os.ReadFile(file.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, text := range []string{"t", "d", "i", "w", "e"} {
+			if strings.Contains(string(printed), "] "+text+"\n") || strings.Contains(string(printed), "]  "+text+"\n") {
+				got += text
+			}
+		}
+		if got != want {
+			t.Errorf("%v: %q is printed, want %q:\n%s", level, got, want, printed)
 		}
 	}
 }
