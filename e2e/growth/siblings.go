@@ -12,6 +12,8 @@ import (
 func siblings(b *bench, t harness.T) section {
 	t2, hand := newSeries("T0→T2", "ms"), newSeries("by hand T0→T2", "ms")
 	passing := newSeries("T2→checks passing", "ms")
+	passing.why = "it follows the writes, which are linear, and a write takes no longer with more containers. What\n" +
+		"one container takes is mostly the start's own, so that what is added to it looks bent."
 	writes, rounds := newSeries("writes of checks until they pass", ""), newSeries("the same for each check", "")
 	for _, size := range pick(b, []int{1, 10}, []int{1, 5, 10, 20}) {
 		within(t, func(t harness.T) {
