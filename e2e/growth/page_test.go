@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"meshtask/e2e/harness"
 )
 
 func found() []section {
@@ -60,6 +62,17 @@ func TestWriteLeavesPageAndPlots(t *testing.T) {
 	}
 	if err := write(filepath.Join(dir, "none"), setting{}, nil); err == nil {
 		t.Error("a folder that is not there was written to")
+	}
+}
+
+// Who looks up a figure in the reference finds where the others are.
+func TestBenchmarksAreLinked(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(harness.Root(t), "docs", "reference.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), "](benchmarks.md)") {
+		t.Error("docs/reference.md does not link to docs/benchmarks.md")
 	}
 }
 
