@@ -20,10 +20,10 @@ import (
 // are reached and the mesh has had time to settle.
 const (
 	firstLook    = 2 * time.Second
-	eachLook     = 5 * time.Second // whether the servers can be reached
-	envoyEvery   = 3               // looks: at Envoy, which goes through all of its statistics
-	serversEvery = 6               // looks: at tokens, checks and intentions, which the servers answer
-	lookLimit    = 4 * time.Second // of one
+	eachLook     = 10 * time.Second // whether the servers can be reached
+	envoyEvery   = 2                // looks: at Envoy, which goes through all of its statistics
+	serversEvery = 3                // looks: at tokens, checks and intentions, which the servers answer
+	lookLimit    = 4 * time.Second  // of one
 )
 
 // watch looks, from the time that the task is up until its stop begins, at what no unit
