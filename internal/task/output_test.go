@@ -76,14 +76,14 @@ func TestTheLogLevelHoldsForChildren(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := ""
+		var got strings.Builder
 		for _, text := range []string{"t", "d", "i", "w", "e"} {
 			if strings.Contains(string(printed), "] "+text+"\n") || strings.Contains(string(printed), "]  "+text+"\n") {
-				got += text
+				got.WriteString(text)
 			}
 		}
-		if got != want {
-			t.Errorf("%v: %q is printed, want %q:\n%s", level, got, want, printed)
+		if got.String() != want {
+			t.Errorf("%v: %q is printed, want %q:\n%s", level, got.String(), want, printed)
 		}
 	}
 }
