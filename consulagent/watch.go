@@ -3,8 +3,6 @@ package consulagent
 import (
 	"context"
 	"fmt"
-	"net/http"
-	"strings"
 
 	"github.com/hashicorp/consul/api"
 
@@ -14,11 +12,10 @@ import (
 // Watch looks at how the Consul servers see a running task, by its agent. It is for one
 // goroutine.
 type Watch struct {
-	Client     *Client
-	AgentToken func() string // "" is none; nil is none
-	ACLs       bool          // the task has tokens
-	Never      bool          // its checks are critical for life: a job without a port
-	Upstreams  []string      // services of this datacenter that intentions are looked up for
+	Client    *Client
+	ACLs      bool     // the task has tokens
+	Never     bool     // its checks are critical for life: a job without a port
+	Upstreams []string // services of this datacenter that intentions are looked up for
 }
 
 // Name is the service's.
@@ -44,10 +41,8 @@ func (w *Watch) Instance(ctx context.Context) (all []event.Condition) {
 		if c, ok := w.known(ctx, "service-token", event.ServiceTokenUnknown, w.Client.cfg.Token()); ok {
 			all = append(all, c)
 		}
-		if w.AgentToken != nil {
-			if c, ok := w.known(ctx, "agent-token", event.AgentTokenUnknown, w.AgentToken()); ok {
-				all = append(all, c)
-			}
+		if c, ok := w.known(ctx, "agent-token", event.AgentTokenUnknown, w.Client.cfg.AgentToken()); ok {
+			all = append(all, c)
 		}
 	}
 	return append(all, w.registered(ctx)...)
@@ -59,15 +54,12 @@ func (w *Watch) known(ctx context.Context, name string, code event.Code, token s
 	if token == "" {
 		return c, false
 	}
-	err := w.Client.call(ctx, token, func(q *api.QueryOptions) error {
-		_, _, err := w.Client.api.ACL().TokenReadSelf(q)
-		return err
-	})
-	if status(err, http.StatusForbidden) && strings.Contains(err.Error(), "ACL not found") {
+	accessor, err := w.Client.Accessor(ctx, token)
+	if aclNotFound(err) {
 		c.OK, c.Code, c.Reason = false, code, "ACL not found"
 		return c, true
 	}
-	return c, err == nil
+	return c, accessor != ""
 }
 
 // registered says whether the servers list the instance, and whether its checks pass there.

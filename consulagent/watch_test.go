@@ -38,9 +38,9 @@ func watchOf(t *testing.T, answers map[string]string) *Watch {
 		fmt.Fprint(w, text)
 	}))
 	t.Cleanup(server.Close)
-	client := NewClient(ClientConfig{Address: strings.TrimPrefix(server.URL, "http://"), Node: "n", Token: func() string { return "s" },
+	client := NewClient(ClientConfig{Address: strings.TrimPrefix(server.URL, "http://"), Node: "n", Token: func() string { return "s" }, AgentToken: func() string { return "a" },
 		Registration: Registration{TaskID: "1", Name: "web"}})
-	return &Watch{Client: client, ACLs: true, AgentToken: func() string { return "a" }, Upstreams: []string{"api", "db", "other"}}
+	return &Watch{Client: client, ACLs: true, Upstreams: []string{"api", "db", "other"}}
 }
 
 func TestWatchTheServers(t *testing.T) {

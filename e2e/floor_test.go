@@ -3,9 +3,7 @@ package e2e
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -23,6 +21,7 @@ const (
 	floorPairs  = 3
 	floorBlocks = 3
 	floorRatio  = 1.1 // DESIGN §4
+	answerLimit = 1 << 20
 )
 
 // T0 to T2 costs no more than the same steps by hand allow: the same agent
@@ -89,11 +88,11 @@ func handT2(t *testing.T, m member) float64 {
 	client := &http.Client{Transport: &http.Transport{}, Timeout: time.Second}
 	base := "http://" + m.address + ":8500"
 	quick(t, "a leader", func() bool {
-		body, err := ask(t.Context(), client, http.MethodGet, base+"/v1/status/leader", nil)
+		body, err := harness.Ask(t.Context(), client, answerLimit, http.MethodGet, base+"/v1/status/leader", nil)
 		return err == nil && len(body) > 2
 	})
 	for _, payload := range m.payloads() {
-		if _, err := ask(t.Context(), client, http.MethodPut, base+"/v1/agent/service/register", payload); err != nil {
+		if _, err := harness.Ask(t.Context(), client, answerLimit, http.MethodPut, base+"/v1/agent/service/register", payload); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -105,11 +104,11 @@ func handT2(t *testing.T, m member) float64 {
 			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
 		}}}
 	quick(t, "a live Envoy with its public listener", func() bool {
-		state, err := ask(t.Context(), admin, http.MethodGet, "http://envoy/ready", nil)
+		state, err := harness.Ask(t.Context(), admin, answerLimit, http.MethodGet, "http://envoy/ready", nil)
 		if err != nil || !strings.HasPrefix(string(state), "LIVE") {
 			return false
 		}
-		listeners, err := ask(t.Context(), admin, http.MethodGet, "http://envoy/listeners?format=json", nil)
+		listeners, err := harness.Ask(t.Context(), admin, answerLimit, http.MethodGet, "http://envoy/listeners?format=json", nil)
 		return err == nil && bytes.Contains(listeners, []byte("public_listener"))
 	})
 	t2 := harness.Start(t, "hand-app", []string{app, "--listen", m.address + ":8080"}, nil)
@@ -146,31 +145,6 @@ func quick(t *testing.T, what string, cond func() bool) {
 			t.Fatalf("by hand: no %s within %v", what, soon)
 		}
 	}
-}
-
-func ask(ctx context.Context, client *http.Client, method, url string, body any) ([]byte, error) {
-	var payload io.Reader
-	if body != nil {
-		b, err := json.Marshal(body)
-		if err != nil {
-			return nil, err
-		}
-		payload = bytes.NewReader(b)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, url, payload)
-	if err != nil {
-		return nil, err
-	}
-	answer, err := client.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(answer.Body, 1<<20))
-	if err == nil && answer.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: status %d: %s", url, answer.StatusCode, text)
-	}
-	return text, err
 }
 
 // restingSize is the budget of a mesh task's meshtask, in KB (DESIGN §4).

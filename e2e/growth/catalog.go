@@ -18,15 +18,10 @@ func catalog(b *bench, t harness.T) section {
 		for round := range pick(b, 2, 5) {
 			within(t, func(t harness.T) {
 				k := b.prepare(t, server, fmt.Sprintf("catalog-%d-%d", size, round), "floor")
-				life := b.begin(t, k)
-				t2.add(size, risen(t, life).t2)
-				passing.add(size, life.Await(t, limit, "up", "", "step", "passing").Ms-life.Mark(t, limit, "up", "T2").Ms)
-				b.abandon(t, k, life)
-				floor, err := b.hand(t, k, slowly, alone)
-				if err != nil {
-					t.Fatalf("%v", err)
-				}
-				hand.add(size, floor.t2)
+				ours, floor, passed := b.turn(t, k)
+				t2.add(size, ours)
+				hand.add(size, floor)
+				passing.add(size, passed)
 			})
 		}
 	}

@@ -3,10 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -16,6 +14,9 @@ import (
 
 	"meshtask/e2e/harness"
 )
+
+// answerLimit bounds what is read of an answer: the listeners of 200 upstreams.
+const answerLimit = 4 << 20
 
 // hand plays the steps of a task's way up with nothing between them, polling every
 // so often, with the files that meshtask has left: the agent's configuration and
@@ -34,13 +35,13 @@ func (b *bench) hand(t harness.T, k task, every time.Duration, risen func()) (up
 	defer client.CloseIdleConnections()
 	base := "http://" + k.address + ":8500"
 	if err := wait(t.Context(), agent, every, "a leader", func() bool {
-		body, err := ask(t.Context(), client, http.MethodGet, base+"/v1/status/leader", nil)
+		body, err := harness.Ask(t.Context(), client, answerLimit, http.MethodGet, base+"/v1/status/leader", nil)
 		return err == nil && len(body) > 2
 	}); err != nil {
 		return up{}, err
 	}
 	for _, payload := range k.registrations() {
-		if _, err := ask(t.Context(), client, http.MethodPut, base+"/v1/agent/service/register", payload); err != nil {
+		if _, err := harness.Ask(t.Context(), client, answerLimit, http.MethodPut, base+"/v1/agent/service/register", payload); err != nil {
 			return up{}, err
 		}
 	}
@@ -87,11 +88,11 @@ func bound(ctx context.Context, proxy *harness.Process, socket string, every tim
 		}}}
 	defer admin.CloseIdleConnections()
 	return wait(ctx, proxy, every, "a live Envoy with its public listener", func() bool {
-		state, err := ask(ctx, admin, http.MethodGet, "http://envoy/ready", nil)
+		state, err := harness.Ask(ctx, admin, answerLimit, http.MethodGet, "http://envoy/ready", nil)
 		if err != nil || !strings.HasPrefix(string(state), "LIVE") {
 			return false
 		}
-		listeners, err := ask(ctx, admin, http.MethodGet, "http://envoy/listeners?format=json", nil)
+		listeners, err := harness.Ask(ctx, admin, answerLimit, http.MethodGet, "http://envoy/listeners?format=json", nil)
 		return err == nil && bytes.Contains(listeners, []byte("public_listener"))
 	})
 }
@@ -141,31 +142,6 @@ func wait(ctx context.Context, of *harness.Process, every time.Duration, what st
 		}
 	}
 	return nil
-}
-
-func ask(ctx context.Context, client *http.Client, method, url string, body any) ([]byte, error) {
-	var payload io.Reader
-	if body != nil {
-		b, err := json.Marshal(body)
-		if err != nil {
-			return nil, err
-		}
-		payload = bytes.NewReader(b)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, url, payload)
-	if err != nil {
-		return nil, err
-	}
-	answer, err := client.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(answer.Body, 4<<20))
-	if err == nil && answer.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: status %d: %s", url, answer.StatusCode, text)
-	}
-	return text, err
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

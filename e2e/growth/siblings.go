@@ -19,16 +19,10 @@ func siblings(b *bench, t harness.T) section {
 		within(t, func(t harness.T) {
 			server := harness.StartServer(t, harness.ServerConfig{})
 			for round := range pick(b, 2, 5) {
-				k := b.synced(t, server, size, round)
-				life := b.begin(t, k)
-				t2.add(size, risen(t, life).t2)
-				passing.add(size, life.Await(t, limit, "up", "", "step", "passing").Ms-life.Mark(t, limit, "up", "T2").Ms)
-				b.abandon(t, k, life)
-				floor, err := b.hand(t, k, slowly, alone)
-				if err != nil {
-					t.Fatalf("%v", err)
-				}
-				hand.add(size, floor.t2)
+				ours, floor, passed := b.turn(t, b.synced(t, server, size, round))
+				t2.add(size, ours)
+				hand.add(size, floor)
+				passing.add(size, passed)
 			}
 			n := b.writes(t, b.synced(t, server, size, 99))
 			writes.add(size, n)

@@ -47,6 +47,20 @@ func risen(t harness.T, k *harness.Task) up {
 	return up{t1.Ms - t0.Ms, t2.Ms - t0.Ms}
 }
 
+// turn starts the task with meshtask and then by hand, and returns T0→T2 of both and how
+// long the checks took to pass behind T2, in milliseconds.
+func (b *bench) turn(t harness.T, k task) (ours, floor, passed float64) {
+	life := b.begin(t, k)
+	ours = risen(t, life).t2
+	passed = life.Await(t, limit, "up", "", "step", "passing").Ms - life.Mark(t, limit, "up", "T2").Ms
+	b.abandon(t, k, life)
+	byHand, err := b.hand(t, k, slowly, alone)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	return ours, byHand.t2, passed
+}
+
 // end stops a task in good order.
 func end(t harness.T, k *harness.Task) harness.Summary {
 	if err := k.Signal(syscall.SIGTERM); err != nil {

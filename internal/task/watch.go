@@ -144,9 +144,6 @@ func (m *mesh) watches() {
 	w, p := m.watch, m.plan
 	w.report = m.report
 	w.agent = &consulagent.Watch{Client: m.client, ACLs: p.Tokens.ACLs, Never: p.Health.Never}
-	if p.Agent.External == "" {
-		w.agent.AgentToken = m.tokens.Agent
-	}
 	w.envoy = &envoy.Watch{Admin: envoy.NewAdmin(p.Envoy.AdminAddress(m.d.Dir.Path))}
 	for _, u := range p.Service.Proxy.Upstreams {
 		name := u.DestinationName
