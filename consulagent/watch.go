@@ -23,7 +23,7 @@ func (w *Watch) Name() string { return w.Client.cfg.Registration.Name }
 
 // Servers says whether the agent reaches a server that knows a leader.
 func (w *Watch) Servers(ctx context.Context) event.Condition {
-	c := event.Condition{Name: "servers-reachable", OK: true}
+	c := event.Condition{Name: event.CondServersReachable, OK: true}
 	leader, err := w.Client.Leader(ctx)
 	switch {
 	case err != nil:
@@ -38,10 +38,10 @@ func (w *Watch) Servers(ctx context.Context) event.Condition {
 // cannot be seen is left out.
 func (w *Watch) Instance(ctx context.Context) (all []event.Condition) {
 	if w.ACLs {
-		if c, ok := w.known(ctx, "service-token", event.ServiceTokenUnknown, w.Client.cfg.Token()); ok {
+		if c, ok := w.known(ctx, event.CondServiceToken, event.ServiceTokenUnknown, w.Client.cfg.Token()); ok {
 			all = append(all, c)
 		}
-		if c, ok := w.known(ctx, "agent-token", event.AgentTokenUnknown, w.Client.cfg.AgentToken()); ok {
+		if c, ok := w.known(ctx, event.CondAgentToken, event.AgentTokenUnknown, w.Client.cfg.AgentToken()); ok {
 			all = append(all, c)
 		}
 	}
@@ -77,7 +77,7 @@ func (w *Watch) registered(ctx context.Context) []event.Condition {
 		return nil
 	}
 	r := w.Client.cfg.Registration
-	listed, passing := event.Condition{Name: "registered", OK: true}, event.Condition{Name: "checks-passing", OK: true}
+	listed, passing := event.Condition{Name: event.CondRegistered, OK: true}, event.Condition{Name: event.CondChecksPassing, OK: true}
 	n := 0
 	for _, c := range checks {
 		if c.ServiceID != r.ServiceID() && c.ServiceID != r.ProxyID() {

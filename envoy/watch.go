@@ -68,7 +68,7 @@ func (w *Watch) updates(ctx context.Context, stats map[string]int64) event.Condi
 		w.refused = ""
 	}
 	w.last = now
-	c := event.Condition{Name: "envoy-config-accepted", OK: w.refused == ""}
+	c := event.Condition{Name: event.CondEnvoyConfigAccepted, OK: w.refused == ""}
 	if !c.OK {
 		c.Code, c.Reason = event.EnvoyUpdateRefused, w.refused
 	}
@@ -76,7 +76,7 @@ func (w *Watch) updates(ctx context.Context, stats map[string]int64) event.Condi
 }
 
 func (w *Watch) upstream(u Upstream, listeners []Listener, stats map[string]int64) event.Condition {
-	c := event.Condition{Name: "upstream:" + u.Name, OK: true}
+	c := event.Condition{Name: event.CondUpstream + u.Name, OK: true}
 	fail := func(code event.Code, format string, args ...any) event.Condition {
 		c.OK, c.Code, c.Reason, c.Facts = false, code, fmt.Sprintf(format, args...), event.Facts{"upstream": u.Name}
 		return c
@@ -135,7 +135,7 @@ func (a *Admin) certificate(ctx context.Context, now time.Time) (event.Condition
 			}
 		}
 	}
-	c := event.Condition{Name: "certificate", OK: first.Sub(now) > expirySoon}
+	c := event.Condition{Name: event.CondCertificate, OK: first.Sub(now) > expirySoon}
 	if !c.OK {
 		c.Code, c.Reason = event.CertificateExpires, "it ends at "+first.UTC().Format(time.RFC3339)
 	}

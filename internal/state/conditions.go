@@ -22,30 +22,16 @@ type Condition struct {
 	Facts  event.Facts `json:"-"`
 }
 
-// The conditions that the events of units tell. Others are told by event.Condition.
-const (
-	AppReady      = "app-ready"
-	AppHealthy    = "app-healthy"
-	AgentAlive    = "agent-alive"
-	EnvoyLive     = "envoy-live"
-	ListenerBound = "listener-bound"
-	Registered    = "registered"
-	ChecksPassing = "checks-passing"
-	Leases        = "leases"
-	Restarts      = "restarts"
-)
-
 // recent is how long a restart counts as one that is not over.
 const recent = time.Minute
 
 // gravity is the order of conditions: what explains others stands before them. Those of
 // upstreams stand where their prefix does.
 func gravity() []string {
-	return []string{AppReady, AppHealthy, EnvoyLive, ListenerBound, AgentAlive, Leases, "envoy-config-accepted", upstream, "service-token", "agent-token",
-		"servers-reachable", Registered, "certificate", ChecksPassing, Restarts}
+	return []string{event.CondAppReady, event.CondAppHealthy, event.CondEnvoyLive, event.CondListenerBound, event.CondAgentAlive, event.CondLeases,
+		event.CondEnvoyConfigAccepted, event.CondUpstream, event.CondServiceToken, event.CondAgentToken, event.CondServersReachable,
+		event.CondRegistered, event.CondCertificate, event.CondChecksPassing, event.CondRestarts}
 }
-
-const upstream = "upstream:"
 
 // Conditions are all conditions that apply, as they are at this time, in the order of their
 // gravity. A condition that does not apply is not among them.
@@ -69,13 +55,13 @@ func (s *State) Conditions(now time.Time) []Condition {
 			put(c, true)
 		}
 	}
-	unit(AppReady, "app", event.AppNotReady)
-	unit(AgentAlive, "consul-agent", event.ConsulDown)
-	unit(EnvoyLive, "envoy", event.EnvoyDown)
-	unit(ListenerBound, "envoy", event.EnvoyDown)
-	put(Condition{Name: AppHealthy, OK: s.App.OK, Since: s.App.Since, Reason: s.App.Reason, Code: event.AppIsUnhealthy, Unit: "app"}, s.App.Check)
-	put(Condition{Name: Registered, OK: s.Listed.OK, Since: s.Listed.Since, Reason: s.Listed.Reason, Code: event.NotRegistered, Unit: "mesh-init"}, !s.Listed.Since.IsZero())
-	put(Condition{Name: ChecksPassing, OK: s.Passing.OK, Since: s.Passing.Since, Reason: s.Passing.Reason, Code: event.ChecksCritical, Unit: "health-sync"}, !s.Passing.Since.IsZero())
+	unit(event.CondAppReady, "app", event.AppNotReady)
+	unit(event.CondAgentAlive, "consul-agent", event.ConsulDown)
+	unit(event.CondEnvoyLive, "envoy", event.EnvoyDown)
+	unit(event.CondListenerBound, "envoy", event.EnvoyDown)
+	put(Condition{Name: event.CondAppHealthy, OK: s.App.OK, Since: s.App.Since, Reason: s.App.Reason, Code: event.AppIsUnhealthy, Unit: "app"}, s.App.Check)
+	put(Condition{Name: event.CondRegistered, OK: s.Listed.OK, Since: s.Listed.Since, Reason: s.Listed.Reason, Code: event.NotRegistered, Unit: "mesh-init"}, !s.Listed.Since.IsZero())
+	put(Condition{Name: event.CondChecksPassing, OK: s.Passing.OK, Since: s.Passing.Since, Reason: s.Passing.Reason, Code: event.ChecksCritical, Unit: "health-sync"}, !s.Passing.Since.IsZero())
 	put(s.leases(), len(s.Leases) > 0)
 	put(s.restarts(now), s.anyProcess())
 	for _, c := range s.Told {
@@ -88,8 +74,8 @@ func (s *State) Conditions(now time.Time) []Condition {
 
 // rank is the place of a condition in the order of gravity.
 func rank(name string) int {
-	if strings.HasPrefix(name, upstream) {
-		name = upstream
+	if strings.HasPrefix(name, event.CondUpstream) {
+		name = event.CondUpstream
 	}
 	if i := slices.Index(gravity(), name); i >= 0 {
 		return i
@@ -122,7 +108,7 @@ func (u *Unit) condition(name string, code event.Code) Condition {
 
 // leases does not hold while a sibling's lease is lost.
 func (s *State) leases() Condition {
-	c := Condition{Name: Leases, OK: true, Unit: "app"}
+	c := Condition{Name: event.CondLeases, OK: true, Unit: "app"}
 	for _, name := range s.LeaseNames() {
 		if l := s.Leases[name]; l.Lost {
 			c.OK, c.Since, c.Code, c.Facts = false, l.Since, event.LeaseIsLost, event.Facts{"container": name}
@@ -136,10 +122,10 @@ func (s *State) leases() Condition {
 
 // restarts does not hold while a unit restarts, and a minute longer.
 func (s *State) restarts(now time.Time) Condition {
-	c := Condition{Name: Restarts, OK: true}
+	c := Condition{Name: event.CondRestarts, OK: true}
 	for _, u := range s.Units {
 		if u.State == Restarting && u.Restarts > 0 {
-			return Condition{Name: Restarts, Since: u.Since, Reason: u.Unit + " is being restarted: " + u.LastError, Code: event.Restarted, Unit: u.Unit,
+			return Condition{Name: event.CondRestarts, Since: u.Since, Reason: u.Unit + " is being restarted: " + u.LastError, Code: event.Restarted, Unit: u.Unit,
 				Facts: event.Facts{"restarts": fmt.Sprint(u.Restarts)}}
 		}
 	}
@@ -147,7 +133,7 @@ func (s *State) restarts(now time.Time) Condition {
 	if at := s.RestartedAt; ok {
 		c.Since = at.Add(recent)
 		if now.Sub(at) < recent {
-			c = Condition{Name: Restarts, Since: at, Reason: s.LastRestart.Unit + " was restarted: " + r.Reason, Code: event.Restarted, Unit: s.LastRestart.Unit,
+			c = Condition{Name: event.CondRestarts, Since: at, Reason: s.LastRestart.Unit + " was restarted: " + r.Reason, Code: event.Restarted, Unit: s.LastRestart.Unit,
 				Facts: event.Facts{"restarts": fmt.Sprint(s.Unit(s.LastRestart.Unit).Restarts)}}
 		}
 	}

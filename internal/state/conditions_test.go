@@ -82,7 +82,7 @@ func TestWhichConditionsApply(t *testing.T) {
 // What was so when the stop began is kept, whatever the stop does.
 func TestConditionsAtTheStop(t *testing.T) {
 	s := life(up(New()), "health-sync", event.AppUnhealthy{Reason: "exit code 1", Check: true}, event.Task, event.Shutdown{Cause: "TERM"}, "envoy", event.Ended{}, "app", event.Ended{})
-	if got := Failing(s.AtStop); len(got) != 1 || got[0].Name != AppHealthy || got[0].Reason != "exit code 1" {
+	if got := Failing(s.AtStop); len(got) != 1 || got[0].Name != event.CondAppHealthy || got[0].Reason != "exit code 1" {
 		t.Errorf("%+v", got)
 	}
 }

@@ -56,9 +56,9 @@ func unhealthy(s *state.State) string {
 // does not count, such as servers that cannot be reached: a Consul outage must not restart
 // every task.
 func unhealthyBy(c state.Condition) (text string, counts bool) {
-	part := map[string][2]string{state.AgentAlive: {"the Consul agent", "its API"}, state.EnvoyLive: {"Envoy", "its admin interface"}, state.AppReady: {"the app", "it"}}[c.Name]
+	part := map[string][2]string{event.CondAgentAlive: {"the Consul agent", "its API"}, event.CondEnvoyLive: {"Envoy", "its admin interface"}, event.CondAppReady: {"the app", "it"}}[c.Name]
 	switch {
-	case c.Name == state.AppHealthy, c.Name == state.Leases:
+	case c.Name == event.CondAppHealthy, c.Name == event.CondLeases:
 		return c.Reason, true
 	case part[0] == "":
 		return "", false

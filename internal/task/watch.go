@@ -108,7 +108,7 @@ func (w *watch) look(ctx context.Context, envoy, servers bool) {
 		return // what it means that Envoy does not answer is said by the unit
 	}
 	for i, c := range seen {
-		if name, ok := strings.CutPrefix(c.Name, "upstream:"); ok && c.OK && w.denied[w.service(name)] {
+		if name, ok := strings.CutPrefix(c.Name, event.CondUpstream); ok && c.OK && w.denied[w.service(name)] {
 			seen[i].OK, seen[i].Code, seen[i].Reason = false, event.UpstreamDenied, "intentions deny it"
 			seen[i].Facts = event.Facts{"upstream": name, "source": w.agent.Name()}
 		}

@@ -83,12 +83,12 @@ func (l *life) conditions() (app, mesh, rest []symptom) {
 		}
 		s := symptom{code: c.Code, unit: c.Unit, text: c.Reason, facts: c.Facts, ms: l.last, past: !now, ends: l.s.Finished}
 		switch c.Name {
-		case state.AppReady, state.AppHealthy, state.Leases:
+		case event.CondAppReady, event.CondAppHealthy, event.CondLeases:
 			app = append(app, s)
-		case state.Registered, state.ChecksPassing, state.Restarts, "certificate":
+		case event.CondRegistered, event.CondChecksPassing, event.CondRestarts, event.CondCertificate:
 			rest = append(rest, s)
 		default:
-			if strings.HasPrefix(c.Name, "upstream:") {
+			if strings.HasPrefix(c.Name, event.CondUpstream) {
 				rest = append(rest, s)
 			} else {
 				mesh = append(mesh, s)

@@ -1,0 +1,20 @@
+package event
+
+// The names of conditions (CONTRACT §6): what is to hold while a task is up.
+const (
+	CondAppReady            = "app-ready"
+	CondAppHealthy          = "app-healthy"
+	CondEnvoyLive           = "envoy-live"
+	CondListenerBound       = "listener-bound"
+	CondAgentAlive          = "agent-alive"
+	CondLeases              = "leases"
+	CondEnvoyConfigAccepted = "envoy-config-accepted"
+	CondUpstream            = "upstream:" // with the upstream's name behind it
+	CondServiceToken        = "service-token"
+	CondAgentToken          = "agent-token"
+	CondServersReachable    = "servers-reachable"
+	CondRegistered          = "registered"
+	CondCertificate         = "certificate"
+	CondChecksPassing       = "checks-passing"
+	CondRestarts            = "restarts"
+)
