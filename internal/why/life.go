@@ -62,21 +62,24 @@ func answered(end []symptom) bool {
 	return len(end) == 1 && (end[0].code == event.AppWithoutHandler || end[0].code == event.AppAnswered)
 }
 
-// conditions are those that do not hold: of the app, of what the mesh stands on, and the
-// rest. Of a task that has been up they are those of now, or of when its stop began.
-func (l *life) conditions() (app, mesh, rest []symptom) {
-	var all []state.Condition
-	now := l.Phase == "RUNNING"
+// judged are the conditions of a task that has been up: those of now, of when its stop began,
+// or of where its record breaks off.
+func (l *life) judged() (all []state.Condition, now bool) {
 	switch {
 	case !l.s.Up:
-		return nil, nil, nil
-	case now:
-		all = l.s.Conditions(l.At)
+		return nil, false
+	case l.Phase == "RUNNING":
+		return l.s.Conditions(l.At), true
 	case l.s.Stopping:
-		all = l.s.AtStop
-	default: // the record breaks off
-		all = l.s.Conditions(l.s.Last)
+		return l.s.AtStop, false
 	}
+	return l.s.Conditions(l.s.Last), false
+}
+
+// conditions are those that do not hold: of the app, of what the mesh stands on, and the
+// rest.
+func (l *life) conditions() (app, mesh, rest []symptom) {
+	all, now := l.judged()
 	for _, c := range state.Failing(all) {
 		if f := l.s.Finished; f != nil && !asked(*f) && c.Unit == f.Unit {
 			continue // its end began the stop
@@ -237,14 +240,11 @@ func (l *life) broken() []symptom {
 	return []symptom{{code: event.TaskKilled, text: "starting", ms: l.last}}
 }
 
-// checked are the names of the conditions that hold, or held when the stop began.
+// checked are the names of the conditions that hold, or held then.
 func (l *life) checked() (names []string) {
-	all := l.s.AtStop
-	if !l.s.Stopping {
-		all = l.s.Conditions(cmp.Or(l.At, l.s.Last))
-	}
+	all, _ := l.judged()
 	for _, c := range all {
-		if c.OK && l.s.Up {
+		if c.OK {
 			names = append(names, c.Name)
 		}
 	}
