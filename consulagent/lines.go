@@ -47,7 +47,7 @@ func newLines(level string, output func(int, hclog.Level, string)) *lines {
 func (l *lines) line(stream int, line []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	level, text := parse(line)
+	level, text := ParseLine(line)
 	more := level == hclog.NoLevel && bytes.HasPrefix(line, []byte("  ")) && l.level != hclog.NoLevel
 	if more {
 		level = l.level
@@ -124,9 +124,9 @@ func (e events) last() string {
 	return e.trouble[len(e.trouble)-1]
 }
 
-// parse splits "2026-11-24T21:37:00.123Z [WARN]  agent: text"; NoLevel and the whole line
-// where there is no level.
-func parse(line []byte) (hclog.Level, string) {
+// ParseLine splits a line of the agent's log, "2026-11-24T21:37:00.123Z [WARN]  agent: text", into
+// its level and its text; NoLevel and the whole line where there is no level.
+func ParseLine(line []byte) (hclog.Level, string) {
 	open := bytes.IndexByte(line[:min(len(line), 40)], '[')
 	if open >= 0 {
 		if level, text, ok := bytes.Cut(line[open+1:], []byte("]")); ok {

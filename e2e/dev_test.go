@@ -33,6 +33,28 @@ func freePort(t *testing.T) string {
 	return port
 }
 
+// In JSON the log is that from its first line to its last, what dev says of itself included.
+func TestDevLogIsJSON(t *testing.T) {
+	t.Parallel()
+	m := devTask(t, harness.Address(t), "json", freePort(t), map[string]any{"log": map[string]any{"format": "json"}})
+	m.Await(t, soon, "up", "", "step", "passing")
+	interrupt(t, m)
+	said := ""
+	for line := range strings.Lines(m.Output()) {
+		text, level, ok := parsed("json", line)
+		if !ok && !strings.HasPrefix(line, "json ") { // the app's own
+			t.Errorf("not JSON: %s", line)
+		}
+		if level == "WARN" || level == "ERROR" {
+			t.Errorf("in a healthy life: %s", line)
+		}
+		said += text + "\n"
+	}
+	if !strings.Contains(said, "public listener 127.") {
+		t.Errorf("dev says not where it listens:\n%s", said)
+	}
+}
+
 // Two tasks are started in the same moment: one starts the server, the other
 // joins it, each on an address of its own; one calls the other through the mesh.
 // The port of one is taken, so it gets another. Ctrl-C ends all.

@@ -28,6 +28,7 @@ func TestTaskHealthyLog(t *testing.T) {
 			m.term(t)
 			m.ended(t, 0)
 			var lines []string
+			own := 0
 			for line := range strings.Lines(m.Output()) {
 				line = strings.TrimRight(line, "\n")
 				text, level, ours := parsed(format, line)
@@ -40,9 +41,15 @@ func TestTaskHealthyLog(t *testing.T) {
 					t.Errorf("in a healthy life: %s", line)
 				}
 				lines = append(lines, text)
+				if !strings.HasPrefix(text, "[") {
+					own++
+				}
 			}
 			if n := len(lines); n < 2 || !strings.Contains(lines[n-1], "summary") || !strings.Contains(lines[n-2], "stopped cleanly in ") {
 				t.Errorf("the log ends with\n%s", strings.Join(lines[max(0, len(lines)-2):], "\n"))
+			}
+			if own > 18 {
+				t.Errorf("%d lines of ours tell a healthy life, want about a dozen", own)
 			}
 			if up := fmt.Sprintf("log-%s is up after ", format); strings.Count(strings.Join(lines, "\n"), up) != 1 {
 				t.Errorf("%q is not said once", up)

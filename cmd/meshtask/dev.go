@@ -8,12 +8,14 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
+
+	"github.com/hashicorp/go-hclog"
 
 	"meshtask/internal/config"
 	"meshtask/internal/dev"
 	"meshtask/internal/event"
 	"meshtask/internal/plan"
-	"meshtask/internal/printable"
 	"meshtask/internal/task"
 )
 
@@ -27,12 +29,16 @@ func runDev(w *world, c call) int {
 		return w.fail(exitUsage, "dev: --no-mesh needs nothing of what dev makes: meshtask run --no-mesh -- CMD")
 	}
 	var s *dev.Setup
-	asked, err := devAsked(w, c)
+	var passed []string // over, said once there is a log
+	asked, err := devAsked(w, c, func(why string) { passed = append(passed, why) })
 	if err == nil {
 		s, err = dev.Choose(context.Background(), asked)
 	}
+	if err != nil && len(passed) > 0 {
+		err = fmt.Errorf("%w: %s", err, strings.Join(passed, "; "))
+	}
 	if err != nil && asked.Dir == "" { // a directory that nobody has named has no record of an earlier run
-		return w.giveUp(exitConfig, event.Or(event.ConfigBad, fmt.Errorf("dev: %w", err)))
+		return w.giveUp(c, exitConfig, event.Or(event.ConfigBad, fmt.Errorf("dev: %w", err)))
 	}
 	if err != nil {
 		return w.refuse(c.mode(), c, fmt.Errorf("dev: %w", err))
@@ -45,7 +51,7 @@ func runDev(w *world, c call) int {
 	w.env = plan.Merge(w.env, "ECS_CONTAINER_METADATA_URI_V4="+s.Metadata)
 	return w.runMode("dev", c.mode(), c, extras{
 		before: func(ctx context.Context, t task.Tools) (func(), error) {
-			tellDev(w, s, t.Plan)
+			tellDev(t.Log.Named("dev"), passed, s, t.Plan)
 			return s.Start(ctx, t, plan.ConsulFree(w.env))
 		},
 	})
@@ -63,10 +69,10 @@ func (w *world) documentName(c call) string {
 }
 
 // devAsked is what flags and variables ask for.
-func devAsked(w *world, c call) (dev.Asked, error) {
+func devAsked(w *world, c call, passed func(why string)) (dev.Asked, error) {
 	a := dev.Asked{Command: c.cmd[0], Document: []byte(w.getenv("MESHTASK_CONFIG_JSON")), Service: w.flag(c, "service"),
 		Joins: w.flag(c, "retry-join") != "", Server: w.flag(c, "server"), Dir: w.flag(c, "dir"), Temp: os.TempDir(),
-		Passed: func(why string) { fmt.Fprintf(w.stderr, "meshtask dev: %s\n", printable.Text(why)) }}
+		Passed: passed}
 	var err error
 	if name := w.flag(c, "config"); name != "" {
 		if a.Document, err = w.readFile(name, config.MaxDocument); err != nil {
@@ -92,9 +98,12 @@ func devAsked(w *world, c call) (dev.Asked, error) {
 	return a, nil
 }
 
-// tellDev prints where everything is.
-func tellDev(w *world, s *dev.Setup, p *plan.Plan) {
-	say := func(format string, args ...any) { fmt.Fprintf(w.stderr, "meshtask dev: "+format+"\n", args...) }
+// tellDev logs where everything is, and what was passed over for it.
+func tellDev(log hclog.Logger, passed []string, s *dev.Setup, p *plan.Plan) {
+	for _, why := range passed {
+		log.Warn(why)
+	}
+	say := func(format string, args ...any) { log.Info(fmt.Sprintf(format, args...)) }
 	say("service %s at %s, state and configuration in %s", p.Service.Name, s.Task.Address, s.Dir)
 	if s.Task.Server != "" {
 		how := "joins the Consul server"

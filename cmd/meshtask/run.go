@@ -88,7 +88,7 @@ func (w *world) runMode(name string, mode config.Mode, c call, x extras) int {
 	if mode.Mesh() || cfg.Dir != "" {
 		passed := func(err error) { log.Warn("a state directory is passed over", "error", err) }
 		if d.Dir, err = statedir.Open(statedir.Candidates(cfg.Dir, w.getenv("TMPDIR")), passed); err != nil {
-			return w.giveUp(exitInternal, event.Because(directoryCode(err), err))
+			return w.giveUp(c, exitInternal, event.Because(directoryCode(err), err))
 		}
 		defer d.Dir.Close()
 	}
@@ -100,22 +100,27 @@ func (w *world) runMode(name string, mode config.Mode, c call, x extras) int {
 		return p, err
 	}, d)
 	if ended.Err != nil && !ended.Started {
-		return w.giveUp(ended.Code, ended.Err)
+		return w.giveUp(c, ended.Code, ended.Err)
 	}
 	return ended.Code
 }
 
 // config reads the configuration from everywhere it may come from.
 func (w *world) config(mode config.Mode, c call) (*config.Config, []config.Finding, error) {
-	s := config.Sources{Mode: mode, Name: w.flag(c, "config"), Command: c.cmd, Flags: c.set, Env: w.lookup, AgentKeys: consulagent.EmittedKeys()}
-	if s.File = c.doc; s.Name != "" && c.doc == nil {
-		text, err := w.readFile(s.Name, config.MaxDocument)
-		if err != nil {
-			return nil, nil, event.Because(event.ConfigBad, fmt.Errorf("%s: %w", w.source(c, "config"), err))
-		}
-		s.File = text
+	s, err := w.sources(mode, c)
+	if err != nil {
+		return nil, nil, event.Because(event.ConfigBad, fmt.Errorf("%s: %w", w.source(c, "config"), err))
 	}
 	return config.Load(s)
+}
+
+// sources is all that a configuration is made of; an error is of the file that --config names.
+func (w *world) sources(mode config.Mode, c call) (s config.Sources, err error) {
+	s = config.Sources{Mode: mode, Name: w.flag(c, "config"), Command: c.cmd, Flags: c.set, Env: w.lookup, AgentKeys: consulagent.EmittedKeys()}
+	if s.File = c.doc; s.Name != "" && c.doc == nil {
+		s.File, err = w.readFile(s.Name, config.MaxDocument)
+	}
+	return s, err
 }
 
 // refuse ends a run whose configuration is no good, so that there is no task: one line, and
@@ -131,7 +136,7 @@ func (w *world) refuse(mode config.Mode, c call, err error) int {
 			task.Refused(dir, w.begin, err, code)
 		}
 	}
-	return w.giveUp(code, err)
+	return w.giveUp(c, code, err)
 }
 
 // directoryCode is why there is no state directory.
@@ -143,9 +148,17 @@ func directoryCode(err error) event.Code {
 }
 
 // giveUp prints why a run did not begin, with its cause, and returns code.
-func (w *world) giveUp(code int, err error) int {
-	if c := event.CauseOf(err); c != nil {
-		return w.fail(code, "%v%s", err, journal.CauseSuffix(c.Code))
+// In JSON it is the line that ends every task that is given up.
+func (w *world) giveUp(c call, code int, err error) int {
+	cause := event.CauseOf(err)
+	s, _ := w.sources(c.mode(), c)
+	if log := config.LogOf(s); log.Format == "json" {
+		log.Level = "error" // of a bad one nothing would be said
+		journal.GaveUp(w.logger(log, w.stderr), code, "", err)
+		return code
+	}
+	if cause != nil {
+		return w.fail(code, "%v%s", err, journal.CauseSuffix(cause.Code))
 	}
 	return w.fail(code, "%v", err)
 }

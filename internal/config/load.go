@@ -42,6 +42,14 @@ const MaxDocument = 1 << 20
 // error is an *Errors; warnings come with and without one. Without an error
 // the Config waits only for Resolve.
 func Load(s Sources) (c *Config, warnings []Finding, err error) {
+	if c, warnings, err = gather(s); err != nil {
+		c = nil
+	}
+	return c, warnings, err
+}
+
+// gather is Load, with what was read so far beside an error.
+func gather(s Sources) (c *Config, warnings []Finding, err error) {
 	env := func(name string) string {
 		if s.Env == nil {
 			return ""
@@ -53,19 +61,30 @@ func Load(s Sources) (c *Config, warnings []Finding, err error) {
 	c = preset()
 	c.Mode = s.Mode
 	doc := s.document(c, env)
-	if doc != nil && !c.read(doc, r) {
-		return nil, nil, r.failed(c).because()
-	}
+	good := doc == nil || c.read(doc, r)
 	c.override(s, env, r)
+	if !good {
+		return c, nil, r.failed(c).because()
+	}
 	if len(s.Command) > 0 {
 		c.App.Command = slices.Clone(s.Command)
 	}
 	c.fill(r, env)
 	c.validate(r, s.AgentKeys)
 	if len(r.errors) > 0 {
-		return nil, r.warnings, r.failed(c).because()
+		return c, r.warnings, r.failed(c).because()
 	}
 	return c, r.warnings, nil
+}
+
+// LogOf is the log's settings in these sources, whatever else is wrong in them: what is wrong is
+// said in the format that was asked for.
+func LogOf(s Sources) Log {
+	c, _, _ := gather(s)
+	if c.Log.Format != "json" {
+		c.Log.Format = "text"
+	}
+	return c.Log
 }
 
 // document picks the document and notes where it is from.

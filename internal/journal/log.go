@@ -2,6 +2,7 @@ package journal
 
 import (
 	"encoding/json"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -23,10 +24,10 @@ const (
 type logReader struct {
 	out          []raw
 	way          string
-	begin        time.Time  // of the process, by the first line that tells
-	exit         int        // where in out an exit with its reason is, plus 1
-	why          *state.Why // of the summary
-	contradicted int        // lines that contradict what is used
+	begin        time.Time // of the process, by the first line that tells
+	exit         int       // where in out an exit with its reason is, plus 1
+	sum          *state.Summary
+	contradicted int // lines that contradict what is used
 }
 
 // line takes one line of the log; many say nothing of the record.
@@ -161,7 +162,7 @@ func (l *logReader) summary(at time.Time, text []byte) {
 	if json.Unmarshal(text, &s) != nil {
 		return
 	}
-	l.why = s.Why
+	l.sum = &s
 	if l.exit > 0 && int(l.out[l.exit-1].int("code")) == s.Exit {
 		return
 	}
@@ -172,6 +173,9 @@ func (l *logReader) summary(at time.Time, text []byte) {
 
 // entries are all, with their time since the process began.
 func (l *logReader) entries() []raw {
+	if l.sum != nil {
+		l.complete(l.sum)
+	}
 	for i := range l.out {
 		e := &l.out[i]
 		e.Detail = strings.TrimSpace(e.Detail)
@@ -183,6 +187,66 @@ func (l *logReader) entries() []raw {
 		}
 	}
 	return l.out
+}
+
+// complete adds what the summary alone tells, because the log's level left its line out.
+func (l *logReader) complete(s *state.Summary) {
+	down, stopped := s.Marks[event.Down]["T0"]
+	known := map[string]bool{}
+	key := func(e raw) string {
+		if e.Event == wordStep {
+			return e.Unit + " " + e.Detail
+		}
+		if e.Event == wordMark {
+			return e.Way + " " + e.Mark
+		}
+		return e.Unit + " " + e.Event
+	}
+	for _, e := range l.out {
+		known[key(e)] = true
+	}
+	add := func(e raw) {
+		if e.Way == "" {
+			e.Way = event.Up
+			if stopped && e.Ms >= down {
+				e.Way = event.Down
+			}
+		}
+		if known[key(e)] || e.Ms <= 0 || math.IsNaN(e.Ms) || l.begin.IsZero() {
+			return
+		}
+		e.Ms = min(e.Ms, longestLife)
+		e.At = l.begin.Add(time.Duration(e.Ms * float64(time.Millisecond)))
+		l.out = append(l.out, e)
+	}
+	for _, way := range slices.Sorted(maps.Keys(s.Marks)) {
+		for mark, ms := range s.Marks[way] {
+			add(raw{Way: way, Mark: mark, Unit: event.Task, Event: wordMark, Ms: ms})
+		}
+	}
+	for unit, life := range s.Units {
+		if life == nil || unit == "" {
+			continue
+		}
+		for word, ms := range map[string]float64{wordStart: life.Start, wordReady: life.Ready, wordStop: life.Stop, wordEnded: life.Ended} {
+			add(raw{Unit: unit, Event: word, Ms: ms})
+		}
+		for word, ms := range life.Steps {
+			add(raw{Unit: unit, Event: wordStep, Detail: word, Ms: ms, Data: stepData(word, s)})
+		}
+	}
+	slices.SortStableFunc(l.out, func(a, b raw) int { return a.At.Compare(b.At) })
+}
+
+// stepData is what the summary has of a step's data.
+func stepData(word string, s *state.Summary) map[string]any {
+	switch word {
+	case "deregistered":
+		return map[string]any{"result": s.Deregistered}
+	case "left":
+		return map[string]any{"result": s.Left}
+	}
+	return nil
 }
 
 // parsePairs reads key=value as hclog writes it.

@@ -11,10 +11,12 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"meshtask/internal/event"
+	"meshtask/internal/state"
 )
 
-// Log is the sink that writes the log: what an operator needs, in order, at info; why, at
-// debug. Read takes these lines back.
+// Log is the sink that writes the log. Info tells a life in some fifteen lines: what was
+// reached, and what was waited for. What follows from those lines, or stands in the summary, is
+// at debug. Read takes these lines back.
 func Log(log hclog.Logger) func(event.Entry) {
 	return func(e event.Entry) {
 		name, detail, data := event.Words(e.Event)
@@ -27,19 +29,22 @@ func Log(log hclog.Logger) func(event.Entry) {
 		}
 		switch ev := e.Event.(type) {
 		case event.Mark:
-			log.Info(name, "reached", e.Way+" "+ev.Name, "ms", json.Number(strconv.FormatFloat(e.Ms, 'f', -1, 64)))
+			told := e.Way == event.Up && ev.Name != "T1" // the others stand beside the steps that they are
+			log.Log(either(told, hclog.Info, hclog.Debug), name, "reached", e.Way+" "+ev.Name, "ms", json.Number(strconv.FormatFloat(e.Ms, 'f', -1, 64)))
 		case event.Shutdown:
 			log.Info(name, exact([]any{"cause", ev.Cause})...)
-		case event.Ready:
-			log.Info(name, pairs()...)
+		case event.Ready: // of the others a step tells it: joined, registered, listener, passing
+			log.Log(either(e.Unit == "app", hclog.Info, hclog.Debug), name, pairs()...)
 		case event.Ended:
 			if ev.Err != "" {
 				log.Info(name, pairs("how", ev.Err)...)
 				return
 			}
-			log.Info(name, pairs()...)
+			log.Debug(name, pairs()...)
 		case event.Critical: // in a stop it is what was asked for
-			log.Log(either(e.Way == event.Up, hclog.Warn, hclog.Info), detail, pairs()...)
+			log.Log(either(e.Way == event.Up, hclog.Warn, hclog.Debug), detail, pairs()...)
+		case event.Deregistered:
+			log.Log(either(ev.Result == state.Unverified, hclog.Warn, hclog.Debug), detail, pairs()...)
 		case event.AppUnhealthy: // without a check of its own it is not ready, which has lines of its own
 			log.Log(either(ev.Check, hclog.Warn, hclog.Debug), detail, pairs()...)
 		case event.AppHealthy:
@@ -86,6 +91,16 @@ func condition(e event.Entry, c event.Condition) []any {
 		out = append(out, exact([]any{"reason", c.Reason})...)
 	}
 	return append(out, Because(c.Code, c.Facts)...)
+}
+
+// GaveUp writes the line of a task that is given up: its exit code, the unit that it is for,
+// and why.
+func GaveUp(log hclog.Logger, code int, unit string, err error) {
+	pairs := []any{"exit", code, "unit", unit, "error", err.Error()}
+	if c := event.CauseOf(err); c != nil {
+		pairs = append(exact(pairs), Because(c.Code, c.Facts)...)
+	}
+	log.Error(logEnds, pairs...)
 }
 
 // Because is a cause's code with its facts as the log has them, "fact.NAME" each; nothing

@@ -230,7 +230,9 @@ func (s *scan) record() Record {
 	var out Record
 	if entries := log.entries(); len(entries) > 0 {
 		out.add(entries...)
-		out.Why = log.why
+		if log.sum != nil {
+			out.Why = log.sum.Why
+		}
 		out.Unused += log.contradicted + len(s.own) - shapes[common] + len(s.entries)
 		return out
 	}

@@ -2,16 +2,19 @@ package journal
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/go-hclog"
 
 	"meshtask/internal/event"
@@ -83,16 +86,14 @@ func difficult(text string) []happening {
 	return life
 }
 
-// written is a life as it happens, a millisecond apart: the entries of its record, and its log.
+// written is a life as it happens, a millisecond apart in fake time: the entries of its record,
+// and its log.
 func written(life []happening, json bool, level hclog.Level) (entries []event.Entry, text string) {
 	var out bytes.Buffer
-	at := time.Date(2026, 11, 25, 3, 0, 0, 0, time.UTC)
-	log := hclog.New(&hclog.LoggerOptions{Name: "meshtask", Output: &out, JSONFormat: json, Level: level,
-		TimeFormat: "2006-01-02T15:04:05.000Z07:00", TimeFn: func() time.Time { return at }})
+	log := hclog.New(&hclog.LoggerOptions{Name: "meshtask", Output: &out, JSONFormat: json, Level: level, TimeFormat: "2006-01-02T15:04:05.000Z07:00"})
 	sink := Log(log)
 	j := New(time.Now(), func(e event.Entry) {
-		at = at.Add(time.Millisecond)
-		e.At, e.Ms = at, float64(len(entries))
+		e.At = e.At.UTC().Round(0)
 		entries = append(entries, e)
 		if f, ok := e.Event.(event.Finish); ok { // the task writes it, before its summary
 			log.Error(logEnds, append(exact([]any{"exit", f.Code, "unit", f.Unit, "error", f.Cause}), Because(f.Why, f.Facts)...)...)
@@ -119,6 +120,7 @@ func written(life []happening, json bool, level hclog.Level) (entries []event.En
 		if _, ok := h.event.(event.Mark); ok {
 			unit = event.Task
 		}
+		time.Sleep(time.Millisecond)
 		j.Report(unit)(h.event)
 	}
 	s := summary(j)
@@ -130,11 +132,11 @@ func written(life []happening, json bool, level hclog.Level) (entries []event.En
 	return entries, out.String()
 }
 
-// loud are the entries that a log of that level has, as it has them.
-func loud(entries []event.Entry, level hclog.Level) (out []event.Entry) {
+// readBack are the entries that a reader has of a log of that level, as it has them.
+func readBack(entries []event.Entry, level hclog.Level) (out []event.Entry) {
 	for _, e := range entries {
 		switch ev := e.Event.(type) {
-		case event.Start, event.Exec, event.Exit:
+		case event.Exec, event.Exit:
 			if level > hclog.Debug {
 				continue
 			}
@@ -143,18 +145,53 @@ func loud(entries []event.Entry, level hclog.Level) (out []event.Entry) {
 				continue
 			}
 		case event.Stop:
-			if level > hclog.Debug {
-				continue
-			}
 			e.Event = event.Stop{} // whether it was moot is in the record alone
 		case event.Waiting:
 			e.Mark = "" // likewise
 			ev.Said = 1
 			e.Event = ev
 		}
+		if level > hclog.Debug {
+			e = summarised(e)
+		}
 		out = append(out, e)
 	}
-	return out
+	return sorted(out)
+}
+
+// summarised is an entry of which info has no line, as the summary tells it.
+func summarised(e event.Entry) event.Entry {
+	switch ev := e.Event.(type) {
+	case event.Start, event.Stop:
+		e.Mark = ""
+	case event.Ready:
+		if e.Unit != "app" {
+			e.Mark = ""
+		}
+	case event.Ended:
+		if ev.Err == "" {
+			e.Mark = ""
+		}
+	case event.Critical:
+		if e.Way == event.Down {
+			e.Mark, e.Event = "", event.Critical{}
+		}
+	case event.Deregistered:
+		if ev.Result != state.Unverified {
+			e.Mark, e.Event = "", event.Deregistered{Result: ev.Result}
+		}
+	}
+	return e
+}
+
+// sorted has entries of one millisecond in an order of their words.
+func sorted(entries []event.Entry) []event.Entry {
+	slices.SortStableFunc(entries, func(a, b event.Entry) int {
+		an, _, _ := event.Words(a.Event)
+		bn, _, _ := event.Words(b.Event)
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(an, bn))
+	})
+	return entries
 }
 
 // noteworthy is what of these events is at info: what did not hold, and that it holds again.
@@ -182,16 +219,18 @@ func TestALogIsReadBackAsItsRecord(t *testing.T) {
 	for name, life := range lives {
 		for _, json := range []bool{false, true} {
 			for _, level := range []hclog.Level{hclog.Debug, hclog.Info} {
-				entries, log := written(life, json, level)
+				var entries []event.Entry
+				var log string
+				synctest.Test(t, func(*testing.T) { entries, log = written(life, json, level) })
 				r, err := Read(strings.NewReader(log))
 				if err != nil {
 					t.Fatal(err)
 				}
-				want := loud(entries, level)
-				if diff := cmp.Diff(want, r.Entries); diff != "" || r.Unused > 0 {
+				want := readBack(entries, level)
+				if diff := gocmp.Diff(want, sorted(r.Entries)); diff != "" || r.Unused > 0 {
 					t.Errorf("%s, JSON %v, %v: %d unused, entries: %s", name, json, level, r.Unused, diff)
 				}
-				if diff := cmp.Diff(state.Of(want), state.Of(r.Entries)); diff != "" {
+				if diff := gocmp.Diff(state.Of(want), state.Of(r.Entries)); diff != "" {
 					t.Errorf("%s, JSON %v, %v: state: %s", name, json, level, diff)
 				}
 				if t.Failed() {
@@ -229,8 +268,8 @@ func TestAFileIsReadBackAsItsRecord(t *testing.T) {
 			for passing(want[0].event) || reflect.TypeOf(want[0].event) == reflect.TypeFor[event.Mark]() {
 				want = want[1:]
 			}
-			if e.Unit != want[0].unit || !cmp.Equal(e.Event, want[0].event) {
-				t.Fatalf("%.20q: want of %s, got of %s: %s", word, want[0].unit, e.Unit, cmp.Diff(want[0].event, e.Event))
+			if e.Unit != want[0].unit || !gocmp.Equal(e.Event, want[0].event) {
+				t.Fatalf("%.20q: want of %s, got of %s: %s", word, want[0].unit, e.Unit, gocmp.Diff(want[0].event, e.Event))
 			}
 			want = want[1:]
 		}

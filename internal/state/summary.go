@@ -21,7 +21,18 @@ type Summary struct {
 	PeakBytes    map[string]int64              `json:"peak_bytes"`
 	OOM          string                        `json:"oom"`
 	App          string                        `json:"app,omitempty"` // how the app ended
+	Units        map[string]*Life              `json:"units"`
 	Why          *Why                          `json:"why,omitempty"` // decided once, at the end
+}
+
+// Life is when a unit was started, ready, asked to stop and ended, in ms since the process
+// began, and its steps, each when it came first. What never was is not there.
+type Life struct {
+	Start float64            `json:"start,omitzero"`
+	Ready float64            `json:"ready,omitzero"`
+	Stop  float64            `json:"stop,omitzero"`
+	Ended float64            `json:"ended,omitzero"`
+	Steps map[string]float64 `json:"steps,omitempty"`
 }
 
 // Why is the one cause that comes first, as status, the summary and `meshtask why` have it.
@@ -53,10 +64,11 @@ const (
 
 func newSummary() Summary {
 	return Summary{Marks: map[string]map[string]float64{event.Up: {}, event.Down: {}}, Restarts: map[string]int{},
-		Deregistered: Skipped, Left: Skipped, Killed: []string{}, PeakBytes: map[string]int64{}}
+		Deregistered: Skipped, Left: Skipped, Killed: []string{}, PeakBytes: map[string]int64{}, Units: map[string]*Life{}}
 }
 
 func (s *Summary) apply(e event.Entry) {
+	s.live(e)
 	switch ev := e.Event.(type) {
 	case event.Mark:
 		s.Marks[e.Way][ev.Name] = e.Ms
@@ -98,6 +110,44 @@ func (s *Summary) apply(e event.Entry) {
 	}
 }
 
+// live notes the times of the unit's life.
+func (s *Summary) live(e event.Entry) {
+	l := s.Units[e.Unit]
+	if l == nil {
+		l = &Life{}
+	}
+	at := func(when *float64) {
+		*when, s.Units[e.Unit] = e.Ms, l
+	}
+	switch e.Event.(type) {
+	case event.Start:
+		at(&l.Start)
+	case event.Ready:
+		at(&l.Ready)
+	case event.Stop:
+		at(&l.Stop)
+	case event.Ended:
+		at(&l.Ended)
+	case event.Joined, event.Registered, event.Listener, event.Passing, event.Removed, event.Drained, event.Deregistered, event.Left:
+		l.step(e)
+	case event.Critical:
+		if e.Way == event.Down {
+			l.step(e)
+		}
+	}
+}
+
+func (l *Life) step(e event.Entry) {
+	word, _ := event.Step(e.Event)
+	if _, twice := l.Steps[word]; twice {
+		return
+	}
+	if l.Steps == nil {
+		l.Steps = map[string]float64{}
+	}
+	l.Steps[word] = e.Ms
+}
+
 // Line is the summary as the last log line has it.
 func (s Summary) Line() string {
 	text, err := json.Marshal(s)
@@ -110,7 +160,7 @@ func (s Summary) Line() string {
 // Pairs is the summary as key and value pairs, for a log in JSON.
 func (s Summary) Pairs() []any {
 	out := []any{"exit", s.Exit, "reason", s.Reason, "marks", s.Marks, "restarts", s.Restarts, "drain", s.Drain,
-		"deregistered", s.Deregistered, "left", s.Left, "killed", s.Killed, "peak_bytes", s.PeakBytes, "oom", s.OOM}
+		"deregistered", s.Deregistered, "left", s.Left, "killed", s.Killed, "peak_bytes", s.PeakBytes, "oom", s.OOM, "units", s.Units}
 	if s.App != "" {
 		out = append(out, "app", s.App)
 	}

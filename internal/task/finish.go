@@ -48,7 +48,7 @@ func (t *task) finish(out lifecycle.Outcome, err error) Outcome {
 	if gaveUp(cause, f) {
 		result.Err = cause.Err
 		if started {
-			t.d.Log.Error("the task ends", append([]any{"exit", f.Code, "unit", f.Unit, "error", errText(cause.Err)}, journal.Because(f.Why, f.Facts)...)...)
+			journal.GaveUp(t.d.Log, f.Code, f.Unit, cause.Err)
 		}
 	}
 	for unit, err := range out.Errs { // its own end may not have been the cause

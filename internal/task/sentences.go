@@ -1,7 +1,10 @@
 package task
 
 import (
+	"cmp"
 	"fmt"
+	"net"
+	"strconv"
 	"time"
 
 	"meshtask/internal/event"
@@ -25,7 +28,7 @@ func (t *task) sayUp(e event.Entry) {
 	t.saidUp = true
 	from := ""
 	if p.Service.Port != 0 {
-		from = fmt.Sprintf("port %d ", p.Service.Port)
+		from = net.JoinHostPort(cmp.Or(p.Service.Proxy.LocalServiceAddress, "127.0.0.1"), strconv.Itoa(p.Service.Port)) + " "
 	}
 	t.d.Log.Info(fmt.Sprintf("%s is up after %.2f s: %sthrough Envoy on %s, %s", p.Service.Name, e.Ms/1000, from, p.Envoy.Listen, count(len(p.Service.Proxy.Upstreams), "upstream")))
 }
@@ -55,7 +58,7 @@ func (t *task) sentence(s state.Summary) string {
 	})
 	text := fmt.Sprintf("stopped cleanly in %.1f s, exit %d", took.Seconds(), s.Exit)
 	if t.plan.Kind.HasMesh() && t.plan.Inbound.Drain {
-		text += fmt.Sprintf(": %d in flight when the drain began, %d cut", s.Drain.Start, s.Drain.End)
+		text += fmt.Sprintf(": %d in flight were drained, %d cut", s.Drain.Start-s.Drain.End, s.Drain.End)
 	}
 	return text
 }

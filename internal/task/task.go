@@ -18,6 +18,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/oklog/run"
 
+	"meshtask/consulagent"
 	"meshtask/internal/admin"
 	"meshtask/internal/ecs"
 	"meshtask/internal/event"
@@ -63,6 +64,7 @@ type Tools struct {
 	Plan   *plan.Plan
 	Dir    *statedir.Dir
 	Consul string // path of the program
+	Log    hclog.Logger
 	// Start starts a child whose lines are printed with its name.
 	Start func(name string, argv, env []string) (*supervisor.Child, error)
 }
@@ -277,7 +279,7 @@ func (t *task) before(p programs) (end func(), err error) {
 		return end, nil
 	}
 	err = t.during(func(ctx context.Context) error {
-		made, err := t.d.Before(ctx, Tools{Plan: t.plan, Dir: t.d.Dir, Consul: p.consul, Start: t.startBeside})
+		made, err := t.d.Before(ctx, Tools{Plan: t.plan, Dir: t.d.Dir, Consul: p.consul, Log: t.d.Log, Start: t.startBeside})
 		if made != nil {
 			end = made
 		}
@@ -289,10 +291,18 @@ func (t *task) before(p programs) (end func(), err error) {
 	return end, err
 }
 
-// startBeside starts a child that is no unit's.
+// startBeside starts a child that is no unit's, and prints of its lines what is wrong: the rest
+// is not this task's story.
 func (t *task) startBeside(name string, argv, env []string) (*supervisor.Child, error) {
-	output := t.childOutput(name, hclog.NoLevel)
-	return t.sup.Start(supervisor.Spec{Name: name, Argv: argv, Env: env, Lines: func(stream int, line []byte) { output(stream, hclog.NoLevel, string(line)) }})
+	from := hclog.Warn
+	if t.d.Log.IsDebug() {
+		from = hclog.NoLevel
+	}
+	output := t.childOutput(name, from)
+	return t.sup.Start(supervisor.Spec{Name: name, Argv: argv, Env: env, Lines: func(stream int, line []byte) {
+		level, _ := consulagent.ParseLine(line)
+		output(stream, level, string(line))
+	}})
 }
 
 // strayGrace is what processes that were left to us get for their TERM.
