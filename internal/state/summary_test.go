@@ -26,7 +26,8 @@ func ended() *State {
 func TestTheSummaryIsTheWholeLife(t *testing.T) {
 	want := Summary{Exit: 137, Reason: "TERM", Marks: map[string]map[string]float64{event.Up: {"T0": 4000}, event.Down: {"T0": 12000}},
 		Restarts: map[string]int{"consul-agent": 0, "envoy": 1}, Drain: Drain{Start: 12, End: 0, Ms: 412}, Deregistered: Verified, Left: Unverified,
-		Killed: []string{"app"}, PeakBytes: map[string]int64{"app": 5000}, OOM: "app", App: "exit 137 (KILL)"}
+		Killed: []string{"app"}, PeakBytes: map[string]int64{"app": 5000}, OOM: "app", App: "exit 137 (KILL)",
+		Units: map[string]*Life{"consul-agent": {Steps: map[string]float64{"left": 28000}}, "envoy": {Start: 6000}}}
 	if diff := cmp.Diff(want, ended().Summary); diff != "" {
 		t.Error(diff)
 	}
