@@ -1,4 +1,5 @@
-// Package footprint lowers the resident size of this process to what it uses at rest.
+// Package footprint lowers what this process uses to what it needs at rest: its resident size,
+// and what its scheduler costs.
 package footprint
 
 import (
@@ -6,11 +7,21 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 )
+
+// Rest is for a process whose start is over, and that waits from now on: it calls Release, and
+// gives the Go scheduler one processor. With more of them every event also wakes threads that
+// look for work and find none, and a timer of the runtime's looks each second whether the CPU
+// quota has changed.
+func Rest() error {
+	runtime.GOMAXPROCS(1)
+	return Release()
+}
 
 // Release unmaps the pages of the program's own file: its code and its constants, most of
 // which only a start needs. A page that is needed again comes back from the kernel's cache

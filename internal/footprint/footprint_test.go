@@ -2,6 +2,7 @@ package footprint
 
 import (
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,6 +21,16 @@ func TestReleaseLowersTheResidentSize(t *testing.T) {
 	}
 	if after := fileKB(t); after >= before {
 		t.Errorf("%d KB of files before, %d after", before, after)
+	}
+}
+
+func TestRestNeedsOneProcessor(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	if err := Rest(); err != nil {
+		t.Fatal(err)
+	}
+	if n := runtime.GOMAXPROCS(0); n != 1 {
+		t.Errorf("%d processors", n)
 	}
 }
 

@@ -22,7 +22,6 @@ import (
 	"meshtask/internal/admin"
 	"meshtask/internal/ecs"
 	"meshtask/internal/event"
-	"meshtask/internal/footprint"
 	"meshtask/internal/journal"
 	"meshtask/internal/linewriter"
 	"meshtask/internal/plan"
@@ -53,6 +52,10 @@ type Deps struct {
 	Dir *statedir.Dir      // nil: the run writes nothing
 	Log hclog.Logger       // our own lines
 	Out *linewriter.Writer // where Log and the children's lines go
+
+	// AtRest is called once, a while behind the start of the app, when most of ours has been done
+	// for the last time. nil: nothing is to be done then.
+	AtRest func() error
 
 	// Before runs ahead of T0, beside the signals; what it returns is called when the task
 	// has ended. nil: nothing. It is for `meshtask dev`.
@@ -149,12 +152,12 @@ func (t *task) open() error {
 // time. What comes later brings its pages back.
 const settleAfter = 100 * time.Millisecond
 
-// settle gives back, once the task is up, the memory that only the start needed.
+// settle gives back, once the task is up, what only the start needed.
 func (t *task) settle(e event.Entry) {
-	if m, ok := e.Event.(event.Mark); ok && e.Way == event.Up && m.Name == lifecycle.T2.String() {
+	if m, ok := e.Event.(event.Mark); ok && t.d.AtRest != nil && e.Way == event.Up && m.Name == lifecycle.T2.String() {
 		time.AfterFunc(settleAfter, func() {
-			if err := footprint.Release(); err != nil {
-				t.d.Log.Debug("memory of the start is kept", "error", err)
+			if err := t.d.AtRest(); err != nil {
+				t.d.Log.Debug("what the start needed is kept", "error", err)
 			}
 		})
 	}
