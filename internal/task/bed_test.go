@@ -115,12 +115,11 @@ func (b *bed) file(name string) {
 	eventually.True(b.t, name, func() bool { return b.has(name) })
 }
 
-// up waits until the app has set its traps, and T2 is reached: the app may be faster than the
-// record.
+// up waits until the app has set its traps, and is up by the record, which may be slower.
 func (b *bed) up() {
 	b.t.Helper()
 	b.file("up")
-	b.told("task", "up T2")
+	b.told("app", "ready")
 }
 
 func (b *bed) has(name string) bool {
