@@ -92,7 +92,8 @@ func directions() []direction {
 			{"syscall", "the core is pure"},
 		}},
 		{dir: "internal/event", only: []string{}},
-		{dir: "supervisor", only: []string{"golang.org/x/sys/", "github.com/hashicorp/go-hclog", "meshtask/internal/event", "meshtask/internal/signame"}},
+		{dir: "supervisor", only: []string{"golang.org/x/sys/", "github.com/hashicorp/go-hclog", "meshtask/internal/ask", "meshtask/internal/event", "meshtask/internal/signame"}},
+		{dir: "internal/ask", only: []string{"meshtask/internal/event"}},
 		{dir: "acl/reconcile", only: []string{"meshtask/internal/secret", "meshtask/internal/servicename"}, bars: []bar{
 			{"os", "it decides, and asks nobody"}, {"os/", "it decides"}, {"net", "it decides"}, {"net/", "it decides"}, {"context", "nothing in it waits"},
 		}},
@@ -116,6 +117,7 @@ func directions() []direction {
 		{dir: "internal/state", only: []string{"meshtask/internal/event"}, bars: []bar{{"os", "a fold: it asks nobody"}, {"net", "a fold"}, {"net/", "a fold"}, {"context", "nothing in it waits"}}},
 		{dir: "internal/waits", only: []string{"meshtask/internal/event"}},
 		{dir: "internal/relay", only: []string{"meshtask/internal/signame"}},
+		{dir: "internal/install", only: []string{"golang.org/x/sys/"}},
 		{dir: "internal/retry", only: []string{}},
 		{dir: "internal/servicename", only: []string{}},
 		{dir: "internal/printable", only: []string{}},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"meshtask/internal/ask"
 	"meshtask/supervisor"
 )
 
@@ -18,11 +19,13 @@ type Starter interface {
 	Start(supervisor.Spec) (*supervisor.Child, error)
 }
 
-// ProbeConfig is an ECS healthCheck object, and what its command needs to run. Bounds are
-// ECS's and checked where the configuration is read.
+// ProbeConfig is an ECS healthCheck object, and what its command needs to run; or a question
+// in place of a command. Bounds are ECS's and checked where the configuration is read.
 type ProbeConfig struct {
 	Container   string        // the name under which results are reported
 	Command     []string      // CMD and an argument vector, or CMD-SHELL and one line for /bin/sh -c
+	Ask         ask.Question  // instead of a command
+	Asks        string        // what it asks for, such as "http http://127.0.0.1:8080/health"
 	Interval    time.Duration // between the end of one probe and the next; 0: 30 s
 	Timeout     time.Duration // of one probe; 0: 5 s
 	Retries     int           // consecutive failures that make it unhealthy; 0: 3
@@ -48,6 +51,7 @@ const outputLimit = 1024
 // NewProbe fills in ECS's defaults. The error says what is wrong with the command.
 func NewProbe(cfg ProbeConfig) (*Probe, error) {
 	switch {
+	case cfg.Ask != nil:
 	case len(cfg.Command) < 2:
 		return nil, errors.New("health.app.command: must be CMD or CMD-SHELL and a command")
 	case cfg.Command[0] == "CMD-SHELL" && len(cfg.Command) > 2:
@@ -155,7 +159,7 @@ type result struct {
 	output string // at most outputLimit bytes
 }
 
-// once runs the command to its end, to its timeout or until ctx is done. It returns a
+// once asks, or runs the command to its end, to its timeout or until ctx is done. It returns a
 // child that KILL did not end, and does nothing more until that child has ended.
 func (p *Probe) once(ctx context.Context, stuck *supervisor.Child) (*supervisor.Child, result) {
 	if stuck != nil {
@@ -165,6 +169,9 @@ func (p *Probe) once(ctx context.Context, stuck *supervisor.Child) (*supervisor.
 		default:
 			return stuck, result{how: fmt.Sprintf("an earlier health check, pid %d, is still there after KILL", stuck.PID())}
 		}
+	}
+	if p.cfg.Ask != nil {
+		return nil, p.ask(ctx)
 	}
 	argv, err := p.argv()
 	if err != nil {
@@ -199,6 +206,23 @@ func (p *Probe) once(ctx context.Context, stuck *supervisor.Child) (*supervisor.
 	exit := child.Exit()
 	return nil, result{ok: exit.Status() == 0, how: fmt.Sprintf("exit code %d", exit.Status()), output: out.text()}
 }
+
+// ask asks once, within the timeout.
+func (p *Probe) ask(ctx context.Context) result {
+	ctx, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
+	defer cancel()
+	err := p.cfg.Ask(ctx)
+	switch {
+	case err == nil:
+		return result{ok: true, how: p.cfg.Asks}
+	case ctx.Err() != nil:
+		return result{how: fmt.Sprintf("%s: exceeded its timeout of %v", p.cfg.Asks, p.cfg.Timeout)}
+	}
+	return result{how: p.cfg.Asks, output: firstOf(err.Error())}
+}
+
+// firstOf is what ECS would keep of a text.
+func firstOf(text string) string { return strings.ToValidUTF8(text[:min(len(text), outputLimit)], "") }
 
 func (p *Probe) argv() ([]string, error) {
 	if p.cfg.Command[0] == "CMD-SHELL" {

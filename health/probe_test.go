@@ -10,6 +10,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -117,6 +118,37 @@ func receive(t *testing.T, states <-chan State, status Status, words ...string) 
 func TestProbeFirstAtOnce(t *testing.T) {
 	states, _ := probing(t, ProbeConfig{Command: []string{"CMD", "sh", "-c", "echo $0 fine", "all is"}, Interval: time.Hour})
 	receive(t, states, Passing, "HEALTHY", "exit code 0", "all is fine")
+}
+
+// A question needs no program: what it says is what Consul shows.
+func TestProbeAsks(t *testing.T) {
+	answer := make(chan error)
+	ask := func(ctx context.Context) error {
+		select {
+		case err := <-answer:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		answer = make(chan error)
+		p, err := NewProbe(ProbeConfig{Container: "app", Ask: ask, Asks: "http http://127.0.0.1:8080/health", Retries: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		states := make(chan State, 1)
+		go p.Run(ctx, func(_ string, s State) { states <- s })
+		answer <- nil
+		receive(t, states, Passing, "HEALTHY, http http://127.0.0.1:8080/health")
+		answer <- errors.New("status 503: warming up")
+		receive(t, states, Critical, "UNHEALTHY, http http://127.0.0.1:8080/health: status 503: warming up")
+		answer <- nil
+		receive(t, states, Passing)
+		receive(t, states, Critical, "exceeded its timeout of 5s") // nobody answers
+	})
 }
 
 func TestProbeUnhealthyAndBack(t *testing.T) {

@@ -5,14 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"os"
-	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
+	"meshtask/internal/ask"
 	"meshtask/internal/event"
 )
 
@@ -50,7 +47,7 @@ func (p Probe) prepare(spec *Spec) (wait waitFunc, done func(), err error) {
 }
 
 // Await waits for what is not a child of ours, such as an app in another container. Only
-// TCP, HTTP and Exec can. report gets a Waiting for each failed try, and a WaitOver at the
+// Asked and Exec can. report gets a Waiting for each failed try, and a WaitOver at the
 // end; nil is allowed.
 func (p Probe) Await(ctx context.Context, report event.Report) error {
 	wait, done, err := p.prepare(&Spec{})
@@ -79,55 +76,10 @@ func (p Probe) waiting(err error) event.Waiting {
 // Started is ready as soon as the child has been executed.
 func Started() Probe { return Probe{} }
 
-// TCP is ready when addr ("host:port") accepts a connection.
-func TCP(addr string) Probe {
-	dial := func(ctx context.Context) error {
-		conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
-		if err != nil {
-			return refused(err, addr)
-		}
-		defer conn.Close()
-		if conn.LocalAddr().String() == conn.RemoteAddr().String() {
-			// Dialling a free port of the ephemeral range can meet itself.
-			return event.Because(event.AppNotReadyTCP, errors.New("nothing listens: the connection met itself"), "address", addr)
-		}
-		return nil
-	}
-	return polled("tcp "+addr, "have the app listen on this address and port", pollFirst, pollMax, dial)
-}
-
-// HTTP is ready when a GET of url is answered with a status from 200 to 399.
-func HTTP(url string) Probe {
-	client := &http.Client{
-		Transport:     &http.Transport{DisableKeepAlives: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	get := func(ctx context.Context) error {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-		if err != nil {
-			return err
-		}
-		resp, err := client.Do(req)
-		if err != nil {
-			return refused(err, url)
-		}
-		defer resp.Body.Close()
-		if resp.StatusCode < 200 || resp.StatusCode > 399 {
-			body, _ := io.ReadAll(io.LimitReader(resp.Body, 200))
-			return event.Because(event.AppNotReadyHTTP, fmt.Errorf("status %d: %s", resp.StatusCode, strings.TrimSpace(string(body))),
-				"address", url, "status", strconv.Itoa(resp.StatusCode))
-		}
-		return nil
-	}
-	return polled("http "+url, "have the app answer this URL with 200 to 399", pollFirst, pollMax, get)
-}
-
-// refused gives a dial its code, where nothing listens.
-func refused(err error, address string) error {
-	if errors.Is(err, syscall.ECONNREFUSED) {
-		return event.Because(event.AppNotReadyTCP, err, "address", address)
-	}
-	return err
+// Asked is ready when the question q has a yes. what says what it asks for, and hint what is
+// usually missing, each in a few words.
+func Asked(q ask.Question, what, hint string) Probe {
+	return polled(what, hint, pollFirst, pollMax, q)
 }
 
 // Exec is ready when the command of spec exits with 0. spec is asked at each try, as the

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"meshtask/internal/ask"
 	"meshtask/internal/testbed/eventually"
 )
 
@@ -58,7 +59,7 @@ func TestProbes(t *testing.T) {
 		}
 		addr := l.Addr().String()
 		l.Close()
-		st := onStage(t, s, shell(serve), probe(TCP(addr)))
+		st := onStage(t, s, shell(serve), probe(Asked(ask.TCP(addr), "tcp "+addr, "")))
 		becomesReady(t, st, "tcp "+addr+"|", func() {
 			eventually.True(t, "a first try", func() bool { return st.waited("refused") || st.waited("met itself") })
 			if l, err = net.Listen("tcp", addr); err != nil {
@@ -81,7 +82,7 @@ func TestProbes(t *testing.T) {
 		defer srv.Close()
 		for _, good := range []int32{200, 204, 302} {
 			status.Store(503)
-			st := onStage(t, s, shell(serve), probe(HTTP(srv.URL)))
+			st := onStage(t, s, shell(serve), probe(Asked(ask.HTTP(srv.URL), "http", "")))
 			becomesReady(t, st, "status 503: warming up", func() { status.Store(good) })
 		}
 	})
@@ -109,18 +110,19 @@ func TestProbes(t *testing.T) {
 
 func TestNotReadyInTime(t *testing.T) {
 	s := start(t)
+	nobody := Asked(ask.TCP("127.0.0.1:1"), "tcp 127.0.0.1:1", "")
 	hang := shell("sleep 60 & sleep 60")
 	for name, tt := range map[string]struct {
 		probe  Probe
 		script string
 		last   string
 	}{
-		"tcp":            {TCP("127.0.0.1:1"), serve, "refused"},
+		"tcp":            {nobody, serve, "refused"},
 		"fd, closed":     {FD(3), "exec 3>&-; " + serve, "closed without a newline"},
 		"fd, silent":     {FD(3), serve, ""},
 		"exec, hanging":  {Exec(s, always(hang)), serve, ""},
 		"exec, missing":  {Exec(s, always(Spec{Name: "check", Argv: []string{"/no/such"}})), serve, "no such file"},
-		"http, no reply": {HTTP("http://127.0.0.1:1/x"), serve, "refused"},
+		"http, no reply": {Asked(ask.HTTP("http://127.0.0.1:1/x"), "http", ""), serve, "refused"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			gaveUp := make(chan error, 1)
@@ -157,7 +159,7 @@ func TestNotReadyInTime(t *testing.T) {
 func TestAProbeEndsWithItsProcess(t *testing.T) {
 	s := start(t)
 	for _, script := range []string{"exit 6", "echo up; sleep 0.1; exit 6"} {
-		for _, probe := range []Probe{TCP("127.0.0.1:1"), FD(3), Exec(s, always(shell("sleep 60")))} {
+		for _, probe := range []Probe{Asked(ask.TCP("127.0.0.1:1"), "tcp", ""), FD(3), Exec(s, always(shell("sleep 60")))} {
 			st := onStage(t, s, shell(script), func(p *Process) {
 				p.Ready, p.ReadyTimeout = probe, time.Hour
 				p.GiveUp = func(err error) { t.Error("it gave up: ", err) }

@@ -45,6 +45,8 @@ func commands() []command {
 				configFlags(fs)
 				fs.Bool("codes", false, "of docs: the codes of `meshtask why` instead, with exit code, cause and fix")
 			}},
+		{name: "install", args: "DIR", does: "copy this program into a directory that app containers share, so that their images stay as they are",
+			run: runInstall, flags: func(*pflag.FlagSet) {}},
 		{name: "version", args: "[--check]", does: "print the version; with --check also those of consul and envoy, and whether they fit",
 			run: runVersion, flags: func(fs *pflag.FlagSet) { fs.Bool("check", false, "check the consul and envoy on PATH too") }},
 	}

@@ -16,6 +16,7 @@ import (
 type App struct {
 	Command     []string            `json:"command,omitempty"`    // CMD after -- wins; empty: the apps live in sibling containers
 	StopSignal  Signal              `json:"stopSignal,omitempty"` // 0: the signal that came
+	StopOn      []Signal            `json:"stopOn,omitempty"`     // begin a stop, besides TERM, INT and QUIT
 	Signal      string              `json:"signal,omitempty"`     // group, leader: who gets signals
 	User        string              `json:"user,omitempty"`       // name, uid or uid:gid; empty: ours
 	Dir         string              `json:"dir,omitempty"`        // empty: ours
@@ -31,11 +32,12 @@ type AppRestart struct {
 	Restart
 }
 
-// Ready is when the app counts as up. After Resolve exactly one of TCP, HTTP,
+// Ready is when the app counts as up. After Resolve exactly one of TCP, HTTP, GRPC,
 // Exec, FD and Started is set. In JSON it is an object, or "started".
 type Ready struct {
 	TCP     string   `json:"tcp,omitempty"`  // HOST:PORT that accepts
 	HTTP    string   `json:"http,omitempty"` // URL that answers 200 to 399
+	GRPC    string   `json:"grpc,omitempty"` // HOST:PORT or HOST:PORT/SERVICE whose grpc.health.v1 says SERVING
 	Exec    []string `json:"exec,omitempty"` // command that exits 0
 	FD      int      `json:"fd,omitempty"`   // descriptor on which the app writes a newline
 	Started bool     `json:"-"`              // as soon as it runs
@@ -102,6 +104,12 @@ func (v checker) app() {
 	if s := syscall.Signal(a.StopSignal); s == syscall.SIGSTOP || s == syscall.SIGCHLD || s == syscall.SIGCONT {
 		v.error("app.stopSignal", "%s cannot end a process: %s", a.StopSignal, signalForms)
 	}
+	for i, s := range a.StopOn {
+		switch syscall.Signal(s) {
+		case syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGCHLD, syscall.SIGCONT, syscall.SIGURG, syscall.SIGPIPE:
+			v.error(index("app.stopOn", i), "%s cannot begin a stop: set the image's STOPSIGNAL, such as WINCH, USR1 or QUIT", s)
+		}
+	}
 	v.oneOf("app.signal", a.Signal, "group", "leader")
 	v.match("app.user", a.User, user, "a user's name, a uid, or uid:gid")
 	v.nonEmpty("app.user", a.User)
@@ -120,13 +128,13 @@ func (v checker) app() {
 func (v checker) ready() {
 	r := v.c.App.Ready
 	var probes []string
-	for _, p := range []string{"tcp", "http", "exec", "fd"} {
+	for _, p := range []string{"tcp", "http", "grpc", "exec", "fd"} {
 		if v.given["app.ready."+p] {
 			probes = append(probes, p)
 		}
 	}
 	if len(probes) > 1 {
-		v.error("app.ready", "set only one of tcp, http, exec and fd, got %s", strings.Join(probes, " and "))
+		v.error("app.ready", "set only one of tcp, http, grpc, exec and fd, got %s", strings.Join(probes, " and "))
 	}
 	for _, p := range probes {
 		at := "app.ready." + p
@@ -135,6 +143,8 @@ func (v checker) ready() {
 			v.hostPort(at, r.TCP)
 		case "http":
 			v.url(at, r.HTTP)
+		case "grpc":
+			v.grpc(at, r.GRPC)
 		case "exec":
 			v.argv(at, r.Exec)
 			if len(r.Exec) == 0 {
@@ -144,7 +154,7 @@ func (v checker) ready() {
 		case "fd":
 			v.between(at, r.FD, 3, 1023, "")
 			if v.c.Mode == Run && len(v.c.App.Command) == 0 {
-				v.error(at, "needs a command, after -- or as app.command, which inherits descriptor %d: set tcp, http or exec for an app in another container", r.FD)
+				v.error(at, "needs a command, after -- or as app.command, which inherits descriptor %d: set tcp, http, grpc or exec for an app in another container", r.FD)
 			}
 		}
 	}
@@ -155,7 +165,7 @@ func (v checker) ready() {
 func (c *Config) defaultProbe() {
 	r := &c.App.Ready
 	switch {
-	case r.TCP != "" || r.HTTP != "" || len(r.Exec) > 0 || r.FD != 0 || r.Started:
+	case r.TCP != "" || r.HTTP != "" || r.GRPC != "" || len(r.Exec) > 0 || r.FD != 0 || r.Started:
 	case c.Mode.Mesh() && c.Service.Port != 0:
 		r.TCP = net.JoinHostPort(c.Proxy.LocalServiceAddress, strconv.Itoa(c.Service.Port))
 	default:

@@ -102,6 +102,13 @@ func (v checker) url(path, s string) {
 	}
 }
 
+// grpc checks HOST:PORT or HOST:PORT/SERVICE.
+func (v checker) grpc(path, s string) {
+	addr, _, _ := strings.Cut(s, "/")
+	v.hostPort(path, addr)
+	v.text(path, s)
+}
+
 // text checks a string that goes to exec or to a file name: no NUL.
 func (v checker) text(path, s string) {
 	if strings.ContainsRune(s, 0) {

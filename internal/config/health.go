@@ -16,7 +16,10 @@ type Health struct {
 
 // HealthCheck is an ECS container health check; the times are in seconds.
 type HealthCheck struct {
-	Command     []string `json:"command"` // begins with CMD or CMD-SHELL
+	Command     []string `json:"command,omitempty"` // begins with CMD or CMD-SHELL; or one of the next three
+	HTTP        string   `json:"http,omitempty"`    // URL that answers 200 to 399
+	TCP         string   `json:"tcp,omitempty"`     // HOST:PORT that accepts
+	GRPC        string   `json:"grpc,omitempty"`    // HOST:PORT or HOST:PORT/SERVICE whose grpc.health.v1 says SERVING
 	Interval    int      `json:"interval,omitempty"`
 	Timeout     int      `json:"timeout,omitempty"`
 	Retries     int      `json:"retries,omitempty"`
@@ -37,12 +40,35 @@ func (v checker) health() {
 	v.between("health.app.timeout", h.App.Timeout, 2, 60, " seconds")
 	v.between("health.app.retries", h.App.Retries, 1, 10, "")
 	v.between("health.app.startPeriod", h.App.StartPeriod, 0, 300, " seconds")
+	var given []string
+	for _, name := range []string{"command", "http", "tcp", "grpc"} {
+		if v.given["health.app."+name] {
+			given = append(given, name)
+		}
+	}
+	switch {
+	case len(given) > 1:
+		v.error("health.app", "set only one of command, http, tcp and grpc, got %s", strings.Join(given, " and "))
+	case len(given) == 0:
+		v.error("health.app.command", `required: ["CMD", PROGRAM, ARG…] or ["CMD-SHELL", LINE]; or set http, tcp or grpc instead`)
+	case given[0] == "command":
+		v.healthCommand(h.App.Command)
+	case given[0] == "http":
+		v.url("health.app.http", h.App.HTTP)
+	case given[0] == "tcp":
+		v.hostPort("health.app.tcp", h.App.TCP)
+	case given[0] == "grpc":
+		v.grpc("health.app.grpc", h.App.GRPC)
+	}
+}
+
+// healthCommand checks a command as ECS has it.
+func (v checker) healthCommand(cmd []string) {
 	const at = "health.app.command"
-	cmd := h.App.Command
 	v.argv(at, cmd)
 	switch {
 	case len(cmd) == 0:
-		v.error(at, `required: ["CMD", PROGRAM, ARG…] or ["CMD-SHELL", LINE]`)
+		v.error(at, `must be ["CMD", PROGRAM, ARG…] or ["CMD-SHELL", LINE]`)
 	case cmd[0] == "CMD" && len(cmd) > 1 && cmd[1] != "":
 		v.selfProbe(at, cmd[1:])
 	case cmd[0] == "CMD-SHELL" && len(cmd) == 2 && strings.TrimSpace(cmd[1]) != "":

@@ -149,6 +149,14 @@ func (c *Config) override(s Sources, env func(string) string, r *report) {
 		{"log-format", "log.format", func(v, _ string) { c.Log.Format = v }},
 		{"signal", "app.signal", func(v, _ string) { c.App.Signal = v }},
 		{"stop-signal", "app.stopSignal", func(v, p string) { r.signal(v, &c.App.StopSignal, p) }},
+		{"stop-on", "app.stopOn", func(v, p string) {
+			c.App.StopOn = nil
+			for _, name := range list(v) {
+				var s Signal
+				r.signal(name, &s, p)
+				c.App.StopOn = append(c.App.StopOn, s)
+			}
+		}},
 		{"no-drain", "shutdown.drain.enabled", func(v, p string) {
 			off, err := strconv.ParseBool(v)
 			if err != nil {

@@ -93,19 +93,46 @@ func restart(policy string, r config.Restart) Restart {
 	return Restart{Policy: policy, Max: r.Max, Window: r.Window.Duration, Backoff: r.Backoff.Duration, MaxBackoff: r.MaxBackoff.Duration}
 }
 
+// Question asks the app, without a program: one of these, or none.
+type Question struct {
+	TCP  string // HOST:PORT
+	HTTP string // URL
+	GRPC string // HOST:PORT or HOST:PORT/SERVICE
+}
+
+// String is its kind and its target; "" for none.
+func (q Question) String() string {
+	switch {
+	case q.TCP != "":
+		return "tcp " + q.TCP
+	case q.HTTP != "":
+		return "http " + q.HTTP
+	case q.GRPC != "":
+		return "grpc " + q.GRPC
+	}
+	return ""
+}
+
 // Ready is when the app counts as up: one of these, else as soon as it runs.
 type Ready struct {
-	TCP     string        `json:"tcp,omitempty"`
-	HTTP    string        `json:"http,omitempty"`
-	Exec    []string      `json:"exec,omitempty"`
-	FD      int           `json:"fd,omitempty"`
-	Timeout time.Duration `json:"-"`
+	Question
+	Exec    []string
+	FD      int
+	Timeout time.Duration
 }
 
 // Started says whether the app counts as up as soon as it runs.
-func (r Ready) Started() bool { return r.TCP == "" && r.HTTP == "" && len(r.Exec) == 0 && r.FD == 0 }
+func (r Ready) Started() bool { return r.Question == Question{} && len(r.Exec) == 0 && r.FD == 0 }
 
 func readyOf(c *config.Config) Ready {
 	r := c.App.Ready
-	return Ready{TCP: r.TCP, HTTP: r.HTTP, Exec: r.Exec, FD: r.FD, Timeout: r.Timeout.Duration}
+	return Ready{Question: Question{TCP: r.TCP, HTTP: r.HTTP, GRPC: r.GRPC}, Exec: r.Exec, FD: r.FD, Timeout: r.Timeout.Duration}
+}
+
+// stopOn are the numbers of the signals that begin a stop besides TERM, INT and QUIT.
+func stopOn(c *config.Config) (out []int) {
+	for _, s := range c.App.StopOn {
+		out = append(out, int(s))
+	}
+	return out
 }

@@ -122,8 +122,9 @@ type Health struct {
 
 // Probe is a health check of the app that we run.
 type Probe struct {
-	Container   string // whose check it sets
-	Command     []string
+	Container   string   // whose check it sets
+	Command     []string // as ECS has it; else Question
+	Question    Question
 	Interval    time.Duration
 	Timeout     time.Duration
 	Retries     int
@@ -135,7 +136,7 @@ func healthOf(c *config.Config, reg consulagent.Registration) *Health {
 		Siblings: c.HealthSyncContainers, Interval: c.Health.Interval.Duration}
 	if a := c.Health.App; a != nil {
 		seconds := func(n int) time.Duration { return time.Duration(n) * time.Second }
-		h.Probe = &Probe{Container: c.Health.Container, Command: a.Command, Interval: seconds(a.Interval),
+		h.Probe = &Probe{Container: c.Health.Container, Command: a.Command, Question: Question{TCP: a.TCP, HTTP: a.HTTP, GRPC: a.GRPC}, Interval: seconds(a.Interval),
 			Timeout: seconds(a.Timeout), Retries: a.Retries, StartPeriod: seconds(a.StartPeriod)}
 	}
 	return h

@@ -29,6 +29,7 @@ type Plan struct {
 
 	App      *App   // nil: the apps live in sibling containers
 	Ready    Ready  // of the app, or of the siblings
+	StopOn   []int  // signals that begin a stop, besides TERM, INT and QUIT
 	Lease    *Lease // of `meshtask app` alone
 	Agent    *Agent // nil without a mesh, as are the next four
 	Service  *consulagent.Registration
@@ -149,7 +150,7 @@ func New(c *config.Config, id ecs.Identity) (*Plan, error) {
 		return nil, err
 	}
 	p := &Plan{
-		Kind: KindOf(c.Mode), Rows: Rows(c), MaxRunTime: c.MaxRunTime, Ready: readyOf(c), App: app(c), Admin: admin(c), Files: files(c),
+		Kind: KindOf(c.Mode), Rows: Rows(c), MaxRunTime: c.MaxRunTime, Ready: readyOf(c), StopOn: stopOn(c), App: app(c), Admin: admin(c), Files: files(c),
 		Task:   Task{ID: c.Task.ID, ARN: c.Task.ARN, Family: c.Task.Family, Cluster: c.Task.Cluster, Address: c.Task.Address, Container: c.Task.Container},
 		Tokens: tokens(c), Log: Log(c.Log),
 	}

@@ -29,6 +29,7 @@ type document struct {
 	Command    []string                      `json:"command,omitempty"`
 	App        *appDocument                  `json:"app,omitempty"`
 	Ready      readyDocument                 `json:"ready"`
+	StopOn     []string                      `json:"stop_on,omitempty"`
 	Lease      *leaseDocument                `json:"lease,omitempty"`
 	Agent      *agentDocument                `json:"agent,omitempty"`
 	Service    *api.AgentServiceRegistration `json:"service,omitempty"`
@@ -113,7 +114,8 @@ type healthDocument struct {
 
 type probeDocument struct {
 	Container   string   `json:"container"`
-	Command     []string `json:"command"`
+	Command     []string `json:"command,omitempty"`
+	Asks        string   `json:"asks,omitempty"`
 	Interval    string   `json:"interval"`
 	Timeout     string   `json:"timeout"`
 	Retries     int      `json:"retries"`
@@ -152,7 +154,7 @@ type filesDocument struct {
 func (p *Plan) JSON() ([]byte, error) {
 	d := document{
 		Kind: p.Kind, Task: p.Task, Timeline: p.Rows, Stop: p.Stop.String(), StopSteps: p.Stop.Steps(), MaxRunTime: duration(p.MaxRunTime),
-		Ready: readyDocument{p.Ready.String(), duration(p.Ready.Timeout)}, Secrets: p.Secrets, Admin: p.Admin, Log: p.Log, Files: filesDocument{Dir: p.Files.Dir},
+		Ready: readyDocument{p.Ready.String(), duration(p.Ready.Timeout)}, StopOn: p.stopOn(), Secrets: p.Secrets, Admin: p.Admin, Log: p.Log, Files: filesDocument{Dir: p.Files.Dir},
 	}
 	if p.App != nil {
 		d.Command, d.App = p.App.Argv, p.App.document()
@@ -201,7 +203,7 @@ func (p *Plan) meshDocument(d *document) error {
 		d.Health.Interval = h.Interval.String()
 	}
 	if pr := h.Probe; pr != nil {
-		d.Health.Probe = &probeDocument{pr.Container, pr.Command, pr.Interval.String(), pr.Timeout.String(), pr.Retries, duration(pr.StartPeriod)}
+		d.Health.Probe = &probeDocument{pr.Container, pr.Command, pr.Question.String(), pr.Interval.String(), pr.Timeout.String(), pr.Retries, duration(pr.StartPeriod)}
 	}
 	if t := p.Tokens; p.Rows.Has(lifecycle.Token) {
 		d.Tokens = &tokensDocument{Service: t.Service, Agent: t.Agent, Wait: t.Wait.String(), Login: t.Login}
@@ -260,16 +262,22 @@ func (r Restart) document() restartDocument {
 // String says when the app counts as up.
 func (r Ready) String() string {
 	switch {
-	case r.TCP != "":
-		return "tcp " + r.TCP
-	case r.HTTP != "":
-		return "http " + r.HTTP
+	case r.Question != Question{}:
+		return r.Question.String()
 	case len(r.Exec) > 0:
 		return "exec " + strings.Join(r.Exec, " ")
 	case r.FD > 0:
 		return fmt.Sprintf("newline on descriptor %d", r.FD)
 	}
 	return "started"
+}
+
+// stopOn are the names of StopOn.
+func (p *Plan) stopOn() (out []string) {
+	for _, s := range p.StopOn {
+		out = append(out, config.Signal(s).String())
+	}
+	return out
 }
 
 func duration(d time.Duration) string {
@@ -302,6 +310,9 @@ func (p *Plan) Text() string {
 	}
 	if p.App != nil || p.Kind == Mesh {
 		line("ready", "%s", p.Ready)
+	}
+	if on := p.stopOn(); len(on) > 0 {
+		line("stop on", "%s, besides TERM, INT and QUIT", strings.Join(on, ", "))
 	}
 	for _, s := range p.Secrets {
 		line("secret", "%s: %s", s.Path, s.Ref)

@@ -5,6 +5,7 @@ import (
 	"os"
 	"time"
 
+	"meshtask/internal/ask"
 	"meshtask/internal/event"
 	"meshtask/internal/linewriter"
 	"meshtask/internal/plan"
@@ -77,10 +78,8 @@ func (t *task) appGrace() time.Duration {
 // probe is the readiness of the app, or of the siblings.
 func (t *task) probe(path string, user *supervisor.User) supervisor.Probe {
 	switch r := t.plan.Ready; {
-	case r.TCP != "":
-		return supervisor.TCP(r.TCP)
-	case r.HTTP != "":
-		return supervisor.HTTP(r.HTTP)
+	case r.Question != plan.Question{}:
+		return supervisor.Asked(question(r.Question), r.Question.String(), hint(r.Question))
 	case len(r.Exec) > 0:
 		return supervisor.Exec(t.sup, func() supervisor.Spec {
 			spec := supervisor.Spec{Name: "ready", Argv: r.Exec, Path: path, User: user, Env: t.d.Env}
@@ -93,6 +92,28 @@ func (t *task) probe(path string, user *supervisor.User) supervisor.Probe {
 		return supervisor.FD(r.FD)
 	}
 	return supervisor.Started()
+}
+
+// question is what q asks.
+func question(q plan.Question) ask.Question {
+	switch {
+	case q.TCP != "":
+		return ask.TCP(q.TCP)
+	case q.HTTP != "":
+		return ask.HTTP(q.HTTP)
+	}
+	return ask.GRPC(q.GRPC)
+}
+
+// hint is what is usually missing while q has no answer.
+func hint(q plan.Question) string {
+	switch {
+	case q.TCP != "":
+		return "have the app listen on this address and port"
+	case q.HTTP != "":
+		return "have the app answer this URL with 200 to 399"
+	}
+	return "have the app serve grpc.health.v1.Health there, and report SERVING"
 }
 
 // appUser is the user that the app runs as; nil: ours.

@@ -288,9 +288,13 @@ func (m *mesh) syncer(user *supervisor.User) (*health.Syncer, error) {
 		c.Siblings = health.NewPoller(health.PollerConfig{Task: metadata{m.meta}, Names: h.Siblings, Interval: h.Interval, Log: m.d.Log.Named("health-sync")})
 	}
 	if p := h.Probe; p != nil {
-		probe, err := health.NewProbe(health.ProbeConfig{Container: p.Container, Command: p.Command, Interval: p.Interval, Timeout: p.Timeout,
+		pc := health.ProbeConfig{Container: p.Container, Command: p.Command, Interval: p.Interval, Timeout: p.Timeout,
 			Retries: p.Retries, StartPeriod: p.StartPeriod, Env: m.appEnv, Path: variable(m.d.Env, "PATH"), Dir: m.plan.App.Dir, User: user,
-			Start: m.sup, Log: m.d.Log.Named("probe")})
+			Start: m.sup, Log: m.d.Log.Named("probe")}
+		if len(p.Command) == 0 {
+			pc.Ask, pc.Asks = question(p.Question), p.Question.String()
+		}
+		probe, err := health.NewProbe(pc)
 		if err != nil {
 			return nil, err
 		}

@@ -18,7 +18,7 @@ func (t *task) signals() *relay.Relay {
 	return &relay.Relay{
 		Signals: t.d.Signals, Forward: t.app.forward,
 		Stops: func(s syscall.Signal) bool {
-			return s == syscall.SIGTERM || !plain && (s == syscall.SIGINT || s == syscall.SIGQUIT)
+			return s == syscall.SIGTERM || !plain && (s == syscall.SIGINT || s == syscall.SIGQUIT) || slices.Contains(t.d.StopOn, s)
 		},
 		Stop: func(s syscall.Signal) { t.cancel(&relay.Stopped{Signal: s}) },
 		Again: func(n int, s syscall.Signal) {

@@ -18,7 +18,7 @@ import (
 
 // What each signal means for a run, from the first to the third that asks for the stop.
 func TestSignals(t *testing.T) {
-	const hup, intr, quit, term, pipe = syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGPIPE
+	const hup, intr, quit, term, pipe, winch = syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGPIPE, syscall.SIGWINCH
 	for name, c := range map[string]struct {
 		kind  plan.Kind
 		sent  []syscall.Signal
@@ -26,6 +26,8 @@ func TestSignals(t *testing.T) {
 		hurry int            // 1 skips the waits, 2 kills
 		app   []syscall.Signal
 	}{
+		"an image's own signal stops":    {plan.Mesh, []syscall.Signal{winch, term}, winch, 1, nil},
+		"also a plain init":              {plan.Init, []syscall.Signal{intr, winch, winch}, winch, 0, []syscall.Signal{intr, winch}},
 		"a mesh forwards the others":     {plan.Mesh, []syscall.Signal{hup, syscall.SIGUSR1}, 0, 0, []syscall.Signal{hup, syscall.SIGUSR1}},
 		"PIPE is for nobody":             {plan.Mesh, []syscall.Signal{pipe}, 0, 0, nil},
 		"INT stops a mesh":               {plan.Mesh, []syscall.Signal{intr}, intr, 0, nil},
@@ -42,7 +44,7 @@ func TestSignals(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				signals := make(chan os.Signal)
-				tk := &task{d: Deps{Kind: c.kind, Signals: signals}, hurry: make(chan struct{}, 3)}
+				tk := &task{d: Deps{Kind: c.kind, Signals: signals, StopOn: []syscall.Signal{winch}}, hurry: make(chan struct{}, 3)}
 				tk.ctx, tk.cancel = context.WithCancelCause(t.Context())
 				over := make(chan struct{})
 				r := tk.signals()

@@ -45,9 +45,10 @@ type Deps struct {
 	Relayed  <-chan struct{}  // closed once all of them come by Signals; nil: they do
 	Children <-chan os.Signal // SIGCHLD
 
-	Kind     plan.Kind    // of the plan that will be made
-	Metadata string       // address of the task metadata endpoint; "": there is none
-	Local    ecs.Identity // who we are without one
+	Kind     plan.Kind        // of the plan that will be made
+	StopOn   []syscall.Signal // of it too: signals that begin a stop, besides TERM, INT and QUIT
+	Metadata string           // address of the task metadata endpoint; "": there is none
+	Local    ecs.Identity     // who we are without one
 
 	Dir *statedir.Dir      // nil: the run writes nothing
 	Log hclog.Logger       // our own lines
