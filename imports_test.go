@@ -196,7 +196,7 @@ func homes() []home {
 		out = append(out, home{"net/http", name, nil, "every client has its own transport and a time limit"})
 	}
 	for _, name := range []string{"WriteFile", "Create", "CreateTemp", "OpenFile", "Rename", "Link", "Symlink"} {
-		out = append(out, home{"os", name, cmd, "files of a run are written by internal/statedir, where links, owners and modes are checked; a command may write what its user names"})
+		out = append(out, home{"os", name, append(cmd, "internal/install"), "files of a run are written by internal/statedir, where links, owners and modes are checked; a command may write what its user names"})
 	}
 	return append(out,
 		home{"github.com/aws/aws-sdk-go-v2/config", "", []string{"internal/awssdk"}, "it reads AWS_ variables of the process's environment itself, as its users expect: in one place"},
