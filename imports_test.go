@@ -111,6 +111,8 @@ func directions() []direction {
 		{dir: "internal/lease", bars: append(above("a wire between containers, and who holds it"), noProcess)},
 		{dir: "internal/httplimit", only: []string{}},
 		{dir: "internal/dev", bars: append(above("makes what ECS would give; its one process, the server, is started by the task (task.Tools)"), noProcess)},
+		{dir: "internal/drawing", only: []string{"meshtask/internal/event", "meshtask/internal/printable"}, bars: []bar{{"os", "entries to text and pictures"}, {"net", "entries to text and pictures"}, {"net/", "entries to text and pictures"}}},
+		{dir: "internal/terminal", only: []string{"golang.org/x/sys/"}},
 		{dir: "internal/cgroup", only: []string{"golang.org/x/sys/"}},
 		{dir: "internal/spell", only: []string{}},
 		{dir: "internal/statedir", only: []string{"golang.org/x/sys/"}},

@@ -27,7 +27,11 @@ func commands() []command {
 		{name: "health", args: "[--dir DIR]", does: "exit 0 if the task is up and its app is healthy, else print why and exit 1",
 			run: runHealth, flags: dirFlag},
 		{name: "status", args: "[--dir DIR] [--json]", does: "print the state of every unit of a running task",
-			run: runStatus, flags: func(fs *pflag.FlagSet) { dirFlag(fs); fs.Bool("json", false, "as JSON") }},
+			run: runStatus, flags: func(fs *pflag.FlagSet) {
+				dirFlag(fs)
+				fs.Bool("json", false, "as JSON")
+				fs.Bool("watch", false, "go on until the task ends")
+			}},
 		{name: "timeline", args: "[--dir DIR] [--json] [--svg FILE] [LOG|-]", does: "print or draw the measured times T0 to T4",
 			run: runTimeline, flags: func(fs *pflag.FlagSet) {
 				dirFlag(fs)

@@ -44,8 +44,11 @@ func sourceName(cfg *config.Config) string {
 
 // print writes text to standard output, safe for a terminal: some of it may be
 // somebody else's. JSON keeps its meaning. A closed reader is an internal error.
-func (w *world) print(text []byte) int {
-	if _, err := w.stdout.WriteString(printable.Text(string(text))); err != nil {
+func (w *world) print(text []byte) int { return w.write(printable.Text(string(text))) }
+
+// write is print for what is safe already, and may have colours.
+func (w *world) write(text string) int {
+	if _, err := w.stdout.WriteString(text); err != nil {
 		return w.fail(exitInternal, "cannot write: %v", errors.Unwrap(err))
 	}
 	return 0

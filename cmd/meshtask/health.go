@@ -1,6 +1,10 @@
 package main
 
 import (
+	"errors"
+	"os"
+
+	"meshtask/internal/dev"
 	"meshtask/internal/inspect"
 	"meshtask/internal/printable"
 	"meshtask/internal/statedir"
@@ -13,7 +17,10 @@ func runHealth(w *world, c call) int {
 		return w.fail(exitUsage, "health takes no arguments")
 	}
 	ok, why, err := w.places(c).Health()
+	_, several := errors.AsType[*inspect.SeveralError](err)
 	switch {
+	case several:
+		return w.fail(1, "unhealthy: which task is meant? %v", err)
 	case err != nil:
 		return w.fail(1, "unhealthy: no running task answers: %v", err)
 	case ok:
@@ -24,6 +31,9 @@ func runHealth(w *world, c call) int {
 
 // places are the state directories in which a task may be found.
 func (w *world) places(c call) inspect.Places {
-	return inspect.Places{Dirs: statedir.Candidates(w.flag(c, "dir"), w.getenv("TMPDIR")),
-		Passed: func(s *statedir.StrangeError) { w.warn("passed over: %v", s) }}
+	p := inspect.Places{Named: w.flag(c, "dir"), Passed: func(s *statedir.StrangeError) { w.warn("passed over: %v", s) }}
+	if p.Named == "" {
+		p.Dirs, p.Dev = statedir.Candidates("", w.getenv("TMPDIR")), dev.Home(os.TempDir())
+	}
+	return p
 }

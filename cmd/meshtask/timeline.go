@@ -2,7 +2,11 @@ package main
 
 import (
 	"os"
+	"path/filepath"
+	"time"
 
+	"meshtask/internal/dev"
+	"meshtask/internal/drawing"
 	"meshtask/internal/inspect"
 	"meshtask/internal/journal"
 )
@@ -13,13 +17,7 @@ func runTimeline(w *world, c call) int {
 	if len(c.rest) > 1 {
 		return w.fail(exitUsage, "timeline: want at most one file, or -")
 	}
-	var record journal.Record
-	var err error
-	if len(c.rest) == 1 {
-		record, err = w.named(c)
-	} else {
-		record, _, err = w.places(c).Record()
-	}
+	record, now, err := w.life(c)
 	if err != nil {
 		return w.fail(1, "timeline: %v", err)
 	}
@@ -28,19 +26,41 @@ func runTimeline(w *world, c call) int {
 		w.warn("timeline: %s", note)
 	}
 	if file := c.set["svg"]; file != "" {
-		if err := os.WriteFile(file, []byte(journal.SVG(entries)), 0o644); err != nil {
+		if err := os.WriteFile(file, []byte(drawing.SVG(entries, now)), 0o644); err != nil {
 			return w.fail(1, "timeline: %v", err)
 		}
-		return 0
+		return w.print([]byte("wrote " + file + "\n"))
 	}
 	if c.on("json") {
 		return w.printJSON("timeline", entries)
 	}
-	out := journal.Text(entries)
+	out := drawing.Text(entries, now)
 	if note != "" {
 		out += note + "\n"
 	}
 	return w.print([]byte(out))
+}
+
+// life reads the record that the command asks for. now is the time until which the task has
+// lived, where it does still.
+func (w *world) life(c call) (record journal.Record, now time.Time, err error) {
+	if len(c.rest) == 1 {
+		record, err = w.named(c)
+		return record, now, err
+	}
+	t, err := w.places(c).Record()
+	w.found(t.Dir, err)
+	if t.Held {
+		now = time.Now()
+	}
+	return t.Record, now, err
+}
+
+// found says which directory was meant, where it is one of many.
+func (w *world) found(dir string, err error) {
+	if home := dev.Home(os.TempDir()); err == nil && filepath.Dir(dir) == home {
+		w.warn("of the task in %s", dir)
+	}
 }
 
 // named reads the record in the file that was named, or in standard input for -.

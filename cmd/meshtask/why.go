@@ -25,7 +25,9 @@ func runWhy(w *world, c call) int {
 // why asks the running task, unless a file is named.
 func (w *world) why(c call) (state.Why, error) {
 	if len(c.rest) == 0 {
-		return w.places(c).Why()
+		answer, dir, err := w.places(c).Why()
+		w.found(dir, err)
+		return answer, err
 	}
 	record, err := w.named(c)
 	if err != nil {

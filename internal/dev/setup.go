@@ -46,6 +46,12 @@ type Setup struct {
 // back, as what is at its path then need not be what was written.
 func (s *Setup) ConfigFile() string { return filepath.Join(s.Dir, configFile) }
 
+// Home is where the development tasks of this user have their directories, in one for temporary
+// files.
+func Home(temp string) string {
+	return filepath.Join(temp, fmt.Sprintf("meshtask-dev-%d", os.Getuid()))
+}
+
 const configFile = "config.json"
 
 // Choose picks name, address, port and server, completes the configuration, and serves the
@@ -85,7 +91,7 @@ func (s *Setup) choose(ctx context.Context, a Asked) error {
 	if s.Document, err = doc.Complete(s.Task); err != nil {
 		return err
 	}
-	s.Dir = cmp.Or(a.Dir, filepath.Join(a.Temp, fmt.Sprintf("meshtask-dev-%d", os.Getuid()), s.Task.Service+"-"+s.Task.ID[:6]))
+	s.Dir = cmp.Or(a.Dir, filepath.Join(Home(a.Temp), s.Task.Service+"-"+s.Task.ID[:6]))
 	return nil
 }
 

@@ -107,8 +107,10 @@ type (
 	Joined struct {
 		Agent string `json:"agent,omitempty"`
 	}
-	// Registered: service and sidecar are registered at the agent.
-	Registered struct{}
+	// Registered: service and sidecar are registered at the agent. Service is its name.
+	Registered struct {
+		Service string `json:"service,omitempty"`
+	}
 	// Listener: the public listener is bound.
 	Listener struct {
 		Address string `json:"address,omitempty"`

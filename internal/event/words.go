@@ -82,7 +82,7 @@ func parseStep(detail string, data []byte) (Event, error) {
 	case "joined":
 		return read[Joined](data, nil)
 	case "registered":
-		return Registered{}, nil
+		return read[Registered](data, nil)
 	case "listener":
 		return read[Listener](data, nil)
 	case "passing":

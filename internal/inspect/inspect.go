@@ -1,18 +1,21 @@
 // Package inspect finds the task that a command asks about: the one that runs in one of
 // several state directories, or else the record that one has left there.
 //
-// It knows where to ask and for how long. What a task answers is package task's, what a
-// record holds is package journal's, and what is wrong with it package why's.
+// It knows where to ask, for how long, and what to say where nobody answers. What a task
+// answers is package task's, what a record holds is package journal's, and what is wrong with
+// it package why's.
 package inspect
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"meshtask/internal/admin"
@@ -27,96 +30,255 @@ import (
 // (CONTRACT §1).
 const limit = 1800 * time.Millisecond
 
-// Places are the state directories in which a task may be found, in the order in which they
-// are tried.
+// Places are the state directories in which a task may be found.
 type Places struct {
-	Dirs   []string
+	Named  string                       // the one that the user has named; "": none
+	Dirs   []string                     // else those of `run`, of which the first that lives counts,
+	Dev    string                       // and all that are in this directory of `dev`'s
 	Passed func(*statedir.StrangeError) // is told of those of a stranger that were passed over
 }
 
-// each tries the directories until one answers; the error is the first one's.
-func (p Places) each(try func(dir string) error) error {
-	var first error
-	for _, dir := range p.Dirs {
-		err := try(dir)
-		if err == nil {
-			return nil
-		}
-		if s, ok := errors.AsType[*statedir.StrangeError](err); ok && len(p.Dirs) > 1 {
-			p.Passed(s)
-		}
-		if first == nil {
-			first = err
+// all are the directories, those of `dev` last.
+func (p Places) all() []string {
+	if p.Named != "" {
+		return []string{p.Named}
+	}
+	return append(append([]string(nil), p.Dirs...), p.devs()...)
+}
+
+func (p Places) devs() []string {
+	in, err := os.ReadDir(p.Dev) // sorted
+	if p.Dev == "" || err != nil {
+		return nil
+	}
+	var out []string
+	for _, e := range in {
+		if e.IsDir() {
+			out = append(out, filepath.Join(p.Dev, e.Name()))
 		}
 	}
-	return first
+	return out
 }
 
-// Health asks the first task that answers whether it is up and its app healthy, and if not,
-// why. The error says that none answers.
+// answer is what came of asking in one directory.
+type answer[T any] struct {
+	dir   string
+	value T
+	err   error
+}
+
+// ask asks in all of dirs at once, and returns the answers in the order of dirs.
+func ask[T any](dirs []string, question func(ctx context.Context, dir string) (T, error)) []answer[T] {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	out := make([]answer[T], len(dirs))
+	var group sync.WaitGroup
+	for i, dir := range dirs {
+		group.Go(func() {
+			value, err := question(ctx, dir)
+			out[i] = answer[T]{dir, value, err}
+		})
+	}
+	group.Wait()
+	return out
+}
+
+// Health asks the task whether it is up and its app healthy, and if not, why. A task of `run`
+// counts before those of `dev`. The error says that none answers, or several do.
 func (p Places) Health() (ok bool, reason string, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
-	err = p.each(func(dir string) (err error) {
-		ok, reason, err = admin.Health(ctx, dir)
-		return err
-	})
-	return ok, reason, err
+	type health struct {
+		ok     bool
+		reason string
+	}
+	question := func(ctx context.Context, dir string) (health, error) {
+		ok, reason, err := admin.Health(ctx, dir)
+		return health{ok, reason}, err
+	}
+	run := p
+	run.Dev = ""
+	for _, a := range ask(run.all(), question) {
+		if a.err == nil {
+			return a.value.ok, a.value.reason, nil
+		}
+		p.strange(a.err)
+		err = first(err, p.silence(a.dir, a.err))
+	}
+	if p.Named != "" {
+		return false, "", err
+	}
+	found, err := p.Status() // it says more of none, and of several
+	if err != nil {
+		return false, "", err
+	}
+	return found.Healthy, found.Reason, nil
 }
 
-// Status asks the first task that answers for its state: a task.Status as JSON.
-func (p Places) Status() ([]byte, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
-	var text []byte
-	err := p.each(func(dir string) (err error) {
-		text, err = admin.Status(ctx, dir)
-		return err
-	})
-	return text, err
+// Found is a task that runs, and what it says of itself.
+type Found struct {
+	Dir  string
+	Text []byte // the status as it came, JSON
+	task.Status
 }
 
-// Record reads the first record that there is. Of a task that has ended it has what that said
-// of itself at its end; held says that the task is still there.
-func (p Places) Record() (record journal.Record, held bool, err error) {
-	var readErr error
-	err = p.each(func(dir string) error {
-		f, err := statedir.Read(dir, journal.TimelineFile)
+// Status asks the one task that runs for its state. Several are a *SeveralError, none that
+// answers is a *NoneError.
+func (p Places) Status() (Found, error) {
+	found, silent := p.running()
+	switch {
+	case len(found) == 1 && len(silent) == 0:
+		return found[0], nil
+	case len(found)+len(silent) > 1:
+		return Found{}, &SeveralError{found, silent}
+	}
+	if len(silent) == 1 {
+		return Found{}, &NoneError{Reason: p.silence(silent[0].dir, silent[0].err), cause: silent[0].err}
+	}
+	last, _ := p.last() // none is fine
+	return Found{}, &NoneError{Looked: p.looked(), Last: last}
+}
+
+// running are the tasks that answer, and those that live and do not. Of the directories of
+// `run` the first alone counts.
+func (p Places) running() (found []Found, silent []answer[Found]) {
+	dirs := p.all()
+	devs := len(dirs) - len(p.devs())
+	if p.Named != "" {
+		devs = 0
+	}
+	ran := false
+	for i, a := range ask(dirs, status) {
+		strange := p.strange(a.err)
+		gone := a.err != nil && p.Named == "" && (strange || !statedir.Held(a.dir))
+		if gone || i < devs && ran {
+			continue
+		}
+		ran = ran || i < devs
+		if a.err == nil {
+			found = append(found, a.value)
+		} else {
+			silent = append(silent, a)
+		}
+	}
+	return found, silent
+}
+
+func status(ctx context.Context, dir string) (Found, error) {
+	f := Found{Dir: dir}
+	var err error
+	if f.Text, err = admin.Status(ctx, dir); err != nil {
+		return f, err
+	}
+	if json.Unmarshal(f.Text, &f.Status) != nil || f.State == "" {
+		return f, errForeign
+	}
+	return f, nil
+}
+
+// strange says whether a directory is a stranger's, and tells of it where it is passed over.
+func (p Places) strange(err error) bool {
+	s, ok := errors.AsType[*statedir.StrangeError](err)
+	if ok && p.Named == "" {
+		p.Passed(s)
+	}
+	return ok
+}
+
+func first(was, now error) error {
+	if was != nil {
+		return was
+	}
+	return now
+}
+
+// Trace is a record that a task has left in its directory.
+type Trace struct {
+	Dir string
+	journal.Record
+	Held bool // the task is still there
+}
+
+// Record reads the record of the task that runs, else of the one that has written last. Of a
+// task that has ended it has what that said of itself at its end.
+func (p Places) Record() (Trace, error) {
+	last, held := p.last()
+	switch {
+	case last == "" && p.Named == "":
+		return Trace{}, &NoneError{Looked: p.looked()}
+	case last == "":
+		_, err := statedir.Read(p.Named, journal.TimelineFile)
+		return Trace{}, p.silence(p.Named, err)
+	case held > 1:
+		found, silent := p.running()
+		return Trace{}, &SeveralError{found, silent}
+	}
+	return trace(last)
+}
+
+// last is the directory of the record that counts, and of how many the task lives.
+func (p Places) last() (dir string, held int) {
+	var at time.Time
+	for _, d := range p.all() {
+		f, err := statedir.Read(d, journal.TimelineFile)
 		if err != nil {
-			return err
+			p.strange(err)
+			continue
 		}
-		defer f.Close()
-		record, readErr = Read(f)
-		if held = statedir.Held(dir); !held {
-			record.Why = said(dir)
+		info, err := f.Stat()
+		_ = f.Close() // it was only looked at
+		if err != nil {
+			continue
 		}
-		return nil
-	})
-	return record, held, cmp.Or(err, readErr)
+		lives := statedir.Held(d)
+		if lives {
+			held++
+		}
+		if lives && held == 1 || held == 0 && (dir == "" || info.ModTime().After(at)) {
+			dir, at = d, info.ModTime()
+		}
+	}
+	return dir, held
+}
+
+func trace(dir string) (Trace, error) {
+	t := Trace{Dir: dir}
+	f, err := statedir.Read(dir, journal.TimelineFile)
+	if err != nil {
+		return t, err
+	}
+	defer f.Close()
+	t.Record, err = Read(f)
+	if t.Held = statedir.Held(dir); !t.Held {
+		t.Why = said(dir)
+	}
+	if err != nil {
+		err = fmt.Errorf("%s: %w", filepath.Join(dir, journal.TimelineFile), err)
+	}
+	return t, err
 }
 
 // Why asks the running task what is wrong. Where none answers, what it said at its end counts,
-// else its record.
-func (p Places) Why() (state.Why, error) {
-	text, err := p.Status()
+// else its record. dir is where it was found.
+func (p Places) Why() (answer state.Why, dir string, err error) {
+	found, err := p.Status()
 	if err == nil {
-		var s task.Status
-		err := json.Unmarshal(text, &s)
-		return s.Why, err
+		return found.Why, found.Dir, nil
+	}
+	if _, several := errors.AsType[*SeveralError](err); several {
+		return state.Why{}, "", err
 	}
 	var silent string
 	if errors.Is(err, context.DeadlineExceeded) {
 		silent = err.Error()
 	}
-	record, held, err := p.Record()
-	if err != nil {
-		return state.Why{}, err
+	t, rerr := p.Record()
+	if rerr != nil {
+		return state.Why{}, "", rerr
 	}
 	f := why.Facts{Silent: silent}
-	if held { // it answers no sooner than it knows who it is
-		f.Phase, record.Why = "STARTING", nil
+	if t.Held { // it answers no sooner than it knows who it is
+		f.Phase, t.Record.Why = "STARTING", nil
 	}
-	return explain(record, f), nil
+	return explain(t.Record, f), t.Dir, nil
 }
 
 // Read reads a record, from a timeline or a log. One without a line of a task is an error.

@@ -1,13 +1,12 @@
 package inspect
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"meshtask/internal/event"
 	"meshtask/internal/printable"
@@ -15,77 +14,258 @@ import (
 	"meshtask/internal/task"
 )
 
-// width is what a line is cut to: it is read in a terminal.
-const width = 100
+// Screen is what a text is made for.
+type Screen struct {
+	Width  int  // of a line at most, in characters
+	Colour bool // with the control sequences of a terminal
+}
 
 // Text is a task's state for a person to read, safe for a terminal: how it is and why, the
 // conditions, the units, and how it would stop.
-func Text(s task.Status) string {
-	safe := printable.Line // whatever the task says
-	var b strings.Builder
-	health := "healthy"
-	if !s.Healthy {
-		health = "not healthy: " + safe(s.Reason)
+func Text(f Found, screen Screen) string {
+	v, s := view{Screen: screen}, f.Status
+	v.head(f)
+	v.conditions(s.Conditions)
+	v.units(s)
+	v.paragraph(" ", "   ", printable.Line(s.Budget))
+	return v.out.String()
+}
+
+// Still is a task's state without its times: what it does not tell apart has not changed.
+func Still(s Found) string {
+	s.Uptime = ""
+	s.Conditions, s.Units, s.Waiting = slices.Clone(s.Conditions), slices.Clone(s.Units), maps.Clone(s.Waiting)
+	for i := range s.Conditions {
+		s.Conditions[i].Since = time.Time{}
 	}
-	b.WriteString(cut(fmt.Sprintf("%s  %s %s  task %s  %s", safe(s.Service), safe(s.State), safe(s.Uptime), safe(s.Task), health)))
+	for i := range s.Units {
+		s.Units[i].Since = time.Time{}
+	}
+	for unit, w := range s.Waiting {
+		w.Since = time.Time{}
+		s.Waiting[unit] = w
+	}
+	return Text(s, Screen{})
+}
+
+// Frame puts a text in the place of the one before it, on a terminal of this height.
+func Frame(text string, height int) string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	if len(lines) >= height {
+		lines = lines[:max(1, height-1)]
+	}
+	return "\x1b[H" + strings.Join(lines, "\x1b[K\n") + "\x1b[K\n\x1b[J"
+}
+
+// view is a text as it is made.
+type view struct {
+	Screen
+	out strings.Builder
+}
+
+// The colours, as a terminal knows them.
+const (
+	bold   = "1"
+	red    = "31"
+	green  = "32"
+	yellow = "33"
+)
+
+func (v *view) paint(colour, text string) string {
+	if !v.Colour || text == "" {
+		return text
+	}
+	return "\x1b[" + colour + "m" + text + "\x1b[0m"
+}
+
+// head is the state, the health and why; then where the task is.
+func (v *view) head(s Found) {
+	safe := printable.Line // whatever the task says
+	health, colour := "healthy", green
+	if !s.Healthy {
+		health, colour = "not healthy", red
+	}
+	name := safe(s.Service)
+	if name == "" {
+		name = "task " + safe(s.Task)
+	}
+	first := fmt.Sprintf("%s is %s and %s, after %s", name, safe(s.State), health, safe(s.Uptime))
+	if !s.Healthy && s.Reason != "" {
+		first += ": " + safe(s.Reason)
+	}
+	for i, line := range v.wrap("", "  ", first) {
+		if i == 0 {
+			line = v.paint(bold, line)
+			line = strings.Replace(line, " and "+health, " and "+v.paint(colour, health)+v.resume(), 1)
+		}
+		v.out.WriteString(line + "\n")
+	}
 	if s.Why.Code != event.OK && s.Why.Cause != "" {
-		fmt.Fprintf(&b, "  %s\n", safe(s.Why.Cause))
+		v.paragraph("  ", "  ", safe(s.Why.Cause))
 		if s.Why.Fix != "" {
-			fmt.Fprintf(&b, "  Fix: %s\n", safe(s.Why.Fix))
+			v.paragraph("  Fix: ", "  ", safe(s.Why.Fix))
 		}
 	}
-	b.WriteString("\n" + conditions(s.Conditions))
-	var units strings.Builder
-	t := tabwriter.NewWriter(&units, 0, 0, 2, ' ', 0)
-	for _, u := range s.Units {
-		fmt.Fprintf(t, " %s\t%s %s\t%s\t%s\n", safe(u.Unit), safe(u.State), age(u.Since), pid(u), safe(u.Last()))
+	var where []string
+	for _, p := range [][2]string{{"task", s.Task}, {"at", s.Place.Address}, {"app", s.Place.App}, {"public listener", s.Place.Listener}, {"agent", s.Place.Agent}, {"in", s.Dir}} {
+		if p[1] != "" && !(p[0] == "task" && s.Service == "") {
+			where = append(where, p[0]+" "+safe(p[1]))
+		}
 	}
-	_ = t.Flush() // into memory
-	for line := range strings.Lines(units.String()) {
-		b.WriteString(cut(strings.TrimRight(line, " \n")))
+	v.paragraph("  ", "  ", strings.Join(where, ", "))
+	v.out.WriteString("\n")
+}
+
+// resume goes on in bold after a word that had a colour.
+func (v *view) resume() string {
+	if v.Colour {
+		return "\x1b[" + bold + "m"
 	}
-	for _, unit := range inOrder(s.Waiting) {
-		w := s.Waiting[unit]
-		fmt.Fprintf(&b, " %s waits %s for %s: %s (%s)\n", safe(unit), age(w.Since), safe(w.What), safe(w.Err), safe(w.Fix))
-	}
-	fmt.Fprintf(&b, "\n %s\n", safe(s.Budget))
-	return b.String()
+	return ""
 }
 
 // conditions are those that do not hold, a line each, and the names of the others.
-func conditions(all []state.Condition) string {
-	var b strings.Builder
+func (v *view) conditions(all []state.Condition) {
+	if len(all) == 0 {
+		return
+	}
 	var good []string
+	var bad [][]string
 	for _, c := range all {
 		if c.OK {
 			good = append(good, printable.Line(c.Name))
 			continue
 		}
-		b.WriteString(cut(fmt.Sprintf(" NOT %-24s %-8s %s", printable.Line(c.Name), age(c.Since), printable.Line(c.Reason))))
+		bad = append(bad, []string{printable.Line(c.Name), age(c.Since), printable.Line(c.Reason)})
 	}
-	line := " ok "
-	for i, name := range good {
-		if i > 0 && len(line)+len(name) > width-2 {
-			b.WriteString(strings.TrimRight(line, " ") + "\n")
-			line = "    "
-		}
-		line += " " + name
+	for _, line := range align(bad) {
+		v.out.WriteString(" " + v.paint(red, "NOT ok") + " " + v.cut(line, 8) + "\n")
 	}
 	if len(good) > 0 {
-		b.WriteString(line + "\n")
+		lines := v.wrap(" ok ", "    ", strings.Join(good, " "))
+		lines[0] = strings.Replace(lines[0], "ok", v.paint(green, "ok"), 1)
+		v.out.WriteString(strings.Join(lines, "\n") + "\n")
 	}
-	if b.Len() > 0 {
-		b.WriteString("\n")
-	}
-	return b.String()
+	v.out.WriteString("\n")
 }
 
-// cut is the line with its end, no longer than a terminal is wide.
-func cut(line string) string {
-	if r := []rune(line); len(r) > width {
-		line = string(r[:width-1]) + "…"
+// units are a line each, and below it what one waits for.
+func (v *view) units(s task.Status) {
+	rows := [][]string{{"unit", "state", "for", "pid", "restarts", "last"}}
+	for _, u := range s.Units {
+		pid, restarts := "", ""
+		if u.PID != 0 {
+			pid = fmt.Sprint(u.PID)
+		}
+		if u.PID != 0 || u.Restarts > 0 {
+			restarts = fmt.Sprint(u.Restarts)
+		}
+		rows = append(rows, []string{printable.Line(u.Unit), printable.Line(u.State), age(u.Since), pid, restarts, last(u)})
 	}
-	return line + "\n"
+	colours := map[string]string{state.Running: green, state.Restarting: red, state.Starting: yellow, state.Stopping: yellow, state.Waiting: yellow}
+	waits := maps.Clone(s.Waiting)
+	for i, line := range align(rows) {
+		line = v.cut(line, 1)
+		if i == 0 {
+			v.out.WriteString(" " + line + "\n")
+			continue
+		}
+		u := s.Units[i-1]
+		if w := printable.Line(u.State); colours[u.State] != "" {
+			line = strings.Replace(line, " "+w, " "+v.paint(colours[u.State], w), 1)
+		}
+		v.out.WriteString(" " + line + "\n")
+		if w, ok := waits[u.Unit]; ok {
+			v.wait("", w)
+			delete(waits, u.Unit)
+		}
+	}
+	for _, unit := range slices.Sorted(maps.Keys(waits)) {
+		v.wait(printable.Line(unit)+" ", waits[unit])
+	}
+	v.out.WriteString("\n")
+}
+
+// wait says what is waited for, the error of the last try, and what usually helps.
+func (v *view) wait(who string, w state.Wait) {
+	safe := printable.Line
+	v.paragraph("   ", "     ", who+"waits "+age(w.Since)+" for "+safe(w.What))
+	if w.Err != "" {
+		v.paragraph("     the last try: ", "     ", safe(w.Err))
+	}
+	if w.Fix != "" {
+		v.paragraph("     what helps: ", "     ", safe(w.Fix))
+	}
+}
+
+// last is the latest that is known of a unit: why it is not up, why it was restarted, or how
+// far it has come.
+func last(u state.Unit) string {
+	switch {
+	case u.State != state.Running && u.LastError != "":
+		return printable.Line(u.LastError)
+	case u.Restarts > 0 && u.LastError != "":
+		return "restarted: " + printable.Line(u.LastError)
+	}
+	words := map[string]string{"listener": "listener bound", "passing": "checks pass", "critical": "checks critical", "removed": "out of the catalog"}
+	if w, ok := words[u.LastStep]; ok {
+		return w
+	}
+	return printable.Line(u.LastStep)
+}
+
+// align sets rows in columns; the ends of the lines have no blanks.
+func align(rows [][]string) []string {
+	var widths []int
+	for _, r := range rows {
+		for i, cell := range r {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	var out []string
+	for _, r := range rows {
+		var b strings.Builder
+		for i, cell := range r {
+			b.WriteString(cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2))
+		}
+		out = append(out, strings.TrimRight(b.String(), " "))
+	}
+	return out
+}
+
+// cut is the line, no longer than the screen is wide behind what stands before it.
+func (v *view) cut(line string, before int) string {
+	if r := []rune(line); v.Width > 0 && len(r) > v.Width-before {
+		return string(r[:v.Width-before-1]) + "…"
+	}
+	return line
+}
+
+func (v *view) paragraph(first, rest, text string) {
+	if text != "" {
+		v.out.WriteString(strings.Join(v.wrap(first, rest, text), "\n") + "\n")
+	}
+}
+
+// wrap breaks a text between words into lines that fit, behind first and then rest.
+func (v *view) wrap(first, rest, text string) []string {
+	var lines []string
+	line := first
+	empty := true
+	for word := range strings.FieldsSeq(text) {
+		if !empty && v.Width > 0 && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > v.Width {
+			lines = append(lines, line)
+			line, empty = rest, true
+		}
+		if !empty {
+			line += " "
+		}
+		line, empty = line+word, false
+	}
+	return append(lines, line)
 }
 
 func age(since time.Time) string {
@@ -93,18 +273,4 @@ func age(since time.Time) string {
 		return ""
 	}
 	return time.Since(since).Round(time.Second).String()
-}
-
-func pid(u state.Unit) string {
-	if u.PID == 0 {
-		return ""
-	}
-	return fmt.Sprintf("pid %d  %d restarts", u.PID, u.Restarts)
-}
-
-// inOrder are the units that wait, the longest wait first.
-func inOrder(waits map[string]state.Wait) []string {
-	return slices.SortedFunc(maps.Keys(waits), func(a, b string) int {
-		return cmp.Or(waits[a].Since.Compare(waits[b].Since), cmp.Compare(a, b))
-	})
 }

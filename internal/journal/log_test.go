@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/go-hclog"
 
+	"meshtask/internal/drawing"
 	"meshtask/internal/event"
 	"meshtask/internal/state"
 )
@@ -78,13 +79,13 @@ func TestALogIsDrawn(t *testing.T) {
 		t.Fatal(err)
 	}
 	entries := record.Entries
-	text := Text(entries)
+	text := drawing.Text(entries, time.Time{})
 	for _, want := range []string{"up    T0 0 ms", "envoy ", "start –", "joined 0"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
 	}
-	if svg := SVG(entries); !strings.Contains(svg, "consul-agent") {
+	if svg := drawing.SVG(entries, time.Time{}); !strings.Contains(svg, "consul-agent") {
 		t.Error(svg)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode"
 
+	"meshtask/internal/drawing"
 	"meshtask/internal/event"
 	"meshtask/internal/state"
 )
@@ -106,7 +107,7 @@ func TestADrawingIsSafe(t *testing.T) {
 			t.Errorf("%v ms", e.Ms)
 		}
 	}
-	svg := SVG(r.Entries)
+	svg := drawing.SVG(r.Entries, time.Time{})
 	d := xml.NewDecoder(strings.NewReader(svg))
 	for {
 		if _, err := d.Token(); err == io.EOF {
@@ -115,7 +116,7 @@ func TestADrawingIsSafe(t *testing.T) {
 			t.Fatalf("%v in %s", err, svg)
 		}
 	}
-	for _, out := range []string{Text(r.Entries), svg} {
+	for _, out := range []string{drawing.Text(r.Entries, time.Time{}), svg} {
 		for _, c := range out {
 			if unicode.IsControl(c) && c != '\n' || unicode.Is(unicode.Bidi_Control, c) || c == 0xfffe || c == 0x2028 {
 				t.Errorf("%q in %s", c, out)
@@ -125,19 +126,8 @@ func TestADrawingIsSafe(t *testing.T) {
 			t.Errorf("a number of %s… in %s", n, out)
 		}
 	}
-	if lines := strings.Count(Text(r.Entries), "\n"); lines != 4 {
-		t.Errorf("%d lines:\n%s", lines, Text(r.Entries))
-	}
-}
-
-// A million units take as many steps, not their square: that would take hours.
-func TestADrawingIsLinear(t *testing.T) {
-	entries := make([]event.Entry, 1_000_000)
-	for i := range entries {
-		entries[i] = event.Entry{Unit: fmt.Sprint("unit", i), Event: event.Start{}}
-	}
-	if lives, _, _ := spans(entries); len(lives) != len(entries) {
-		t.Errorf("%d lives", len(lives))
+	if lines := strings.Count(drawing.Text(r.Entries, time.Time{}), "\n"); lines > 16 {
+		t.Errorf("%d lines:\n%s", lines, drawing.Text(r.Entries, time.Time{}))
 	}
 }
 
@@ -191,7 +181,7 @@ func FuzzRead(f *testing.F) {
 			}
 			live.Apply(e)
 		}
-		svg := SVG(r.Entries)
+		svg := drawing.SVG(r.Entries, time.Time{})
 		d := xml.NewDecoder(strings.NewReader(svg))
 		for {
 			if _, err := d.Token(); err == io.EOF {
@@ -200,7 +190,7 @@ func FuzzRead(f *testing.F) {
 				t.Fatalf("%v in %s", err, svg)
 			}
 		}
-		for _, c := range Text(r.Entries) {
+		for _, c := range drawing.Text(r.Entries, time.Time{}) {
 			if unicode.IsControl(c) && c != '\n' {
 				t.Errorf("%q of %q is printed", c, log)
 			}

@@ -200,7 +200,7 @@ func (m *mesh) envoy(document string) lifecycle.Runner {
 
 // meshInit makes the unit that registers, and writes Envoy's bootstrap.
 func (m *mesh) meshInit(dir *statedir.Dir) lifecycle.Runner {
-	return &meshInit{client: m.client, grace: m.grace(lifecycle.MeshInit), report: m.report(lifecycle.MeshInit), log: m.d.Log,
+	return &meshInit{client: m.client, service: m.plan.Service.Name, grace: m.grace(lifecycle.MeshInit), report: m.report(lifecycle.MeshInit), log: m.d.Log,
 		bootstrap: func() envoy.Bootstrap { return m.bootstrap(dir) }}
 }
 

@@ -18,6 +18,7 @@ const bootstrapLimit = time.Minute
 // sidecar, writes Envoy's bootstrap, and deregisters. It joins two domains, so it is here.
 type meshInit struct {
 	client    *consulagent.Client
+	service   string // its name
 	bootstrap func() envoy.Bootstrap
 	grace     func() time.Duration
 	report    event.Report
@@ -47,7 +48,7 @@ func (u *meshInit) up(ctx context.Context, stop <-chan struct{}) error {
 	defer onStop(stop, cancel)()
 	err := u.client.Register(ctx)
 	if err == nil {
-		u.report(event.Registered{})
+		u.report(event.Registered{Service: u.service})
 		within, done := context.WithTimeout(ctx, bootstrapLimit)
 		err = u.bootstrap().Write(within)
 		done()

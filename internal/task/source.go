@@ -4,9 +4,13 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"net"
+	"os"
+	"strconv"
 	"time"
 
 	"meshtask/internal/event"
+	"meshtask/internal/plan"
 	"meshtask/internal/state"
 	"meshtask/internal/why"
 	"meshtask/lifecycle"
@@ -97,6 +101,7 @@ type Status struct {
 	Reason     string                `json:"reason,omitempty"` // why it is not
 	Why        state.Why             `json:"why"`
 	Uptime     string                `json:"uptime"`
+	Place      Place                 `json:"place"`
 	Budget     string                `json:"budget"`
 	StopPlan   []lifecycle.Step      `json:"stop_plan"`
 	Conditions []state.Condition     `json:"conditions"`
@@ -107,11 +112,33 @@ type Status struct {
 	Timeline   []event.Entry         `json:"timeline"`
 }
 
+// Place is where a task and its parts are to be found.
+type Place struct {
+	PID      int    `json:"pid"`                // of meshtask itself
+	Address  string `json:"address,omitempty"`  // of the task
+	App      string `json:"app,omitempty"`      // where Envoy finds the app
+	Listener string `json:"listener,omitempty"` // where Envoy takes traffic of the mesh
+	Agent    string `json:"agent,omitempty"`    // the Consul agent's API
+}
+
+// place is where the plan has put everything.
+func place(p *plan.Plan) Place {
+	out := Place{PID: os.Getpid(), Address: p.Task.Address}
+	if p.Service == nil {
+		return out
+	}
+	out.Listener, out.Agent = p.Envoy.Listen, p.Agent.HTTP
+	if p.Service.Port != 0 {
+		out.App = net.JoinHostPort(cmp.Or(p.Service.Proxy.LocalServiceAddress, "127.0.0.1"), strconv.Itoa(p.Service.Port))
+	}
+	return out
+}
+
 // Status is the live state.
 func (s *source) Status() any {
 	p := s.t.plan
 	out := Status{Task: p.Task.ID, Budget: p.Stop.String(), StopPlan: p.Stop.Steps(), Waiting: map[string]state.Wait{},
-		Uptime: time.Since(s.t.d.Begin).Round(time.Second).String(), Timeline: s.t.book.Entries()}
+		Uptime: time.Since(s.t.d.Begin).Round(time.Second).String(), Place: place(p), Timeline: s.t.book.Entries()}
 	if p.Service != nil {
 		out.Service = p.Service.Name
 	}
