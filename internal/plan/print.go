@@ -1,9 +1,12 @@
 package plan
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -296,8 +299,12 @@ func (p *Plan) Text() string {
 	if p.Kind.HasMesh() {
 		r := p.Service
 		line("service", "%s (%s), sidecar %s on %s", r.ServiceID(), r.Name, r.ProxyID(), p.Envoy.Listen)
+		for _, u := range r.Proxy.Upstreams {
+			line("upstream", "%s at %s", u.DestinationName, net.JoinHostPort(cmp.Or(u.LocalBindAddress, "127.0.0.1"), strconv.Itoa(u.LocalBindPort)))
+		}
 		line("agent", "%s, xDS %s", p.Agent.HTTP, p.Agent.GRPC)
 		if p.Agent.External == "" {
+			line("", "joins %s", strings.Join(p.Agent.Settings.RetryJoin, ", "))
 			line("", "%s", strings.Join(consulagent.Argv(p.Agent.Command, inDir(AgentDocument)), " "))
 		}
 		line("envoy", "%s", strings.Join(p.Envoy.Config(p.Envoy.Command, inDir).Argv(), " "))
@@ -307,6 +314,7 @@ func (p *Plan) Text() string {
 	}
 	if p.App != nil {
 		line("app", "%s", strings.Join(p.App.Argv, " "))
+		line("", "restart: %s", p.App.Restart)
 	}
 	if p.App != nil || p.Kind == Mesh {
 		line("ready", "%s", p.Ready)
@@ -318,6 +326,34 @@ func (p *Plan) Text() string {
 		line("secret", "%s: %s", s.Path, s.Ref)
 	}
 	line("budget", "%s", p.Stop)
+	if p.App != nil {
+		line("", "%s", p.share())
+	}
 	b.WriteString("\n" + p.Rows.Text())
 	return b.String()
+}
+
+// share is what of the stop the app gets, in a sentence.
+func (p *Plan) share() string {
+	text := fmt.Sprintf("your app has %s between %s and KILL", seconds(p.Stop.Share(lifecycle.App)), p.App.document().StopSignal)
+	if p.App.StopSignal == 0 {
+		text = fmt.Sprintf("your app has %s between TERM and KILL", seconds(p.Stop.Share(lifecycle.App)))
+	}
+	if p.Kind.HasMesh() {
+		text += ", and what the steps before it leave over"
+	}
+	return text
+}
+
+// seconds is a time as people say it, such as 9.9 s.
+func seconds(d time.Duration) string {
+	return strconv.FormatFloat(d.Round(100*time.Millisecond).Seconds(), 'f', -1, 64) + " s"
+}
+
+// String says when the program is started again.
+func (r Restart) String() string {
+	if r.Policy == "never" {
+		return r.Policy
+	}
+	return fmt.Sprintf("%s, at most %d times in %v", r.Policy, r.Max, r.Window)
 }
