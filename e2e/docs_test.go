@@ -13,10 +13,11 @@ import (
 	"meshtask/e2e/harness"
 )
 
-// A page is played as it is written, on the real parts. Three kinds of its
-// fenced blocks matter:
+// A page is played as it is written, on the real parts. Four kinds of its
+// fenced blocks matter (TestDocsArePlayed has the others):
 //
 //	sh run       shell; all of a page's are one script, in their order
+//	sh repository  shell, each alone, run in the root of the repository
 //	json FILE    a file that stands beside the script
 //	text output  all that the shell before it prints; … stands for anything in
 //	             a line, and alone in a line for any number of lines
@@ -37,6 +38,15 @@ func TestDocs(t *testing.T) {
 			t.Fatal(err)
 		}
 		name := strings.TrimSuffix(filepath.Base(page), ".md")
+		for i, script := range inRepository(string(text)) {
+			t.Run(fmt.Sprintf("%s in the repository %d", name, i+1), func(t *testing.T) {
+				t.Parallel()
+				p := harness.Start(t, "block", []string{"sh", "-euc", "cd '" + harness.Root(t) + "'\n" + script}, []string{"PATH=" + bin + ":" + os.Getenv("PATH")})
+				if code := p.Wait(t, time.Minute); code != 0 || p.Output() == "" {
+					t.Errorf("exit %d:\n%s", code, p.Tail(20))
+				}
+			})
+		}
 		if blocks := blocksOf(string(text)); len(blocks) > 0 {
 			played[name] = true
 			t.Run(name, func(t *testing.T) {
@@ -79,6 +89,15 @@ func blocksOf(text string) []block {
 	for _, m := range fence.FindAllStringSubmatch(text, -1) {
 		kind, _, _ := strings.Cut(m[1], " ")
 		out = append(out, block{kind: kind, file: m[2], body: m[3]})
+	}
+	return out
+}
+
+// inRepository lists a page's scripts that run in the root of the repository.
+func inRepository(text string) []string {
+	var out []string
+	for _, m := range regexp.MustCompile("(?ms)^```sh repository\n(.*?)^```$").FindAllStringSubmatch(text, -1) {
+		out = append(out, m[1])
 	}
 	return out
 }

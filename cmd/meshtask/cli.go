@@ -35,8 +35,11 @@ const (
 // everything wrong is reported at once; cobra has the line, the help and the completions.
 type command struct {
 	name, args, does string
-	example          string
+	more             string // of it, in sentences
+	group            string
+	example          string   // lines
 	words            []string // second words, such as check of config
+	takesCommand     bool     // CMD after --
 	run              func(w *world, c call) int
 	flags            func(*pflag.FlagSet) // nil: none
 }
@@ -47,6 +50,7 @@ type call struct {
 	rest    []string          // arguments before --
 	cmd     []string          // what stands after --
 	hasDash bool
+	fs      *pflag.FlagSet
 	doc     []byte // the configuration, where it is not to be read from a file
 }
 
@@ -81,8 +85,7 @@ func (w *world) run() int {
 	code := 0
 	root := w.root(&code)
 	if len(w.args) == 0 {
-		root.SetOut(w.stderr)
-		_ = root.Help()
+		manual.First(w.stderr, root)
 		return exitUsage
 	}
 	root.SetArgs(slices.Clone(w.args))
@@ -96,13 +99,14 @@ func (w *world) run() int {
 // root is the command line. code gets the exit code of the command that runs.
 func (w *world) root(code *int) *cobra.Command {
 	asked := false // for the version
+	cobra.EnableCommandSorting = false
 	root := &cobra.Command{
 		Use: "meshtask", Short: "the single entrypoint of an ECS task in a Consul service mesh",
-		Long:          "meshtask is the single entrypoint of an ECS task in a Consul service mesh.",
+		Long: helpBegin, Example: helpFirst,
 		SilenceErrors: true, SilenceUsage: true, Args: cobra.ArbitraryArgs, TraverseChildren: true,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return &unknownWord{args[0]}
+				return &unknownWord{args}
 			}
 			if asked {
 				fmt.Fprint(w.stdout, w.versionLine())
@@ -115,33 +119,42 @@ func (w *world) root(code *int) *cobra.Command {
 	root.SetErr(w.stderr)
 	root.SetHelpFunc(manual.Help(helpEnd))
 	root.SetUsageFunc(manual.Usage)
+	root.Flags().SetInterspersed(false) // what is behind a word that is no command is not ours
 	root.Flags().BoolVarP(&asked, "version", "v", false, "print the version")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	for _, c := range commands() {
+		if !root.ContainsGroup(c.group) {
+			root.AddGroup(&cobra.Group{ID: c.group, Title: c.group})
+		}
 		root.AddCommand(w.command(c, code))
 	}
 	root.AddCommand(man(root))
+	root.SetHelpCommand(help(root))
 	return root
 }
 
 // command makes one command, and those of its second words.
 func (w *world) command(c command, code *int) *cobra.Command {
-	made := &cobra.Command{Use: strings.TrimSpace(c.name + " " + c.args), Short: c.does, Example: c.example, Args: cobra.ArbitraryArgs,
-		DisableFlagsInUseLine: true, ValidArgs: c.words,
+	made := &cobra.Command{Use: strings.TrimSpace(c.name + " " + c.args), Short: c.does, Long: c.more, Example: c.example, GroupID: c.group,
+		Args: cobra.ArbitraryArgs, DisableFlagsInUseLine: true, ValidArgs: c.words,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			*code = c.run(w, parsed(cmd, args))
+			line := parsed(cmd, args)
+			if *code = w.misplaced(c, line); *code == 0 {
+				*code = c.run(w, line)
+			}
 			return nil
 		}}
 	if c.flags != nil {
 		c.flags(made.Flags())
 	}
 	made.Flags().SortFlags = false
+	made.Flags().SetInterspersed(!c.takesCommand) // a command's own flags are not ours
 	return made
 }
 
 // parsed is what cobra has read.
 func parsed(cmd *cobra.Command, args []string) call {
-	c := call{set: map[string]string{}, rest: args}
+	c := call{set: map[string]string{}, rest: args, fs: cmd.Flags()}
 	if at := cmd.ArgsLenAtDash(); at >= 0 {
 		c.rest, c.cmd, c.hasDash = args[:at], args[at:], true
 	}
@@ -149,20 +162,17 @@ func parsed(cmd *cobra.Command, args []string) call {
 	return c
 }
 
-// unknownWord is a first word that is no command.
-type unknownWord struct{ word string }
+// unknownWord is a first word that is no command, with what stands behind it.
+type unknownWord struct{ words []string }
 
-func (u *unknownWord) Error() string { return fmt.Sprintf("unknown command %q", u.word) }
+func (u *unknownWord) Error() string { return fmt.Sprintf("unknown command %q", u.words[0]) }
 
-// mistaken is one line for a line that was not understood, with the nearest name. A bad
-// value is a matter of the configuration, and so is its exit code.
+// mistaken is one line for a line that was not understood, with the nearest name, or with the
+// line that was probably meant. A bad value is a matter of the configuration, and so is its exit
+// code.
 func (w *world) mistaken(cmd *cobra.Command, err error) int {
-	if word, ok := errors.AsType[*unknownWord](err); ok {
-		var known []string
-		for _, c := range cmd.Root().Commands() {
-			known = append(known, c.Name())
-		}
-		return w.fail(exitUsage, "unknown command %q%s", word.word, nearest(word.word, known))
+	if u, ok := errors.AsType[*unknownWord](err); ok {
+		return w.fail(exitUsage, "%s", w.unknown(cmd.Root(), u.words))
 	}
 	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
 		name := "--" + unknown.GetSpecifiedName()
@@ -177,7 +187,11 @@ func (w *world) mistaken(cmd *cobra.Command, err error) int {
 		return w.fail(exitConfig, "%s: --%s: must be true or false, got %q", cmd.Name(), bad.GetFlag().Name, bad.GetValue())
 	}
 	if missing, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
-		return w.fail(exitUsage, "%s: --%s: a value is needed: --%s VALUE", cmd.Name(), missing.GetSpecifiedName(), missing.GetSpecifiedName())
+		value := "VALUE"
+		if f := cmd.Flags().Lookup(missing.GetSpecifiedName()); f != nil {
+			value, _ = pflag.UnquoteUsage(f)
+		}
+		return w.fail(exitUsage, "%s: --%s: a value is needed: --%s %s", cmd.Name(), missing.GetSpecifiedName(), missing.GetSpecifiedName(), value)
 	}
 	return w.fail(exitUsage, "%s: %v", cmd.Name(), err)
 }

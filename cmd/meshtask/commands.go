@@ -4,55 +4,108 @@ import (
 	"github.com/spf13/pflag"
 )
 
+// The groups of the commands, in the order in which help shows them.
+const (
+	groupRun     = "run a task"
+	groupLook    = "look at it"
+	groupPrepare = "prepare it"
+	groupOperate = "for a cluster"
+)
+
 // commands is the command table; help prints it.
 func commands() []command {
 	return []command{
-		{name: "run", args: "[flags] [-- CMD ARG…]", does: "start the Consul agent, Envoy and the app in order, and stop them in order",
-			run: runTask, flags: runFlags},
-		{name: "acl-controller", args: "[flags]", does: "manage Consul ACL tokens for the mesh tasks of an ECS cluster",
-			run: runController, flags: controllerFlags},
-		{name: "app", args: "[flags] -- CMD ARG…", does: "entrypoint of an app in a container of its own: start when the mesh is up, stop when inbound traffic is drained",
-			run: runApp, flags: func(fs *pflag.FlagSet) {
+		{name: "dev", args: "[flags] -- CMD ARG…", group: groupRun, does: "run a task on this machine, with a Consul server",
+			more: "It makes what ECS would give: a task metadata endpoint, an address, and the configuration that is missing; then it does what run does.",
+			example: `meshtask dev --port 8080 -- ./server --listen 127.0.0.1:8080
+meshtask dev --service web --config web.json -- sh -c 'curl -s "$UPSTREAM_API_URL"'
+meshtask dev --server 127.0.0.1:8500 -- ./server    # join a server that runs
+meshtask dev --job --service test -- ./integration-test`,
+			run: runDev, takesCommand: true, flags: func(fs *pflag.FlagSet) {
 				runFlags(fs)
-				fs.String("mesh", "", "address of the mesh container (127.0.0.1:9902)")
-				fs.String("wait", "", "how long to wait for the mesh (5m), then exit 204")
+				fs.String("server", "", "join the Consul server at this `HOST` instead of starting one")
+				fs.String("service", "", "`NAME` of the service (default: the name of the command)")
+				fs.String("port", "", "`PORT` on 127.0.0.1 where the app listens")
+				hide(fs, "no-mesh")
 			}},
-		{name: "dev", args: "[flags] -- CMD ARG…", does: "run on a laptop or in CI, with a Consul server, a task metadata endpoint and defaults",
-			run: runDev, flags: func(fs *pflag.FlagSet) {
+		{name: "run", args: "[flags] [-- CMD ARG…]", group: groupRun, does: "run a task in ECS: Consul agent, Envoy, app",
+			more: "It starts them in order, and stops them in order on TERM. Without CMD, the apps are in containers of their own (meshtask app). Flags win over MESHTASK_ variables of the same words, and those over the configuration.",
+			example: `meshtask run -- /bin/server --listen 127.0.0.1:8080
+meshtask run --config web.json --stop-timeout 60s -- /bin/server
+meshtask run --job --max-run-time 10m -- /bin/migrate
+meshtask run --no-mesh -- /bin/server    # as a plain init, without Consul and Envoy`,
+			run: runTask, takesCommand: true, flags: runFlags},
+		{name: "app", args: "[flags] -- CMD ARG…", group: groupRun, does: "run an app in a container of its own, beside run",
+			more: "The app starts when the mesh is up, and is stopped when inbound traffic is drained.",
+			example: `meshtask app -- /bin/server --listen 127.0.0.1:8080
+meshtask app --mesh 127.0.0.1:9902 --wait 2m -- /bin/server`,
+			run: runApp, takesCommand: true, flags: func(fs *pflag.FlagSet) {
 				runFlags(fs)
-				fs.String("server", "", "join this Consul server instead of starting one")
-				fs.String("service", "", "name of the service (default: the name of the command)")
-				fs.String("port", "", "port on 127.0.0.1 where the app listens")
+				fs.String("mesh", "", "`ADDR` of the mesh container (127.0.0.1:9902)")
+				fs.String("wait", "", "how long to wait for the mesh (5m), as a `DURATION`; then exit 204")
+				hide(fs, "retry-join", "no-drain", "no-mesh", "job", "max-run-time")
 			}},
-		{name: "health", args: "[--dir DIR]", does: "exit 0 if the task is up and its app is healthy, else print why and exit 1",
-			run: runHealth, flags: dirFlag},
-		{name: "status", args: "[--dir DIR] [--json]", does: "print the state of every unit of a running task",
+		{name: "status", args: "[--dir DIR] [--json] [--watch]", group: groupLook, does: "show how a running task is, and why",
+			more: "Without --dir it finds the task that runs here, dev's too, and lists them if there are several. The shape of --json: meshtask config schema --of status.",
+			example: `meshtask status
+meshtask status --watch
+meshtask status --json | jq .why`,
 			run: runStatus, flags: func(fs *pflag.FlagSet) {
 				dirFlag(fs)
-				fs.Bool("json", false, "as JSON")
-				fs.Bool("watch", false, "go on until the task ends")
+				jsonFlag(fs)
+				fs.Bool("watch", false, "show it again when it changes, until the task ends")
 			}},
-		{name: "timeline", args: "[--dir DIR] [--json] [--svg FILE] [LOG|-]", does: "print or draw the measured times T0 to T4",
+		{name: "why", args: "[--dir DIR] [--json] [LOG|-]", group: groupLook, does: "show what is wrong, or why it ended, and the fix",
+			more: "Of a task that is gone, it reads the record in its directory, or its log.",
+			example: `meshtask why
+meshtask why task.log
+aws logs tail /ecs/web | meshtask why -`,
+			run: runWhy, flags: func(fs *pflag.FlagSet) { dirFlag(fs); jsonFlag(fs) }},
+		{name: "timeline", args: "[--dir DIR] [--json] [--svg FILE] [LOG|-]", group: groupLook, does: "print or draw how long each step took",
+			example: `meshtask timeline
+meshtask timeline --svg life.svg
+meshtask timeline --svg life.svg task.log`,
 			run: runTimeline, flags: func(fs *pflag.FlagSet) {
 				dirFlag(fs)
-				fs.Bool("json", false, "as JSON")
-				fs.String("svg", "", "draw into this SVG file")
+				jsonFlag(fs)
+				fs.String("svg", "", "draw into this SVG `FILE`")
 			}},
-		{name: "why", args: "[--dir DIR] [--json] [LOG|-]", does: "print what is wrong with a task, or why it ended, and how to fix it",
-			run: runWhy, flags: func(fs *pflag.FlagSet) { dirFlag(fs); fs.Bool("json", false, "as JSON") }},
-		{name: "plan", args: "[flags] [-- CMD ARG…]", does: "print what would run, and how the stop budget is spent",
-			run: runPlan, flags: func(fs *pflag.FlagSet) { runFlags(fs); fs.Bool("json", false, "as JSON") }},
-		{name: "taskdef", words: []string{"convert", "render"}, args: "convert FILE|render [flags]", does: "convert a task definition to meshtask, or create a new one",
-			run: runTaskdef, flags: taskdefFlags},
-		{name: "config", words: []string{"check", "schema", "docs"}, args: "check|schema|docs [--config FILE] [--codes] [-- CMD ARG…]", does: "check a configuration, or print the JSON Schema or the table of fields",
+		{name: "health", args: "[--dir DIR]", group: groupLook, does: "exit 0 if the task is healthy, else say why",
+			more:    "It is the health check of the container: \"healthCheck\": {\"command\": [\"CMD\", \"meshtask\", \"health\"]}",
+			example: `meshtask health && echo up`,
+			run:     runHealth, flags: dirFlag},
+		{name: "plan", args: "[flags] [-- CMD ARG…]", group: groupPrepare, does: "show what would run, and how a stop spends its time",
+			example: `meshtask plan --config web.json -- /bin/server
+meshtask plan --config web.json --stop-timeout 60s --json -- /bin/server`,
+			run: runPlan, takesCommand: true, flags: func(fs *pflag.FlagSet) { runFlags(fs); jsonFlag(fs) }},
+		{name: "config", words: []string{"check", "schema", "docs"}, args: "check|schema|docs [--config FILE] [-- CMD ARG…]", group: groupPrepare, does: "check a configuration, list its fields",
+			more: "check reports everything that is wrong at once; schema prints the JSON Schema, of the configuration or, with --of, of what meshtask writes; docs lists every field.",
+			example: `meshtask config check --config web.json
+meshtask config docs
+meshtask config docs --codes    # of why, with exit code, cause and fix
+meshtask config schema --of status`,
 			run: runConfig, flags: func(fs *pflag.FlagSet) {
 				configFlags(fs)
-				fs.Bool("codes", false, "of docs: the codes of `meshtask why` instead, with exit code, cause and fix")
+				fs.Bool("codes", false, "docs: list the codes of why instead, with exit code, cause and fix")
+				fs.Bool("markdown", false, "docs: print tables in Markdown, as where the output is no terminal")
+				fs.String("of", "", "schema: of `WHAT`: status, why, summary, timeline or log")
 			}},
-		{name: "install", args: "DIR", does: "copy this program into a directory that app containers share, so that their images stay as they are",
-			run: runInstall, flags: func(*pflag.FlagSet) {}},
-		{name: "version", args: "[--check]", does: "print the version; with --check also those of consul and envoy, and whether they fit",
-			run: runVersion, flags: func(fs *pflag.FlagSet) { fs.Bool("check", false, "check the consul and envoy on PATH too") }},
+		{name: "taskdef", words: []string{"convert", "render"}, args: "convert FILE|render [flags]", group: groupPrepare, does: "convert a task definition, or create one",
+			example: `meshtask taskdef convert task.json > meshtask.json
+meshtask taskdef convert --diff task.json
+meshtask taskdef render --name web --image shop/web:7 --port 8080 --retry-join 10.0.3.7`,
+			run: runTaskdef, flags: taskdefFlags},
+		{name: "install", args: "DIR", group: groupPrepare, does: "copy this program where app containers find it",
+			more:    "So the images of apps stay as they are: an init container puts meshtask into a volume that they share.",
+			example: `meshtask install /mesh`,
+			run:     runInstall, flags: func(*pflag.FlagSet) {}},
+		{name: "version", args: "[--check]", group: groupPrepare, does: "print the version, check those of consul and envoy",
+			example: `meshtask version --check`,
+			run:     runVersion, flags: func(fs *pflag.FlagSet) { fs.Bool("check", false, "check the consul and envoy on PATH too") }},
+		{name: "acl-controller", args: "[flags]", group: groupOperate, does: "manage the Consul ACL tokens of its tasks",
+			example: `meshtask acl-controller --secret-name-prefix shop --consul-client-secret-arn ARN
+meshtask acl-controller --secret-name-prefix shop --consul-client-secret-arn ARN --dry-run`,
+			run: runController, flags: controllerFlags},
 	}
 }
 
@@ -61,18 +114,29 @@ func commands() []command {
 func runFlags(fs *pflag.FlagSet) {
 	configFlags(fs)
 	dirFlag(fs)
-	fs.String("retry-join", "", "addresses of Consul servers, separated by commas")
-	fs.String("stop-timeout", "", "stopTimeout of this container in ECS (30s)")
-	fs.String("log-level", "", "trace, debug, info, warn or error")
-	fs.String("log-format", "", "text or json")
-	fs.String("signal", "", "who gets the stop signal: the process group or its leader (group)")
-	fs.String("stop-signal", "", "stop signal for the app (default: the signal received)")
-	fs.String("max-run-time", "", "end the task after this time with exit 209")
+	fs.String("retry-join", "", "addresses of Consul servers: `A,B`")
+	fs.String("stop-timeout", "", "stopTimeout of this container in ECS (30s), as a `DURATION`")
+	fs.String("log-level", "", "`LEVEL`: trace, debug, info, warn or error")
+	fs.String("log-format", "", "`FORMAT`: text or json")
+	fs.String("signal", "", "`WHO` gets the stop signal: group, all of the app's processes, or leader (group)")
+	fs.String("stop-signal", "", "stop signal for the app, by its `NAME` (default: the signal received)")
+	fs.String("max-run-time", "", "end the task after this `DURATION` with exit 209")
 	fs.Bool("no-drain", false, "stop without propagation wait and drain")
 	fs.Bool("no-mesh", false, "run as a plain init, without Consul and Envoy")
 	fs.Bool("job", false, "run to completion, with outbound mesh traffic only")
 }
 
-func configFlags(fs *pflag.FlagSet) { fs.String("config", "", "configuration file") }
+func configFlags(fs *pflag.FlagSet) { fs.String("config", "", "configuration `FILE`") }
 
-func dirFlag(fs *pflag.FlagSet) { fs.String("dir", "", "state directory") }
+func dirFlag(fs *pflag.FlagSet) { fs.String("dir", "", "state directory `DIR`") }
+
+func jsonFlag(fs *pflag.FlagSet) { fs.Bool("json", false, "print JSON") }
+
+// hide leaves flags out of the help of a command that takes them and has no use for them.
+func hide(fs *pflag.FlagSet, names ...string) {
+	for _, name := range names {
+		if f := fs.Lookup(name); f != nil {
+			f.Hidden = true
+		}
+	}
+}

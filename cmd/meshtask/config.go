@@ -3,23 +3,32 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"meshtask/internal/config"
+	"meshtask/internal/outputs"
 	"meshtask/internal/printable"
+	"meshtask/internal/terminal"
 	"meshtask/internal/why"
 )
 
 // runConfig is `meshtask config check|schema|docs`.
 func runConfig(w *world, c call) int {
+	if len(c.rest) > 1 && c.rest[0] == "check" {
+		return w.fail(exitUsage, "config check: unexpected argument %q (the file goes to --config): meshtask config check --config %s", c.rest[1], shellWords(c.rest[1:2]))
+	}
 	if len(c.rest) != 1 {
 		return w.fail(exitUsage, "config: want one of check, schema, docs")
 	}
 	switch c.rest[0] {
 	case "schema":
-		return w.print(config.Schema())
+		return w.schema(c.set["of"])
 	case "docs":
 		if c.on("codes") {
 			return w.print([]byte(why.Docs()))
+		}
+		if width, _, ok := terminal.Size(w.stdout); ok && !c.on("markdown") {
+			return w.print([]byte(config.Fields(min(width, 100))))
 		}
 		return w.print([]byte(config.Docs()))
 	case "check":
@@ -33,6 +42,21 @@ func runConfig(w *world, c call) int {
 		return w.print([]byte("ok: " + sourceName(cfg) + "\n"))
 	}
 	return w.fail(exitUsage, "config: unknown word %q%s", c.rest[0], nearest(c.rest[0], []string{"check", "schema", "docs"}))
+}
+
+// schema prints the schema of the configuration, or of what meshtask writes.
+func (w *world) schema(of string) int {
+	switch {
+	case of == "" || of == "config":
+		return w.print(config.Schema())
+	case !slices.Contains(outputs.Names(), of):
+		return w.fail(exitUsage, "config schema: --of: %v%s", outputs.Unknown(of), nearest(of, outputs.Names()))
+	}
+	text, err := outputs.Schema(of)
+	if err != nil {
+		return w.fail(exitInternal, "config schema: %v", err)
+	}
+	return w.print(text)
 }
 
 func sourceName(cfg *config.Config) string {

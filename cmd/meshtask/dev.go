@@ -22,7 +22,7 @@ import (
 // runDev is `meshtask dev`: a task on a laptop or in CI. What ECS would give is made by package
 // dev; from there on it is `meshtask run`.
 func runDev(w *world, c call) int {
-	if len(c.rest) > 0 || len(c.cmd) == 0 {
+	if len(c.cmd) == 0 {
 		return w.fail(exitUsage, "dev: a command is needed: meshtask dev [flags] -- CMD ARG…")
 	}
 	if c.on("no-mesh") {

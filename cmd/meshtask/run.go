@@ -34,9 +34,6 @@ func runTask(w *world, c call) int {
 
 // misused refuses what run, and so plan, does not take: the exit code, 0 for a line that is good.
 func (w *world) misused(name string, c call) int {
-	if len(c.rest) > 0 {
-		return w.fail(exitUsage, "%s: unexpected argument %q (the command goes after --)", name, c.rest[0])
-	}
 	if c.on("no-mesh") && c.on("job") {
 		return w.fail(exitUsage, "%s: --no-mesh and --job exclude each other", name)
 	}
@@ -45,9 +42,6 @@ func (w *world) misused(name string, c call) int {
 
 // runApp is `meshtask app`.
 func runApp(w *world, c call) int {
-	if len(c.rest) > 0 {
-		return w.fail(exitUsage, "app: unexpected argument %q (the command goes after --)", c.rest[0])
-	}
 	l := plan.Lease{Address: cmp.Or(w.flag(c, "mesh"), defaultMesh)}
 	if host, port, err := net.SplitHostPort(l.Address); err != nil || host == "" || port == "" {
 		return w.refuse(config.Sibling, c, event.Because(event.ConfigBad, fmt.Errorf("%s: must be HOST:PORT, got %q", w.source(c, "mesh"), l.Address)))

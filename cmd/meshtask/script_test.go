@@ -21,6 +21,7 @@ import (
 	"meshtask/internal/testbed/consulfake"
 	"meshtask/internal/testbed/envoyfake"
 	"meshtask/internal/testbed/eventually"
+	"meshtask/internal/testbed/fits"
 )
 
 // The test binary is meshtask itself, and the fakes of consul and envoy: a script sees them on
@@ -47,6 +48,7 @@ func TestScripts(t *testing.T) {
 			"awaits": awaits,
 			"crowd":  crowd,
 			"drop":   drop,
+			"fits":   fitsSchema,
 		},
 	})
 }
@@ -129,6 +131,14 @@ func await(ts *testscript.TestScript, _ bool, args []string) {
 	}) {
 		ts.Fatalf("%s never held %q: %v, %s", args[0], args[1], err, b)
 	}
+}
+
+// fitsSchema is `fits SCHEMA FILE`: the file's lines are as that schema has them.
+func fitsSchema(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: fits SCHEMA FILE")
+	}
+	ts.Check(fits.Schema(args[0], []byte(ts.ReadFile(args[1]))))
 }
 
 // awaits is `awaits DIR TEXT`: until `meshtask why` says so of the task in DIR.

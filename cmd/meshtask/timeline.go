@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -16,6 +17,9 @@ import (
 func runTimeline(w *world, c call) int {
 	if len(c.rest) > 1 {
 		return w.fail(exitUsage, "timeline: want at most one file, or -")
+	}
+	if file := c.set["svg"]; file != "" && !drawn(file) {
+		return w.fail(exitUsage, "timeline: --svg: %s exists and is no drawing; the file to draw into goes behind --svg, and a log at the end: meshtask timeline --svg OUT.svg LOG", file)
 	}
 	record, now, err := w.life(c)
 	if err != nil {
@@ -39,6 +43,18 @@ func runTimeline(w *world, c call) int {
 		out += note + "\n"
 	}
 	return w.print([]byte(out))
+}
+
+// drawn says whether a file may be drawn into: it is not there, empty, or a drawing.
+func drawn(file string) bool {
+	f, err := os.Open(file)
+	if err != nil {
+		return true // what is wrong with it, writing tells
+	}
+	defer f.Close()
+	head := make([]byte, 4)
+	n, _ := io.ReadFull(f, head)
+	return n == 0 || string(head[:n]) == "<svg"
 }
 
 // life reads the record that the command asks for. now is the time until which the task has

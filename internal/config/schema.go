@@ -4,14 +4,18 @@ import (
 	_ "embed"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"meshtask/internal/jsontree"
 )
 
 type docs struct {
 	root *jsontree.Object
-	out  *strings.Builder
+	rows []row
 }
+
+// row is what is to be said of one field.
+type row struct{ path, kind, fallback, meaning string }
 
 //go:embed schema.json
 var schema []byte
@@ -21,13 +25,64 @@ func Schema() []byte { return schema }
 
 // Docs is a table of every field, in Markdown, made from the schema.
 func Docs() string {
-	tree, _, _ := jsontree.Parse(schema)
-	root, _ := tree.(*jsontree.Object)
 	var b strings.Builder
 	fmt.Fprintf(&b, "| field | type | default | meaning |\n|---|---|---|---|\n")
-	d := docs{root: root, out: &b}
-	d.members("", root)
+	for _, r := range rows() {
+		fallback := "–"
+		if r.fallback != "" {
+			fallback = "`" + r.fallback + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", r.path, r.kind, fallback, strings.ReplaceAll(r.meaning, "|", `\|`))
+	}
 	return b.String()
+}
+
+// Fields is the same for a terminal that is so many characters wide.
+func Fields(width int) string {
+	var b strings.Builder
+	stanza := ""
+	for _, r := range rows() {
+		first, _, _ := strings.Cut(r.path, ".")
+		if first != stanza && stanza != "" {
+			b.WriteByte('\n')
+		}
+		stanza = first
+		line := r.path + "  (" + r.kind
+		if r.fallback != "" {
+			line += ", default " + r.fallback
+		}
+		b.WriteString(line + ")\n")
+		column := 0
+		for word := range strings.FieldsSeq(r.meaning) {
+			n := utf8.RuneCountInString(word)
+			switch {
+			case column > 0 && column+1+n > width:
+				b.WriteString("\n")
+				column = 0
+			case column > 0:
+				b.WriteByte(' ')
+				column++
+			}
+			if column == 0 {
+				b.WriteString("    ")
+				column = 4
+			}
+			b.WriteString(word)
+			column += n
+		}
+		if column > 0 {
+			b.WriteByte('\n')
+		}
+	}
+	return b.String()
+}
+
+func rows() []row {
+	tree, _, _ := jsontree.Parse(schema)
+	root, _ := tree.(*jsontree.Object)
+	d := docs{root: root}
+	d.members("", root)
+	return d.rows
 }
 
 // shape is what a field's schema says of its structure: behind a reference,
@@ -44,13 +99,13 @@ func (d docs) shape(n *jsontree.Object) *jsontree.Object {
 	return n
 }
 
-// members writes a row for each property of n, which is at path.
-func (d docs) members(path string, n *jsontree.Object) {
+// members adds a row for each property of n, which is at path.
+func (d *docs) members(path string, n *jsontree.Object) {
 	properties := n.Obj("properties")
 	for _, key := range properties.Keys() {
 		f := properties.Obj(key)
 		at := strings.TrimPrefix(path+"."+key, ".")
-		fmt.Fprintf(d.out, "| `%s` | %s | %s | %s |\n", at, d.kind(f), fallback(f), strings.ReplaceAll(f.Str("description"), "|", `\|`))
+		d.rows = append(d.rows, row{at, d.kind(f), fallback(f), f.Str("description")})
 		inner := d.shape(f)
 		if items, ok := inner.Get("items").(*jsontree.Object); ok {
 			at, inner = at+"[]", d.shape(items)
@@ -83,18 +138,26 @@ func (d docs) kind(f *jsontree.Object) string {
 		name = types[0]
 	}
 	if items, ok := f.Get("items").(*jsontree.Object); ok {
-		return name + " of " + d.kind(items) + "s"
+		return name + " of " + plural(d.kind(items))
 	}
 	if values, ok := f.Get("additionalProperties").(*jsontree.Object); ok {
-		return name + " of " + d.kind(values) + "s"
+		return name + " of " + plural(d.kind(values))
 	}
 	return name
 }
 
-// fallback is the default in words.
+// plural is several of a kind.
+func plural(kind string) string {
+	if strings.HasSuffix(kind, "s") {
+		return kind
+	}
+	return kind + "s"
+}
+
+// fallback is the default in words; "": there is none.
 func fallback(f *jsontree.Object) string {
 	if v := f.Get("default"); v != nil {
-		return fmt.Sprintf("`%v`", v)
+		return fmt.Sprint(v)
 	}
-	return "–"
+	return ""
 }

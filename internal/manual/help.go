@@ -11,35 +11,81 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 )
+
+// columns is how wide help is printed.
+const columns = 80
+
+// First prints the first screen of a program: what it is, what to do first (its example), and
+// its commands by their groups.
+func First(out io.Writer, root *cobra.Command) {
+	fmt.Fprintf(out, "%s\n", strings.TrimSpace(cmp.Or(root.Long, root.Short)))
+	if root.HasExample() {
+		fmt.Fprintf(out, "\n%s\n", strings.TrimRight(root.Example, "\n"))
+	}
+	list(out, root)
+	fmt.Fprintf(out, "\n%s help COMMAND: flags and examples of one\n", root.Name())
+}
 
 // Help returns what says what a command does, or which there are; end is what the program's
 // help ends with.
 func Help(end string) func(*cobra.Command, []string) {
 	return func(cmd *cobra.Command, _ []string) {
 		out, program := cmd.OutOrStdout(), cmd.Root().Name()
-		if !cmd.HasAvailableSubCommands() {
-			fmt.Fprintf(out, "%s %s\n  %s\n", program, cmd.Use, cmd.Short)
-			if cmd.HasAvailableLocalFlags() {
-				fmt.Fprintf(out, "\n%s", cmd.LocalFlags().FlagUsages())
-			}
-			if cmd.HasExample() {
-				fmt.Fprintf(out, "\nfor example:\n%s\n", cmd.Example)
-			}
+		if !cmd.HasParent() {
+			First(out, cmd)
+			fmt.Fprint(out, end)
 			return
 		}
-		fmt.Fprintf(out, "%s\n\nusage: %s COMMAND [flags]", strings.TrimSpace(cmp.Or(cmd.Long, cmd.Short)), cmd.CommandPath())
-		if cmd.HasParent() {
-			fmt.Fprintln(out)
+		usage := program + " " + cmd.Use
+		if cmd.HasAvailableSubCommands() {
+			usage = cmd.CommandPath() + " COMMAND [flags]"
+		}
+		fmt.Fprintf(out, "%s\n\n%s\n", usage, sentence(cmd.Short))
+		if cmd.Long != "" {
+			fmt.Fprintln(out, wrap(cmd.Long))
+		}
+		if cmd.HasAvailableSubCommands() {
 			list(out, cmd)
-			return
 		}
-		fmt.Fprint(out, " [-- CMD ARG…]\n")
-		list(out, cmd)
-		fmt.Fprintf(out, "\n%s help COMMAND says more of one. %s", program, end)
+		if cmd.HasAvailableLocalFlags() {
+			fmt.Fprintf(out, "\nflags:\n%s", cmd.LocalFlags().FlagUsagesWrapped(columns))
+		}
+		if cmd.HasExample() {
+			fmt.Fprintf(out, "\nexamples:\n  %s\n", strings.ReplaceAll(cmd.Example, "\n", "\n  "))
+		}
 	}
+}
+
+// wrap breaks a text into lines that fit.
+func wrap(text string) string {
+	var b strings.Builder
+	column := 0
+	for word := range strings.FieldsSeq(text) {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case column > 0 && column+1+n > columns:
+			b.WriteByte('\n')
+			column = 0
+		case column > 0:
+			b.WriteByte(' ')
+			column++
+		}
+		b.WriteString(word)
+		column += n
+	}
+	return b.String()
+}
+
+// sentence is a short text with a capital and a full stop.
+func sentence(text string) string {
+	if text == "" {
+		return ""
+	}
+	return strings.ToUpper(text[:1]) + text[1:] + "."
 }
 
 // Usage is what is printed of a line that was not understood.
@@ -54,11 +100,25 @@ func Usage(cmd *cobra.Command) error {
 	return nil
 }
 
+// list prints the commands, by their groups where they have some. Those without one are not
+// shown beside others that have one.
 func list(out io.Writer, cmd *cobra.Command) {
-	for _, c := range cmd.Commands() {
-		if c.IsAvailableCommand() {
-			fmt.Fprintf(out, "\n  %-15s %s", c.Name(), c.Short)
-		}
+	groups := cmd.Groups()
+	if len(groups) == 0 {
+		groups = []*cobra.Group{{}}
+	}
+	wide := 0
+	for _, g := range groups {
+		wide = max(wide, len(g.Title))
 	}
 	fmt.Fprintln(out)
+	for _, g := range groups {
+		title := g.Title
+		for _, c := range cmd.Commands() {
+			if c.IsAvailableCommand() && c.GroupID == g.ID {
+				fmt.Fprintf(out, "%-*s  %-15s %s\n", wide, title, c.Name(), c.Short)
+				title = ""
+			}
+		}
+	}
 }

@@ -28,6 +28,9 @@ func page(c *cobra.Command, version string) string {
 	line(`.TH %s 1 "" "%s %s"`, strings.ToUpper(roff(name)), roff(program), roff(version))
 	line(".SH NAME\n%s \\- %s", roff(name), roff(c.Short))
 	line(".SH SYNOPSIS\n.B %s", roff(strings.TrimSpace(program+" "+strings.TrimPrefix(c.Use, program))))
+	if c.Long != "" {
+		line(".SH DESCRIPTION\n%s", roff(c.Long))
+	}
 	if c.HasAvailableSubCommands() {
 		line(".SH COMMANDS")
 		for _, sub := range c.Commands() {
@@ -45,10 +48,13 @@ func page(c *cobra.Command, version string) string {
 	}
 	line(".SH OPTIONS")
 	c.LocalFlags().VisitAll(func(f *pflag.Flag) {
-		if value, _ := pflag.UnquoteUsage(f); value != "" {
-			line(".TP\n.BI \\-\\-%s \" %s\"\n%s", roff(f.Name), roff(strings.ToUpper(value)), roff(f.Usage))
-		} else {
-			line(".TP\n.B \\-\\-%s\n%s", roff(f.Name), roff(f.Usage))
+		value, usage := pflag.UnquoteUsage(f)
+		switch {
+		case f.Hidden:
+		case value != "":
+			line(".TP\n.BI \\-\\-%s \" %s\"\n%s", roff(f.Name), roff(strings.ToUpper(value)), roff(usage))
+		default:
+			line(".TP\n.B \\-\\-%s\n%s", roff(f.Name), roff(usage))
 		}
 	})
 	if c.HasExample() {
