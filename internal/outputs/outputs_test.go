@@ -70,7 +70,7 @@ func TestSchemasAreComplete(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, of := range map[string]any{"status": task.Status{}, "why": state.Why{}, "summary": state.Summary{}, "place": task.Place{}, "stopStep": lifecycle.Step{},
-		"condition": state.Condition{}, "unit": state.Unit{}, "wait": state.Wait{}, "drain": state.Drain{}} {
+		"condition": state.Condition{}, "unit": state.Unit{}, "wait": state.Wait{}, "drain": state.Drain{}, "life": state.Life{}} {
 		members, always := tags(reflect.TypeOf(of))
 		if got := slices.Sorted(maps.Keys(all.Defs[name].Properties)); !slices.Equal(got, members) {
 			t.Errorf("%s has %v, the type %v", name, got, members)
