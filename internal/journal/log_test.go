@@ -80,7 +80,7 @@ func TestALogIsDrawn(t *testing.T) {
 	}
 	entries := record.Entries
 	text := drawing.Text(entries, time.Time{})
-	for _, want := range []string{"up    T0 0 ms", "envoy ", "start –", "joined 0"} {
+	for _, want := range []string{"  T0         0  the first unit starts", "\nenvoy ", "joined 0", "– did not happen, or is not in the record"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
