@@ -112,6 +112,7 @@ func directions() []direction {
 		{dir: "internal/httplimit", only: []string{}},
 		{dir: "internal/dev", bars: append(above("makes what ECS would give; its one process, the server, is started by the task (task.Tools)"), noProcess)},
 		{dir: "internal/drawing", only: []string{"meshtask/internal/event", "meshtask/internal/printable"}, bars: []bar{{"os", "entries to text and pictures"}, {"net", "entries to text and pictures"}, {"net/", "entries to text and pictures"}}},
+		{dir: "internal/outputs", only: []string{"meshtask/internal/jsontree"}},
 		{dir: "internal/terminal", only: []string{"golang.org/x/sys/"}},
 		{dir: "internal/cgroup", only: []string{"golang.org/x/sys/"}},
 		{dir: "internal/spell", only: []string{}},
