@@ -27,6 +27,7 @@ type Journal struct {
 	labels  map[string]Labels
 	state   *state.State
 	entries []event.Entry
+	dropped int // entries that were there before the first of these
 }
 
 // New is a journal whose Ms count from begin. Sinks must not block and must not call it.
@@ -78,6 +79,7 @@ func (j *Journal) record(unit string, e event.Event) {
 		j.entries = append(j.entries, entry)
 		if len(j.entries) > keep {
 			j.entries = append(j.entries[:0:0], j.entries[keep/4:]...)
+			j.dropped += keep / 4
 		}
 		for _, sink := range j.sinks {
 			sink(entry)
@@ -115,4 +117,14 @@ func (j *Journal) Entries() []event.Entry {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return append([]event.Entry(nil), j.entries...)
+}
+
+// Since are the entries behind the first n of the life, as far as they are still held, and how
+// many there have been by now: the n of the next call. The caller owns the slice.
+func (j *Journal) Since(n int) (later []event.Entry, next int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	next = j.dropped + len(j.entries)
+	from := min(max(n, j.dropped), next) - j.dropped
+	return append([]event.Entry(nil), j.entries[from:]...), next
 }

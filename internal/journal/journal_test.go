@@ -207,3 +207,44 @@ func TestAShortWaitIsNoLine(t *testing.T) {
 		t.Errorf("%+v; %d lines when it is over", w, sunk)
 	}
 }
+
+// Who fetches what is new gets each entry once and in order, and of those that are not held any
+// more nothing.
+func TestEntriesAreFetchedOnce(t *testing.T) {
+	j := begun()
+	restarts := func(from, to int) {
+		for n := from; n < to; n++ {
+			j.Report("envoy")(event.Restart{N: n})
+		}
+	}
+	var got []int
+	next := 0
+	fetch := func() {
+		var later []event.Entry
+		later, next = j.Since(next)
+		for _, e := range later {
+			got = append(got, e.Event.(event.Restart).N)
+		}
+	}
+	restarts(0, 3)
+	fetch()
+	fetch()
+	restarts(3, keep-2)
+	fetch()
+	restarts(keep-2, keep+9) // the oldest go
+	fetch()
+	for n, have := range got {
+		if n != have {
+			t.Fatalf("entry %d is %d", n, have)
+		}
+	}
+	if len(got) != keep+9 || next != keep+9 {
+		t.Errorf("%d entries, next %d", len(got), next)
+	}
+	got = nil
+	restarts(0, 4*keep)
+	fetch()
+	if len(got) > keep || got[len(got)-1] != 4*keep-1 || next != 5*keep+9 {
+		t.Errorf("%d entries up to %d, next %d", len(got), got[len(got)-1], next)
+	}
+}
