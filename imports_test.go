@@ -110,6 +110,9 @@ func directions() []direction {
 		{dir: "internal/ecs", bars: append(above("a client of the metadata endpoint, nothing else"), noProcess)},
 		{dir: "internal/lease", bars: append(above("a wire between containers, and who holds it"), noProcess)},
 		{dir: "internal/httplimit", only: []string{}},
+		{dir: "internal/page", only: []string{"meshtask/internal/event", "meshtask/internal/httplimit", "meshtask/internal/printable"}, bars: []bar{
+			{"os", "it shows what it is given"}, {"net", "it shows what it is given"},
+		}},
 		{dir: "internal/dev", bars: append(above("makes what ECS would give; its one process, the server, is started by the task (task.Tools)"), noProcess)},
 		{dir: "internal/drawing", only: []string{"meshtask/internal/event", "meshtask/internal/printable"}, bars: []bar{{"os", "entries to text and pictures"}, {"net", "entries to text and pictures"}, {"net/", "entries to text and pictures"}}},
 		{dir: "internal/outputs", only: []string{"meshtask/internal/jsontree"}},

@@ -29,21 +29,8 @@ const (
 // finish says how it ended: in the record, the summary and the log.
 func (t *task) finish(out lifecycle.Outcome, err error) Outcome {
 	t.waits.Close()
-	cause := out.Cause
-	if err != nil {
-		cause = lifecycle.Cause{Err: err}
-	}
-	cause.Err = coded(cause)
+	f, cause := t.ended(out, err)
 	started := t.sup != nil
-	end := ending{cause: cause, command: t.plan != nil && t.plan.App != nil}
-	t.book.Read(func(s *state.State) { end.app, end.up = s.AppExit, s.Up })
-	if _, ok := errors.AsType[*supervisor.StuckError](out.Errs[lifecycle.App]); ok {
-		end.app = &event.Exit{Name: string(lifecycle.App), Status: 128 + int(syscall.SIGKILL)} // as it will be, once it can
-	}
-	f := event.Finish{Cause: cause.String(), Code: end.code(), Unit: string(cause.Unit)}
-	if c := event.CauseOf(cause.Err); c != nil {
-		f.Why, f.Facts = c.Code, c.Facts
-	}
 	result := Outcome{Code: f.Code, Started: started}
 	if gaveUp(cause, f) {
 		result.Err = cause.Err
@@ -66,6 +53,25 @@ func (t *task) finish(out lifecycle.Outcome, err error) Outcome {
 		t.sayEnd(result.Summary)
 	}
 	return result
+}
+
+// ended is what the end comes to, with its cause.
+func (t *task) ended(out lifecycle.Outcome, err error) (event.Finish, lifecycle.Cause) {
+	cause := out.Cause
+	if err != nil {
+		cause = lifecycle.Cause{Err: err}
+	}
+	cause.Err = coded(cause)
+	end := ending{cause: cause, command: t.plan != nil && t.plan.App != nil}
+	t.book.Read(func(s *state.State) { end.app, end.up = s.AppExit, s.Up })
+	if _, ok := errors.AsType[*supervisor.StuckError](out.Errs[lifecycle.App]); ok {
+		end.app = &event.Exit{Name: string(lifecycle.App), Status: 128 + int(syscall.SIGKILL)} // as it will be, once it can
+	}
+	f := event.Finish{Cause: cause.String(), Code: end.code(), Unit: string(cause.Unit)}
+	if c := event.CauseOf(cause.Err); c != nil {
+		f.Why, f.Facts = c.Code, c.Facts
+	}
+	return f, cause
 }
 
 // conclude reports the end of the run and gives its summary, with why it ended.

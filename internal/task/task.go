@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"runtime/debug"
 	"syscall"
@@ -24,6 +25,7 @@ import (
 	"meshtask/internal/event"
 	"meshtask/internal/journal"
 	"meshtask/internal/linewriter"
+	"meshtask/internal/page"
 	"meshtask/internal/plan"
 	"meshtask/internal/relay"
 	"meshtask/internal/state"
@@ -93,7 +95,7 @@ const heapGrowth = 25
 // cause as the reason.
 func Run(ctx context.Context, planner Planner, d Deps) Outcome {
 	debug.SetGCPercent(heapGrowth)
-	t := &task{d: d, hurry: make(chan struct{}, 3), watch: newWatch()}
+	t := &task{d: d, hurry: make(chan struct{}, 3), watch: newWatch(), pages: page.NewFeed()}
 	t.relay = t.signals()
 	t.ctx, t.cancel = context.WithCancelCause(ctx)
 	defer t.cancel(nil)
@@ -117,6 +119,7 @@ type task struct {
 	waits *waits.Waits
 	oom   *oomWatch
 	watch *watch
+	pages *page.Feed
 
 	saidUp bool // of the record, under its lock
 
@@ -142,7 +145,7 @@ func (t *task) open() error {
 		}
 		sinks = append(sinks, t.file.Write)
 	}
-	sinks = append(sinks, t.settle, t.watch.see, t.sayUp)
+	sinks = append(sinks, t.settle, t.watch.see, t.sayUp, t.pages.See)
 	t.book = journal.New(t.d.Begin, sinks...)
 	t.waits = waits.New(func(unit string, w event.Waiting) { t.book.Report(unit)(w) })
 	t.oom = newOOMWatch()
@@ -187,13 +190,21 @@ func (t *task) during(f func(ctx context.Context) error) error {
 func (t *task) conduct(u *units) (out lifecycle.Outcome, err error) {
 	c := lifecycle.Conductor{Timeline: t.plan.Rows, Runners: u.runners, KillAfter: t.plan.Stop.KillAfter, Observe: t.observe}
 	var g run.Group
-	g.Add(func() error { out = c.Run(t.ctx, t.hurry); return nil }, func(error) {})
+	src := &source{t, u}
+	seen := &watched{t, src}
+	g.Add(func() error {
+		out = c.Run(t.ctx, t.hurry)
+		t.tellPages(seen, out)
+		return nil
+	}, func(error) {})
 	over := make(chan struct{})
 	g.Add(func() error { t.relay.Run(over); return nil }, func(error) { close(over) })
 	looked := make(chan struct{})
 	g.Add(func() error { t.watch.run(looked); return nil }, func(error) { close(looked) })
 	if t.d.Dir != nil {
-		srv, err := admin.Listen(t.d.Dir.Path(admin.Socket), t.plan.Admin, &source{t, u}, u.paths)
+		paths := seen.paths(t.pages)
+		maps.Copy(paths, u.paths)
+		srv, err := admin.Listen(t.d.Dir.Path(admin.Socket), t.plan.Admin, src, paths)
 		if err != nil {
 			return out, event.Because(event.AdminAddressTaken, err)
 		}
