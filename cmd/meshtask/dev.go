@@ -112,6 +112,9 @@ func tellDev(log hclog.Logger, passed []string, s *dev.Setup, p *plan.Plan) {
 		}
 		say("%s at %s, UI http://%s/ui", how, s.Task.Server, net.JoinHostPort(s.Task.Server, "8500"))
 	}
+	if p.Admin != "" {
+		say("page http://%s/", p.Admin)
+	}
 	host, port, _ := net.SplitHostPort(p.Envoy.Listen) // the plan made it
 	say("public listener %s", net.JoinHostPort(cmp.Or(host, s.Task.Address), port))
 	for _, u := range p.Service.Proxy.Upstreams {

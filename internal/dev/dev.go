@@ -17,6 +17,7 @@ import (
 type Task struct {
 	ID, Service, Address string
 	Server               string // to join
+	Page                 string // HOST:PORT of admin.listen
 	Port                 int    // of the app; 0: it takes no traffic
 }
 
@@ -57,6 +58,7 @@ type known struct {
 		RetryJoin []string
 		External  string
 	}
+	Admin struct{ Listen string }
 }
 
 func (d document) known() known {
@@ -87,7 +89,7 @@ func (d document) Set(service string, port int) {
 // that it joins.
 func (d document) Task() Task {
 	k := d.known()
-	t := Task{Service: k.Service.Name, Address: k.Task.Address, Port: k.Service.Port, Server: k.ConsulAgent.External}
+	t := Task{Service: k.Service.Name, Address: k.Task.Address, Port: k.Service.Port, Server: k.ConsulAgent.External, Page: k.Admin.Listen}
 	if len(k.ConsulAgent.RetryJoin) > 0 {
 		t.Server = k.ConsulAgent.RetryJoin[0]
 	}
@@ -127,6 +129,9 @@ func (d document) Complete(t Task) ([]byte, error) {
 		"service": service,
 		"task":    map[string]any{"address": t.Address},
 		"proxy":   map[string]any{"localServiceAddress": appAddress},
+	}
+	if t.Page != "" {
+		more["admin"] = map[string]any{"listen": t.Page}
 	}
 	if t.Port != 0 {
 		service["port"] = t.Port

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -77,14 +78,40 @@ func appPort(address string, port int) (got int, claim io.Closer, err error) {
 		if err == nil {
 			_ = claim.Close()
 		}
-		l, err := net.Listen("tcp", join(address, 0))
-		if err != nil {
+		if port, err = anyPort(address); err != nil {
 			return 0, nil, err
 		}
-		port = l.Addr().(*net.TCPAddr).Port
-		_ = l.Close()
 	}
 	return 0, nil, fmt.Errorf("no port of %s stays free", address)
+}
+
+// anyPort is a port of address that was free a moment ago.
+func anyPort(address string) (int, error) {
+	l, err := net.Listen("tcp", join(address, 0))
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// pagePort is where a task's page is, unless that is taken.
+const pagePort = 9902
+
+// pagePlace is where the page of a task at address can be: on loopback, beside the ports that
+// the task itself needs.
+func pagePlace(address string, needed []int) (string, error) {
+	if ip := net.ParseIP(address); ip == nil || !ip.IsLoopback() {
+		address = "127.0.0.1"
+	}
+	port := pagePort
+	if slices.Contains(needed, port) || !free(address, port) {
+		var err error
+		if port, err = anyPort(address); err != nil {
+			return "", err
+		}
+	}
+	return join(address, port), nil
 }
 
 func join(address string, port int) string { return net.JoinHostPort(address, strconv.Itoa(port)) }

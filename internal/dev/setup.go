@@ -85,6 +85,11 @@ func (s *Setup) choose(ctx context.Context, a Asked) error {
 	if err := s.takeAddress(doc, a.Passed); err != nil {
 		return err
 	}
+	if s.Task.Page == "" {
+		if s.Task.Page, err = pagePlace(s.Task.Address, append(doc.Ports(), s.Task.Port)); err != nil {
+			return err
+		}
+	}
 	if err := s.findServer(ctx, a); err != nil {
 		return err
 	}
@@ -127,7 +132,7 @@ func (s *Setup) takeAddress(doc document, passed func(why string)) error {
 		}
 		endpoint = l
 	} else {
-		p, err := taskPlace(doc.Ports(), passed)
+		p, err := taskPlace(append(doc.Ports(), pagePort), passed)
 		if err != nil {
 			return err
 		}
