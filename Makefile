@@ -5,6 +5,7 @@ SHELL   := /bin/sh
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 SOAK    ?= 60s
 RELEASE ?= dist
+SHOTS   ?= docs
 OUT     := .tools/e2e
 
 # -race needs a C compiler; without one the same tests run without it and say so.
@@ -19,7 +20,7 @@ endif
 # Programs built with -race sleep a second at their end otherwise.
 TEST := GORACE=atexit_sleep_ms=0 $(RACE) go test
 
-.PHONY: help tools build try test unit e2e fuzz lint demo bench soak test-image test-deploy test-moto licences release images-update vuln check clean
+.PHONY: help tools build try test unit e2e fuzz lint demo bench soak test-image test-page test-deploy test-moto licences release images-update vuln check clean
 
 help: ## print the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -70,6 +71,9 @@ soak: tools ## rolling replacement under load for SOAK (60s); fails on one lost 
 
 test-image: tools ## build the images and run what is in them (buildah where it is installed; else without it)
 	@go build -C e2e -o ../$(OUT)/image ./image && exec $(OUT)/image
+
+test-page: tools ## drive the page of a task with a real Chromium, and take the pictures of docs/page.md (SHOTS=docs)
+	@tools/page.sh --shots $(SHOTS)
 
 test-deploy: ## render and validate deploy/: Terraform, CloudFormation, CDK, Copilot, compose (needs terraform and npm)
 	@deploy/test/run.sh
