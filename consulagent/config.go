@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // AgentConfig is a client agent's configuration, as values. It holds secrets: it is
@@ -35,9 +36,17 @@ type AgentConfig struct {
 	ACLs       bool
 	AgentToken string // secret; "" with ACLs is an agent that cannot write its own node
 
+	// Prometheus has the agent keep its metrics in Prometheus' format, which costs it some MB;
+	// Extra may say for how long.
+	Prometheus bool
+
 	// Extra is merged last, object by object; CheckExtra says what it must not hold.
 	Extra map[string]any
 }
+
+// metricsKept is how long the agent keeps a metric that does not change. It is longer than
+// any collector's interval, or counters would begin anew between two scrapes.
+const metricsKept = time.Hour
 
 // Ports of the agent; 0 leaves one out, which is off for HTTPS and the two of gRPC, and
 // -1 turns one off. DNS is off unless it is set.
@@ -99,6 +108,9 @@ func (c AgentConfig) settings() map[string]any {
 		if c.AutoEncrypt {
 			doc["auto_encrypt"] = map[string]any{"tls": true, "ip_san": []string{advertise}}
 		}
+	}
+	if c.Prometheus { // without the host's name in the names of gauges, where it would be Consul's default
+		doc["telemetry"] = map[string]any{"prometheus_retention_time": metricsKept.String(), "disable_hostname": true}
 	}
 	if c.ACLs {
 		acl := map[string]any{"enabled": true, "default_policy": "deny", "down_policy": "async-cache"}

@@ -91,6 +91,22 @@ func TestDocuments(t *testing.T) {
 	}
 }
 
+// An agent whose metrics are asked for keeps them, for as long as the user says where they do.
+func TestPrometheus(t *testing.T) {
+	c := AgentConfig{Prometheus: true, Extra: map[string]any{"telemetry": map[string]any{"prometheus_retention_time": "5m"}}}
+	text, err := c.Document() // the user's key is not one of ours
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc struct{ Telemetry map[string]any }
+	if err := json.Unmarshal(text, &doc); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]any{"prometheus_retention_time": "5m", "disable_hostname": true}, doc.Telemetry); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func golden(t *testing.T, name string, got *txtar.Archive) {
 	t.Helper()
 	file := filepath.Join("testdata", name+".txtar")

@@ -8,6 +8,7 @@
 package config
 
 import (
+	"strings"
 	"time"
 )
 
@@ -54,7 +55,8 @@ type Task struct {
 
 // Admin is the TCP side of the admin API; the unix socket is always there.
 type Admin struct {
-	Listen string `json:"listen,omitempty"` // HOST:PORT on loopback, or "off"
+	Listen  string `json:"listen,omitempty"`  // HOST:PORT on loopback, or "off"
+	Metrics string `json:"metrics,omitempty"` // IP:PORT of /metrics alone, on any interface; empty: none
 }
 
 // Log is how meshtask's own lines, and its children's, are written.
@@ -63,6 +65,13 @@ type Log struct {
 	Format string `json:"format,omitempty"` // text, json
 	App    string `json:"app,omitempty"`    // raw, prefix: the app's output
 	Prefix bool   `json:"prefix"`           // prefix lines of the other children
+	EMF    *EMF   `json:"emf,omitempty"`    // nil: no metrics in the log
+}
+
+// EMF is what of CloudWatch's embedded metric format is written into the log.
+type EMF struct {
+	Namespace string   `json:"namespace,omitempty"` // of the metrics
+	Interval  Duration `json:"interval,omitzero"`   // between two lines
 }
 
 func (v checker) task() {
@@ -82,10 +91,28 @@ func (v checker) rest() {
 			v.error("admin.listen", "must be a loopback address, or \"off\", got %q", l)
 		}
 	}
+	if m := v.c.Admin.Metrics; m != "" {
+		if host := v.hostPort("admin.metrics", m); host != "" && !address(host) {
+			v.error("admin.metrics", "must be IP:PORT, such as 0.0.0.0:9903, got %q", m)
+		}
+	}
 	l := v.c.Log
 	v.oneOf("log.level", l.Level, "trace", "debug", "info", "warn", "error")
 	v.oneOf("log.format", l.Format, "text", "json")
 	v.oneOf("log.app", l.App, "raw", "prefix")
+	if l.EMF != nil {
+		v.emf(*l.EMF)
+	}
+}
+
+// emf checks what CloudWatch would refuse without a word: a namespace has these letters, 255 at
+// most, and "AWS/" is not for others. It keeps nothing finer than a second.
+func (v checker) emf(e EMF) {
+	v.match("log.emf.namespace", e.Namespace, func(s string) bool { return consistsOf(s, "._-/#:", 255) && !strings.HasPrefix(s, "AWS/") },
+		"1–255 letters, digits and any of ._-/#:, and must not begin with AWS/")
+	if e.Interval.Duration < time.Second {
+		v.error("log.emf.interval", "must be 1s or longer, got %s", e.Interval)
+	}
 }
 
 // The modes.

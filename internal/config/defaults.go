@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"strings"
 	"time"
 )
@@ -52,6 +53,12 @@ func (c *Config) fill(r *report, env func(string) string) {
 	}
 	if d := &c.Shutdown.Drain; c.Mode == Job && c.Service.Port == 0 && !r.given["shutdown.drain"] && !r.given["shutdown.drain.enabled"] {
 		d.Enabled = false // nobody is ever sent to it
+	}
+	if e := c.Log.EMF; e != nil {
+		e.Namespace = cmp.Or(e.Namespace, "meshtask")
+		if !e.Interval.Given {
+			e.Interval = after(time.Minute)
+		}
 	}
 	for i := range c.Proxy.Upstreams {
 		if u := &c.Proxy.Upstreams[i]; u.DestinationType == "" {

@@ -55,7 +55,7 @@ func (c *Config) listeners(addr string) []listener {
 			list = append(list, listener{index("proxy.expose.paths", i) + ".listenerPort", public, e.ListenerPort})
 		}
 	}
-	for _, l := range [][2]string{{"admin.listen", c.Admin.Listen}, {"envoy.admin", c.Envoy.Admin}} {
+	for _, l := range [][2]string{{"admin.listen", c.Admin.Listen}, {"admin.metrics", c.Admin.Metrics}, {"envoy.admin", c.Envoy.Admin}} {
 		if host, port, ok := split(l[1]); ok {
 			list = append(list, listener{l[0], host, port})
 		}
@@ -157,6 +157,12 @@ func (c *Config) defaultAddresses() {
 			*f.to = f.from
 		}
 	}
+}
+
+// address says whether a host is an IP address, or localhost.
+func address(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && a.Zone() == ""
 }
 
 // local says whether a host is this machine only.

@@ -24,6 +24,7 @@ type Agent struct {
 	CACert      secret.Ref
 	JoinTimeout time.Duration
 	Restart     Restart
+	Metrics     bool // it keeps metrics in Prometheus' format, which a scrape of ours may ask for
 }
 
 // Config is the agent's configuration: its settings with the secrets that resolve tells and
@@ -51,6 +52,11 @@ func agent(c *config.Config) *Agent {
 				SerfWAN: p.SerfWAN, Server: p.Server, DNS: p.DNS},
 			AutoEncrypt: a.AutoEncrypt && !a.CACert.IsZero(), VerifyServerHostname: a.VerifyServerHostname && !a.CACert.IsZero(),
 		},
+	}
+	if a.External == "" { // that of somebody else has metrics of a whole host
+		out.Settings.Prometheus = c.Admin.Metrics != ""
+		telemetry, _ := a.ExtraConfig["telemetry"].(map[string]any)
+		out.Metrics = out.Settings.Prometheus || telemetry["prometheus_retention_time"] != nil
 	}
 	if ip := net.ParseIP(a.BindAddress); ip != nil && ip.IsUnspecified() {
 		out.Settings.AdvertiseAddress = c.Task.Address

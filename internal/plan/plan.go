@@ -41,6 +41,7 @@ type Plan struct {
 	Secrets  []Secret // every reference, in a fixed order
 	Files    Files
 	Admin    string // HOST:PORT of the admin interface on TCP; "": none
+	Metrics  string // IP:PORT of /metrics alone; "": none
 	Log      Log
 	Warnings []Warning
 }
@@ -100,6 +101,13 @@ type Log struct {
 	Format string `json:"format"` // text, json
 	App    string `json:"app"`    // raw, prefix
 	Prefix bool   `json:"prefix"` // of the other children's lines
+	EMF    *EMF   `json:"emf,omitempty"`
+}
+
+// EMF is which metrics the log has for CloudWatch; nil: none.
+type EMF struct {
+	Namespace string
+	Interval  time.Duration // between two lines
 }
 
 // Lease is how `meshtask app` finds the mesh container.
@@ -150,9 +158,9 @@ func New(c *config.Config, id ecs.Identity) (*Plan, error) {
 		return nil, err
 	}
 	p := &Plan{
-		Kind: KindOf(c.Mode), Rows: Rows(c), MaxRunTime: c.MaxRunTime, Ready: readyOf(c), StopOn: stopOn(c), App: app(c), Admin: admin(c), Files: files(c),
+		Kind: KindOf(c.Mode), Rows: Rows(c), MaxRunTime: c.MaxRunTime, Ready: readyOf(c), StopOn: stopOn(c), App: app(c), Admin: admin(c), Metrics: metrics(c), Files: files(c),
 		Task:   Task{ID: c.Task.ID, ARN: c.Task.ARN, Family: c.Task.Family, Cluster: c.Task.Cluster, Address: c.Task.Address, Container: c.Task.Container},
-		Tokens: tokens(c), Log: Log(c.Log),
+		Tokens: tokens(c), Log: logOf(c.Log),
 	}
 	for _, r := range c.References() {
 		p.Secrets = append(p.Secrets, Secret(r))
@@ -203,6 +211,21 @@ func admin(c *config.Config) string {
 		return l
 	}
 	return ""
+}
+
+func metrics(c *config.Config) string {
+	if c.Mode.Mesh() {
+		return c.Admin.Metrics
+	}
+	return ""
+}
+
+func logOf(l config.Log) Log {
+	out := Log{Level: l.Level, Format: l.Format, App: l.App, Prefix: l.Prefix}
+	if l.EMF != nil {
+		out.EMF = &EMF{l.EMF.Namespace, l.EMF.Interval.Duration}
+	}
+	return out
 }
 
 func files(c *config.Config) Files {

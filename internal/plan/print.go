@@ -45,6 +45,7 @@ type document struct {
 	Secrets    []Secret                      `json:"secrets,omitempty"`
 	Files      filesDocument                 `json:"files"`
 	Admin      string                        `json:"admin,omitempty"`
+	Metrics    string                        `json:"metrics,omitempty"`
 	Log        Log                           `json:"log"`
 }
 
@@ -153,11 +154,16 @@ type filesDocument struct {
 	Bootstrap string `json:"bootstrap,omitempty"`
 }
 
+// MarshalJSON has the interval as a Go string.
+func (e EMF) MarshalJSON() ([]byte, error) {
+	return json.Marshal(map[string]string{"namespace": e.Namespace, "interval": e.Interval.String()})
+}
+
 // JSON is the whole plan as an indented document.
 func (p *Plan) JSON() ([]byte, error) {
 	d := document{
 		Kind: p.Kind, Task: p.Task, Timeline: p.Rows, Stop: p.Stop.String(), StopSteps: p.Stop.Steps(), MaxRunTime: duration(p.MaxRunTime),
-		Ready: readyDocument{p.Ready.String(), duration(p.Ready.Timeout)}, StopOn: p.stopOn(), Secrets: p.Secrets, Admin: p.Admin, Log: p.Log, Files: filesDocument{Dir: p.Files.Dir},
+		Ready: readyDocument{p.Ready.String(), duration(p.Ready.Timeout)}, StopOn: p.stopOn(), Secrets: p.Secrets, Admin: p.Admin, Metrics: p.Metrics, Log: p.Log, Files: filesDocument{Dir: p.Files.Dir},
 	}
 	if p.App != nil {
 		d.Command, d.App = p.App.Argv, p.App.document()
