@@ -174,6 +174,9 @@ func (s *Syncer) putOne(ctx context.Context, w Write) error {
 		err = s.cfg.Agent.UpdateTTL(ctx, w.ID, string(w.State.Status), w.State.Output)
 	}
 	if err != nil {
+		s.mu.Lock()
+		s.failed++
+		s.mu.Unlock()
 		return fmt.Errorf("set check %s %s: %w", w.ID, w.State.Status, err)
 	}
 	return nil

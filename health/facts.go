@@ -162,6 +162,7 @@ type Snapshot struct {
 	Checks  map[string]State `json:"checks"`
 	Trouble string           `json:"trouble,omitempty"`
 	Writes  int              `json:"writes"` // updates sent since the start, heartbeats included
+	Failed  int              `json:"failed"` // of these
 }
 
 // Snapshot may be called at any time.
@@ -170,7 +171,7 @@ func (s *Syncer) Snapshot() Snapshot {
 	defer s.mu.Unlock()
 	view := Snapshot{
 		Sidecar: State{Critical, reasonNoWord}, Since: s.since, Latched: s.latch.facts.Latched,
-		Checks: maps.Clone(s.latch.acked), Trouble: s.trouble, Writes: s.writes,
+		Checks: maps.Clone(s.latch.acked), Trouble: s.trouble, Writes: s.writes, Failed: s.failed,
 	}
 	if len(s.latch.acked) > 0 {
 		view.Sidecar = Overall(s.latch.acked)

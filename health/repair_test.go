@@ -77,7 +77,7 @@ func TestFailingWritesAreRepeated(t *testing.T) {
 			t.Fatal("ready though nothing could be written")
 		default:
 		}
-		if view := l.s.Snapshot(); view.Trouble == "" || view.Sidecar.Status != Critical {
+		if view := l.s.Snapshot(); view.Trouble == "" || view.Sidecar.Status != Critical || view.Failed == 0 || view.Failed != view.Writes {
 			t.Errorf("snapshot %+v", view)
 		}
 		l.agent.set(func() { l.agent.fail = nil })

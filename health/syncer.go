@@ -82,6 +82,7 @@ type Syncer struct {
 	since      time.Time // when the sidecar turned to what was last told of it
 	trouble    string    // last error; "" when the last round went well
 	writes     int
+	failed     int // of writes
 }
 
 // New fills in defaults.

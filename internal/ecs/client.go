@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"meshtask/internal/event"
@@ -27,8 +28,35 @@ const (
 // Client asks one task metadata endpoint. It keeps one connection, follows no
 // redirect and uses no proxy.
 type Client struct {
-	uri  string
-	http *http.Client
+	uri   string
+	http  *http.Client
+	count [results]atomic.Int64
+}
+
+// result is what a request came to.
+type result int
+
+const (
+	fine        result = iota
+	badStatus          // an answer other than 200
+	timedOut           // no answer, or not the whole of it, in time
+	unreachable        // no connection
+	malformed          // an answer that is no document, or is too long
+	results
+)
+
+func (r result) String() string {
+	return [...]string{"ok", "status", "timeout", "unreachable", "malformed"}[r]
+}
+
+// Requests is how many requests came to what, by result: ok, status, timeout, unreachable or
+// malformed.
+func (c *Client) Requests() map[string]int64 {
+	out := map[string]int64{}
+	for r := range results {
+		out[r.String()] = c.count[r].Load()
+	}
+	return out
 }
 
 // New returns a client of the endpoint at uri, the value of
@@ -87,32 +115,50 @@ func (c *Client) Own(ctx context.Context) (Container, error) {
 	return own, nil
 }
 
-// get decodes one document. The status comes first: errors have JSON bodies
-// as well.
+// get decodes one document, and counts.
 func (c *Client) get(ctx context.Context, path string, into any) error {
-	what := strings.TrimSpace("task metadata " + path)
+	came, err := c.ask(ctx, path, into)
+	if ctx.Err() == nil { // else it was the caller who had enough
+		c.count[came].Add(1)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %v", strings.TrimSpace("task metadata "+path), err)
+	}
+	return nil
+}
+
+// ask is one request. The status comes first: errors have JSON bodies as well.
+func (c *Client) ask(ctx context.Context, path string, into any) (result, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.uri+path, nil)
 	if err != nil {
-		return fmt.Errorf("%s: %v", what, err)
+		return unreachable, err
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return fmt.Errorf("%s: %v", what, err)
+		return lost(err), err
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, bodyLimit+1))
 	switch {
 	case resp.StatusCode != http.StatusOK:
-		return fmt.Errorf("%s: HTTP %d: %s", what, resp.StatusCode, message(body))
+		return badStatus, fmt.Errorf("HTTP %d: %s", resp.StatusCode, message(body))
 	case err != nil:
-		return fmt.Errorf("%s: %v", what, err)
+		return lost(err), err
 	case len(body) > bodyLimit:
-		return fmt.Errorf("%s: more than %d bytes", what, bodyLimit)
+		return malformed, fmt.Errorf("more than %d bytes", bodyLimit)
 	}
 	if err := json.Unmarshal(body, into); err != nil {
-		return fmt.Errorf("%s: %v", what, err)
+		return malformed, err
 	}
-	return nil
+	return fine, nil
+}
+
+// lost is what an error of a connection comes to.
+func lost(err error) result {
+	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
+		return timedOut
+	}
+	return unreachable
 }
 
 // message is the text of an error's body: the endpoint sends a bare JSON
