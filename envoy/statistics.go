@@ -27,6 +27,7 @@ const (
 type Statistics struct {
 	admin    string
 	document string
+	keep     func(name string) bool
 	slots    chan struct{}
 
 	mu         sync.Mutex
@@ -34,9 +35,14 @@ type Statistics struct {
 	translator *metrics.Translator // nil: not made yet
 }
 
-// NewStatistics takes the address of the admin interface, and the file of the bootstrap document.
-func NewStatistics(admin, document string) *Statistics {
-	return &Statistics{admin: admin, document: document, slots: make(chan struct{}, scrapeSlots)}
+// NewStatistics takes the address of the admin interface, the file of the bootstrap document, and
+// which metrics are wanted, by their names with Consul's expressions; nil: all. Of a
+// document with expressions of the user's all are passed on, whose names are the user's affair.
+func NewStatistics(admin, document string, keep func(name string) bool) *Statistics {
+	if keep == nil {
+		keep = func(string) bool { return true }
+	}
+	return &Statistics{admin: admin, document: document, keep: keep, slots: make(chan struct{}, scrapeSlots)}
 }
 
 // Read asks Envoy, within four seconds. The page is valid until done is called, which is never
@@ -55,7 +61,7 @@ func (s *Statistics) Read(ctx context.Context) (page io.WriterTo, done func(), e
 }
 
 func (s *Statistics) read(ctx context.Context) (io.WriterTo, error) {
-	translator, err := s.current()
+	translator, named, err := s.current()
 	if err != nil {
 		return nil, err
 	}
@@ -71,6 +77,9 @@ func (s *Statistics) read(ctx context.Context) (io.WriterTo, error) {
 		if err != nil {
 			return nil, fmt.Errorf("envoy statistics: %w", err)
 		}
+		if named {
+			text = metrics.Kept(text, s.keep)
+		}
 		return bytes.NewReader(text), nil
 	}
 	page, err := translator.Read(answer, func() ([]byte, error) {
@@ -84,6 +93,7 @@ func (s *Statistics) read(ctx context.Context) (io.WriterTo, error) {
 	if err != nil {
 		return nil, fmt.Errorf("envoy statistics: %w", err)
 	}
+	page.Keep(s.keep)
 	return page, nil
 }
 
@@ -100,15 +110,16 @@ func (a *Admin) statistics(ctx context.Context, path string) (io.ReadCloser, err
 	return answer.Body, nil
 }
 
-// current is the translator for the document as it is now; nil: the document needs none.
-func (s *Statistics) current() (*metrics.Translator, error) {
+// current is the translator for the document as it is now; nil: the document needs none. named:
+// what Envoy prints is called then what Consul's expressions make of it.
+func (s *Statistics) current() (t *metrics.Translator, named bool, err error) {
 	text, err := os.ReadFile(s.document)
 	if err != nil {
-		return nil, fmt.Errorf("envoy statistics: %w", err)
+		return nil, false, fmt.Errorf("envoy statistics: %w", err)
 	}
 	tags, translate, err := metrics.Tags(text)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -118,5 +129,5 @@ func (s *Statistics) current() (*metrics.Translator, error) {
 	if !translate {
 		s.tags, s.translator = nil, nil
 	}
-	return s.translator, nil
+	return s.translator, tags != nil, nil
 }

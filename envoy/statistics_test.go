@@ -50,7 +50,7 @@ func newStatBed(t *testing.T, tags bootstrap.StatsTags, answer http.HandlerFunc)
 	if err := os.WriteFile(document, doc, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	b.Statistics = NewStatistics(socket, document)
+	b.Statistics = NewStatistics(socket, document, nil)
 	if answer == nil {
 		return b
 	}
@@ -108,6 +108,28 @@ func TestStatistics(t *testing.T) {
 	}
 	if b.text(t); len(b.asked()) != 5 || len(b.tags) != 1 {
 		t.Errorf("asked: %s", b.asked())
+	}
+}
+
+// Only what is wanted is passed on, whoever has named it; of the user's own names everything is.
+func TestStatisticsThatAreWanted(t *testing.T) {
+	const text = "# TYPE envoy_cluster_upstream_cx_total counter\nenvoy_cluster_upstream_cx_total{} 3\n\n# TYPE envoy_runtime_num_keys gauge\nenvoy_runtime_num_keys{} 0\n"
+	for _, tags := range []bootstrap.StatsTags{{}, bootstrap.AllStatsTags()} {
+		b := newStatBed(t, tags, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/stats" {
+				fmt.Fprint(w, text)
+			}
+		})
+		b.keep = func(name string) bool { return name == "envoy_cluster_upstream_cx_total" }
+		if got := b.text(t); !strings.Contains(got, "upstream_cx_total") || strings.Contains(got, "runtime") {
+			t.Errorf("%+v: %s", tags, got)
+		}
+		if err := os.WriteFile(b.document, []byte(`{"stats_config":{"stats_tags":[{"tag_name":"mine","regex":"^(x)"}]}}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := b.text(t); got != text {
+			t.Errorf("of the user's document: %s", got)
+		}
 	}
 }
 

@@ -82,7 +82,7 @@ func (w *world) runMode(name string, mode config.Mode, c call, x extras) int {
 	for _, warn := range warnings {
 		log.Warn("configuration", "path", warn.Path, "warning", warn.Text)
 	}
-	d := task.Deps{Begin: w.begin, Env: w.env, Stdin: w.stdin, Stdout: w.stdout, Stderr: w.stderr, Signals: w.signals, Relayed: w.relayed,
+	d := task.Deps{Begin: w.begin, Version: version, Env: w.env, Stdin: w.stdin, Stdout: w.stdout, Stderr: w.stderr, Signals: w.signals, Relayed: w.relayed,
 		Children: w.chld, Kind: plan.KindOf(mode), StopOn: stopOn, Metadata: w.getenv("ECS_CONTAINER_METADATA_URI_V4"), Local: ecs.LocalNamed(cfg.Task.ID),
 		Log: log, Out: out, AtRest: footprint.Rest, Before: x.before}
 	if mode.Mesh() || cfg.Dir != "" {

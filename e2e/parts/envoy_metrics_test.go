@@ -40,7 +40,7 @@ func TestEnvoyMetricsAreThoseOfConsulsTags(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newMetricsBed(t, app, statsTags(tags), meshClusters(), meshListeners())
-			s := envoy.NewStatistics(b.socket, b.document)
+			s := envoy.NewStatistics(b.socket, b.document, nil)
 			b.ours(s) // what comes to be later is learned then
 			b.use()
 			ours, kinds := exposed(t, b.anonymous(b.ours(s)))
@@ -185,7 +185,7 @@ func TestEnvoyMetricsOfARealSidecar(t *testing.T) {
 			t.Fatal(err)
 		}
 		client.CloseIdleConnections()
-		page, done, err := envoy.NewStatistics(b.socket(), file).Read(t.Context())
+		page, done, err := envoy.NewStatistics(b.socket(), file, nil).Read(t.Context())
 		defer done()
 		if err != nil {
 			t.Fatal(err)

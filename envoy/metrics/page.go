@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"bufio"
+	"bytes"
 	"io"
 	"slices"
 	"strings"
@@ -113,6 +114,28 @@ func (p *Page) sort() {
 		}
 	}
 	slices.SortFunc(p.blocks, func(a, b *block) int { return strings.Compare(a.name, b.name) })
+}
+
+// Keep leaves out the metrics whose name is not wanted.
+func (p *Page) Keep(wanted func(name string) bool) {
+	p.blocks = slices.DeleteFunc(p.blocks, func(b *block) bool { return !wanted(b.name) })
+}
+
+// Kept are the metrics of an answer of Envoy's whose name is wanted: their "# TYPE" lines, and
+// what follows each.
+func Kept(text []byte, wanted func(name string) bool) []byte {
+	var out []byte
+	keep := false
+	for line := range bytes.Lines(text) {
+		if name, ok := bytes.CutPrefix(line, []byte("# TYPE ")); ok {
+			name, _, _ = bytes.Cut(name, []byte(" "))
+			keep = wanted(string(name))
+		}
+		if keep {
+			out = append(out, line...)
+		}
+	}
+	return out
 }
 
 // linesOf are the lines of the n-th series.

@@ -203,10 +203,7 @@ func handler(src Source, more map[string]http.Handler, private bool) http.Handle
 		w.Header().Set("Content-Length", strconv.Itoa(len(text)+1)) // so that a cut answer is seen to be one
 		_, _ = w.Write(append(text, '\n'))                          // the reader may be gone
 	})
-	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-		src.Metrics(r.Context(), w)
-	})
+	mux.Handle("GET /metrics", Metrics(src.Metrics))
 	return mux
 }
 

@@ -27,6 +27,7 @@ type State struct {
 	Leases   map[string]Lease
 	Summary  Summary
 
+	Drained bool        // the drain of the inbound listeners is over
 	Removed bool        // the instance is out of the servers' catalog
 	Joins   int         // how often the agent has joined
 	Joined  time.Time   // the last time
@@ -228,6 +229,7 @@ func (s *State) apply(e event.Entry, u *Unit) {
 	case event.Restart:
 		s.Restarts, s.LastRestart, s.RestartedAt = s.Restarts+1, Entry{e.Unit, e.Ms, ev}, e.At
 	case event.Drained:
+		s.Drained = true
 		s.unclean(e, ev.End > 0)
 	case event.Left:
 		s.unclean(e, ev.Result == Unverified)

@@ -18,6 +18,7 @@ import (
 	"meshtask/internal/cgroup"
 	"meshtask/internal/ecs"
 	"meshtask/internal/event"
+	"meshtask/internal/metrics"
 	"meshtask/internal/plan"
 	"meshtask/internal/state"
 	"meshtask/internal/statedir"
@@ -30,6 +31,7 @@ type units struct {
 	runners map[lifecycle.Unit]lifecycle.Runner
 	sync    *health.Syncer          // nil without a mesh
 	envoy   *envoy.Statistics       // nil without a mesh
+	agent   *consulagent.Metrics    // nil where the agent keeps none, or is not ours
 	paths   map[string]http.Handler // of the admin interface, besides its own
 }
 
@@ -86,7 +88,7 @@ func (t *task) meshUnits(p programs, app *supervisor.Process, user *supervisor.U
 		return nil, event.Because(event.ConfigBad, err)
 	}
 	m.watches()
-	u := &units{sync: m.sync, envoy: envoy.NewStatistics(t.plan.Envoy.AdminAddress(t.d.Dir.Path), dir.Path(plan.BootstrapFile)), runners: map[lifecycle.Unit]lifecycle.Runner{
+	u := &units{sync: m.sync, envoy: envoy.NewStatistics(t.plan.Envoy.AdminAddress(t.d.Dir.Path), dir.Path(plan.BootstrapFile), metrics.Keep(metrics.EnvoyMetrics())), runners: map[lifecycle.Unit]lifecycle.Runner{
 		lifecycle.Token:       m.tokenUnit(),
 		lifecycle.ConsulAgent: m.agent(),
 		lifecycle.MeshInit:    m.meshInit(dir),
@@ -94,6 +96,9 @@ func (t *task) meshUnits(p programs, app *supervisor.Process, user *supervisor.U
 		lifecycle.HealthSync:  m.sync,
 		lifecycle.Inbound:     m.inbound(),
 	}}
+	if t.plan.Agent.Metrics {
+		u.agent = &consulagent.Metrics{Client: m.client}
+	}
 	if app != nil {
 		u.runners[lifecycle.App] = t.restarted(lifecycle.App, t.reportUp(lifecycle.App, app, m.sync.AppUp, m.sync.AppDown), t.plan.App.Restart, nil)
 	} else {

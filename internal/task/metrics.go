@@ -1,106 +1,117 @@
 package task
 
 import (
+	"bytes"
 	"context"
-	"fmt"
 	"io"
+	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/common/expfmt"
-
+	"meshtask/internal/metrics"
 	"meshtask/internal/state"
+	"meshtask/internal/usage"
 )
 
-// collector tells the state as metrics. It is made for one scrape.
-type collector struct {
-	s                                                *source
-	others                                           map[string]bool // whether each further source answered
-	up, healthy, condition, unitUp, restarts, uptime *prometheus.Desc
-	otherUp                                          *prometheus.Desc
-}
-
-func newCollector(s *source, others map[string]bool) *collector {
-	desc := func(name, help string, labels ...string) *prometheus.Desc {
-		return prometheus.NewDesc("meshtask_"+name, help, labels, nil)
-	}
-	return &collector{
-		s, others,
-		desc("up", "1 when T2 was reached and no stop began."),
-		desc("healthy", "1 when the task is up and its app healthy."),
-		desc("condition", "1 while the condition holds.", "name"),
-		desc("unit_up", "1 while the unit is up.", "unit"),
-		desc("unit_restarts_total", "Restarts of the unit's process.", "unit"),
-		desc("uptime_seconds", "Seconds since the process began."),
-		desc("scrape_source_up", "1 when the source's own metrics follow in this answer.", "source"),
-	}
-}
-
-// Describe tells all metrics.
-func (c *collector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.up, c.healthy, c.condition, c.unitUp, c.restarts, c.uptime, c.otherUp} {
-		to <- d
-	}
-}
-
-// Collect tells the state of now.
-func (c *collector) Collect(to chan<- prometheus.Metric) {
-	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
-		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
-	}
-	gauge(c.up, truth(c.s.Up()))
-	healthy, _ := c.s.Health()
-	gauge(c.healthy, truth(healthy))
-	c.s.t.book.Read(func(now *state.State) {
-		for _, held := range now.Conditions(time.Now()) {
-			gauge(c.condition, truth(held.OK), held.Name)
-		}
+// snapshot is what a task tells of itself in numbers. It reads /proc, and asks nobody.
+func (s *source) snapshot() metrics.Snapshot {
+	t := s.t
+	var out metrics.Snapshot
+	groups := []usage.Group{{Name: "meshtask", Self: true}}
+	t.book.Read(func(now *state.State) {
+		out = metrics.Of(now, time.Now())
 		for _, u := range now.Rows() {
-			gauge(c.unitUp, truth(u.State == state.Running), u.Unit)
-			to <- prometheus.MustNewConstMetric(c.restarts, prometheus.CounterValue, float64(u.Restarts), u.Unit)
+			if u.PID > 0 {
+				groups = append(groups, usage.Group{Name: u.Unit, PID: u.PID}) // each child leads a group of its own
+			}
 		}
 	})
-	for name, up := range c.others {
-		gauge(c.otherUp, truth(up), name)
+	out.Healthy, _ = s.Health()
+	out.Version, out.Kind, out.Uptime, out.StopBudget = t.d.Version, string(t.plan.Kind), time.Since(t.d.Begin), t.plan.Stop.KillAfter
+	if t.plan.Service != nil {
+		out.Service = t.plan.Service.Name
 	}
-	gauge(c.uptime, time.Since(c.s.t.d.Begin).Seconds())
+	if s.u.sync != nil {
+		now := s.u.sync.Snapshot()
+		out.Writes = &metrics.Results{OK: now.Writes - now.Failed, Failed: now.Failed}
+	}
+	if t.meta != nil {
+		out.Requests = t.meta.Requests()
+	}
+	if t.d.Out != nil {
+		out.LinesLost = t.d.Out.Dropped()
+	}
+	var err error
+	if out.Processes, err = t.usage.Read(groups); err != nil {
+		t.d.Log.Debug("what processes use is not known", "error", err)
+	}
+	return out
 }
 
-func truth(b bool) float64 {
-	if b {
-		return 1
-	}
-	return 0
+// part is somebody else's metrics in one answer.
+type part struct {
+	name string
+	// read asks for them. done is called, if it is not nil, when text has been written, or is not
+	// wanted.
+	read func(ctx context.Context) (text io.WriterTo, done func(), err error)
+
+	text io.WriterTo
+	done func()
+	err  error
+	took time.Duration
 }
 
-// Metrics writes the state in Prometheus' text format, and behind it Envoy's statistics, if it
-// answers. The registry is made when somebody asks: most tasks are never scraped.
+// parts are whom the task has beside itself.
+func (s *source) parts() []*part {
+	var out []*part
+	if m := s.u.agent; m != nil {
+		out = append(out, &part{name: "consul-agent", read: func(ctx context.Context) (io.WriterTo, func(), error) {
+			text, err := m.Read(ctx)
+			if err != nil {
+				return nil, nil, err
+			}
+			text, err = metrics.Filter(text, metrics.Keep(metrics.AgentMetrics()))
+			return bytes.NewReader(text), nil, err
+		}})
+	}
+	if e := s.u.envoy; e != nil {
+		out = append(out, &part{name: "envoy", read: e.Read})
+	}
+	return out
+}
+
+// Metrics writes the state in Prometheus' text format, and behind it what the agent and Envoy
+// tell, if they answer. They are asked side by side.
 func (s *source) Metrics(ctx context.Context, to io.Writer) {
-	others := map[string]bool{}
-	var page io.WriterTo
-	if s.u.envoy != nil {
-		var done func()
-		var err error
-		page, done, err = s.u.envoy.Read(ctx)
-		defer done()
-		if err != nil {
-			s.t.d.Log.Debug("no statistics of Envoy", "error", err)
-		}
-		others["envoy"] = err == nil
+	parts := s.parts()
+	var group sync.WaitGroup
+	for _, p := range parts {
+		group.Go(func() {
+			begin := time.Now()
+			p.text, p.done, p.err = p.read(ctx)
+			p.took = time.Since(begin)
+		})
 	}
-	reg := prometheus.NewRegistry()
-	reg.MustRegister(newCollector(s, others))
-	families, err := reg.Gather()
-	if err != nil {
-		fmt.Fprintln(to, "#", err)
+	group.Wait()
+	now := s.snapshot()
+	for _, p := range parts {
+		if p.done != nil {
+			defer p.done()
+		}
+		if p.err != nil {
+			s.t.d.Log.Debug("metrics of a source are left out", "source", p.name, "error", p.err)
+		}
+		now.Sources = append(now.Sources, metrics.Source{Name: p.name, Up: p.err == nil, Took: p.took})
+	}
+	if err := metrics.Write(to, now); err != nil {
+		s.t.d.Log.Debug("a scrape was not answered", "error", err) // the reader is gone
 		return
 	}
-	for _, f := range families {
-		if _, err := expfmt.MetricFamilyToText(to, f); err != nil {
-			return // the reader is gone
+	for _, p := range parts {
+		if p.err != nil {
+			continue
 		}
-	}
-	if page != nil {
-		_, _ = page.WriteTo(to) // the reader may be gone
+		if _, err := p.text.WriteTo(to); err != nil {
+			return // likewise
+		}
 	}
 }

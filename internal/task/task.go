@@ -20,7 +20,6 @@ import (
 	"github.com/oklog/run"
 
 	"meshtask/consulagent"
-	"meshtask/internal/admin"
 	"meshtask/internal/ecs"
 	"meshtask/internal/event"
 	"meshtask/internal/journal"
@@ -31,6 +30,7 @@ import (
 	"meshtask/internal/state"
 	"meshtask/internal/statedir"
 	"meshtask/internal/token"
+	"meshtask/internal/usage"
 	"meshtask/internal/waits"
 	"meshtask/lifecycle"
 	"meshtask/supervisor"
@@ -39,6 +39,7 @@ import (
 // Deps is what a task needs of the process that it runs in.
 type Deps struct {
 	Begin    time.Time // of the process
+	Version  string    // of meshtask
 	Env      []string  // the whole environment
 	Stdin    *os.File
 	Stdout   *os.File
@@ -120,6 +121,7 @@ type task struct {
 	oom   *oomWatch
 	watch *watch
 	pages *page.Feed
+	usage usage.Reader // of the processes
 
 	saidUp bool // of the record, under its lock
 
@@ -201,35 +203,12 @@ func (t *task) conduct(u *units) (out lifecycle.Outcome, err error) {
 	g.Add(func() error { t.relay.Run(over); return nil }, func(error) { close(over) })
 	looked := make(chan struct{})
 	g.Add(func() error { t.watch.run(looked); return nil }, func(error) { close(looked) })
-	if t.d.Dir != nil {
-		paths := seen.paths(t.pages)
-		maps.Copy(paths, u.paths)
-		srv, err := admin.Listen(t.d.Dir.Path(admin.Socket), t.plan.Admin, src, paths)
-		if err != nil {
-			return out, event.Because(event.AdminAddressTaken, err)
-		}
-		g.Add(beside(srv.Serve, srv.Close, func(err error) {
-			t.cancel(event.Because(event.Internal, fmt.Errorf("the admin interface ended: %w", err)))
-		}))
+	paths := seen.paths(t.pages)
+	maps.Copy(paths, u.paths)
+	if err := t.listen(&g, src, paths); err != nil {
+		return out, err
 	}
 	return out, g.Run()
-}
-
-// beside is an actor that serves the task for as long as that runs. One that breaks says so
-// and stays until it is interrupted: the group ends with its first actor, and the shutdown
-// that follows still needs the signal relay.
-func beside(serve func() error, stop func(), broke func(error)) (execute func() error, interrupt func(error)) {
-	over := make(chan struct{})
-	return func() error {
-		err := serve()
-		select {
-		case <-over:
-		default:
-			broke(err)
-			<-over
-		}
-		return nil
-	}, func(error) { close(over); stop() }
 }
 
 // run plans, prepares and conducts.

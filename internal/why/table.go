@@ -228,7 +228,7 @@ var taskRows = map[event.Code]row{
 	},
 	event.AdminAddressTaken: {
 		"The admin API cannot listen: $text.",
-		"Set admin.listen to a free port of a loopback address.",
+		"Set admin.listen to a free port of a loopback address, admin.metrics to a free port of any of the task's.",
 	},
 	event.Metadata: {
 		"The task metadata endpoint gave no good answer: $text.",
