@@ -132,6 +132,8 @@ func directions() []direction {
 		{dir: "internal/usage", only: []string{"github.com/prometheus/procfs"}, bars: []bar{{"net", "it reads /proc, and serves nothing"}, {"net/", "it reads /proc, and serves nothing"}}},
 		{dir: "internal/metrics", only: []string{"meshtask/internal/state", "meshtask/internal/event", "meshtask/internal/usage", "github.com/prometheus/"}, bars: []bar{
 			{"os", "from a snapshot to a text"}, {"net", "it asks nobody"}, {"net/", "it asks nobody"}, {"context", "nothing in it waits"}}},
+		{dir: "internal/emf", only: []string{"meshtask/internal/state", "meshtask/internal/event", "meshtask/internal/usage", "meshtask/internal/metrics"}, bars: []bar{
+			{"os", "from numbers to a line"}, {"net", "it asks nobody"}, {"net/", "it asks nobody"}, {"context", "nothing in it waits"}}},
 		{dir: "internal/signame", only: []string{"golang.org/x/sys/"}},
 		{dir: "internal/linewriter", only: []string{"golang.org/x/sys/"}},
 		{dir: "internal/plan", bars: []bar{noProcess, {"meshtask/internal/journal", "what will run, not what ran"}, {"meshtask/internal/admin", "it asks nobody"}}},

@@ -49,6 +49,9 @@ func (t *task) finish(out lifecycle.Outcome, err error) Outcome {
 			t.d.Log.Warn("the record is not complete", "error", err)
 		}
 	}
+	if t.emf != nil {
+		t.emf.life(result.Summary)
+	}
 	if started {
 		t.sayEnd(result.Summary)
 	}

@@ -122,6 +122,7 @@ type task struct {
 	watch *watch
 	pages *page.Feed
 	usage usage.Reader // of the processes
+	emf   *emitter     // nil: the log has no metrics
 
 	saidUp bool // of the record, under its lock
 
@@ -203,6 +204,10 @@ func (t *task) conduct(u *units) (out lifecycle.Outcome, err error) {
 	g.Add(func() error { t.relay.Run(over); return nil }, func(error) { close(over) })
 	looked := make(chan struct{})
 	g.Add(func() error { t.watch.run(looked); return nil }, func(error) { close(looked) })
+	if e := t.emf; e != nil {
+		quiet := make(chan struct{})
+		g.Add(func() error { e.run(src, t.plan.Log.EMF.Interval, quiet); return nil }, func(error) { close(quiet) })
+	}
 	paths := seen.paths(t.pages)
 	maps.Copy(paths, u.paths)
 	if err := t.listen(&g, src, paths); err != nil {
@@ -225,6 +230,7 @@ func (t *task) run(planner Planner) (none lifecycle.Outcome, err error) {
 	for _, w := range t.plan.Warnings {
 		t.d.Log.Warn("configuration", "path", w.Path, "warning", w.Text)
 	}
+	t.emf = newEmitter(t)
 	t.d.Log.Info("plan", "stop", t.plan.Stop.String())
 	programs, err := lookUp(t.plan, t.d.Env)
 	if err != nil {
