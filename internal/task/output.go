@@ -66,6 +66,7 @@ func knownLines() []known {
 		{"consul-agent", "agent.http: Request error: method=GET url=/v1/status/leader", joining, "we ask it for the leader until there is one"},
 		{"consul-agent", "Check TCP connection failed", stopping, "Envoy has closed its listener, and is not deregistered yet"},
 		{"consul-agent", "Check is now critical", stopping, "checks turn critical because the task stops"},
+		{"consul-agent", "agent.http: Request error: method=GET url=/v1/agent/metrics", always, "a scrape asks for metrics that the token may not read, or that the agent does not keep: the scrape says so"},
 		{"envoy", "There is no configured limit to the number of allowed active downstream connections", always, "Consul's bootstrap document sets none"},
 		{"envoy", "gRPC config stream to local_agent closed", stopping, "its registration is taken back, or its agent leaves"},
 	}
