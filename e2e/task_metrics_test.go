@@ -131,14 +131,25 @@ func TestTaskMetricsDenied(t *testing.T) {
 	t.Parallel()
 	b := newACLBed(t)
 	service := b.grant(t, "web", `service "web" { policy = "write" } service "web-sidecar-proxy" { policy = "write" } service_prefix "" { policy = "read" } node_prefix "" { policy = "read" }`)
-	agent := b.grant(t, "client", `node_prefix "" { policy = "write" } service_prefix "" { policy = "read" }`)
-	m := prepare(t, b.consul, "met-acl", "web", func(c map[string]any) {
-		withMetrics(c)
-		c["acl"] = map[string]any{"serviceToken": "env:SERVICE", "agentToken": "env:AGENT"}
-	})
-	m.Task = harness.StartTask(t, harness.TaskConfig{Name: "met-acl", Config: m.config, Env: []string{"SERVICE=" + service, "AGENT=" + agent},
-		CMD: []string{harness.App(t), "--name", "met-acl", "--listen", m.address + ":8080"}})
-	m.up(t)
+	const client = `node_prefix "" { policy = "write" } service_prefix "" { policy = "read" }`
+	agent, reader := b.grant(t, "client", client), b.grant(t, "reader", client+` agent_prefix "ecs-" { policy = "read" }`)
+	start := func(name, token string) member {
+		m := prepare(t, b.consul, name, "web", func(c map[string]any) {
+			withMetrics(c)
+			c["acl"] = map[string]any{"serviceToken": "env:SERVICE", "agentToken": "env:AGENT"}
+		})
+		m.Task = harness.StartTask(t, harness.TaskConfig{Name: name, Config: m.config, Env: []string{"SERVICE=" + service, "AGENT=" + token},
+			CMD: []string{harness.App(t), "--name", name, "--listen", m.address + ":8080"}})
+		m.up(t)
+		return m
+	}
+	other := start("met-read", reader)
+	if got, _ := scraped(t, net.JoinHostPort(other.address, metricsPort), "/metrics"); got[`meshtask_scrape_source_up{source="consul-agent"}`] != "1" || got["consul_client_rpc"] == "" {
+		t.Errorf("with agent:read: %v", got[`meshtask_scrape_source_up{source="consul-agent"}`])
+	}
+	other.term(t)
+	other.ended(t, 0)
+	m := start("met-acl", agent)
 	for range 3 {
 		got, status := scraped(t, net.JoinHostPort(m.address, metricsPort), "/metrics")
 		if status != http.StatusOK || got[`meshtask_scrape_source_up{source="consul-agent"}`] != "0" || got[`meshtask_scrape_source_up{source="envoy"}`] != "1" {

@@ -44,7 +44,8 @@ def template(path: Path) -> Any:
 
 
 def lint() -> str:
-    files = sorted((DEPLOY / "cloudformation").glob("*.yaml")) + sorted((DEPLOY / "copilot").glob("*/addons/*.yml"))
+    observability = [DEPLOY / "observability" / name for name in ("alarms.yaml", "logs-insights.yaml")]
+    files = sorted((DEPLOY / "cloudformation").glob("*.yaml")) + sorted((DEPLOY / "copilot").glob("*/addons/*.yml")) + observability
     linted(files)
     return f"{len(files)} templates"
 

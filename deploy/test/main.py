@@ -21,8 +21,14 @@ def go() -> str:
     return run("go", "test", "./deploy", cwd=ROOT).strip()
 
 
+def prometheus() -> str:
+    need("go", "the version of go.mod")
+    return run("go", "test", "-C", "tools/observability", ".", cwd=ROOT).strip()
+
+
 CHECKS: dict[str, Callable[[], str]] = {
     "go": go,
+    "prometheus": prometheus,
     "inputs": inputs.check,
     "terraform-fmt": terraform.formatted,
     "terraform": terraform.tested,

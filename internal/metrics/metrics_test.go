@@ -129,7 +129,7 @@ func TestOf(t *testing.T) {
 	at(23, "app", event.Up, event.OutOfMemory{Process: "app", Kills: 2})
 	at(1000, event.Task, event.Down, event.Shutdown{Cause: "TERM"})
 	at(1001, "inbound", event.Down, event.Drained{Start: 3, End: 1, Ms: 400})
-	at(1002, "app", event.Down, event.Killed{Name: "app"})        // the order
+	at(1002, "app", event.Down, event.Killed{Name: "app"})         // the order
 	at(1003, "app", event.Down, event.Killed{Name: "app", PID: 7}) // carried out
 	got := Of(s, begin.Add(3*time.Second))
 	if got.Phase != "STOPPING" || got.Up || got.Stopping != 2*time.Second || got.OOM != 2 || got.Kills["app"] != 1 || *got.Leases != (Leases{1, 1}) ||
@@ -164,7 +164,7 @@ func TestAllowed(t *testing.T) {
 	for prefix, list := range map[string][]Allowed{"envoy_": EnvoyMetrics(), "consul_": AgentMetrics()} {
 		seen := map[string]bool{}
 		for _, a := range list {
-			if !regexp.MustCompile("^" + prefix + `\w+\*?$`).MatchString(a.Names) || a.Reason == "" || seen[a.Names] {
+			if !regexp.MustCompile("^"+prefix+`\w+\*?$`).MatchString(a.Names) || a.Reason == "" || seen[a.Names] {
 				t.Errorf("%+v", a)
 			}
 			seen[a.Names] = true
