@@ -237,7 +237,7 @@ func summaryFields() [][2]string {
 		{"restarts", "by unit that has a process"}, {"drain", "`start` in flight when it began, `end` cut, `ms` how long"}, {"deregistered", "verified, unverified or skipped"},
 		{"left", "whether the agent's node has left the cluster: likewise"}, {"killed", "units that were sent KILL"},
 		{"peak_bytes", "by unit: the most memory that one process of it had resident. The kernel counts from before the program was executed, so it is never below meshtask's own size, about 17 MB"},
-		{"oom", "whose end the kernel's kill for want of memory was"}, {"app", "how the app ended"}, {"why", "`code`, `cause`, `fix`, `state`, `unit`, `exit`, `ms`, `checked`: what `meshtask why` says"},
+		{"units", "by unit: when it was started, ready, asked to stop and ended, and its steps, in milliseconds since the process began"}, {"oom", "whose end the kernel's kill for want of memory was"}, {"app", "how the app ended"}, {"why", "`code`, `cause`, `fix`, `state`, `unit`, `exit`, `ms`, `checked`: what `meshtask why` says"},
 	}
 }
 
