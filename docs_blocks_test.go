@@ -17,6 +17,8 @@ func unplayed() map[string]string {
 		images = "it needs a container engine; make test-image builds and runs the images"
 		build  = "it builds the real parts, or runs them for minutes: .ci/run does"
 		person = "it is for a person at a terminal; TestTerminal plays one"
+		inside = "it is for the inside of a task's container in trouble; the tests of each command play such tasks"
+		server = "it is for the operators of the Consul servers"
 	)
 	return map[string]string{
 		"README.md: make demo":                                           build,
@@ -29,6 +31,16 @@ func unplayed() map[string]string {
 		"docs/from-consul-ecs.md: aws ecs describe-task-definition":      aws,
 		"docs/use-job.md: aws ecs register-task-definition":              aws,
 		"docs/use-job.md: aws events put-rule":                           aws,
+		"docs/page.md: curl -N":                                          "it does not end; TestTaskPage reads the stream",
+		"docs/runbook.md: aws ecs execute-command":                       aws,
+		"docs/runbook.md: aws logs tail":                                 aws,
+		"docs/runbook.md: aws ecs list-tasks":                            aws,
+		"docs/runbook.md: meshtask plan":                                 inside,
+		"docs/runbook.md: meshtask health; echo $?":                      inside,
+		"docs/runbook.md: meshtask why":                                  inside,
+		"docs/runbook.md: curl -s --unix-socket /run/meshtask":           inside,
+		"docs/runbook.md: consul acl token read":                         server,
+		"docs/runbook.md: consul operator raft":                          server,
 	}
 }
 
