@@ -33,9 +33,13 @@ type Watch struct {
 // counters are those of Envoy's updates.
 type counters struct{ rejected, accepted int64 }
 
-// expirySoon is from when on a certificate counts as one that is not renewed. Consul's live
-// 72 hours and are renewed long before their last one.
-const expirySoon = time.Hour
+// expirySoon is from when on a certificate counts as one that is not renewed, or where it lives
+// for less than a day the last part of its life. Consul's live 72 hours, or as the CA's LeafCertTTL
+// says an hour and more, and are renewed before nine tenths of that are over.
+const (
+	expirySoon = time.Hour
+	expiryPart = 20
+)
 
 // Look asks Envoy. An error says that nothing could be seen, and so that nothing has changed.
 func (w *Watch) Look(ctx context.Context) ([]event.Condition, error) {
@@ -119,6 +123,7 @@ func (a *Admin) certificate(ctx context.Context, now time.Time) (event.Condition
 	var answer struct {
 		Certificates []struct {
 			Chain []struct {
+				From    time.Time `json:"valid_from"`
 				Expires time.Time `json:"expiration_time"`
 			} `json:"cert_chain"`
 		} `json:"certificates"`
@@ -127,15 +132,19 @@ func (a *Admin) certificate(ctx context.Context, now time.Time) (event.Condition
 	if err != nil || json.Unmarshal(body, &answer) != nil {
 		return event.Condition{}, false
 	}
-	var first time.Time
+	var first, from time.Time
 	for _, c := range answer.Certificates {
 		for _, leaf := range c.Chain {
 			if first.IsZero() || leaf.Expires.Before(first) {
-				first = leaf.Expires
+				first, from = leaf.Expires, leaf.From
 			}
 		}
 	}
-	c := event.Condition{Name: event.CondCertificate, OK: first.Sub(now) > expirySoon}
+	soon := expirySoon
+	if !from.IsZero() {
+		soon = min(soon, first.Sub(from)/expiryPart)
+	}
+	c := event.Condition{Name: event.CondCertificate, OK: first.Sub(now) > soon}
 	if !c.OK {
 		c.Code, c.Reason = event.CertificateExpires, "it ends at "+first.UTC().Format(time.RFC3339)
 	}

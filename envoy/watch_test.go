@@ -70,6 +70,10 @@ func TestWatch(t *testing.T) {
 	at := func(d time.Duration) string {
 		return `{"certificates":[{"cert_chain":[{"expiration_time":"` + time.Now().Add(d).UTC().Format(time.RFC3339) + `"}]}]}`
 	}
+	of := func(from, to time.Duration) string {
+		when := func(d time.Duration) string { return time.Now().Add(d).UTC().Format(time.RFC3339) }
+		return `{"certificates":[{"cert_chain":[{"valid_from":"` + when(from) + `","expiration_time":"` + when(to) + `"}]}]}`
+	}
 	unwell := "upstream:db upstream-no-instance, upstream:gone upstream-not-bound"
 	for _, step := range []struct {
 		name   string
@@ -87,6 +91,8 @@ func TestWatch(t *testing.T) {
 		}, unwell},
 		{"the certificate ends soon", func() { f.certs = at(30 * time.Minute) }, unwell + ", certificate certificate-expires"},
 		{"and is renewed", func() { f.certs = at(2 * time.Hour) }, unwell},
+		{"one that lives an hour is young", func() { f.certs = of(-10*time.Minute, 50*time.Minute) }, unwell},
+		{"and old", func() { f.certs = of(-58*time.Minute, 2*time.Minute) }, unwell + ", certificate certificate-expires"},
 	} {
 		step.change()
 		if got := look(); got != step.want {
