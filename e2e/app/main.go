@@ -6,6 +6,7 @@
 //	/slow?ms=N   answers after N milliseconds, or at once when its caller has gone
 //	/call?n=URL  calls URL (default --upstream) and answers with its status and body
 //	/env?name=N  the value of environment variable N
+//	/inflight    how many /slow are under way
 //	/sick /well  turn /healthz
 //	/exit?code=N ends the process
 //
@@ -31,6 +32,7 @@ import (
 type app struct {
 	name, upstream string
 	sick           atomic.Bool
+	inFlight       atomic.Int64
 	client         *http.Client
 }
 
@@ -159,6 +161,7 @@ func (a *app) routes() http.Handler {
 	mux.HandleFunc("/well", func(http.ResponseWriter, *http.Request) { a.sick.Store(false) })
 	mux.HandleFunc("/env", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, os.Getenv(r.FormValue("name"))) })
 	mux.HandleFunc("/slow", a.slow)
+	mux.HandleFunc("/inflight", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, a.inFlight.Load()) })
 	mux.HandleFunc("/call", a.call)
 	mux.HandleFunc("/exit", func(_ http.ResponseWriter, r *http.Request) {
 		n, _ := strconv.Atoi(r.FormValue("code"))
@@ -173,6 +176,8 @@ func (a *app) slow(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "ms: "+err.Error(), http.StatusBadRequest)
 		return
 	}
+	a.inFlight.Add(1)
+	defer a.inFlight.Add(-1)
 	select {
 	case <-time.After(time.Duration(ms) * time.Millisecond):
 		fmt.Fprintf(w, "slow hello from %s\n", a.name)

@@ -5,8 +5,9 @@
 //	box [-root DIR [-writable]] [-bind SRC:DST[:ro]]… [-tmpfs DST]… [-user N [-keep CAP]…] [-dir DIR] -- CMD ARG…
 //	box -net ADDR,… -- CMD ARG…
 //
-// Without -root the tree is the machine's, with a /proc of its own namespace. With
-// it, DIR becomes / and cannot be written to, but for -bind and -tmpfs.
+// Without -root the tree is the machine's, with a /proc of its own namespace and each
+// -bind over what is there. With it, DIR becomes / and cannot be written to, but for
+// -bind and -tmpfs.
 // -net is another use: in a new network namespace it brings up the loopback with
 // these addresses, in order. It knows nothing of images, and nothing of meshtask.
 package main
@@ -82,6 +83,11 @@ func (b *box) tree() error {
 		return err
 	}
 	if b.root == "" {
+		for _, bind := range b.binds {
+			if err := b.bind(bind); err != nil {
+				return err
+			}
+		}
 		return mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC)
 	}
 	if err := mount(b.root, b.root, "", unix.MS_BIND|unix.MS_REC); err != nil {

@@ -18,7 +18,7 @@ import (
 // namespaces, is needed; see Boxes.
 type Box struct {
 	Root  string   // the file tree that becomes /, read-only; "": the machine's
-	Binds []string // with Root: SRC:DST[:ro]
+	Binds []string // SRC:DST[:ro]; without Root DST is there already
 	Tmpfs []string // with Root: folders in memory, the user's
 	User  int      // with Root: user and group, without any capability; 0: ours
 	Keep  []string // with Root and User 0, as root: stay root with these capabilities alone

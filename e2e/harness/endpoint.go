@@ -63,6 +63,13 @@ func (e *Endpoint) Set(name, health string, more map[string]any) {
 	e.containers[name] = c
 }
 
+// Task sets members of the task, such as its DesiredStatus.
+func (e *Endpoint) Task(members map[string]any) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	maps.Copy(e.task, members)
+}
+
 // Remove takes a container from the list.
 func (e *Endpoint) Remove(name string) {
 	e.mu.Lock()
