@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -242,12 +243,17 @@ func (a *Agent) watch(ctx context.Context, l *life, ready func(), stop <-chan st
 func (a *Agent) ended(l *life) error {
 	l.child.Clear(0) // the last lines are read now
 	now, _ := l.lines.state()
-	words := now.trouble
-	if tail := l.child.Tail(); len(words) == 0 {
+	words, exit := now.trouble, l.child.Exit()
+	if tail := l.child.Tail(); len(words) == 0 && exit.Code != 0 && !a.joined {
 		words = tail[max(0, len(tail)-troubles):]
 	}
-	end := &EndedError{Exit: l.child.Exit(), Lines: words}
-	return event.Because(endCause(end.words()), end, "last", end.Exit.How()+end.words())
+	if exit.Signal == syscall.SIGKILL { // which leaves no time for a word
+		words = nil
+	}
+	end := &EndedError{Exit: exit, Lines: words}
+	code := endCause(strings.Join(words, " "))
+	facts := append([]string{event.FactHow, exit.How(), event.FactSaid, saying(words)}, factsOf(code, strings.Join(words, " "))...)
+	return event.Because(code, end, facts...)
 }
 
 // end sees that the process has ended, and everything that it has started.

@@ -40,6 +40,21 @@ func answered(err error) error {
 	return fmt.Errorf("the agent's answer is not understood: %w", err)
 }
 
+// reply is what Consul has answered, without what servers and agents put around it as they pass
+// it on.
+func reply(err error) string {
+	text := err.Error()
+	if e, ok := errors.AsType[api.StatusError](err); ok {
+		text = e.Body
+	}
+	for _, around := range []string{"rpc error making call: ", "rpc error: "} {
+		if i := strings.LastIndex(text, around); i >= 0 {
+			text = text[i+len(around):]
+		}
+	}
+	return strings.TrimSpace(text[:min(len(text), maxText)])
+}
+
 // aclNotFound: the agent or server that looked does not know the token, or not yet. Agents remember
 // that for 30 seconds (acl.token_ttl).
 func aclNotFound(err error) bool { return says(err, "ACL not found") }

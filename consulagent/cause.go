@@ -1,6 +1,7 @@
 package consulagent
 
 import (
+	"regexp"
 	"strings"
 
 	"meshtask/internal/event"
@@ -41,4 +42,45 @@ func endCause(words string) event.Code {
 		return code
 	}
 	return event.ConsulSettings
+}
+
+// What a cause's sentence needs, in the words of Go's network and of Consul.
+var (
+	dialled  = regexp.MustCompile(`(?:dial|read|listen|bind)[^ ]* (?:tcp|udp)[46]? (?:[^ ]+->)?([^ ]+:\d+): (?:i/o |connect: |bind: )?([a-z][a-z ]+[a-z])`)
+	lookedUp = regexp.MustCompile(`lookup ([^ :]+)`)
+)
+
+// factsOf are the facts in these words, as pairs: an address and its error, a name, and which
+// case of its code it is.
+func factsOf(code event.Code, words string) (facts []string) {
+	if m := dialled.FindAllStringSubmatch(words, -1); m != nil {
+		last := m[len(m)-1]
+		facts = append(facts, "address", last[1], "error", last[2])
+	}
+	if m := lookedUp.FindStringSubmatch(words); m != nil {
+		facts = append(facts, "name", m[1])
+	}
+	lower := strings.ToLower(words)
+	switch {
+	case code == event.ConsulAddressTaken && !strings.Contains(lower, "already in use"):
+		facts = append(facts, event.FactCase, event.CaseAddress)
+	case code != event.ConsulEncryption:
+	case strings.Contains(lower, "encryption is not configured"):
+		facts = append(facts, event.FactCase, event.CaseNone)
+	case strings.Contains(lower, "remote state is not encrypted"), strings.Contains(lower, "encryption is configured but remote state is not encrypted"):
+		facts = append(facts, event.FactCase, event.CasePlain)
+	}
+	return facts
+}
+
+// saying is the last line of trouble as it is worth quoting: of a list of errors the last one.
+func saying(lines []string) string {
+	if len(lines) == 0 {
+		return ""
+	}
+	last := lines[len(lines)-1]
+	if i := strings.LastIndex(last, " * "); i >= 0 {
+		last = last[i+len(" * "):]
+	}
+	return strings.TrimPrefix(last, "agent: ")
 }

@@ -1,6 +1,8 @@
 package consulagent
 
 import (
+	"errors"
+	"slices"
 	"testing"
 
 	"meshtask/internal/event"
@@ -36,5 +38,43 @@ func TestCauseOfConsulsWords(t *testing.T) {
 	}
 	if got := endCause("listen tcp 127.0.0.1:8500: bind: address already in use"); got != event.ConsulAddressTaken {
 		t.Errorf("a port that is taken: %s", got)
+	}
+}
+
+// What a sentence needs is found in the words, and which case of the code it is.
+func TestFactsOfConsulsWords(t *testing.T) {
+	for _, c := range []struct {
+		code  event.Code
+		words string
+		want  []string
+	}{
+		{event.ConsulUnreachable, "* Failed to join 10.0.3.7:8301: dial tcp 10.0.3.7:8301: connect: connection refused", []string{"address", "10.0.3.7:8301", "error", "connection refused"}},
+		{event.ConsulUnreachable, "dial tcp 10.0.3.7:8301: i/o timeout", []string{"address", "10.0.3.7:8301", "error", "timeout"}},
+		{event.ConsulAddressTaken, "listen tcp 127.0.0.1:8500: bind: address already in use", []string{"address", "127.0.0.1:8500", "error", "address already in use"}},
+		{event.ConsulAddressTaken, "listen tcp 10.1.1.1:8301: bind: cannot assign requested address", []string{"address", "10.1.1.1:8301", "error", "cannot assign requested address", "case", "address"}},
+		{event.ConsulName, "lookup consul.local on 10.0.0.2:53: no such host", []string{"name", "consul.local"}},
+		{event.ConsulEncryption, "Remote state is encrypted and encryption is not configured", []string{"case", "none"}},
+		{event.ConsulEncryption, "Encryption is configured but remote state is not encrypted", []string{"case", "plain"}},
+		{event.ConsulEncryption, "no installed keys could decrypt the message", nil},
+		{event.ConsulSettings, "invalid config key frob", nil},
+	} {
+		if got := factsOf(c.code, c.words); !slices.Equal(got, c.want) {
+			t.Errorf("%q: %q, want %q", c.words, got, c.want)
+		}
+	}
+	if got := saying([]string{"older", "agent: (LAN) couldn't join: number_of_nodes=0 error= 1 error occurred: * Failed to join 10.0.3.7:8301: no"}); got != "Failed to join 10.0.3.7:8301: no" {
+		t.Errorf("quoted: %q", got)
+	}
+}
+
+// That our own agent does not answer yet is nothing that servers do; someone else's is named.
+func TestWhoDoesNotAnswer(t *testing.T) {
+	refused := errors.New("the agent cannot be reached: dial tcp 127.0.0.1:8500: connect: connection refused")
+	for external, want := range map[bool]event.Code{false: event.ConsulNotJoined, true: event.ConsulUnreachable} {
+		j := &joining{external: external}
+		c := event.CauseOf(j.because(refused, refused.Error(), events{}))
+		if c.Code != want || (c.Facts["case"] == event.CaseAgent) != external {
+			t.Errorf("external %v: %s %v", external, c.Code, c.Facts)
+		}
 	}
 }

@@ -269,12 +269,16 @@ func (c *Client) explain(err error) error {
 	case event.CauseOf(err) != nil: // whoever called it knows better
 		return err
 	case denied(err):
+		facts := []string{"service", r.Name, event.FactSaid, reply(err)}
+		if c.cfg.Token() == "" {
+			facts = append(facts, event.FactCase, event.CaseNone)
+		}
 		err = fmt.Errorf("the token needs service:write on %q and %q: %w", r.Name, r.Name+"-sidecar-proxy", err)
-		return event.Because(event.RegisterDenied, err, "service", r.Name)
+		return event.Because(event.RegisterDenied, err, facts...)
 	case aclNotFound(err):
-		return event.Because(event.RegisterTokenUnknown, fmt.Errorf("the token is not known to Consul (yet): %w", err))
+		return event.Because(event.RegisterTokenUnknown, fmt.Errorf("the token is not known to Consul (yet): %w", err), event.FactSaid, reply(err))
 	case status(err, http.StatusBadRequest):
-		return event.Because(event.RegisterRefused, err)
+		return event.Because(event.RegisterRefused, err, event.FactSaid, reply(err))
 	}
 	return err
 }

@@ -1,7 +1,9 @@
 package consulagent
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -25,6 +27,7 @@ type joining struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
+	external   bool // the agent is someone else's, and has no lines for us
 	mu         sync.Mutex
 	what, last string // what is waited for, and the last answer
 	lines      *lines
@@ -32,7 +35,7 @@ type joining struct {
 
 // watch begins to wait. end must be called.
 func watch(ctx context.Context, a *Agent, l *life) *joining {
-	j := &joining{joined: make(chan struct{}), lines: l.lines}
+	j := &joining{joined: make(chan struct{}), lines: l.lines, external: l.child == nil}
 	ctx, j.cancel = context.WithCancel(ctx)
 	j.wg.Go(func() {
 		if j.await(ctx, l.client, a.c.Report) {
@@ -70,7 +73,7 @@ func (j *joining) await(ctx context.Context, client *Client, report event.Report
 		j.mu.Unlock()
 		if told != what+last && ctx.Err() == nil {
 			told = what + last
-			report(event.Waiting{Code: causeOf(last, now.joined), What: what, Err: last, Fix: joinHint})
+			report(event.WaitingFor("", what, j.because(errors.New(last), last, now), joinHint))
 		}
 		timer := time.NewTimer(pause)
 		select {
@@ -87,7 +90,7 @@ func (j *joining) await(ctx context.Context, client *Client, report event.Report
 
 // stage says what an agent lacks to be ready, and the best reason that is known.
 func stage(now events, err error) (what, last string) {
-	if last = now.last(); last == "" && err != nil {
+	if last = saying([]string{now.last()}); last == "" && err != nil {
 		last = err.Error()
 	}
 	switch {
@@ -108,7 +111,20 @@ func (j *joining) late(timeout time.Duration) error {
 	if len(e.Lines) == 0 {
 		e.Last = j.last
 	}
-	return event.Because(causeOf(e.Last+" "+strings.Join(e.Lines, " "), now.joined), e)
+	return j.because(e, e.Last+" "+strings.Join(e.Lines, " "), now, "what", e.What, event.FactSaid, cmp.Or(saying(e.Lines), e.Last))
+}
+
+// because gives err the code of these words, with the facts in them. That our own agent does not
+// answer yet says nothing of servers.
+func (j *joining) because(err error, words string, now events, facts ...string) error {
+	switch {
+	case j.external && strings.Contains(words, "cannot be reached"):
+		return event.Because(event.ConsulUnreachable, err, append(factsOf(event.ConsulUnreachable, words), append(facts, event.FactCase, event.CaseAgent)...)...)
+	case !j.external && len(now.trouble) == 0:
+		words = ""
+	}
+	code := causeOf(words, now.joined)
+	return event.Because(code, err, append(facts, factsOf(code, words)...)...)
 }
 
 // External is the unit for an agent that someone else runs: it waits until that one is

@@ -149,7 +149,7 @@ func (c *Client) awaitAgentToken(ctx context.Context, end time.Time) error {
 	return c.retry(ctx, deadlines{end, end}, "the agent's ACL token", func() error {
 		_, err := c.Accessor(ctx, token)
 		if aclNotFound(err) {
-			err = event.Because(event.AgentTokenUnknown, fmt.Errorf("the agent's token does not exist in Consul (yet): %w", err))
+			err = event.Because(event.AgentTokenUnknown, fmt.Errorf("the agent's token does not exist in Consul (yet): %w", err), event.FactSaid, reply(err))
 		}
 		return err
 	})

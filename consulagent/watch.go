@@ -86,6 +86,7 @@ func (w *Watch) registered(ctx context.Context) []event.Condition {
 		n++
 		if c.Status != api.HealthPassing && passing.OK {
 			passing.OK, passing.Code, passing.Reason = false, event.ChecksCritical, fmt.Sprintf("%s is %s: %s", c.CheckID, c.Status, c.Output)
+			passing.Facts = event.Facts{"check": c.Name}
 		}
 	}
 	switch {

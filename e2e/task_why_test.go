@@ -112,7 +112,7 @@ func TestWhyAnAgentRefusesItsSettings(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	for _, word := range []string{"exit 202", "before it had ever joined", "frob", "(code consul-settings;"} {
+	for _, word := range []string{"exit 202", "before it has joined", "frob", "(code consul-settings;"} {
 		if !strings.Contains(text, word) {
 			t.Errorf("no %q in\n%s", word, text)
 		}

@@ -176,8 +176,11 @@ func (p *Proxy) late(child *supervisor.Child, admin *Admin) error {
 	if f.Seen == "" {
 		f = Finding{Code: event.EnvoyNotReady, Seen: "it became ready just then", Fix: "raise envoy.readyTimeout"}
 	}
-	return &event.Cause{Code: f.Code, Facts: f.Facts,
-		Err: fmt.Errorf("envoy is not ready after %v: %s (%s)%s", p.c.ReadyTimeout, f.Seen, f.Fix, p.tail(child, " rejected: "))}
+	tail := p.tail(child, " rejected: ")
+	if tail != "" {
+		tail = "; its last lines: " + tail
+	}
+	return &event.Cause{Code: f.Code, Facts: f.Facts, Err: fmt.Errorf("envoy is not ready after %v: %s (%s)%s", p.c.ReadyTimeout, f.Seen, f.Fix, tail)}
 }
 
 // version judges the running Envoy. What cannot be read is tried again.

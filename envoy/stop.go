@@ -28,8 +28,14 @@ func (p *Proxy) finish(ctx context.Context, child *supervisor.Child, admin *Admi
 	exit := child.Exit()
 	p.c.Report(event.Exit{Name: "envoy", PID: exit.PID, Status: exit.Status(), Signal: signame.Of(exit.Signal), PeakBytes: exit.MaxRSS})
 	if unasked {
-		tail := p.tail(child, "")
-		return event.Because(event.EnvoyCrashed, fmt.Errorf("envoy ended without being asked to: %w%s", &exit, tail), "last", exit.Error()+tail)
+		said, tail := p.tail(child, ""), ""
+		if exit.Signal == syscall.SIGKILL { // which leaves no time for a word
+			said = ""
+		}
+		if said != "" {
+			tail = "; its last lines: " + said
+		}
+		return event.Because(event.EnvoyCrashed, fmt.Errorf("envoy ended without being asked to: %w%s", &exit, tail), event.FactHow, exit.How(), event.FactSaid, said)
 	}
 	if startErr != nil && !errors.Is(startErr, errCut) {
 		return startErr
@@ -78,16 +84,25 @@ func closed(c <-chan struct{}) bool {
 	}
 }
 
-// tail is the end of Envoy's output: the last three lines that contain what.
+// tail is the end of Envoy's output: the last three lines that contain what, and that a good
+// life does not have.
 func (p *Proxy) tail(child *supervisor.Child, what string) string {
 	var lines []string
 	for _, line := range child.Tail() {
-		if line != "" && strings.Contains(line, what) {
+		if line != "" && strings.Contains(line, what) && !ordinary(line) {
 			lines = append(lines, p.redact(line))
 		}
 	}
-	if len(lines) == 0 {
-		return ""
+	return clip(strings.Join(lines[max(0, len(lines)-3):], " | "))
+}
+
+// ordinary says whether a line is one of those that every life has. Envoy's warnings tell why a
+// listener was refused, but not why it ended.
+func ordinary(line string) bool {
+	for _, level := range []string{"[trace]", "[debug]", "[info]"} {
+		if strings.HasPrefix(line, level) {
+			return true
+		}
 	}
-	return "; its last lines: " + clip(strings.Join(lines[max(0, len(lines)-3):], " | "))
+	return strings.HasPrefix(line, "[warning]") && !strings.Contains(line, " rejected: ")
 }

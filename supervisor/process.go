@@ -223,7 +223,7 @@ func (p *Process) await(ctx context.Context, c *Child, stop <-chan struct{}) (le
 	case <-ctx.Done(): // the task's budget, which may end with ours, or somebody in a hurry
 		grace = time.Since(begun).Round(time.Millisecond)
 	}
-	return 0, true, p.kill(ctx, c, fmt.Sprintf("%v after %s", grace, signame.Of(sig)))
+	return 0, true, p.kill(ctx, c, fmt.Sprintf("%.1f s after %s", grace.Seconds(), signame.Of(sig)))
 }
 
 func (p *Process) kill(ctx context.Context, c *Child, when string) error {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"meshtask/internal/event"
+	"meshtask/internal/signame"
 )
 
 // Runner is a unit: Run blocks until it has ended and everything it started has ended with
@@ -109,7 +110,7 @@ func (e *RestartsSpent) Error() string {
 }
 
 // Reason is the last end in words.
-func (e *RestartsSpent) Reason() string { return reason(e.Last) }
+func (e *RestartsSpent) Reason() string { return Restarted(e.Last).Reason }
 
 func (e *RestartsSpent) Unwrap() error { return e.Last }
 
@@ -145,7 +146,9 @@ func (r *restart) Run(ctx context.Context, ready func(), stop <-chan struct{}) e
 		}
 		pause := r.policy.pause(len(ends))
 		ends = append(ends, now)
-		r.report(event.Restart{Reason: reason(err), N: len(ends), Max: r.policy.Max, After: pause})
+		told := Restarted(err)
+		told.N, told.Max, told.After = len(ends), r.policy.Max, pause
+		r.report(told)
 		timer := time.NewTimer(pause)
 		select {
 		case <-timer.C:
@@ -157,6 +160,19 @@ func (r *restart) Run(ctx context.Context, ready func(), stop <-chan struct{}) e
 			return err
 		}
 	}
+}
+
+// Restarted is what is told of the end that a restart follows: its reason, and how the process
+// ended.
+func Restarted(err error) event.Restart {
+	e := event.Restart{Reason: reason(err)}
+	if exit, ok := errors.AsType[*Exit](err); ok {
+		e.Reason, e.How, e.Signal = exit.Error(), exit.How(), signame.Of(exit.Signal)
+	}
+	if c := event.CauseOf(err); c != nil {
+		e.Said = c.Facts[event.FactSaid]
+	}
+	return e
 }
 
 func reason(err error) string {

@@ -16,7 +16,7 @@ func (c Config) because(code event.Code, err error) error {
 	if known := event.CauseOf(err); known != nil {
 		code = known.Code
 	}
-	return event.Because(code, err, "method", c.Method, "server", c.Server)
+	return event.Because(code, err, "method", c.Method, "server", c.Server, event.FactSaid, err.Error())
 }
 
 // answered is Consul's answer as an error with a code; nil for a good one.

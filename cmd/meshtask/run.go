@@ -84,7 +84,7 @@ func (w *world) runMode(name string, mode config.Mode, c call, x extras) int {
 	}
 	d := task.Deps{Begin: w.begin, Version: version, Env: w.env, Stdin: w.stdin, Stdout: w.stdout, Stderr: w.stderr, Signals: w.signals, Relayed: w.relayed,
 		Children: w.chld, Kind: plan.KindOf(mode), StopOn: stopOn, Metadata: w.getenv("ECS_CONTAINER_METADATA_URI_V4"), Local: ecs.LocalNamed(cfg.Task.ID),
-		Log: log, Out: out, AtRest: footprint.Rest, Before: x.before}
+		Log: log, JSON: cfg.Log.Format == "json", Out: out, AtRest: footprint.Rest, Before: x.before}
 	if mode.Mesh() || cfg.Dir != "" {
 		passed := func(err error) { log.Warn("a state directory is passed over", "error", err) }
 		if d.Dir, err = statedir.Open(statedir.Candidates(cfg.Dir, w.getenv("TMPDIR")), passed); err != nil {

@@ -57,7 +57,7 @@ func HTTP(url string) Question {
 		if resp.StatusCode < 200 || resp.StatusCode > 399 {
 			body, _ := io.ReadAll(io.LimitReader(resp.Body, 200))
 			return event.Because(event.AppNotReadyHTTP, fmt.Errorf("status %d: %s", resp.StatusCode, strings.TrimSpace(string(body))),
-				"address", url, "status", strconv.Itoa(resp.StatusCode))
+				"address", url, "status", strconv.Itoa(resp.StatusCode), event.FactSaid, strings.TrimSpace(string(body)))
 		}
 		return nil
 	}

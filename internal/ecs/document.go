@@ -12,6 +12,10 @@ type Task struct {
 	LaunchType    string
 	Limits        Limits // of the task: vCPU and MiB
 	Containers    []Container
+
+	ExecutionStoppedAt string // when DesiredStatus became STOPPED; empty: it has not
+	StopCode           string // as DescribeTasks has it; not documented here, and empty so far
+	StoppedReason      string // likewise
 }
 
 // Container is one container of the task.
@@ -23,6 +27,7 @@ type Container struct {
 	DesiredStatus string // RUNNING, STOPPED: turns STOPPED before the stop signal is sent
 	KnownStatus   string // … CREATED, RUNNING, STOPPED
 	ExitCode      *int   // nil: it has not ended
+	FinishedAt    string // empty: likewise
 	RestartCount  int
 	Limits        Limits // of the container: CPU shares and MiB
 	Networks      []Network

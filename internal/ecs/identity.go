@@ -58,7 +58,7 @@ func (c *Client) Identity(ctx context.Context, report event.Report) (Identity, e
 		select {
 		case <-ctx.Done():
 			return Identity{}, event.Because(event.Metadata,
-				fmt.Errorf("no good answer from %s after %s: %v", c.uri, time.Since(began).Round(time.Millisecond), last), "address", c.uri)
+				fmt.Errorf("no good answer from %s after %s: %v", c.uri, time.Since(began).Round(time.Millisecond), last), "address", c.uri, event.FactSaid, last.Error())
 		case <-time.After(pauses.Next()):
 		}
 	}

@@ -2,6 +2,7 @@ package event
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 )
@@ -25,6 +26,22 @@ type Cause struct {
 func (c *Cause) Error() string { return c.Err.Error() }
 func (c *Cause) Unwrap() error { return c.Err }
 
+// The names of facts that sentences know.
+const (
+	FactSaid = "said" // what a part said of it, in its own words
+	FactHow  = "how"  // how a process has ended, such as "exited with 1"
+	FactCase = "case" // which case of the code it is; one of those below
+)
+
+// The cases of codes that have several.
+const (
+	CaseKilled  = "killed"  // by a KILL that is not ours
+	CaseNone    = "none"    // we have none: no key, no token
+	CasePlain   = "plain"   // the others have none
+	CaseAddress = "address" // of an address, not of a port
+	CaseAgent   = "agent"   // of someone else's agent
+)
+
 // Because gives err a code, with facts as pairs of a name and its value.
 func Because(code Code, err error, facts ...string) error {
 	c := &Cause{Code: code, Err: err}
@@ -35,6 +52,28 @@ func Because(code Code, err error, facts ...string) error {
 		c.Facts[facts[i]] = facts[i+1]
 	}
 	return c
+}
+
+// Facts are those of a process's end, with how often its unit was restarted.
+func (e Restart) Facts(restarts int) Facts {
+	f := Facts{"restarts": fmt.Sprint(restarts)}
+	if restarts < 2 {
+		delete(f, "restarts")
+	}
+	return f.End(e.How, e.Signal, e.Said)
+}
+
+// End adds to the facts how a process has ended.
+func (f Facts) End(how, signal, said string) Facts {
+	if how != "" {
+		f[FactHow] = how
+	}
+	if signal == "SIGKILL" {
+		f[FactCase] = CaseKilled
+	} else if said != "" {
+		f[FactSaid] = said
+	}
+	return f
 }
 
 // CauseOf is the outermost cause in err's chain; nil where there is none.
@@ -97,6 +136,7 @@ const (
 	SecretVariable  Code = "secret-variable"
 	SecretFile      Code = "secret-file"
 	SecretNotFilled Code = "secret-not-filled"
+	SecretRole      Code = "secret-role"
 	LoginRole       Code = "login-role"
 	LoginRefused    Code = "login-refused"
 	Login           Code = "login" // 203, as the two before
@@ -183,6 +223,10 @@ const (
 	Waited                   Code = "waited"
 	GaveUp                   Code = "gave-up"
 	LeaseIsLost              Code = "lease-lost"
+	StoppedSpot              Code = "stopped-spot"
+	StoppedByContainer       Code = "stopped-by-container"
+	StoppedUnhealthy         Code = "stopped-unhealthy"
+	StoppedByECS             Code = "stopped-by-ecs"
 
 	// What a running task can be without: conditions that do not hold.
 	AppIsUnhealthy      Code = "app-unhealthy"
@@ -197,6 +241,8 @@ const (
 	UpstreamNoInstance  Code = "upstream-no-instance"
 	UpstreamDenied      Code = "upstream-denied"
 	CertificateExpires  Code = "certificate-expires"
+	MemoryNearLimit     Code = "memory-near-limit"
+	StopBudgetSmall     Code = "stop-budget-small"
 )
 
 // exits is the closed set with the exit code of each.
@@ -210,7 +256,7 @@ func exits() map[Code]int {
 		CommandNotFound: 127, CommandInterpreter: 127,
 		CommandNotExecutable: 126, CommandMachine: 126, CommandUser: 126, CommandDirectory: 126,
 
-		Secret: 201, SecretDenied: 201, SecretKMS: 201, SecretMissing: 201, SecretVariable: 201, SecretFile: 201, SecretNotFilled: 201,
+		Secret: 201, SecretDenied: 201, SecretKMS: 201, SecretMissing: 201, SecretVariable: 201, SecretFile: 201, SecretNotFilled: 201, SecretRole: 201,
 		LoginRole: 203, LoginRefused: 203, Login: 203,
 
 		ConsulMissing: 202, ConsulAddressTaken: 202, ConsulEncryption: 202, ConsulCertificate: 202, ConsulDatacenter: 202, ConsulName: 202,
@@ -232,8 +278,10 @@ func exits() map[Code]int {
 		AppFailed: 0, AppWithoutHandler: 0, AppAnswered: 0, StoppedBeforeUp: 0,
 		OutOfMemoryKill: 0, KilledAtBudget: 0, KilledInItsStop: 0, TaskKilled: 0, Silent: 0, Hangs: 0, AppSuspended: 0, DrainCut: 0,
 		LeaveUnverified: 0, DeregistrationUnverified: 0, Restarted: 0, Waits: 0, Waited: 0, GaveUp: 0, LeaseIsLost: 0,
+		StoppedSpot: 0, StoppedByContainer: 0, StoppedUnhealthy: 0, StoppedByECS: 0,
 
 		AppIsUnhealthy: 0, EnvoyDown: 0, EnvoyUpdateRefused: 0, ConsulDown: 0, ServersUnreachable: 0, ServiceTokenUnknown: 0,
 		NotRegistered: 0, ChecksCritical: 0, UpstreamNotBound: 0, UpstreamNoInstance: 0, UpstreamDenied: 0, CertificateExpires: 0,
+		MemoryNearLimit: 0, StopBudgetSmall: 0,
 	}
 }

@@ -17,4 +17,6 @@ const (
 	CondCertificate         = "certificate"
 	CondChecksPassing       = "checks-passing"
 	CondRestarts            = "restarts"
+	CondMemory              = "memory"
+	CondStopBudget          = "stop-budget"
 )

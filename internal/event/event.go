@@ -74,6 +74,9 @@ type (
 		N      int           `json:"restart"` // within the policy's window
 		Max    int           `json:"max"`
 		After  time.Duration `json:"-"`
+		How    string        `json:"how,omitempty"`    // how the process ended: "exited with 1"
+		Signal string        `json:"signal,omitempty"` // that ended it
+		Said   string        `json:"said,omitempty"`   // its last words, where they may tell why
 	}
 	// Serving: this life of the process is ready. The unit's Ready comes once; this at each life.
 	Serving struct {
@@ -230,6 +233,11 @@ type (
 	Shutdown struct {
 		Cause string `json:"-"` // a signal's short name, or an error's text
 	}
+	// StopReason: why the task has been asked to stop, by those who asked.
+	StopReason struct {
+		Code  Code  `json:"code"`
+		Facts Facts `json:"facts,omitempty"`
+	}
 	// Finish: the task has ended, or was refused.
 	Finish struct {
 		Cause string `json:"-"`              // what began its end
@@ -274,6 +282,7 @@ func (Drained) words() (string, string)        { return step, "drained" }
 func (Deregistered) words() (string, string)   { return step, "deregistered" }
 func (Left) words() (string, string)           { return step, "left" }
 func (Renewed) words() (string, string)        { return step, "renewed" }
+func (StopReason) words() (string, string)     { return step, "stop-reason" }
 func (Lease) words() (string, string)          { return step, "lease" }
 func (LeasesKept) words() (string, string)     { return step, "lease-kept" }
 func (LeaseEnded) words() (string, string)     { return step, "lease-ended" }

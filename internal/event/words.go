@@ -103,6 +103,8 @@ func parseStep(detail string, data []byte) (Event, error) {
 		return read[Deregistered](data, nil)
 	case "left":
 		return read[Left](data, nil)
+	case "stop-reason":
+		return read[StopReason](data, nil)
 	case "renewed":
 		return read[Renewed](data, nil)
 	case "lease":
@@ -138,21 +140,24 @@ func read[E Event](data []byte, set func(*E)) (Event, error) {
 // The durations of a record are Go strings.
 
 type restartData struct {
-	N     int    `json:"restart"`
-	Max   int    `json:"max"`
-	After string `json:"after,omitempty"`
+	N      int    `json:"restart"`
+	Max    int    `json:"max"`
+	After  string `json:"after,omitempty"`
+	How    string `json:"how,omitempty"`
+	Signal string `json:"signal,omitempty"`
+	Said   string `json:"said,omitempty"`
 }
 
 // MarshalJSON is the restart's data.
 func (e Restart) MarshalJSON() ([]byte, error) {
-	return json.Marshal(restartData{e.N, e.Max, e.After.String()})
+	return json.Marshal(restartData{e.N, e.Max, e.After.String(), e.How, e.Signal, e.Said})
 }
 
 // UnmarshalJSON reads it back; a pause that is none counts as 0.
 func (e *Restart) UnmarshalJSON(text []byte) error {
 	var d restartData
 	err := json.Unmarshal(text, &d)
-	e.N, e.Max = d.N, d.Max
+	e.N, e.Max, e.How, e.Signal, e.Said = d.N, d.Max, d.How, d.Signal, d.Said
 	e.After, _ = time.ParseDuration(d.After)
 	return err
 }

@@ -115,6 +115,10 @@ func (l *logReader) add(at time.Time, message string, data map[string]any) {
 			data["code"] = code
 		}
 		data["said"] = 1
+	case wordStopReason:
+		e.Event, e.Detail = wordStep, wordStopReason
+		data["code"] = take("cause")
+		delete(data, "unit")
 	default:
 		mark := take("mark")
 		if e.Unit = take("unit"); e.Unit == "" || mark == "" {

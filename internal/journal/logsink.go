@@ -65,6 +65,8 @@ func Log(log hclog.Logger) func(event.Entry) {
 		case event.Waiting:
 			wait := exact([]any{"unit", e.Unit, "for", ev.What, "since", ev.Since.String(), "error", ev.Err, "hint", ev.Fix})
 			log.Info(name, append(wait, Because(ev.Code, ev.Facts)...)...)
+		case event.StopReason:
+			log.Info(detail, append([]any{"unit", e.Unit}, Because(ev.Code, ev.Facts)...)...)
 		case event.Finish: // has a line of its own
 		case event.Start, event.Stop:
 			log.Debug(name, pairs()...)

@@ -19,6 +19,7 @@ import (
 // Record is a life read back.
 type Record struct {
 	Entries []event.Entry
+	Lines   int        // of what was read, whoever wrote them
 	Unused  int        // lines that looked like meshtask's record and were not used
 	Why     *state.Why // what the task itself said at its end; nil: it did not
 }
@@ -60,8 +61,11 @@ func Read(r io.Reader) (Record, error) {
 			_, cut, err = lines.ReadLine()
 		}
 		if errors.Is(err, io.EOF) {
-			return s.record(), nil
+			r := s.record()
+			r.Lines = s.lines
+			return r, nil
 		}
+		s.lines++
 		if err != nil {
 			return s.record(), fmt.Errorf("cannot read the record: %w", err)
 		}
@@ -76,11 +80,20 @@ type scan struct {
 	text     *regexp.Regexp
 	own      []ownLine // of its log
 	entries  []found   // of timeline.jsonl
-	failures []*raw    // runs that ended before their record began
+	failures []failure // runs that ended before their record began
 	other    int       // lines of anybody else
 	broken   bool      // the last line is of those, and may be an entry that is cut off
 	bytes    int
+	lines    int               // of all
 	open     func(more string) // takes the next line when it continues this one
+	prefix   []byte            // that a log router has put before this one
+}
+
+// failure is the line of a run that ended before its record began. Behind a prefix only its code
+// tells it from a line of anybody else.
+type failure struct {
+	*raw
+	prefixed bool
 }
 
 // ownLine is one line of meshtask's log. shape is what stands before it, as a
@@ -116,9 +129,9 @@ func shape(kind string, prefix []byte) string {
 }
 
 func (s *scan) line(line []byte) {
-	if more, ok := bytes.CutPrefix(line, []byte("  ")); ok && s.open != nil {
+	if more, ok := s.continued(line); ok {
 		s.bytes += len(line)
-		s.open(string(more))
+		s.open(more)
 		return
 	}
 	s.open = nil
@@ -132,6 +145,16 @@ func (s *scan) line(line []byte) {
 		s.other++
 		s.broken = line[0] == '{'
 	}
+}
+
+// continued is what a line adds to the one before it, behind a prefix such as that one's.
+func (s *scan) continued(line []byte) (more string, ok bool) {
+	n := len(s.prefix)
+	if s.open == nil || len(line) < n || shape("", line[:n]) != shape("", s.prefix) {
+		return "", false
+	}
+	text, ok := bytes.CutPrefix(line[n:], []byte("  "))
+	return string(text), ok
 }
 
 // logLine takes a line of text of meshtask's own log, or the line of a run that
@@ -151,17 +174,16 @@ func (s *scan) logLine(line []byte) bool {
 		}
 		s.own = append(s.own, ownLine{shape: shape("text ", line[:m[0]]), at: at, message: string(message), rest: string(rest)})
 		i := len(s.own) - 1
+		s.prefix = bytes.Clone(line[:m[0]])
 		s.open = func(more string) { s.own[i].more = append(s.own[i].more, more) }
 		return true
 	}
-	text, ok := bytes.CutPrefix(line, []byte("meshtask: "))
-	if !ok {
-		return false
-	}
+	prefix, text, _ := bytes.Cut(line, []byte("meshtask: "))
 	e := &raw{Way: event.Up, Unit: event.Task, Event: wordExit, Detail: string(text)}
-	s.failures = append(s.failures, e)
+	s.failures = append(s.failures, failure{e, len(prefix) > 0})
+	s.prefix = bytes.Clone(prefix)
 	s.open = func(more string) { e.Detail += "\n" + more }
-	return true
+	return len(prefix) == 0
 }
 
 // object takes a line of timeline.jsonl, or of the log in JSON.
@@ -233,6 +255,9 @@ func (s *scan) record() Record {
 		if log.sum != nil {
 			out.Why = log.sum.Why
 		}
+		if log.exit == 0 { // it had waited, and then did not start
+			s.ended(&out, true)
+		}
 		out.Unused += log.contradicted + len(s.own) - shapes[common] + len(s.entries)
 		return out
 	}
@@ -248,15 +273,28 @@ func (s *scan) record() Record {
 		}
 	}
 	if len(out.Entries) == 0 {
-		for _, e := range s.failures {
-			if text, code := CutCause(e.Detail); code != "" {
-				e.Detail, e.Data = text, map[string]any{"cause": string(code)}
-			}
-			out.add(*e)
-		}
+		s.ended(&out, false)
 	}
 	out.Unused += len(s.own) - shapes[common]
 	return out
+}
+
+// ended adds the end of a run that did not start. coded: only where the line has a code, which
+// tells it from an app's.
+func (s *scan) ended(out *Record, coded bool) {
+	for _, e := range s.failures {
+		text, code := CutCause(e.Detail)
+		if code == "" && (e.prefixed || coded) {
+			continue
+		}
+		if code != "" {
+			e.Detail, e.Data = text, map[string]any{"cause": string(code), "code": code.Exit()}
+		}
+		if n := len(out.Entries); n > 0 {
+			e.At, e.Ms = out.Entries[n-1].At, out.Entries[n-1].Ms
+		}
+		out.add(*e.raw)
+	}
 }
 
 // add takes lines in; what is no event of ours is counted.
@@ -298,7 +336,8 @@ const (
 	wordShutdown = "shutdown"
 	wordExit     = "exit"
 
-	wordCondition = "condition" // a step's
+	wordCondition  = "condition" // a step's
+	wordStopReason = "stop-reason"
 )
 
 // withFacts gathers what a log has as fact.NAME; a wait's cause is its code.

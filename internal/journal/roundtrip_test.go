@@ -50,7 +50,7 @@ func whole() []happening {
 		{"envoy", event.Restart{Reason: "envoy (pid 12) was ended by SIGSEGV", N: 1, Max: 5, After: 200 * time.Millisecond}},
 		{"envoy", event.Exec{Name: "envoy", PID: 14}}, {"envoy", event.Serving{Again: true}}, {"token", event.Renewed{Accessor: "a-b"}},
 		{"inbound", event.LeaseLost{Name: "gone"}}, {"inbound", event.LeaseForgotten{Name: "gone"}}, {"inbound", event.LeaseRefused{Name: "evil", Reason: "no container of this task"}}, {"inbound", event.LeaseEnded{Name: "cron", Code: 3}},
-		{event.Task, event.Shutdown{Cause: "envoy: restart budget spent"}},
+		{event.Task, event.Shutdown{Cause: "envoy: restart budget spent"}}, {event.Task, event.StopReason{Code: event.StoppedByContainer, Facts: event.Facts{"container": "log-router", "exit": "1"}}},
 		{"health-sync", event.Stop{}}, {"health-sync", event.Critical{Reason: "the task stops"}}, {"health-sync", event.Removed{}}, {"health-sync", event.Ended{}},
 		{"inbound", event.Stop{Moot: true}}, {"inbound", event.LeasesKept{Names: "web cron"}},
 		{"inbound", event.Drained{Start: 3, End: 1, Ms: 1234567.5, Protocol: "http", Why: "maximum"}}, {"inbound", event.Ended{}},

@@ -14,8 +14,11 @@ func because(ref Ref, err error) error {
 	switch {
 	case errors.Is(err, ErrNotYet):
 		code = event.SecretNotFilled
+	case errors.Is(err, ErrNoCredentials):
+		code = event.SecretRole
 	case ok:
 		code = cmp.Or(refused.Code, event.Secret)
+		facts = append(facts, event.FactSaid, refused.Reason)
 		if refused.Action != "" {
 			facts = append(facts, "action", refused.Action)
 		}

@@ -32,6 +32,9 @@ const (
 // is waited for.
 var ErrNotYet = errors.New("not filled yet")
 
+// ErrNoCredentials says that there is nothing to ask AWS with. It is waited for as an outage is.
+var ErrNoCredentials = errors.New("no AWS credentials")
+
 // Refused says that a secret does not exist or may not be read.
 type Refused struct {
 	Code   event.Code // of what is wrong; empty: event.Secret

@@ -2,7 +2,6 @@ package state
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -30,7 +29,7 @@ const recent = time.Minute
 func gravity() []string {
 	return []string{event.CondAppReady, event.CondAppHealthy, event.CondEnvoyLive, event.CondListenerBound, event.CondAgentAlive, event.CondLeases,
 		event.CondEnvoyConfigAccepted, event.CondUpstream, event.CondServiceToken, event.CondAgentToken, event.CondServersReachable,
-		event.CondRegistered, event.CondCertificate, event.CondChecksPassing, event.CondRestarts}
+		event.CondRegistered, event.CondCertificate, event.CondChecksPassing, event.CondMemory, event.CondStopBudget, event.CondRestarts}
 }
 
 // Conditions are all conditions that apply, as they are at this time, in the order of their
@@ -126,7 +125,7 @@ func (s *State) restarts(now time.Time) Condition {
 	for _, u := range s.Units {
 		if u.State == Restarting && u.Restarts > 0 {
 			return Condition{Name: event.CondRestarts, Since: u.Since, Reason: u.Unit + " is being restarted: " + u.LastError, Code: event.Restarted, Unit: u.Unit,
-				Facts: event.Facts{"restarts": fmt.Sprint(u.Restarts)}}
+				Facts: s.LastRestartOf(u.Unit).Facts(u.Restarts)}
 		}
 	}
 	r, ok := s.LastRestart.Event.(event.Restart)
@@ -134,10 +133,19 @@ func (s *State) restarts(now time.Time) Condition {
 		c.Since = at.Add(recent)
 		if now.Sub(at) < recent {
 			c = Condition{Name: event.CondRestarts, Since: at, Reason: s.LastRestart.Unit + " was restarted: " + r.Reason, Code: event.Restarted, Unit: s.LastRestart.Unit,
-				Facts: event.Facts{"restarts": fmt.Sprint(s.Unit(s.LastRestart.Unit).Restarts)}}
+				Facts: r.Facts(s.Unit(s.LastRestart.Unit).Restarts)}
 		}
 	}
 	return c
+}
+
+// LastRestartOf is a unit's latest, as far as the latest of all was its.
+func (s *State) LastRestartOf(unit string) event.Restart {
+	r, _ := s.LastRestart.Event.(event.Restart)
+	if s.LastRestart.Unit != unit {
+		return event.Restart{}
+	}
+	return r
 }
 
 // anyProcess says whether some unit has had a process.

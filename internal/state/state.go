@@ -40,6 +40,9 @@ type State struct {
 	Told   map[string]Condition // by name: what event.Condition has told
 	AtStop []Condition          // as they were when the stop began
 
+	AwaitedAtStop []Awaited         // what was waited for then
+	StopReason    *event.StopReason // why it was asked to stop, as far as that was told
+
 	Restarts    int   // of all units
 	LastRestart Entry // the latest
 
@@ -55,6 +58,12 @@ type AppHealth struct {
 	Reason string // why it is not
 	Check  bool   // health.app has said so, now or before
 	Since  time.Time
+}
+
+// Awaited is what a unit waited for.
+type Awaited struct {
+	Unit string
+	Wait Wait
 }
 
 // Entry is an event of one unit, where only those count.
@@ -189,7 +198,15 @@ func (s *State) Apply(e event.Entry) {
 		return
 	case event.Shutdown:
 		s.AtStop = s.Conditions(e.At)
+		for _, u := range s.Units {
+			if u.Wait != nil {
+				s.AwaitedAtStop = append(s.AwaitedAtStop, Awaited{u.Unit, *u.Wait})
+			}
+		}
 		s.Stopping, s.StopAt, s.StopMs = true, e.At, e.Ms
+		return
+	case event.StopReason:
+		s.StopReason = &ev
 		return
 	case event.Finish:
 		if s.Finished == nil {

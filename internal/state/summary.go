@@ -40,6 +40,7 @@ type Why struct {
 	Code    event.Code `json:"code"`
 	Cause   string     `json:"cause"`             // in a sentence
 	Fix     string     `json:"fix,omitempty"`     // "" where there is nothing to do
+	Said    string     `json:"said,omitempty"`    // what a part of the task, or who was asked, said of it
 	State   string     `json:"state"`             // how it is with the task, or how it ended, in a sentence
 	Unit    string     `json:"unit,omitempty"`    // the unit that it is about
 	Exit    *int       `json:"exit,omitempty"`    // of a task that has ended, where it is known

@@ -1,6 +1,7 @@
 package task
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -34,9 +35,23 @@ func (t *task) appUnit(path string, user *supervisor.User, probe supervisor.Prob
 		},
 		Signal: t.appSignal, Leader: a.Leader, Grace: t.appGrace,
 		Ready: probe, ReadyTimeout: t.plan.Ready.Timeout,
-		GiveUp: func(err error) { t.cancel(event.Or(event.AppNotReady, err)) },
+		GiveUp: func(err error) { t.cancel(notReady(err)) },
 		Report: report, Log: t.d.Log.Named("app"),
 	}
+}
+
+// notReady is an app that was not ready in time, with what it was asked.
+func notReady(err error) error {
+	late, ok := errors.AsType[*supervisor.NotReady](err)
+	c := event.CauseOf(err)
+	if !ok || c != nil && c.Code != event.AppNotReady {
+		return event.Or(event.AppNotReady, err)
+	}
+	facts := []string{"what", late.What}
+	if late.Last != nil {
+		facts = append(facts, event.FactSaid, late.Last.Error())
+	}
+	return event.Because(event.AppNotReady, err, facts...)
 }
 
 // appLines prefixes the app's lines.

@@ -52,7 +52,7 @@ func (t *task) finish(out lifecycle.Outcome, err error) Outcome {
 	if t.emf != nil {
 		t.emf.life(result.Summary)
 	}
-	if started {
+	if started || result.Err == nil { // else the caller says it
 		t.sayEnd(result.Summary)
 	}
 	return result
@@ -114,7 +114,7 @@ func (t *task) sayEnd(s state.Summary) {
 	}
 	switch {
 	case !t.d.Log.IsInfo(): // do not make what nobody reads
-	case t.plan.Log.Format == "json":
+	case t.d.JSON:
 		t.d.Log.Info("summary", s.Pairs()...)
 	default:
 		t.d.Log.Info("summary: " + s.Line())
@@ -163,7 +163,10 @@ func coded(c lifecycle.Cause) error {
 	app := c.Unit == lifecycle.App
 	// An agent or Envoy that was never ready is not there, however often it was tried.
 	if s, ok := errors.AsType[*supervisor.RestartsSpent](c.Err); ok && (s.Ready || app) {
-		return event.Because(spentCode(c.Unit), c.Err, "budget", fmt.Sprintf("%d within %v", s.Max, s.Window), "last", s.Reason())
+		last := supervisor.Restarted(s.Last)
+		spent := event.Because(spentCode(c.Unit), c.Err, "budget", fmt.Sprintf("%d within %v", s.Max, s.Window))
+		event.CauseOf(spent).Facts.End(last.How, last.Signal, last.Said)
+		return spent
 	}
 	s, unstarted := errors.AsType[*supervisor.StartError](c.Err)
 	switch {

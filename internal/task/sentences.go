@@ -57,7 +57,7 @@ func (t *task) sentence(s state.Summary) string {
 		}
 	})
 	text := fmt.Sprintf("stopped cleanly in %.1f s, exit %d", took.Seconds(), s.Exit)
-	if t.plan.Kind.HasMesh() && t.plan.Inbound.Drain {
+	if t.plan != nil && t.plan.Kind.HasMesh() && t.plan.Inbound.Drain {
 		text += fmt.Sprintf(": %d in flight were drained, %d cut", s.Drain.Start-s.Drain.End, s.Drain.End)
 	}
 	return text

@@ -53,9 +53,10 @@ type Deps struct {
 	Metadata string           // address of the task metadata endpoint; "": there is none
 	Local    ecs.Identity     // who we are without one
 
-	Dir *statedir.Dir      // nil: the run writes nothing
-	Log hclog.Logger       // our own lines
-	Out *linewriter.Writer // where Log and the children's lines go
+	Dir  *statedir.Dir      // nil: the run writes nothing
+	Log  hclog.Logger       // our own lines
+	JSON bool               // Log writes JSON
+	Out  *linewriter.Writer // where Log and the children's lines go
 
 	// AtRest is called once, a while behind the start of the app, when most of ours has been done
 	// for the last time. nil: nothing is to be done then.
@@ -204,6 +205,8 @@ func (t *task) conduct(u *units) (out lifecycle.Outcome, err error) {
 	g.Add(func() error { t.relay.Run(over); return nil }, func(error) { close(over) })
 	looked := make(chan struct{})
 	g.Add(func() error { t.watch.run(looked); return nil }, func(error) { close(looked) })
+	told := make(chan struct{})
+	g.Add(func() error { t.askReason(told); <-told; return nil }, func(error) { close(told) })
 	if e := t.emf; e != nil {
 		quiet := make(chan struct{})
 		g.Add(func() error { e.run(src, t.plan.Log.EMF.Interval, quiet); return nil }, func(error) { close(quiet) })
@@ -331,6 +334,12 @@ func (t *task) elapsed() (d time.Duration) {
 		}
 	})
 	return d
+}
+
+// asked says whether the stop was asked for by a signal.
+func (t *task) asked() bool {
+	_, yes := errors.AsType[*relay.Stopped](context.Cause(t.ctx))
+	return yes
 }
 
 // stopping says whether the stop has begun.

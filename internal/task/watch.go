@@ -3,6 +3,8 @@ package task
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"net"
 	"strconv"
@@ -12,7 +14,9 @@ import (
 
 	"meshtask/consulagent"
 	"meshtask/envoy"
+	"meshtask/internal/cgroup"
 	"meshtask/internal/event"
+	"meshtask/internal/plan"
 	"meshtask/lifecycle"
 )
 
@@ -34,6 +38,7 @@ type watch struct {
 
 	envoy  *envoy.Watch
 	agent  *consulagent.Watch
+	budget []event.Condition          // of the stop; it never changes
 	denied map[string]bool            // by service
 	told   map[string]event.Condition // by name, the last of each
 	report func(lifecycle.Unit) event.Report
@@ -92,6 +97,7 @@ func (w *watch) run(over <-chan struct{}) {
 func (w *watch) look(ctx context.Context, envoy, servers bool) {
 	ctx, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
+	w.tell(ctx, lifecycle.App, append(memory(cgroup.Root{}), w.budget...)...)
 	reachable := w.agent.Servers(ctx)
 	w.tell(ctx, lifecycle.ConsulAgent, reachable)
 	if servers && reachable.OK {
@@ -139,9 +145,42 @@ func (w *watch) tell(ctx context.Context, u lifecycle.Unit, seen ...event.Condit
 	}
 }
 
+// nearly is from which part of the container's memory on it counts as used up.
+const nearly = 0.9
+
+// memory says whether the container has memory left; nothing where it has no limit.
+func memory(root fs.FS) []event.Condition {
+	used, limit, ok := cgroup.Memory(root)
+	if !ok {
+		return nil
+	}
+	c := event.Condition{Name: event.CondMemory, OK: float64(used) < nearly*float64(limit)}
+	if !c.OK {
+		c.Code, c.Reason = event.MemoryNearLimit, fmt.Sprintf("%d of %d MiB are in use", used>>20, limit>>20)
+	}
+	return []event.Condition{c}
+}
+
+// leastStop is what an app needs at least between its stop signal and KILL.
+const leastStop = 200 * time.Millisecond
+
+// budget says whether the app has time to stop.
+func budget(p *plan.Plan) []event.Condition {
+	if p.App == nil {
+		return nil
+	}
+	share := p.Stop.Share(lifecycle.App)
+	c := event.Condition{Name: event.CondStopBudget, OK: share >= leastStop}
+	if !c.OK {
+		c.Code, c.Reason = event.StopBudgetSmall, fmt.Sprintf("%v of the stop's %v, between its stop signal and KILL", share.Round(time.Millisecond), p.Stop.StopTimeout)
+	}
+	return []event.Condition{c}
+}
+
 // watches gives the watch what it asks.
 func (m *mesh) watches() {
 	w, p := m.watch, m.plan
+	w.budget = budget(p)
 	w.report = m.report
 	w.agent = &consulagent.Watch{Client: m.client, ACLs: p.Tokens.ACLs, Never: p.Health.Never}
 	w.envoy = &envoy.Watch{Admin: envoy.NewAdmin(p.Envoy.AdminAddress(m.d.Dir.Path))}

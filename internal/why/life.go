@@ -41,17 +41,57 @@ func (l *life) symptoms() []symptom {
 		first, last = l.end(*l.s.Finished), app
 		switch {
 		case answered(first): // to a stop whose reason may have been what did not hold
-			first, last = app, first
+			first, last = slices.Concat(l.reason(), app, l.awaited()), first
+		case asked(*l.s.Finished) && len(first) == 0:
+			first = slices.Concat(l.reason(), app, l.awaited())
 		case asked(*l.s.Finished):
-			first, last = slices.Concat(app, first), nil
+			first, last = slices.Concat(app, first, l.reason()), nil
 		}
 	case l.Phase != "":
-		first = append(l.present(), app...)
+		lost, app := split(app, event.LeaseIsLost)
+		first = slices.Concat(lost, l.present(), app)
 	default:
 		first = append(l.broken(), app...)
 	}
-	all := slices.Concat(first, mesh, l.memory(), l.kills(""), l.unclean(), rest, last, l.past())
+	restarted, rest := split(rest, event.Restarted)
+	all := slices.Concat(first, mesh, l.memory(), l.kills(""), rest, l.unclean(), restarted, last, l.past())
 	return append(all, symptom{code: event.OK, ms: l.last})
+}
+
+// split parts those of a code from the others.
+func split(all []symptom, code event.Code) (of, others []symptom) {
+	for _, s := range all {
+		if s.code == code {
+			of = append(of, s)
+		} else {
+			others = append(others, s)
+		}
+	}
+	return of, others
+}
+
+// reason is why ECS asked for the stop, as far as it was told.
+func (l *life) reason() []symptom {
+	if r := l.s.StopReason; r != nil {
+		return []symptom{{code: r.Code, facts: r.Facts, ms: l.last}}
+	}
+	return nil
+}
+
+// awaited is what the app had not done when the stop began: apps in other containers count as
+// up before they are ready.
+func (l *life) awaited() (all []symptom) {
+	if !l.s.Up {
+		return nil
+	}
+	for _, a := range l.s.AwaitedAtStop {
+		if a.Unit == "app" && a.Wait.Code != "" {
+			s := waitOf(&state.Unit{Unit: a.Unit}, &a.Wait, "", l.last)
+			s.past, s.ends = true, l.s.Finished
+			all = append(all, s)
+		}
+	}
+	return all
 }
 
 // asked says whether the end was ordered from outside.
@@ -81,14 +121,15 @@ func (l *life) judged() (all []state.Condition, now bool) {
 func (l *life) conditions() (app, mesh, rest []symptom) {
 	all, now := l.judged()
 	for _, c := range state.Failing(all) {
-		if f := l.s.Finished; f != nil && !asked(*f) && c.Unit == f.Unit {
+		ofIt := c.Name != event.CondMemory && c.Name != event.CondStopBudget
+		if f := l.s.Finished; f != nil && !asked(*f) && c.Unit == f.Unit && ofIt {
 			continue // its end began the stop
 		}
-		s := symptom{code: c.Code, unit: c.Unit, text: c.Reason, facts: c.Facts, ms: l.last, past: !now, ends: l.s.Finished}
+		s := symptom{code: c.Code, unit: c.Unit, text: c.Reason, said: c.Reason, facts: c.Facts, ms: l.last, past: !now && c.Code != event.Restarted, ends: l.s.Finished}
 		switch c.Name {
 		case event.CondAppReady, event.CondAppHealthy, event.CondLeases:
 			app = append(app, s)
-		case event.CondRegistered, event.CondChecksPassing, event.CondRestarts, event.CondCertificate:
+		case event.CondRegistered, event.CondChecksPassing, event.CondRestarts, event.CondCertificate, event.CondMemory, event.CondStopBudget:
 			rest = append(rest, s)
 		default:
 			if strings.HasPrefix(c.Name, event.CondUpstream) {
@@ -108,6 +149,7 @@ func (l *life) end(f event.Finish) []symptom {
 	if f.Unit != "" {
 		s.text = strings.TrimPrefix(f.Cause, f.Unit+": ")
 	}
+	s.said = s.text
 	switch {
 	case f.Code == 0:
 		return nil
@@ -119,7 +161,7 @@ func (l *life) end(f event.Finish) []symptom {
 	case asked:
 		return []symptom{l.unstarted()}
 	case f.Unit == "app":
-		s.code = l.appCode(f.Code)
+		s.code, s.facts = l.appCode(f.Code), event.Facts{event.FactHow: l.how(s.text)}
 	case f.Code == event.UnknownCode: // any other refusal has a code
 		s.code = event.Usage
 	default:
@@ -183,6 +225,19 @@ func (l *life) appCode(exit int) event.Code {
 	return event.AppFailed
 }
 
+// how is the app's end in words; text is those of an older record, which name the process.
+func (l *life) how(text string) string {
+	if e := l.s.AppExit; e != nil && e.Signal != "" {
+		return "was ended by " + e.Signal
+	} else if e != nil {
+		return fmt.Sprintf("exited with %d", e.Status)
+	}
+	if _, how, ok := strings.Cut(text, ") "); ok && strings.HasPrefix(text, "app (pid ") {
+		return how
+	}
+	return text
+}
+
 // pending is the unit that the way up had come to; the task itself before any.
 func (l *life) pending() *state.Unit {
 	for _, u := range l.s.Units {
@@ -199,7 +254,7 @@ func waitOf(u *state.Unit, w *state.Wait, code event.Code, ms float64) symptom {
 	if w.Err != "" {
 		text += ": " + w.Err
 	}
-	return symptom{code: cmp.Or(w.Code, code), unit: u.Unit, text: text, hint: w.Fix, facts: w.Facts, since: w.Since, ms: ms}
+	return symptom{code: cmp.Or(w.Code, code), unit: u.Unit, text: text, what: w.What, said: w.Err, hint: w.Fix, facts: w.Facts, since: w.Since, ms: ms}
 }
 
 // present is the processes that are stopped, the units that wait now, the longest first, and
@@ -216,7 +271,7 @@ func (l *life) present() []symptom {
 			all = append(all, w)
 		}
 		if u.Hangs {
-			hung = append(hung, symptom{code: event.Hangs, unit: u.Unit, text: cmp.Or(u.LastError, "no answer"), ms: l.last})
+			hung = append(hung, symptom{code: event.Hangs, unit: u.Unit, said: u.LastError, ms: l.last})
 		}
 	}
 	slices.SortStableFunc(all, func(a, b symptom) int { return cmp.Or(a.since.Compare(b.since), cmp.Compare(a.unit, b.unit)) })
@@ -300,23 +355,31 @@ func (l *life) unclean() []symptom {
 		s := symptom{unit: e.Unit, ms: e.Ms}
 		switch ev := e.Event.(type) {
 		case event.Drained:
-			s.code, s.text = event.DrainCut, fmt.Sprint(ev.End)
+			s.code, s.text = event.DrainCut, cutOff(ev.End)
 		case event.Left:
-			s.code, s.text = event.LeaveUnverified, cmp.Or(ev.Reason, "nobody said why")
+			s.code, s.said = event.LeaveUnverified, ev.Reason
 		case event.Deregistered:
-			s.code, s.text = event.DeregistrationUnverified, "deregistered"
+			s.code = event.DeregistrationUnverified
 		}
 		all = append(all, s)
 	}
 	return all
 }
 
+// cutOff is a number of requests, in words that fit it. Over tcp they are connections.
+func cutOff(n int64) string {
+	if n == 1 {
+		return "1 request or connection was"
+	}
+	return fmt.Sprintf("%d requests or connections were", n)
+}
+
 // past is what has healed.
 func (l *life) past() []symptom {
 	var all []symptom
 	if r, ok := l.s.LastRestart.Event.(event.Restart); ok {
-		all = append(all, symptom{code: event.Restarted, unit: l.s.LastRestart.Unit, text: r.Reason, ms: l.s.LastRestart.Ms,
-			facts: event.Facts{"restarts": fmt.Sprint(l.s.Restarts)}})
+		unit := l.s.LastRestart.Unit
+		all = append(all, symptom{code: event.Restarted, unit: unit, text: r.Reason, ms: l.s.LastRestart.Ms, facts: r.Facts(l.s.Unit(unit).Restarts)})
 	}
 	for _, u := range l.s.Units {
 		if u.Waited != nil && u.Unit != event.Task {
@@ -334,21 +397,30 @@ func (l *life) sentence(s symptom) string {
 		return "The task does not answer."
 	case f != nil && f.Code == event.UnknownCode:
 		return "The task did not start."
+	case f != nil && !l.begun():
+		return fmt.Sprintf("The task did not start: exit %d%s.", f.Code, meaning(f.Code))
 	case f != nil:
-		return fmt.Sprintf("The task ended with exit %d (%s)%s.", f.Code, meaning(f.Code), when(l.s.EndAt))
+		return fmt.Sprintf("The task ended with exit %d%s%s.", f.Code, meaning(f.Code), when(l.s.EndAt))
 	case l.s.Last.IsZero() && l.Phase == "":
 		return "There is no record of a task."
 	case l.Phase == "":
 		return fmt.Sprintf("The record ends without an exit%s.", when(l.s.Last))
 	}
 	if s.now {
-		awaited := s.unit
-		if awaited == event.Task {
+		awaited := name(s.unit)
+		if s.unit == event.Task {
 			awaited = "its metadata endpoint"
 		}
 		return fmt.Sprintf("The task has waited %s for %s.", round(l.At.Sub(s.since)), awaited)
 	}
 	return fmt.Sprintf("The task is %s, %s after its start.", strings.ToLower(l.Phase), round(time.Duration(l.last*float64(time.Millisecond))))
+}
+
+// begun says whether any unit has started, or the task has at least waited for its identity.
+func (l *life) begun() bool {
+	return l.s.Up || slices.ContainsFunc(l.s.Units, func(u *state.Unit) bool {
+		return u.State != state.Waiting || u.Waited != nil
+	})
 }
 
 func round(d time.Duration) string {

@@ -8,9 +8,22 @@ import (
 	"meshtask/internal/signame"
 )
 
-// row is what is said of one code. Both are templates: $text is what is known of it in the
-// words of its source, $unit the unit that it is about, and any other name is a fact.
-type row struct{ cause, fix string }
+// row is what is said of one code. Cause and fix are templates: $text is what is known of it in
+// our own words, $what is waited for, $how a process has ended, $unit (or, at the begin of a
+// sentence, $Unit) is what it is about, and any other name is a fact. What stands in [[ ]] is left
+// out where something that it names is not known.
+//
+// The words of others are never part of a cause: a row that quotes has them beside it.
+type row struct {
+	cause, fix string
+	quotes     bool
+}
+
+// say is a row that speaks for itself.
+func say(cause, fix string) row { return row{cause: cause, fix: fix} }
+
+// quoting is one beside which the words of others are worth reading.
+func quoting(cause, fix string) row { return row{cause: cause, fix: fix, quotes: true} }
 
 // table has one row for each code.
 func table() map[event.Code]row {
@@ -21,11 +34,49 @@ func table() map[event.Code]row {
 	return all
 }
 
-// meaning is what an exit code stands for (CONTRACT §3).
+// cases are the sentences of codes that have several, by code and case.
+func cases() map[event.Code]map[string]row {
+	killed := "Look for what sends KILL: the kernel when memory runs out (stoppedReason of the task, the host's log), or a program in the container."
+	return map[event.Code]map[string]row{
+		event.ConsulEncryption: {
+			event.CasePlain: quoting("The Consul agent has a gossip key, but the servers do not encrypt.", "Remove consulAgent.gossipKey and CONSUL_GOSSIP_ENCRYPTION_KEY, or have the servers encrypt with that key."),
+			event.CaseNone:  quoting("The Consul servers encrypt gossip, but the agent has no key.", "Set consulAgent.gossipKey (or CONSUL_GOSSIP_ENCRYPTION_KEY) to the servers' gossip key."),
+		},
+		event.ConsulAddressTaken: {
+			event.CaseAddress: quoting("The Consul agent cannot use an address that this container does not have[[: $address]].", "Set task.address, consulAgent.bindAddress or consulAgent.clientAddress to an address of this container, or leave them out."),
+		},
+		event.ConsulUnreachable: {
+			event.CaseAgent: quoting("The Consul agent of consulAgent.external does not answer[[ at $address]][[: $error]].", "Check that this agent runs, that this task may reach it, and that consulAgent.external is its HTTP address."),
+		},
+		event.RegisterDenied: {
+			event.CaseNone: quoting("The task has no token, and Consul lets nobody register[[ service $service]] without one.", "Set acl.serviceToken (or CONSUL_HTTP_TOKEN), and acl.agentToken (or AGENT_TOKEN). `meshtask acl-controller` creates both tokens."),
+		},
+		event.Restarted:           {event.CaseKilled: say("$Unit was killed (SIGKILL), not by meshtask, and was started again[[ ($restarts restarts in all)]].", killed)},
+		event.ConsulRestartsSpent: {event.CaseKilled: say("The Consul agent was killed (SIGKILL), not by meshtask, more often than its restart policy allows[[ ($budget)]].", killed)},
+		event.EnvoyRestartsSpent:  {event.CaseKilled: say("Envoy was killed (SIGKILL), not by meshtask, more often than its restart policy allows[[ ($budget)]].", killed)},
+		event.AppRestartsSpent:    {event.CaseKilled: say("The app was killed (SIGKILL), not by meshtask, more often than its restart policy allows[[ ($budget)]].", killed)},
+	}
+}
+
+// rowOf is what is said of a code, in the case that the facts tell.
+func rowOf(code event.Code, facts event.Facts) (row, bool) {
+	if r, ok := cases()[code][facts[event.FactCase]]; ok {
+		return r, true
+	}
+	r, ok := table()[code]
+	return r, ok
+}
+
+// meaning is what an exit code stands for (CONTRACT §3), in brackets; a good end needs no word.
 func meaning(code int) string {
+	if code == 0 {
+		return ""
+	}
+	return " (" + stands(code) + ")"
+}
+
+func stands(code int) string {
 	switch code {
-	case 0:
-		return "a good end"
 	case 2:
 		return "usage, or the app's own"
 	case 126:
@@ -64,246 +115,274 @@ func meaning(code int) string {
 }
 
 var inputRows = map[event.Code]row{
-	event.Usage: {
+	event.Usage: say(
 		"The command line is wrong: $text.",
 		"See `meshtask help` for the commands and `meshtask help COMMAND` for the flags of one. Write the app's own command after --.",
-	},
-	event.ConfigRetryJoin: {
+	),
+	event.ConfigRetryJoin: say(
 		"The configuration names no Consul server to join.",
 		"Set consulAgent.retryJoin, MESHTASK_RETRY_JOIN or --retry-join to the addresses of the Consul servers. consul-ecs had them in the settings of its Consul client.",
-	},
-	event.ConfigBudget: {
+	),
+	event.ConfigBudget: say(
 		"The stop budget cannot be planned: $text.",
 		"Raise shutdown.stopTimeout and ECS's stopTimeout together, or lower the value that is named. `meshtask plan` prints the budget step by step.",
-	},
-	event.ConfigUser: {
+	),
+	event.ConfigUser: say(
 		"The app cannot run as that user: $text.",
 		"Set app.user to a name in the image's /etc/passwd, a uid, or uid:gid.",
-	},
-	event.ConfigProbe: {
+	),
+	event.ConfigProbe: say(
 		"The readiness command was not found: $text.",
 		"Set app.ready.exec to the full path of a program in this image. It is not run by a shell.",
-	},
-	event.ConfigBad: {
+	),
+	event.ConfigBad: say(
 		"The configuration was refused: $text.",
 		"Correct the fields that are named. `meshtask config check` reports everything at once, `meshtask config docs` lists every field.",
-	},
-	event.CommandInterpreter: {
+	),
+	event.CommandInterpreter: say(
 		"The command exists, but its interpreter or loader does not: $text.",
 		"Add the interpreter of the #! line to the image, or use a binary built for the image's C library (a static one needs none).",
-	},
-	event.CommandMachine: {
+	),
+	event.CommandMachine: say(
 		"The command is not for this machine: $text.",
 		"Build it for the task's runtimePlatform (X86_64 or ARM64), or add a #! line to the script.",
-	},
-	event.CommandUser: {
+	),
+	event.CommandUser: say(
 		"The app cannot run as its user: $text.",
 		"Run the container as root, or remove app.user and set the user in the task definition.",
-	},
-	event.CommandDirectory: {
+	),
+	event.CommandDirectory: say(
 		"The app's working directory does not exist: $text.",
 		"Correct app.dir, or create the directory in the image.",
-	},
-	event.CommandNotExecutable: {
+	),
+	event.CommandNotExecutable: say(
 		"The command cannot be executed: $text.",
 		"Name a file, not a directory, that the app's user may execute (chmod +x in the image).",
-	},
-	event.CommandNotFound: {
+	),
+	event.CommandNotFound: say(
 		"The command was not found: $text.",
 		"Write its full path, or add its directory to the container's PATH. Shell built-ins and && need sh -c.",
-	},
-	event.SecretDenied: {
-		"A secret may not be read: $text.",
+	),
+	event.SecretDenied: quoting(
+		"AWS does not let the task role read a secret[[: $secret]].",
 		"Allow $action on $secret in the policy of the task role (taskRoleArn; the execution role is not used).",
-	},
-	event.SecretKMS: {
-		"A secret cannot be decrypted: $text.",
+	),
+	event.SecretKMS: quoting(
+		"A secret cannot be decrypted[[: $secret]].",
 		"Allow kms:Decrypt on the secret's key in the policy of the task role.",
-	},
-	event.SecretMissing: {
-		"A secret does not exist: $text.",
+	),
+	event.SecretMissing: quoting(
+		"A secret does not exist[[: $secret]].",
 		"Correct the ARN (one of Secrets Manager ends in six characters that it adds), or create the secret in that region.",
-	},
-	event.SecretVariable: {
-		"A secret is read from the environment, but the variable of $secret is not set, or is empty.",
+	),
+	event.SecretVariable: say(
+		"A secret is to be read from the environment, but its variable is not set, or is empty[[: $secret]].",
 		"Set the variable in the task definition's secrets or environment, or use another form of reference.",
-	},
-	event.SecretFile: {
-		"The file of a secret cannot be read: $text.",
+	),
+	event.SecretFile: quoting(
+		"The file of a secret cannot be read[[: $secret]].",
 		"Mount the file into this container, readable by its user.",
-	},
-	event.SecretNotFilled: {
-		"A secret exists, but is not filled yet: $text.",
+	),
+	event.SecretNotFilled: say(
+		"A secret exists, but has no value yet[[: $secret]].",
 		"Run `meshtask acl-controller` for this cluster with --secret-name-prefix, and tag the task consul.hashicorp.com/mesh=true; or store the token in the secret yourself.",
-	},
-	event.LoginRole: {
-		"The login to Consul has no IAM role to use: $text.",
-		"Set taskRoleArn in the task definition.",
-	},
-	event.LoginRefused: {
-		"Consul refuses the login: $text.",
-		"Add the task role to BoundIAMPrincipalARNs of the auth method, and create a binding rule for the service.",
-	},
-	event.Login: {
-		"The login to Consul did not succeed: $text.",
+	),
+	event.LoginRole: quoting(
+		"There is no IAM role to log in to Consul with.",
+		"Set taskRoleArn in the task definition: acl.login proves the task role to Consul.",
+	),
+	event.LoginRefused: quoting(
+		"Consul refuses the login[[ by auth method $method]].",
+		"Create the auth method if the servers do not have it, add the task role to its BoundIAMPrincipalARNs, and create a binding rule for the service.",
+	),
+	event.Login: quoting(
+		"The login to Consul did not succeed[[: the server is $server]].",
 		"Check that the Consul server of acl.login.server answers, and that it reaches STS and IAM.",
-	},
-	event.Secret: {
-		"A secret could not be read: $text.",
+	),
+	event.SecretRole: quoting(
+		"There are no AWS credentials to read a secret with[[: $secret]].",
+		"Set taskRoleArn in the task definition: meshtask reads secrets with the task role (the execution role is not used).",
+	),
+	event.Secret: quoting(
+		"A secret could not be read[[: $secret]].",
 		"Check the reference, and that the task role may read it. acl.wait is how long meshtask waits for a secret that is not filled yet.",
-	},
+	),
 }
 
 var appRows = map[event.Code]row{
-	event.AppOutOfMemory: {
+	event.AppOutOfMemory: say(
 		"The kernel killed the app, or a process of it, because the container's memory was used up.",
 		"Raise the container's memory, or limit the app's own use below it. peak_bytes in the summary is what it used.",
-	},
-	event.AppKilledAtBudget: {
+	),
+	event.AppKilledAtBudget: say(
 		"The app did not end within its share of the stop, and was killed ($text).",
 		"Make the app end on its stop signal (app.stopSignal), or raise shutdown.stopTimeout together with ECS's stopTimeout. `meshtask plan` shows the app's share.",
-	},
-	event.AppRestartsSpent: {
-		"The app ended more often than its restart policy allows ($budget). The last time: $last.",
+	),
+	event.AppRestartsSpent: say(
+		"The app ended more often than its restart policy allows[[ ($budget)]][[. The last time it $how]].",
 		"Fix what ends it (see the app's own log), or raise app.restart.max.",
-	},
-	event.AppNotReadyTCP: {
-		"Nothing listens at the app's address $address: $text.",
-		"Make the app listen on that address, or set app.ready to the address where it does. In a mesh 127.0.0.1 is enough.",
-	},
-	event.AppNotReadyHTTP: {
-		"The app answers its readiness probe with status $status: $text.",
-		"See the app's own log. app.ready.timeout is how long it may take.",
-	},
-	event.AppNotReady: {
-		"The app is not ready: $text.",
+	),
+	event.AppNotReadyTCP: say(
+		"Nothing listens[[ at $address]], where the app is expected.",
+		"Make the app listen on that address, or set app.ready to what the app has.",
+	),
+	event.AppNotReadyHTTP: quoting(
+		"The app answers its readiness probe[[ $address]] with status $status.",
+		"See the app's own log for why, or correct app.ready.http. app.ready.timeout is how long it may take.",
+	),
+	event.AppNotReady: quoting(
+		"The app is not ready[[ (asked by $what)]].",
 		"See the app's own log. app.ready is what is probed, app.ready.timeout how long it may take.",
-	},
-	event.AppCrashed: {
-		"The app crashed: $text.",
+	),
+	event.AppCrashed: say(
+		"The app crashed: it $how.",
 		"See the app's last log lines. app.restart can start it again.",
-	},
-	event.AppKilled: {
-		"The app was killed by a signal that meshtask did not send: $text.",
+	),
+	event.AppKilled: say(
+		"The app was killed (SIGKILL), and not by meshtask.",
 		"Look for an out-of-memory kill of the whole task (stoppedReason in ECS), or for what sends KILL inside the container.",
-	},
-	event.AppShellNotFound: {
+	),
+	event.AppShellNotFound: say(
 		"The app's shell did not find its command (it exited with 127).",
 		"Correct the path in the script. The app's last log line names it.",
-	},
-	event.AppShellNotExecutable: {
+	),
+	event.AppShellNotExecutable: say(
 		"The app's shell could not execute its command (it exited with 126).",
 		"Make the file executable in the image. The app's last log line names it.",
-	},
-	event.AppEndedBySignal: {
-		"The app was ended by a signal: $text.",
+	),
+	event.AppEndedBySignal: say(
+		"The app was ended by a signal: it $how.",
 		"Find what sent the signal, inside the container or the app itself (Ctrl-C in its terminal sends INT). See the app's own log.",
-	},
-	event.AppFailed: {
-		"The app ended by itself: $text.",
-		"See the app's last log lines. app.restart {\"policy\":\"on-failure\"} would start it again.",
-	},
-	event.AppWithoutHandler: {
-		"The task was stopped by $text, and the signal ended the app: it does not handle it.",
-		"Nothing failed. Handle the signal and exit with 0 if that should count as success; a job that is to be retried may keep 143.",
-	},
-	event.AppAnswered: {
-		"The task was stopped by $text, and the app answered with $exit.",
+	),
+	event.AppFailed: say(
+		"The app ended by itself: it $how.",
+		"See the app's last log lines for why. To have it started again, set app.restart to {\"policy\":\"on-failure\"}.",
+	),
+	event.AppWithoutHandler: say(
+		"The task was stopped by $text, and the app died of that signal: it does not handle it.",
+		"Nothing failed. Have the app handle the signal and exit with 0 if a stop should count as success.",
+	),
+	event.AppAnswered: say(
+		"The task was stopped by $text, and the app ended with exit code $exit.",
 		"See the app's own log. Exit with 0 if that should count as success.",
-	},
+	),
 }
 
 var taskRows = map[event.Code]row{
-	event.OutOfMemoryKill: {
+	event.OutOfMemoryKill: say(
 		"The kernel killed $unit because the container's memory was used up.",
 		"Raise the container's memory: it must hold the Consul agent, Envoy and the app together.",
-	},
-	event.StateDirectoryInUse: {
+	),
+	event.StateDirectoryInUse: say(
 		"Another running meshtask uses the state directory: $text.",
 		"Set a different --dir (or MESHTASK_DIR) for each task.",
-	},
-	event.StateDirectory: {
+	),
+	event.StateDirectory: say(
 		"No state directory can be used: $text.",
 		"Set MESHTASK_DIR to a directory that can be written. With readonlyRootFilesystem, mount a volume for it.",
-	},
-	event.AdminAddressTaken: {
+	),
+	event.AdminAddressTaken: say(
 		"The admin API cannot listen: $text.",
 		"Set admin.listen to a free port of a loopback address, admin.metrics to a free port of any of the task's.",
-	},
-	event.Metadata: {
-		"The task metadata endpoint gave no good answer: $text.",
+	),
+	event.Metadata: quoting(
+		"The task metadata endpoint gives no good answer.",
 		"Keep ECS_CONTAINER_METADATA_URI_V4 as ECS sets it, and check that no iptables rule or network setting blocks the endpoint.",
-	},
-	event.RunTimeLimit: {
+	),
+	event.RunTimeLimit: say(
 		"The job did not end within its time limit: $text.",
 		"Raise --max-run-time, or see the job's log for what it waits for.",
-	},
-	event.Internal: {
+	),
+	event.Internal: say(
 		"meshtask itself failed: $text.",
 		"If the text names nothing of yours, report it with the log at --log-level debug.",
-	},
-	event.StoppedBeforeUp: {
+	),
+	event.StoppedBeforeUp: say(
 		"The task was stopped before it was up$while.",
 		"See the task's stoppedReason in ECS: often the deployment's circuit breaker, or a health check whose startPeriod is too short. Nothing had failed.",
-	},
-	event.Silent: {
-		"Its process exists, but does not answer: $text.",
+	),
+	event.Silent: say(
+		"Its process exists, but does not answer.",
 		"Wait for ECS to replace the task (`meshtask health` fails meanwhile). The process is stopped (SIGSTOP), frozen, or gets too little CPU.",
-	},
-	event.KilledInItsStop: {
+	),
+	event.KilledInItsStop: say(
 		"The task was killed when it had been stopping for $text.",
 		"Set ECS's stopTimeout to at least shutdown.stopTimeout, and check the container's memory.",
-	},
-	event.TaskKilled: {
+	),
+	event.TaskKilled: say(
 		"The task was killed while it was $text.",
 		"See the task's stoppedReason in ECS: a KILL from outside, a lost host, or no memory left for the container.",
-	},
-	event.KilledAtBudget: {
-		"$unit did not end when it was asked to, and was killed ($text).",
+	),
+	event.KilledAtBudget: say(
+		"$Unit did not end when it was asked to, and was killed ($text).",
 		"Raise shutdown.stopTimeout together with ECS's stopTimeout if it had too little time. Otherwise see its own log.",
-	},
-	event.DrainCut: {
-		"The drain ended with $text in flight; these requests were cut off.",
+	),
+	event.DrainCut: say(
+		"The drain ended before its requests did: $text cut off.",
 		"Raise shutdown.drain.max (and shutdown.stopTimeout with it), or make clients use shorter requests: over tcp Envoy cannot ask them to leave.",
-	},
-	event.LeaveUnverified: {
-		"The agent's leave was not seen at the servers: $text.",
+	),
+	event.LeaveUnverified: quoting(
+		"The Consul agent has left, but the servers have not confirmed it.",
 		"Raise shutdown.stopTimeout, and grant the agent's token node:write. Until the servers reap it, the node stays in the catalog.",
-	},
-	event.DeregistrationUnverified: {
-		"The deregistration was not seen in the catalog: $text.",
+	),
+	event.DeregistrationUnverified: say(
+		"The instance was deregistered, but the servers have not confirmed it.",
 		"Raise shutdown.stopTimeout, and grant the token service:write and node:read. The servers remove the instance together with its node.",
-	},
-	event.GaveUp: {
+	),
+	event.GaveUp: say(
 		"meshtask ended the task: $text.",
 		"See the log lines before this one, and use --log-level debug for more.",
-	},
-	event.Waits: {
-		"$unit waits for $text.",
+	),
+	event.Waits: quoting(
+		"$Unit waits for $what.",
 		"$hint",
-	},
-	event.Restarted: {
-		"$unit was restarted ($restarts restarts in all). The last time: $text.",
-		"See its own log lines for why it ended. It runs again, as far as the record goes.",
-	},
-	event.Waited: {
-		"Nothing is wrong now. $unit had to wait for $text.",
+	),
+	event.Restarted: quoting(
+		"$Unit ended and was started again[[: it $how]][[ ($restarts restarts in all)]].",
+		"See its own log lines for why it ended.",
+	),
+	event.Waited: say(
+		"Nothing is wrong now. $Unit had to wait for $what.",
 		"$hint",
-	},
-	event.OK: {
+	),
+	event.OK: say(
 		"Nothing is wrong, as far as could be seen.",
 		"",
-	},
-	event.Hangs: {
-		"$unit runs, but does not answer: $text.",
+	),
+	event.Hangs: say(
+		"$Unit runs, but does not answer.",
 		"See its own log lines, and give the task more CPU: a process that hangs is stopped, frozen, or gets too little of it.",
-	},
-	event.AppSuspended: {
-		"A signal has stopped the app, which does nothing until it is continued: $text.",
-		"Continue it with CONT, sent to meshtask (`kill -CONT`). An app that uses the terminal needs meshtask in the foreground (`fg`), or no terminal (</dev/null).",
-	},
-	event.LeaseIsLost: {
+	),
+	event.AppSuspended: say(
+		"The app is $text, and does nothing until it is continued.",
+		"Continue it: send CONT to meshtask (`kill -CONT`). An app that uses the terminal needs meshtask in the foreground (`fg`), or no terminal (</dev/null).",
+	),
+	event.MemoryNearLimit: say(
+		"The container's memory is nearly used up: $text.",
+		"Raise the container's memory, or find what grows (`meshtask status`, peak_bytes in the summary): the kernel kills a process when it is used up.",
+	),
+	event.StopBudgetSmall: say(
+		"The app has very little time to stop: $text.",
+		"Raise shutdown.stopTimeout together with ECS's stopTimeout. `meshtask plan` shows how it is spent.",
+	),
+	event.StoppedSpot: say(
+		"ECS stopped the task because AWS took the Spot capacity back.",
+		"Nothing failed. Run what must not be interrupted on FARGATE or on-demand capacity; a service starts another task by itself.",
+	),
+	event.StoppedByContainer: say(
+		"ECS stopped the task because container $container ended[[ with exit code $exit]].",
+		"See the log of that container. If the task can do without it, set essential to false in the task definition.",
+	),
+	event.StoppedUnhealthy: say(
+		"ECS stopped the task because container $container is UNHEALTHY.",
+		"See the output of that container's healthCheck (`aws ecs describe-tasks`) and its log; raise startPeriod if it only needs longer to start.",
+	),
+	event.StoppedByECS: quoting(
+		"ECS stopped the task, and its metadata endpoint says why.",
+		"See the task's stoppedReason and the events of its service.",
+	),
+	event.LeaseIsLost: say(
 		"The lease of container $container was lost: its app may have ended without a word.",
 		"See the log of that container, and its stoppedReason in ECS.",
-	},
+	),
 }

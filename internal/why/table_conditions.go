@@ -4,52 +4,52 @@ import "meshtask/internal/event"
 
 // conditionRows are about what a running task can be without.
 var conditionRows = map[event.Code]row{
-	event.AppIsUnhealthy: {
-		"The app is unhealthy: $text.",
+	event.AppIsUnhealthy: say(
+		"The app is unhealthy ($text).",
 		"Run the command of health.app in the container to see why. ECS replaces a task whose container check fails.",
-	},
-	event.EnvoyDown: {
-		"Envoy is down: $text.",
+	),
+	event.EnvoyDown: say(
+		"Envoy is down[[: $text]].",
 		"See Envoy's own log lines for why it ended. The service takes no traffic until Envoy is back.",
-	},
-	event.EnvoyUpdateRefused: {
-		"Envoy has refused an update of its configuration, and runs on with the one before: $text.",
+	),
+	event.EnvoyUpdateRefused: quoting(
+		"Envoy has refused an update of its configuration, and runs on with the one before.",
 		"Correct the setting of proxy.config or of the service's configuration entries that is named. Envoy's own log lines say more.",
-	},
-	event.ConsulDown: {
-		"The Consul agent is down: $text.",
+	),
+	event.ConsulDown: say(
+		"The Consul agent is down[[: $text]].",
 		"See the agent's own log lines for why it ended. Envoy goes on with what it knows until the agent is back.",
-	},
-	event.ServersUnreachable: {
-		"The Consul agent reaches no Consul server: $text.",
+	),
+	event.ServersUnreachable: quoting(
+		"The Consul agent reaches no Consul server.",
 		"Check that the servers run and that this task reaches them (8300 TCP, 8301 TCP and UDP). Calls go on with the endpoints that Envoy knows.",
-	},
-	event.ServiceTokenUnknown: {
-		"Consul does not know the service token any more: $text.",
+	),
+	event.ServiceTokenUnknown: say(
+		"Consul does not know the service token any more: it was deleted.",
 		"Check that the ACL controller runs, and that nobody has deleted the token. The secret must hold a token that exists.",
-	},
-	event.NotRegistered: {
-		"The Consul servers do not list this instance: $text.",
+	),
+	event.NotRegistered: say(
+		"The Consul servers do not list this instance.",
 		"Check that nobody has deregistered it, and that both tokens exist; the agent writes it back at its next sync.",
-	},
-	event.ChecksCritical: {
-		"A health check of this instance is not passing: $text.",
+	),
+	event.ChecksCritical: quoting(
+		"A health check of this instance does not pass[[: $check]].",
 		"See the checks of the service in Consul. Nobody sends traffic to an instance while one of them fails.",
-	},
-	event.UpstreamNotBound: {
-		"The listener of upstream $upstream is not bound: $text.",
+	),
+	event.UpstreamNotBound: say(
+		"Envoy does not listen for upstream $upstream.",
 		"Free its port, or give the upstream another localBindPort. Calls to that address reach whoever has it.",
-	},
-	event.UpstreamNoInstance: {
+	),
+	event.UpstreamNoInstance: say(
 		"Upstream $upstream has no healthy instance: $text.",
 		"Check that the service runs and that its checks pass (consul catalog, or the UI), and the name, datacenter and peer of the upstream.",
-	},
-	event.UpstreamDenied: {
-		"No intention lets this service call upstream $upstream: $text.",
+	),
+	event.UpstreamDenied: say(
+		"No intention lets this service call upstream $upstream.",
 		"Create an intention that allows it: `consul intention create -allow $source $upstream`.",
-	},
-	event.CertificateExpires: {
+	),
+	event.CertificateExpires: say(
 		"The certificate of this service is not renewed: $text.",
 		"Check that the agent reaches its servers and that their CA works; Envoy gets certificates from the agent.",
-	},
+	),
 }

@@ -6,6 +6,7 @@ package awsstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -39,14 +40,36 @@ type Store struct {
 var _ secret.Store = (*Store)(nil)
 
 // Get reads the secret or parameter of ref once, in the region of its ARN.
-func (s *Store) Get(ctx context.Context, ref secret.Ref) (secret.String, error) {
+func (s *Store) Get(ctx context.Context, ref secret.Ref) (value secret.String, err error) {
 	switch ref.Kind {
 	case secret.SecretsManager:
-		return s.secret(ctx, ref)
+		value, err = s.secret(ctx, ref)
 	case secret.SSM:
-		return s.parameter(ctx, ref)
+		value, err = s.parameter(ctx, ref)
+	default:
+		err = &secret.Refused{Reason: "not an ARN"}
 	}
-	return "", &secret.Refused{Reason: "not an ARN"}
+	if err == nil || errors.Is(err, secret.ErrNotYet) {
+		return value, err
+	}
+	if _, answered := awssdk.Refused(err); answered {
+		return "", err
+	}
+	if _, refused := errors.AsType[*secret.Refused](err); !refused && s.poor(ctx) {
+		return "", fmt.Errorf("%w: %w", secret.ErrNoCredentials, err)
+	}
+	return "", err
+}
+
+// poor says whether there are no credentials: the SDK has no error of its own for that.
+func (s *Store) poor(ctx context.Context) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.base == nil || s.base.Credentials == nil {
+		return false
+	}
+	_, err := s.base.Credentials.Retrieve(ctx)
+	return err != nil && ctx.Err() == nil
 }
 
 func (s *Store) secret(ctx context.Context, ref secret.Ref) (secret.String, error) {
