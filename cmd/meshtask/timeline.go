@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -82,12 +83,20 @@ func (w *world) found(dir string, err error) {
 // named reads the record in the file that was named, or in standard input for -.
 func (w *world) named(c call) (journal.Record, error) {
 	if c.rest[0] == "-" {
-		return inspect.Read(w.stdin)
+		record, err := inspect.Read(w.stdin)
+		if err != nil {
+			err = fmt.Errorf("standard input: %w", err)
+		}
+		return record, err
 	}
 	f, err := os.Open(c.rest[0])
 	if err != nil {
 		return journal.Record{}, err
 	}
 	defer f.Close()
-	return inspect.Read(f)
+	record, err := inspect.Read(f)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", c.rest[0], err)
+	}
+	return record, err
 }

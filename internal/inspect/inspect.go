@@ -14,7 +14,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -285,10 +284,7 @@ func (p Places) Why() (answer state.Why, dir string, err error) {
 func Read(r io.Reader) (journal.Record, error) {
 	record, err := journal.Read(r)
 	if err == nil && len(record.Entries) == 0 {
-		err = errors.New("no line of a task is in it, of its timeline or its log")
-		if note := record.Note(); note != "" {
-			err = fmt.Errorf("%w; %s", err, strings.TrimSuffix(note, "."))
-		}
+		err = noTask(record)
 	}
 	return record, err
 }
