@@ -20,7 +20,7 @@ endif
 # Programs built with -race sleep a second at their end otherwise.
 TEST := GORACE=atexit_sleep_ms=0 $(RACE) go test
 
-.PHONY: help tools build try test unit e2e fuzz lint demo bench soak test-image test-page test-deploy test-moto licences release images-update vuln check clean
+.PHONY: help tools build try test unit e2e faults fuzz lint demo bench soak test-image test-page test-deploy test-moto licences release images-update vuln check clean
 
 help: ## print the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -65,6 +65,9 @@ bench: tools ## the budgets, measured, and docs/benchmarks.md (GROWTH=--quick: n
 	@[ "$$(id -u)" != 0 ] && echo "not root: not compared with other inits" || go run ./bench
 	go test -C e2e -run '^$$' -bench . -benchtime 10x ./...
 	@go build -C e2e -o ../$(OUT)/growth ./growth && exec $(OUT)/growth $(GROWTH)
+
+faults: tools ## break tasks in each way of e2e/faults, and write docs/faults: what is said of each
+	$(TEST) -C e2e -parallel 8 -timeout 20m ./faults -update
 
 soak: tools ## rolling replacement under load for SOAK (60s); fails on one lost request
 	@go build -C e2e -o ../$(OUT)/soak ./soak && exec $(OUT)/soak --for $(SOAK)
