@@ -104,7 +104,7 @@ func TestEventsFit(t *testing.T) {
 	for _, e := range []event.Event{
 		event.Start{}, event.Ready{}, event.Stop{Moot: true}, event.Ended{Err: "x"}, event.Killed{Name: "app", PID: 1, Process: "p", When: "10s after TERM"},
 		event.Exec{Name: "app", PID: 1}, event.Exit{Name: "app", PID: 1, Status: 137, Signal: "SIGKILL", PeakBytes: 1}, event.Restart{Reason: "r", N: 1, Max: 5},
-		event.Serving{Again: true}, event.Hung{Err: "e"}, event.Answers{}, event.Suspended{Signal: "SIGTTIN", PID: 1, Fix: "f"}, event.Resumed{}, event.OutOfMemory{Process: "app", Kills: 1},
+		event.Serving{Again: true}, event.Hung{Err: "e"}, event.Answers{}, event.Suspended{Signal: "SIGTTIN", PID: 1, Fix: "f"}, event.Resumed{}, event.OutOfMemory{Process: "app", Kills: 1}, event.StopReason{Code: event.StoppedSpot, Facts: facts},
 		event.Joined{Agent: "a"}, event.Registered{Service: "web"}, event.Listener{Address: "a"}, event.Passing{}, event.Critical{Reason: "r"}, event.AppHealthy{Check: true},
 		event.AppUnhealthy{Reason: "r", Check: true}, event.Condition{Name: "n", OK: true, Healed: true, Code: "c", Reason: "r", Facts: facts}, event.Removed{},
 		event.Drained{Start: 1, End: 1, Ms: 1, Protocol: "tcp", Why: "empty"}, event.Deregistered{Result: "verified"}, event.Left{Result: "skipped", Reason: "r", Ms: 1, Back: 1},
