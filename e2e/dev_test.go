@@ -39,7 +39,7 @@ func TestDevLogIsJSON(t *testing.T) {
 	m := devTask(t, harness.Address(t), "json", freePort(t), map[string]any{"log": map[string]any{"format": "json"}})
 	m.Await(t, soon, "up", "", "step", "passing")
 	interrupt(t, m)
-	said := ""
+	var said strings.Builder
 	for line := range strings.Lines(m.Output()) {
 		text, level, ok := parsed("json", line)
 		if !ok && !strings.HasPrefix(line, "json ") { // the app's own
@@ -48,10 +48,10 @@ func TestDevLogIsJSON(t *testing.T) {
 		if level == "WARN" || level == "ERROR" {
 			t.Errorf("in a healthy life: %s", line)
 		}
-		said += text + "\n"
+		said.WriteString(text + "\n")
 	}
-	if !strings.Contains(said, "public listener 127.") {
-		t.Errorf("dev says not where it listens:\n%s", said)
+	if !strings.Contains(said.String(), "public listener 127.") {
+		t.Errorf("dev says not where it listens:\n%s", said.String())
 	}
 }
 
