@@ -220,7 +220,6 @@ const (
 	DeregistrationUnverified Code = "deregistration-unverified"
 	Restarted                Code = "restarted"
 	Waits                    Code = "waiting"
-	Waited                   Code = "waited"
 	GaveUp                   Code = "gave-up"
 	LeaseIsLost              Code = "lease-lost"
 	StoppedSpot              Code = "stopped-spot"
@@ -277,7 +276,7 @@ func exits() map[Code]int {
 		AppCrashed: 0, AppKilled: 0, AppKilledAtBudget: 0, AppOutOfMemory: 0, AppShellNotFound: 0, AppShellNotExecutable: 0, AppEndedBySignal: 0,
 		AppFailed: 0, AppWithoutHandler: 0, AppAnswered: 0, StoppedBeforeUp: 0,
 		OutOfMemoryKill: 0, KilledAtBudget: 0, KilledInItsStop: 0, TaskKilled: 0, Silent: 0, Hangs: 0, AppSuspended: 0, DrainCut: 0,
-		LeaveUnverified: 0, DeregistrationUnverified: 0, Restarted: 0, Waits: 0, Waited: 0, GaveUp: 0, LeaseIsLost: 0,
+		LeaveUnverified: 0, DeregistrationUnverified: 0, Restarted: 0, Waits: 0, GaveUp: 0, LeaseIsLost: 0,
 		StoppedSpot: 0, StoppedByContainer: 0, StoppedUnhealthy: 0, StoppedByECS: 0,
 
 		AppIsUnhealthy: 0, EnvoyDown: 0, EnvoyUpdateRefused: 0, ConsulDown: 0, ServersUnreachable: 0, ServiceTokenUnknown: 0,

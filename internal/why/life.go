@@ -374,17 +374,12 @@ func cutOff(n int64) string {
 	return fmt.Sprintf("%d requests or connections were", n)
 }
 
-// past is what has healed.
+// past is what has healed. A wait that is over is none: it was the start.
 func (l *life) past() []symptom {
 	var all []symptom
 	if r, ok := l.s.LastRestart.Event.(event.Restart); ok {
 		unit := l.s.LastRestart.Unit
 		all = append(all, symptom{code: event.Restarted, unit: unit, text: r.Reason, ms: l.s.LastRestart.Ms, facts: r.Facts(l.s.Unit(unit).Restarts)})
-	}
-	for _, u := range l.s.Units {
-		if u.Waited != nil && u.Unit != event.Task {
-			all = append(all, waitOf(u, u.Waited, event.Waited, l.last))
-		}
 	}
 	return all
 }

@@ -341,10 +341,6 @@ var taskRows = map[event.Code]row{
 		"$Unit ended and was started again[[: it $how]][[ ($restarts restarts in all)]].",
 		"See its own log lines for why it ended.",
 	),
-	event.Waited: say(
-		"Nothing is wrong now. $Unit had to wait for $what.",
-		"$hint",
-	),
 	event.OK: say(
 		"Nothing is wrong, as far as could be seen.",
 		"",

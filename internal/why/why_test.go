@@ -227,9 +227,8 @@ func TestScarsAreTold(t *testing.T) {
 		return Facts{State: state.Of(record(append(slices.Clone(upLife), lines...)...)), Phase: "RUNNING", At: begin.Add(2 * time.Hour)}
 	}
 	for want, f := range map[event.Code]Facts{
-		"ok":               live(),
+		"ok":               live("envoy waiting something: nobody knows", `envoy waiting its admin interface {"code":"envoy-admin","said":1}`, "envoy waited"), // it is over
 		"restarted":        live("envoy restart envoy (pid 9) was ended by SIGKILL"),
-		"waited":           live("envoy waiting something: nobody knows", "envoy waited"), // of now: nobody waits
 		"killed-at-budget": live("consul-agent killed consul-agent"),
 	} {
 		got := Explain(f)
