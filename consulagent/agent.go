@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -60,8 +61,9 @@ type Config struct {
 // returned: the node ID, and the services of this life, are kept then.
 type Agent struct {
 	c      Config
-	wiped  bool // services and checks of an earlier life are gone
-	joined bool // an earlier Run has been ready
+	lines  atomic.Pointer[lines] // of the latest life
+	wiped  bool                  // services and checks of an earlier life are gone
+	joined bool                  // an earlier Run has been ready
 }
 
 const (
@@ -187,6 +189,7 @@ func (a *Agent) start() (*life, error) {
 		return nil, fmt.Errorf("start consul-agent: %w", err)
 	}
 	l := &life{cfg: cfg, lines: newLines(cfg.LogLevel, a.c.Output), atOnce: a.c.LeaveAtOnce, service: a.c.Token, log: a.c.Log}
+	a.lines.Store(l.lines)
 	// The agent's token may read and write the node; a service's may only read it.
 	token := a.c.Token
 	if cfg.AgentToken != "" {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -336,7 +337,7 @@ func TestLines(t *testing.T) {
 	}
 	l.line(2, []byte("==> bad flag"))
 	now, _ := l.state()
-	if !now.running || now.joined || now.refused.IsZero() || now.leaving {
+	if now.version != "1.22.6" || !now.running || now.joined || now.refused.IsZero() || now.leaving {
 		t.Errorf("events %+v", now)
 	}
 	if diff := cmp.Diff([]string{"agent: Join cluster failed, will retry: cluster=LAN error= 1 error occurred: * refused", "bad flag"}, now.trouble); diff != "" {
@@ -344,5 +345,40 @@ func TestLines(t *testing.T) {
 	}
 	if len(out) != 6 || !strings.HasPrefix(out[3], `warn   | \t* refused`) || out[5] != "unknown ==> bad flag" && !strings.HasSuffix(out[5], "==> bad flag") {
 		t.Errorf("passed on: %q", out)
+	}
+}
+
+// What an agent tells of itself depends on what a token may ask.
+func TestAbout(t *testing.T) {
+	const self = `{"Config":{"Version":"1.22.6"},"xDS":{"SupportedProxies":{"envoy":["1.35.8","1.34.12"]}}}`
+	const members = `[{"Name":"other","Tags":{"build":"1.18.2:"}},{"Name":"ecs-1","Tags":{"build":"1.21.4+ent:abc"}}]`
+	for name, c := range map[string]struct {
+		may  map[string]string // the token that each path takes; "any" is all
+		want About
+		bad  bool
+	}{
+		"no ACLs":                    {map[string]string{"/v1/agent/self": "any", "/v1/agent/members": "any"}, About{"1.22.6", []string{"1.35.8", "1.34.12"}}, false},
+		"the agent's token may":      {map[string]string{"/v1/agent/self": "agent", "/v1/agent/members": "any"}, About{"1.22.6", []string{"1.35.8", "1.34.12"}}, false},
+		"the service's token may":    {map[string]string{"/v1/agent/self": "service", "/v1/agent/members": "any"}, About{"1.22.6", []string{"1.35.8", "1.34.12"}}, false},
+		"no token has agent:read":    {map[string]string{"/v1/agent/members": "service"}, About{Version: "1.21.4+ent"}, false},
+		"no token may read anything": {nil, About{}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if may := c.may[r.URL.Path]; may != "any" && (may == "" || may != r.Header.Get("X-Consul-Token")) {
+					http.Error(w, "Permission denied", http.StatusForbidden)
+					return
+				}
+				io.WriteString(w, map[string]string{"/v1/agent/self": self, "/v1/agent/members": members}[r.URL.Path])
+			}))
+			defer server.Close()
+			client := NewClient(ClientConfig{Address: server.Listener.Addr().String(), Node: "ecs-1",
+				Token: func() string { return "service" }, AgentToken: func() string { return "agent" }})
+			defer client.Close()
+			got, err := client.About(t.Context())
+			if diff := cmp.Diff(c.want, got); diff != "" || (err != nil) != c.bad {
+				t.Errorf("%v (-want +got):\n%s", err, diff)
+			}
+		})
 	}
 }

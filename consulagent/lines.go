@@ -24,6 +24,7 @@ type lines struct {
 
 // events are what an agent has said of itself.
 type events struct {
+	version string    // Consul's, from the first words of the agent
 	running bool      // signals are heard from about now on
 	since   time.Time // of running
 	joined  bool      // it has met a server
@@ -67,6 +68,9 @@ func (l *lines) line(stream int, line []byte) {
 		l.noted = false
 	}
 	switch {
+	case l.now.version == "" && strings.HasPrefix(text, "Version: "):
+		l.now.version = strings.TrimPrefix(strings.Trim(strings.TrimPrefix(text, "Version: "), "'\""), "v")
+		return
 	case strings.Contains(text, "Consul agent running!"):
 		l.now.running, l.now.since = true, time.Now()
 	case strings.Contains(text, "adding server"), strings.Contains(text, "Join cluster completed"):

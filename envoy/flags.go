@@ -62,6 +62,7 @@ func (p *Proxy) line(stream int, line []byte) {
 		return // Envoy ends some messages with empty lines
 	}
 	level, text := parseLevel(string(line))
+	p.refused(text)
 	p.c.Output(stream, level, p.redact(text))
 }
 

@@ -30,7 +30,11 @@ type Config struct {
 	ExtraArgs     []string      // a flag of ours that is among them gives way
 	Env           []string      // whole environment
 	ReadyTimeout  time.Duration // from exec to ready; 0 = 60 s
-	StrictVersion bool          // a version that Consul does not declare is an error
+	StrictVersion bool          // a version that Consul does not list is an error
+
+	// Server tells of the Consul that serves this Envoy. It is asked when a version has to be
+	// judged: for a sentence, or with StrictVersion. nil is that nothing is known.
+	Server func(context.Context) Server
 
 	Start  Starter
 	Output func(stream int, level hclog.Level, line string) // NoLevel where none can be read; nil = dropped
@@ -40,7 +44,11 @@ type Config struct {
 }
 
 // Proxy is the unit that runs one Envoy. Run may be called again when it has returned.
-type Proxy struct{ c Config }
+type Proxy struct {
+	c        Config
+	refusals chan VersionError // Consul's, as Envoy's lines tell them
+	unjudged sync.Once         // that StrictVersion cannot be kept has been said
+}
 
 const (
 	pollStart    = 5 * time.Millisecond // one kept connection; Envoy needs 40 to 160 ms in all
@@ -68,7 +76,7 @@ func NewProxy(c Config) *Proxy {
 	if c.Log == nil {
 		c.Log = hclog.NewNullLogger()
 	}
-	return &Proxy{c: c}
+	return &Proxy{c: c, refusals: make(chan VersionError, 1)}
 }
 
 // Run starts Envoy and stays until it has ended. It is ready when Envoy is LIVE
@@ -77,7 +85,7 @@ func NewProxy(c Config) *Proxy {
 //   - nil: stop was closed, or ctx is done, and Envoy has gone, killed if it had to be;
 //   - before exec: the port of a listener is taken, or exec fails;
 //   - not ready within ReadyTimeout: the error says what is missing;
-//   - *VersionError: too old for Consul, or undeclared with StrictVersion;
+//   - *VersionError: Consul refuses it, or does not list it and StrictVersion is set;
 //   - *supervisor.StuckError: KILL did not end it;
 //   - Envoy ended unasked, with whatever code: 0 as well is a crash.
 //
@@ -89,6 +97,10 @@ func (p *Proxy) Run(ctx context.Context, ready func(), stop <-chan struct{}) err
 	}
 	if err := p.removeSocket(); err != nil {
 		return err
+	}
+	select {
+	case <-p.refusals: // of an earlier life
+	default:
 	}
 	child, err := p.c.Start.Start(supervisor.Spec{
 		Name: "envoy", Argv: p.c.Argv(), Env: p.c.Env, MaxFiles: true, NoCore: true, Lines: p.line,
@@ -134,15 +146,15 @@ func (p *Proxy) await(ctx context.Context, child *supervisor.Child, admin *Admin
 		cut()
 	})
 
-	versionKnown := false
+	judged := !p.c.StrictVersion
 	diagnose := time.NewTicker(diagnoseEach)
 	defer diagnose.Stop()
 	next := time.NewTicker(pollStart)
 	defer next.Stop()
 	for seen := ""; ; {
 		state, err := admin.Ready(poll)
-		if err == nil && !versionKnown {
-			if versionKnown, err = p.version(poll, admin); err != nil {
+		if err == nil && !judged {
+			if judged, err = p.strict(poll, admin); err != nil {
 				return err
 			}
 		}
@@ -154,6 +166,9 @@ func (p *Proxy) await(ctx context.Context, child *supervisor.Child, admin *Admin
 		select {
 		case <-next.C:
 			continue
+		case e := <-p.refusals:
+			e.Consul = p.server(poll).Version
+			return misfit(&e)
 		case <-diagnose.C:
 			if now := admin.Diagnose(poll, p.c.Listen); now.Seen != seen && poll.Err() == nil {
 				seen = now.Seen
@@ -181,23 +196,6 @@ func (p *Proxy) late(child *supervisor.Child, admin *Admin) error {
 		tail = "; its last lines: " + tail
 	}
 	return &event.Cause{Code: f.Code, Facts: f.Facts, Err: fmt.Errorf("envoy is not ready after %v: %s (%s)%s", p.c.ReadyTimeout, f.Seen, f.Fix, tail)}
-}
-
-// version judges the running Envoy. What cannot be read is tried again.
-func (p *Proxy) version(ctx context.Context, admin *Admin) (known bool, err error) {
-	version, err := admin.Version(ctx)
-	if err != nil {
-		return false, nil
-	}
-	misfit := Fits(version)
-	switch {
-	case misfit == nil:
-	case misfit.TooOld, p.c.StrictVersion:
-		return true, event.Because(event.EnvoyVersion, misfit, "version", version)
-	default:
-		p.c.Log.Info("Consul serves this Envoy, but does not list it", "version", version, "reason", misfit)
-	}
-	return true, nil
 }
 
 // removeSocket removes what an Envoy of an earlier life left: connecting to it

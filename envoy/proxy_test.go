@@ -264,29 +264,71 @@ func TestProxyStopBeforeReady(t *testing.T) {
 }
 
 func TestProxyVersions(t *testing.T) {
-	misfit := func(err error) (old, is bool) {
-		v, is := errors.AsType[*VersionError](err)
-		return is && v.TooOld, is
-	}
+	const consul = "1.22.6"
 	for name, c := range map[string]struct {
-		play                string
-		strict, old, refuse bool
+		play   string
+		strict bool
+		server Server
+		want   string // how the error begins; "" is that it is ready
+		warned bool
 	}{
-		"old": {"version=1.20.2", false, true, true}, "strict": {"version=1.99.0", true, false, true}, "lenient": {"version=1.99.0", false, false, false},
+		"served, whatever it is":         {"version=1.99.0", false, Server{Version: consul}, "", false},
+		"served, though old":             {"version=1.20.2", false, Server{Version: consul}, "", false},
+		"refused":                        {"version=1.20.2 refused", false, Server{Version: consul}, "Consul 1.22.6 refuses Envoy 1.20.2: ", false},
+		"refused by an unknown":          {"version=1.20.2 refused", false, Server{}, "Consul refuses Envoy 1.20.2: ", false},
+		"strict, listed by itself":       {"version=1.40.0", true, Server{Version: consul, Envoys: []string{"1.40.0"}}, "", false},
+		"strict, not listed by itself":   {"version=1.35.8", true, Server{Version: consul, Envoys: []string{"1.40.0"}}, "Consul 1.22.6 does not list Envoy 1.35.8 (it lists 1.40.0)", false},
+		"strict, listed in the table":    {"version=1.35.8", true, Server{Version: consul}, "", false},
+		"strict, not in the table":       {"version=1.36.2", true, Server{Version: consul}, "Consul 1.22.6 does not list Envoy 1.36.2 (it lists Envoy 1.33 to 1.35)", false},
+		"strict, and nothing is known":   {"version=1.36.2", true, Server{}, "", true},
+		"strict, and no version of ours": {"version=main", true, Server{Version: consul}, "", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newLife(t, c.play, func(k *Config) { k.StrictVersion = c.strict })
+			var log syncedBuffer
+			l := newLife(t, c.play, func(k *Config) {
+				k.StrictVersion = c.strict
+				k.Server = func(context.Context) Server { return c.server }
+				k.Log = hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Debug})
+			})
 			l.run(t)
-			if !c.refuse {
+			defer func() {
+				if got := strings.Count(log.String(), "[WARN]"); got != 0 && !c.warned || got != 1 && c.warned {
+					t.Errorf("%d warnings: %s", got, log.String())
+				}
+			}()
+			if c.want == "" {
 				eventually.Get(t, "ready", l.ready)
 				return
 			}
 			eventually.Get(t, "end", l.done)
-			if old, is := misfit(l.err); !is || old != c.old {
-				t.Errorf("%v", l.err)
+			v, is := errors.AsType[*VersionError](l.err)
+			if !is || !strings.HasPrefix(v.Error(), c.want) {
+				t.Fatalf("%v, want %s…", l.err, c.want)
+			}
+			cause := event.CauseOf(l.err)
+			if cause == nil || cause.Code != event.EnvoyVersion || cause.Facts["envoy"] != v.Envoy || cause.Facts["consul"] != c.server.Version || !strings.HasPrefix(cause.Facts["fits"], "use ") {
+				t.Errorf("%+v", cause)
 			}
 		})
 	}
+}
+
+// syncedBuffer is a log that is written from the unit and read by the test.
+type syncedBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (s *syncedBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncedBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
 }
 
 func TestProxyPortTaken(t *testing.T) {

@@ -16,23 +16,67 @@ import (
 	"meshtask/internal/testbed/envoyfake"
 )
 
-func TestFits(t *testing.T) {
-	for version, want := range map[string]string{
-		"1.32.9": "envoy 1.32.9 is too old: Consul 1.22 serves 1.33.0 and later",
-		"0.9.0":  "envoy 0.9.0 is too old: Consul 1.22 serves 1.33.0 and later",
-		"1.18.4": "envoy 1.18.4 is too old: Consul 1.22 serves 1.33.0 and later",
-		"1.33.0": "", "1.33.14": "", "1.34.12": "", "1.35.8": "", "1.35.99": "",
-		"1.36.2":     "envoy 1.36.2 is outside 1.33 to 1.35, which Consul 1.22 declares",
-		"1.36.0-dev": "envoy 1.36.0-dev is outside 1.33 to 1.35, which Consul 1.22 declares",
-		"2.0.0":      "envoy 2.0.0 is outside 1.33 to 1.35, which Consul 1.22 declares",
-		"main":       "envoy main is outside 1.33 to 1.35, which Consul 1.22 declares",
+func TestServerDeclares(t *testing.T) {
+	own := Server{Version: "9.9.9", Envoys: []string{"1.37.2", "1.36.6"}}
+	for _, c := range []struct {
+		server          Server
+		envoy           string
+		list            string
+		declared, known bool
+	}{
+		{own, "1.37.9", "1.37.2, 1.36.6", true, true},
+		{own, "1.36.0", "1.37.2, 1.36.6", true, true},
+		{own, "1.35.8", "1.37.2, 1.36.6", false, true},
+		{own, "main", "1.37.2, 1.36.6", false, true},
+		{Server{Version: "1.22.7"}, "1.35.8", "Envoy 1.33 to 1.35", true, true},
+		{Server{Version: "1.22.7"}, "1.36.2", "Envoy 1.33 to 1.35", false, true},
+		{Server{Version: "9.9.9"}, "1.36.2", "", false, false},
+		{Server{}, "1.36.2", "", false, false},
 	} {
-		got := ""
-		if misfit := Fits(version); misfit != nil {
-			got = misfit.Error()
+		list, declared, known := c.server.declares(c.envoy)
+		if known != c.known || declared != c.declared || known && list != c.list {
+			t.Errorf("%+v, %s: %q, %v, %v", c.server, c.envoy, list, declared, known)
 		}
-		if got != want {
-			t.Errorf("%s: %q, want %q", version, got, want)
+	}
+}
+
+func TestVersionError(t *testing.T) {
+	for want, e := range map[string]VersionError{
+		"Consul 1.22.6 refuses Envoy 1.20.2: Envoy 1.20.2 is too old and is not supported by Consul; use Envoy 1.33 to 1.35 with Consul 1.22, or Consul 1.13 with Envoy 1.20": {
+			Envoy: "1.20.2", Consul: "1.22.6", Refused: "Envoy 1.20.2 is too old and is not supported by Consul"},
+		"Consul refuses Envoy 0.1.0: Envoy 0.1.0 is too old and is not supported by Consul; use a version of Envoy that this Consul lists (docs/versions.md)": {
+			Envoy: "0.1.0", Refused: "Envoy 0.1.0 is too old and is not supported by Consul"},
+		"Consul 1.22.6 does not list Envoy 1.36.2 (it lists 1.35.8), and envoy.strictVersion is set; use Envoy 1.33 to 1.35 with Consul 1.22, or Consul 2.0 with Envoy 1.36": {
+			Envoy: "1.36.2", Consul: "1.22.6", List: "1.35.8"},
+	} {
+		if e.Error() != want {
+			t.Errorf("%q, want %q", e.Error(), want)
+		}
+	}
+}
+
+// The words are those of real ones, Envoy 1.36.2 and Consul 1.22.6.
+func TestRefusalIsRead(t *testing.T) {
+	for line, want := range map[string]string{
+		"config: DeltaAggregatedResources gRPC config stream to local_agent closed: 3, Envoy 1.20.2 is too old and is not supported by Consul{via_upstream}": "1.20.2",
+		"config: DeltaAggregatedResources gRPC config stream to local_agent closed: 3, Envoy 1.13.0 is too old of a point release and is not supported by Consul because it " +
+			"does not support RBAC rules using url_path. Please upgrade to version 1.13.1.": "1.13.0",
+		"config: DeltaAggregatedResources gRPC config stream to local_agent closed: 7, permission denied":            "",
+		"config: DeltaAggregatedResources gRPC config stream to local_agent closed: 14, Envoy 1.20.2 is too old":     "",
+		"config: DeltaAggregatedResources gRPC config stream to local_agent closed: 3, type URL is required for ADS": "",
+	} {
+		p := NewProxy(Config{})
+		p.refused(line)
+		p.refused(line) // it is said again and again, and must not hold Envoy's lines up
+		select {
+		case e := <-p.refusals:
+			if e.Envoy != want || strings.ContainsAny(e.Refused, "{}") {
+				t.Errorf("%s: %+v", line, e)
+			}
+		default:
+			if want != "" {
+				t.Errorf("%s: not seen", line)
+			}
 		}
 	}
 }

@@ -3,57 +3,125 @@ package envoy
 import (
 	"context"
 	"errors"
-	"fmt"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"meshtask/envoy/pairs"
+	"meshtask/internal/event"
 	"meshtask/supervisor"
 )
 
-// What Consul 1.22.6 declares (xDS.SupportedProxies: 1.35.8, 1.34.12, 1.33.14,
-// and every earlier patch of these minors). Its xDS server refuses what is older
-// than the first; newer ones it serves, undeclared.
-const (
-	consulVersion = "1.22"
-	minMinor      = 33
-	maxMinor      = 35
-)
+// Server is the Consul that serves an Envoy its configuration, as far as it is known.
+type Server struct {
+	Version string   // such as "1.22.6"; "" is not known
+	Envoys  []string // the versions that it lists by its own word; nil where it does not say
+}
 
-// VersionError says that Consul does not declare this Envoy.
+// declares says whether Consul lists a version of Envoy, and by which list; known is false
+// where there is none. A listed version stands for every patch of its minor.
+func (s Server) declares(version string) (list string, declared, known bool) {
+	if len(s.Envoys) > 0 {
+		return strings.Join(s.Envoys, ", "), slices.ContainsFunc(s.Envoys, func(v string) bool { return series(v) != "" && series(v) == series(version) }), true
+	}
+	line, ok := pairs.Of(s.Version)
+	return line.Envoys(), line.Declares(version), ok
+}
+
+// VersionError says that Consul refuses this Envoy, or serves it and does not list it.
 type VersionError struct {
-	Version string
-	TooOld  bool // Consul refuses it; otherwise it is merely undeclared
+	Envoy, Consul string // versions; "" is not known
+	Refused       string // Consul's own words
+	List          string // without Refused: what Consul lists
 }
 
 func (e *VersionError) Error() string {
-	if e.TooOld {
-		return fmt.Sprintf("envoy %s is too old: Consul %s serves 1.%d.0 and later", e.Version, consulVersion, minMinor)
+	text := "Consul" + spaced(e.Consul)
+	if e.Refused != "" {
+		text += " refuses Envoy" + spaced(e.Envoy) + ": " + e.Refused
+	} else {
+		text += " does not list Envoy" + spaced(e.Envoy) + " (it lists " + e.List + "), and envoy.strictVersion is set"
 	}
-	return fmt.Sprintf("envoy %s is outside 1.%d to 1.%d, which Consul %s declares", e.Version, minMinor, maxMinor, consulVersion)
+	return text + "; " + e.Fits()
 }
 
-// Fits returns nil for a version that Consul 1.22 declares. A version that
-// cannot be read counts as undeclared.
-func Fits(version string) *VersionError {
-	major, minor, ok := majorMinor(version)
+// Fits says in words which pair fits that is nearest to this one.
+func (e *VersionError) Fits() string {
+	if near := pairs.Nearest(e.Consul, e.Envoy); near != "" {
+		return "use " + near
+	}
+	return "use a version of Envoy that this Consul lists (docs/versions.md)"
+}
+
+func spaced(version string) string {
+	if version == "" {
+		return ""
+	}
+	return " " + version
+}
+
+// misfit is the error that ends Envoy's unit.
+func misfit(e *VersionError) error {
+	return event.Because(event.EnvoyVersion, e, "envoy", e.Envoy, "consul", e.Consul, "fits", e.Fits())
+}
+
+// refusal finds Consul's words in the line that Envoy writes of an xDS stream that was ended
+// with INVALID_ARGUMENT. Consul has no other answer to an Envoy that it does not serve.
+var refusal = regexp.MustCompile(`closed: 3, (Envoy (\S+) is too old .*not supported by Consul[^{]*)`)
+
+// refused gives the refusal that a line has to the one who waits for Envoy.
+func (p *Proxy) refused(line string) {
+	found := refusal.FindStringSubmatch(line)
+	if found == nil {
+		return
+	}
+	select {
+	case p.refusals <- VersionError{Envoy: found[2], Refused: strings.TrimSpace(found[1])}:
+	default: // said already: Envoy tries again and again
+	}
+}
+
+// strict judges the running Envoy, where envoy.strictVersion wants that. Where it cannot be
+// judged, Consul's own word counts: it serves it, or refuses it.
+func (p *Proxy) strict(ctx context.Context, admin *Admin) (known bool, err error) {
+	version, err := admin.Version(ctx)
+	if err != nil {
+		return false, nil // asked again
+	}
+	server := p.server(ctx)
+	list, declared, known := server.declares(version)
 	switch {
-	case !ok, major > 1, major == 1 && minor > maxMinor:
-		return &VersionError{Version: version}
-	case major < 1, minor < minMinor:
-		return &VersionError{Version: version, TooOld: true}
+	case !known || series(version) == "":
+		p.unjudged.Do(func() {
+			p.c.Log.Warn("envoy.strictVersion cannot be kept: it is not known what this Consul lists, or which Envoy this is", "consul", server.Version, "envoy", version)
+		})
+	case !declared:
+		return true, misfit(&VersionError{Envoy: version, Consul: server.Version, List: list})
 	}
-	return nil
+	return true, nil
 }
 
-func majorMinor(version string) (major, minor int, ok bool) {
+func (p *Proxy) server(ctx context.Context) Server {
+	if p.c.Server == nil {
+		return Server{}
+	}
+	return p.c.Server(ctx)
+}
+
+// series is the minor that a version belongs to, such as "1.36"; "" where it cannot be read.
+func series(version string) string {
 	parts := strings.SplitN(version, ".", 3)
 	if len(parts) != 3 {
-		return 0, 0, false
+		return ""
 	}
-	major, err := strconv.Atoi(parts[0])
-	minor, err2 := strconv.Atoi(parts[1])
-	return major, minor, err == nil && err2 == nil
+	for _, part := range parts[:2] {
+		if _, err := strconv.Atoi(part); err != nil {
+			return ""
+		}
+	}
+	return parts[0] + "." + parts[1]
 }
 
 // Version runs `envoy --version`, for at most 5 seconds. A running Envoy is

@@ -65,6 +65,8 @@ type mesh struct {
 	client *consulagent.Client
 	sync   *health.Syncer
 	env    []string // of agent and Envoy
+
+	ours *consulagent.Agent // nil with someone else's
 }
 
 // meshUnits makes the units of a task with a mesh. Facts that one unit needs of another
@@ -115,13 +117,13 @@ func (m *mesh) agent() lifecycle.Runner {
 		ext := &consulagent.External{Client: m.client, Timeout: a.JoinTimeout, GiveUp: giveUp, Report: report}
 		return m.reportUp(lifecycle.ConsulAgent, m.watched(lifecycle.ConsulAgent, ext, m.client.Answers, m.joined, nothing), m.joined, nothing)
 	}
-	agent := consulagent.New(consulagent.Config{
+	m.ours = consulagent.New(consulagent.Config{
 		Path: m.consul, Agent: m.agentConfig, File: m.d.Dir.Path(plan.AgentDocument), Write: m.d.Dir.Write, Env: m.env, Token: m.tokens.Service,
 		JoinTimeout: a.JoinTimeout, GiveUp: giveUp, Start: m.sup, Output: m.childOutput("consul-agent", hclog.Trace),
 		Report: report, Grace: m.grace(lifecycle.ConsulAgent), Log: m.d.Log.Named("consul-agent"),
 		LeaveAtOnce: m.plan.Kind == plan.Job,
 	})
-	kept := m.restarted(lifecycle.ConsulAgent, m.reportUp(lifecycle.ConsulAgent, m.watched(lifecycle.ConsulAgent, agent, m.client.Answers, m.joined, nothing), m.joined, nothing), a.Restart, crashed)
+	kept := m.restarted(lifecycle.ConsulAgent, m.reportUp(lifecycle.ConsulAgent, m.watched(lifecycle.ConsulAgent, m.ours, m.client.Answers, m.joined, nothing), m.joined, nothing), a.Restart, crashed)
 	return m.tokens.ForAgent(kept, report)
 }
 
@@ -195,7 +197,7 @@ func (m *mesh) envoy(document string) lifecycle.Runner {
 		c.Concurrency = envoy.Concurrency(cgroup.Quota(cgroup.Root{}), runtime.NumCPU())
 	}
 	c.Output, c.Report = m.childOutput("envoy", hclog.Trace), report
-	c.Grace, c.Log = m.grace(lifecycle.Envoy), m.d.Log.Named("envoy")
+	c.Grace, c.Log, c.Server = m.grace(lifecycle.Envoy), m.d.Log.Named("envoy"), m.consulServer
 	admin := envoy.NewAdmin(c.Admin)
 	ask := func(ctx context.Context) error { _, err := admin.Ready(ctx); return err }
 	watched := m.watched(lifecycle.Envoy, envoy.NewProxy(c), ask, m.sync.EnvoyUp, m.sync.EnvoyDown)

@@ -68,7 +68,7 @@ var causes = []struct {
 	{because(exited(205, "", "app is not ready after 5m0s (newline on descriptor 3)"), "app-not-ready"), "app-not-ready", nil},
 	{because(exited(206, "app", "app: restart budget spent (3 within 1m0s): app (pid 7) exited with 9", upLife...), "app-restarts-spent", "budget", "3 within 1m0s", "how", "exited with 9"), "app-restarts-spent", []string{"3 within 1m0s", "exited with 9"}},
 	{because(exited(206, "envoy", "envoy: restart budget spent (5 within 1m0s): envoy ended without being asked to: envoy (pid 9) was ended by SIGABRT"), "envoy-restarts-spent", "budget", "5 within 1m0s", "how", "was ended by SIGABRT"), "envoy-restarts-spent", []string{"SIGABRT"}},
-	{because(exited(207, "envoy", "envoy 1.20.0 is too old: Consul 1.22.6 serves 1.33.0 and later"), "envoy-version"), "envoy-version", []string{"1.20.0"}},
+	{because(exited(207, "envoy", "Consul 1.22.6 refuses Envoy 1.20.0: Envoy 1.20.0 is too old and is not supported by Consul"), "envoy-version"), "envoy-version", []string{"1.20.0"}},
 	{because(exited(209, "", "the run time limit of 4s is over", upLife...), "run-time-limit"), "run-time-limit", []string{"4s"}},
 	{because(record("task exit the state directory is in use: /run/meshtask is held by a live meshtask, pid 17: give each task its own --dir"), "state-directory-in-use"), "state-directory-in-use", []string{"pid 17", "--dir"}},
 	{because(exited(210, "", "no writable state directory, tried /run/meshtask"), "state-directory"), "state-directory", []string{"MESHTASK_DIR"}},

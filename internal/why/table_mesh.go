@@ -5,7 +5,7 @@ import "meshtask/internal/event"
 var meshRows = map[event.Code]row{
 	event.ConsulMissing: say(
 		"The Consul binary was not found, or cannot be executed: $text.",
-		"Copy it into the image (COPY --from=hashicorp/consul:1.22 /bin/consul /usr/local/bin/consul), or set consulAgent.command or consulAgent.external.",
+		"Copy it into the image (COPY --from=hashicorp/consul:<your servers' version> /bin/consul /usr/local/bin/consul), or set consulAgent.command or consulAgent.external.",
 	),
 	event.ConsulAddressTaken: quoting(
 		"Another process has a port that the Consul agent needs[[: $address]].",
@@ -81,11 +81,11 @@ var meshRows = map[event.Code]row{
 	),
 	event.EnvoyMissing: say(
 		"The Envoy binary was not found, or cannot be executed: $text.",
-		"Copy it into the image (COPY --from=envoyproxy/envoy:distroless-v1.35-latest /usr/local/bin/envoy /usr/local/bin/envoy), or set envoy.command.",
+		"Copy it into the image (COPY --from=envoyproxy/envoy:distroless-v<version> /usr/local/bin/envoy /usr/local/bin/envoy; docs/versions.md has what fits your Consul), or set envoy.command.",
 	),
 	event.EnvoyVersion: say(
-		"This version of Envoy does not work with Consul: $text.",
-		"Use Envoy 1.33 to 1.36 with Consul 1.22. `meshtask version --check` prints the versions that were found.",
+		"This version of Envoy does not work with this Consul: $text.",
+		"Change one of the two. `meshtask version --check` prints the versions that were found; docs/versions.md has the pairs that fit.",
 	),
 	event.ListenerPortTaken: say(
 		"Envoy cannot listen on $address ($listener): it is in use already, by $process.",

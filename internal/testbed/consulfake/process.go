@@ -46,6 +46,7 @@ func Main(script string) int {
 	_, file, _ := strings.Cut(os.Args[len(os.Args)-1], "-config-file=")
 	text, _ := os.ReadFile(file)
 	_ = json.Unmarshal(text, &cfg)
+	fmt.Print("==> Starting Consul agent...\n               Version: '1.22.6'\n")
 	c, swallow := New(cfg.Node), 0
 	for word := range strings.FieldsSeq(script) {
 		switch word {

@@ -92,12 +92,13 @@ func revision(version string) string {
 //	listen=IP:PORT  the public listener is there
 //	version=X       it is of another version
 //	never           it stays PRE_INITIALIZING: xDS does not answer
+//	refused         likewise, and says that Consul refuses its version
 //	hangs           it does not answer to a drain or a quit
 //	noquit, noterm  a quit, a TERM does not end it
 //	until=FILE      it ends, with 0, once there is the file
 //	dies=TEXT       it ends with 1 and quotes TEXT, as of a bad bootstrap
 func Main(script string) int {
-	e, end, term := New(), make(chan struct{}, 8), make(chan os.Signal, 8)
+	e, end, term, refused := New(), make(chan struct{}, 8), make(chan os.Signal, 8), false
 	quit := func() { end <- struct{}{} }
 	e.Quit = quit
 	signal.Notify(term, syscall.SIGTERM)
@@ -109,6 +110,8 @@ func Main(script string) int {
 			e.Version = value
 		case "never":
 			e.State = "PRE_INITIALIZING"
+		case "refused":
+			e.State, refused = "PRE_INITIALIZING", true
 		case "hangs":
 			e.Fail("/drain_listeners", faulty.Fault{Hang: true})
 			e.Fail("/quitquitquit", faulty.Fault{Hang: true})
@@ -145,6 +148,9 @@ func Main(script string) int {
 		return 1
 	}
 	go http.Serve(l, e)
+	if refused {
+		fmt.Fprintf(os.Stderr, "[warning] config: DeltaAggregatedResources gRPC config stream to local_agent closed: 3, Envoy %s is too old and is not supported by Consul{via_upstream}\n", e.Version)
+	}
 	select {
 	case <-end:
 	case <-term:

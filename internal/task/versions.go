@@ -1,0 +1,26 @@
+package task
+
+import (
+	"cmp"
+	"context"
+
+	"meshtask/envoy"
+)
+
+// consulServer is the Consul that serves Envoy: the agent, ours or someone else's. It is asked
+// only when a pair of versions has to be judged.
+func (m *mesh) consulServer(ctx context.Context) envoy.Server {
+	about, err := m.client.About(ctx)
+	if err != nil {
+		m.d.Log.Debug("the agent does not say which Envoys it lists", "error", err)
+	}
+	return envoy.Server{Version: cmp.Or(m.consulVersion(), about.Version), Envoys: about.Envoys}
+}
+
+// consulVersion is what our agent has said at its start; "" is not known.
+func (m *mesh) consulVersion() string {
+	if m.ours == nil {
+		return ""
+	}
+	return m.ours.Version()
+}
