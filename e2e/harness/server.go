@@ -104,7 +104,7 @@ func (s *Server) config(cfg ServerConfig) map[string]any {
 // only while none is running.
 func (s *Server) Restart(t T, persist bool) {
 	t.Helper()
-	argv := []string{Consul(t), "agent", "-config-file", filepath.Join(s.dir, "server.json")}
+	argv := []string{ServerConsul(t), "agent", "-config-file", filepath.Join(s.dir, "server.json")}
 	if !persist {
 		argv = append(argv, "-dev") // memory only, elects itself at once
 	}

@@ -15,15 +15,35 @@ var fits = map[string]*regexp.Regexp{
 	"envoy":  regexp.MustCompile(`/1\.3[3-9]\.\d+/`),
 }
 
+// ToolsVariable names a folder whose consul and envoy are taken instead, whatever their
+// versions, and ServerVariable the consul that servers run, if it is to be another one:
+// e2e/matrix sets them.
+const (
+	ToolsVariable  = "MESHTASK_E2E_TOOLS"
+	ServerVariable = "MESHTASK_E2E_SERVER"
+)
+
 // Consul returns the path of a fitting consul binary. A missing one fails the
 // test: a test without its real part has shown nothing.
 func Consul(t T) string { t.Helper(); return tool(t, "consul", "version") }
+
+// ServerConsul is the consul binary of servers.
+func ServerConsul(t T) string {
+	t.Helper()
+	if path := os.Getenv(ServerVariable); path != "" {
+		return path
+	}
+	return Consul(t)
+}
 
 // Envoy returns the path of a fitting envoy binary, or fails the test.
 func Envoy(t T) string { t.Helper(); return tool(t, "envoy", "--version") }
 
 func tool(t T, name, versionArg string) string {
 	t.Helper()
+	if dir := os.Getenv(ToolsVariable); dir != "" {
+		return filepath.Join(dir, name)
+	}
 	ours := filepath.Join(Root(t), ".tools", "bin", name)
 	if _, err := os.Stat(ours); err == nil {
 		return ours

@@ -1,6 +1,7 @@
 package parts
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -293,13 +294,19 @@ func TestEnvoyVersionIsJudgedFromTheRunningOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.end(l)
-	l = b.start(func(c *envoy.Config) { c.StrictVersion = true })
-	if envoy.Fits(version) == nil {
-		b.up(l)
-		return
-	}
-	b.wait("end", l.done, l.ready)
-	if misfit, ok := errors.AsType[*envoy.VersionError](l.err); !ok || misfit.Version != version {
-		t.Errorf("%s: %v", version, l.err)
+	for listed, want := range map[string]bool{version: true, "1.2.3": false} {
+		l = b.start(func(c *envoy.Config) {
+			c.StrictVersion = true
+			c.Server = func(context.Context) envoy.Server { return envoy.Server{Version: "9.9.9", Envoys: []string{listed}} }
+		})
+		if want {
+			b.up(l)
+			b.end(l)
+			continue
+		}
+		b.wait("end", l.done, l.ready)
+		if misfit, ok := errors.AsType[*envoy.VersionError](l.err); !ok || misfit.Envoy != version {
+			t.Errorf("%s: %v", version, l.err)
+		}
 	}
 }
