@@ -31,16 +31,21 @@ func envoyVersion(t *testing.T) string {
 // envoyThatSays is the real Envoy with another version in its place, of the same length.
 func envoyThatSays(t *testing.T, other string) string {
 	t.Helper()
-	own := envoyVersion(t)
+	return patchedEnvoy(t, envoyVersion(t), other)
+}
+
+// patchedEnvoy is the real Envoy with one text for another of the same length.
+func patchedEnvoy(t *testing.T, from, to string) string {
+	t.Helper()
 	binary, err := os.ReadFile(harness.Envoy(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(own) != len(other) || !bytes.Contains(binary, []byte(own)) {
-		t.Fatalf("envoy %s cannot say that it is %s", own, other)
+	if len(from) != len(to) || !bytes.Contains(binary, []byte(from)) {
+		t.Fatalf("the text %q of envoy cannot be made %q", from, to)
 	}
 	path := filepath.Join(t.TempDir(), "envoy")
-	if err := os.WriteFile(path, bytes.ReplaceAll(binary, []byte(own), []byte(other)), 0o755); err != nil {
+	if err := os.WriteFile(path, bytes.ReplaceAll(binary, []byte(from), []byte(to)), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -89,6 +94,36 @@ func TestTaskEnvoyThatConsulDoesNotList(t *testing.T) {
 	strict.ended(t, 207)
 	if out := strict.Output(); !strings.Contains(out, "does not list Envoy "+unheard) {
 		t.Errorf("it says\n%s", strict.Tail(30))
+	}
+	server.Empty(t, cleanWithin)
+}
+
+// An Envoy without the filter that reads the token from a file, as old ones are, gets the
+// document that Consul prints: the task is up, nobody is warned, and no restart is counted.
+func TestTaskEnvoyWithoutTheTokenFilter(t *testing.T) {
+	t.Parallel()
+	server := harness.StartServer(t, harness.ServerConfig{ACL: true})
+	path := patchedEnvoy(t, "credential_injector", "credential_injectoR")
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte(server.Token), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m := startTask(t, server, "plain", "plain", func(c map[string]any) {
+		c["acl"] = map[string]any{"serviceToken": "file:" + file, "agentToken": "file:" + file}
+		c["envoy"] = map[string]any{"command": path}
+	})
+	m.up(t)
+	document, err := os.ReadFile(filepath.Join(m.Dir, "envoy-bootstrap.json"))
+	if err != nil || bytes.Contains(document, []byte("credential_injector")) || !bytes.Contains(document, []byte(server.Token)) {
+		t.Errorf("the document has the filter, or no token: %v", err)
+	}
+	m.says(t, "this Envoy cannot read its token from a file")
+	m.term(t)
+	if s := m.ended(t, 0); s.Restarts["envoy"] != 0 {
+		t.Errorf("summary %+v", s)
+	}
+	if out := m.Output(); strings.Contains(out, "[WARN]") || strings.Contains(out, "[ERROR]") {
+		t.Errorf("it is warned about:\n%s", out)
 	}
 	server.Empty(t, cleanWithin)
 }

@@ -63,7 +63,7 @@ func (p *Proxy) line(stream int, line []byte) {
 	}
 	level, text := parseLevel(string(line))
 	p.refused(text)
-	p.c.Output(stream, level, p.redact(text))
+	p.c.Output(stream, p.filterLine(level, text), p.redact(text))
 }
 
 // redact takes out the token: Envoy prints the whole bootstrap when it cannot

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -48,6 +49,8 @@ type Proxy struct {
 	c        Config
 	refusals chan VersionError // Consul's, as Envoy's lines tell them
 	unjudged sync.Once         // that StrictVersion cannot be kept has been said
+
+	lacksFilter atomic.Bool // it has refused the document for WithoutFilter's reason
 }
 
 const (

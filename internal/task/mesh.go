@@ -94,7 +94,7 @@ func (t *task) meshUnits(p programs, app *supervisor.Process, user *supervisor.U
 		lifecycle.Token:       m.tokenUnit(),
 		lifecycle.ConsulAgent: m.agent(),
 		lifecycle.MeshInit:    m.meshInit(dir),
-		lifecycle.Envoy:       m.envoy(dir.Path(plan.BootstrapFile)),
+		lifecycle.Envoy:       m.envoy(dir),
 		lifecycle.HealthSync:  m.sync,
 		lifecycle.Inbound:     m.inbound(),
 	}}
@@ -189,10 +189,10 @@ func crashed(err error) bool {
 }
 
 // envoy makes the unit envoy.
-func (m *mesh) envoy(document string) lifecycle.Runner {
+func (m *mesh) envoy(dir *statedir.Dir) lifecycle.Runner {
 	e, report := m.plan.Envoy, m.report(lifecycle.Envoy)
 	c := e.Config(m.programs.envoy, m.d.Dir.Path)
-	c.Bootstrap, c.Env, c.Token, c.Start = document, m.env, m.tokens.Service, m.sup
+	c.Bootstrap, c.Env, c.Token, c.Start = dir.Path(plan.BootstrapFile), m.env, m.tokens.Service, m.sup
 	if c.Concurrency == 0 {
 		c.Concurrency = envoy.Concurrency(cgroup.Quota(cgroup.Root{}), runtime.NumCPU())
 	}
@@ -200,7 +200,8 @@ func (m *mesh) envoy(document string) lifecycle.Runner {
 	c.Grace, c.Log, c.Server = m.grace(lifecycle.Envoy), m.d.Log.Named("envoy"), m.consulServer
 	admin := envoy.NewAdmin(c.Admin)
 	ask := func(ctx context.Context) error { _, err := admin.Ready(ctx); return err }
-	watched := m.watched(lifecycle.Envoy, envoy.NewProxy(c), ask, m.sync.EnvoyUp, m.sync.EnvoyDown)
+	process := &envoy.WithoutFilter{Proxy: envoy.NewProxy(c), Plain: func(ctx context.Context) error { return m.bootstrap(dir, "").Write(ctx) }, Log: c.Log}
+	watched := m.watched(lifecycle.Envoy, process, ask, m.sync.EnvoyUp, m.sync.EnvoyDown)
 	proxy := m.reportUp(lifecycle.Envoy, watched, m.sync.EnvoyUp, m.sync.EnvoyDown)
 	return m.restarted(lifecycle.Envoy, proxy, e.Restart, crashed)
 }
@@ -208,14 +209,15 @@ func (m *mesh) envoy(document string) lifecycle.Runner {
 // meshInit makes the unit that registers, and writes Envoy's bootstrap.
 func (m *mesh) meshInit(dir *statedir.Dir) lifecycle.Runner {
 	return &meshInit{client: m.client, service: m.plan.Service.Name, grace: m.grace(lifecycle.MeshInit), report: m.report(lifecycle.MeshInit), log: m.d.Log,
-		bootstrap: func() envoy.Bootstrap { return m.bootstrap(dir) }}
+		bootstrap: func() envoy.Bootstrap { return m.bootstrap(dir, m.tokenFile()) }}
 }
 
-func (m *mesh) bootstrap(dir *statedir.Dir) envoy.Bootstrap {
+// bootstrap makes Envoy's document; tokenFile "" is one without the filter that reads it.
+func (m *mesh) bootstrap(dir *statedir.Dir, tokenFile string) envoy.Bootstrap {
 	e := m.plan.Envoy
 	return envoy.Bootstrap{
 		Settings: bootstrap.Settings{ProxyID: m.plan.Service.ProxyID(), XDS: m.plan.Agent.GRPC, Token: m.tokens.Service, Admin: e.AdminAddress(m.d.Dir.Path),
-			TokenFile: m.tokenFile(), Env: func(name string) string { return variable(m.d.Env, name) }, StatsTags: e.StatsTags},
+			TokenFile: tokenFile, Env: func(name string) string { return variable(m.d.Env, name) }, StatsTags: e.StatsTags},
 		File: dir.Path(plan.BootstrapFile), Put: dir.Write, PutToken: m.putToken, Registered: m.registered, UseCommand: e.ConsulMakes,
 		Command:   envoy.Command{Path: m.consul, HTTP: m.plan.Agent.HTTP, Env: m.env, Start: m.sup, Report: m.report(lifecycle.MeshInit)},
 		Upstreams: len(m.plan.Service.Proxy.Upstreams), Log: m.d.Log,
