@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/consul/api"
@@ -16,6 +17,10 @@ import (
 // checks are consul-ecs's to the letter: others find the task by them.
 type Registration struct {
 	TaskID, TaskARN string
+
+	// Where and what of ECS the task is; "" is not known, and left out. They are meta, where the
+	// user's own of the same key wins, and the zone is the locality as well.
+	Zone, Revision, LaunchType string
 
 	Name              string
 	Port              int
@@ -143,15 +148,29 @@ func (r Registration) ListenerCheck() *api.AgentCheckRegistration {
 
 // common is what service and sidecar share.
 func (r Registration) common() *api.AgentServiceRegistration {
-	meta := maps.Clone(r.Meta)
-	if meta == nil {
-		meta = map[string]string{}
+	meta := map[string]string{}
+	for key, value := range map[string]string{"ecs-zone": r.Zone, "ecs-revision": r.Revision, "ecs-launch-type": r.LaunchType} {
+		if value != "" {
+			meta[key] = value
+		}
 	}
+	maps.Copy(meta, r.Meta)
 	maps.Copy(meta, r.own())
 	return &api.AgentServiceRegistration{
-		Tags: r.Tags, Meta: meta, Weights: r.Weights, EnableTagOverride: r.EnableTagOverride,
+		Locality: r.locality(),
+		Tags:     r.Tags, Meta: meta, Weights: r.Weights, EnableTagOverride: r.EnableTagOverride,
 		Namespace: r.Namespace, Partition: r.Partition, Address: r.Address,
 	}
+}
+
+// locality is the Region and the zone, which Consul takes from 1.17 on; nil where they are not
+// known.
+func (r Registration) locality() *api.Locality {
+	arn := strings.Split(r.TaskARN, ":")
+	if r.Zone == "" || len(arn) < 4 {
+		return nil
+	}
+	return &api.Locality{Region: arn[3], Zone: r.Zone}
 }
 
 func (r Registration) checks() api.AgentServiceChecks {

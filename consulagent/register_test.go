@@ -52,6 +52,12 @@ func scenarios() map[string]Registration {
 				MeshGateway: api.MeshGatewayConfig{Mode: api.MeshGatewayModeRemote},
 				Expose:      api.ExposeConfig{Checks: true, Paths: []api.ExposePath{{ListenerPort: 21500, Path: "/m", LocalPathPort: 8080, Protocol: "http2"}}}}
 		}),
+		"of-ecs": basic(func(r *Registration) {
+			r.Zone, r.Revision, r.LaunchType, r.Meta = "us-east-1a", "41", "FARGATE", map[string]string{"ecs-zone": "mine"}
+		}),
+		"upstream-of-a-peer": basic(func(r *Registration) {
+			r.Proxy.Upstreams = []api.Upstream{{DestinationName: "api", DestinationPeer: "eu", LocalBindPort: 9191}}
+		}),
 		"external-agent": basic(func(r *Registration) { r.Address = "10.1.2.3" }),
 	}
 }

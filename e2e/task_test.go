@@ -1,7 +1,10 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
+	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -253,6 +256,7 @@ func TestTaskConsulECSConfig(t *testing.T) {
 			"CONSUL_ECS_CONFIG_JSON=" + `{"bootstrapDir":"` + dir + `","healthSyncContainers":[],
 				"proxy":{"upstreams":[{"destinationName":"api","localBindPort":9191,"meshGateway":{"mode":"none"}}]},
 				"service":{"name":null,"port":8080,"tags":["a"],"meta":{"team":"shop"},"checks":[],"unknown":1}}`,
+			"CONSUL_LICENSE=licence", "CONSUL_LICENSE_PATH=/licence", "CONSUL_NAMESPACE=none",
 		},
 		CMD: []string{harness.App(t), "--name", "legacy", "--listen", address + ":8080"},
 	})
@@ -264,6 +268,7 @@ func TestTaskConsulECSConfig(t *testing.T) {
 	}
 	got := entries[0].Service
 	want := map[string]string{"task-id": "0123456789abcdef0123456789abcdef", "source": "consul-ecs", "team": "shop",
+		"ecs-zone": "us-east-1a", "ecs-revision": "1", "ecs-launch-type": "FARGATE",
 		"task-arn": "arn:aws:ecs:us-east-1:123456789012:task/local/0123456789abcdef0123456789abcdef"}
 	for k, v := range want {
 		if got.Meta[k] != v {
@@ -272,6 +277,25 @@ func TestTaskConsulECSConfig(t *testing.T) {
 	}
 	if got.ID != "legacy-0123456789abcdef0123456789abcdef" || got.Port != 8080 {
 		t.Errorf("registered as %s with port %d", got.ID, got.Port)
+	}
+	if l := got.Locality; l == nil || l.Region != "us-east-1" || l.Zone != "us-east-1a" {
+		t.Errorf("locality %+v", l)
+	}
+	// As consul-ecs's agent did, ours answers DNS and gets the licence, which nobody else does.
+	dns := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, address+":8600")
+	}}
+	if found, err := dns.LookupHost(t.Context(), "legacy.service.consul."); err != nil || !slices.Equal(found, []string{address}) {
+		t.Errorf("DNS: %v, %v, want %s", found, err, address)
+	}
+	for unit, want := range map[string][]string{"consul-agent": {"CONSUL_LICENSE=licence", "CONSUL_LICENSE_PATH=/licence"}, "envoy": nil, "app": {"CONSUL_LICENSE_PATH=/licence", "CONSUL_NAMESPACE=none"}} {
+		environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", m.pid(t, unit, 1)))
+		got := slices.DeleteFunc(strings.Split(string(environ), "\x00"), func(kv string) bool {
+			return !strings.HasPrefix(kv, "CONSUL_LICENSE") && !strings.HasPrefix(kv, "CONSUL_NAMESPACE")
+		})
+		if slices.Sort(got); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s has %q, %v, want %q", unit, got, err, want)
+		}
 	}
 	if !strings.Contains(m.Output(), "unknown") {
 		t.Errorf("the unknown key is not told:\n%s", m.Tail(20))

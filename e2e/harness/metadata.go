@@ -16,7 +16,7 @@ func Metadata(t T, family, id, address string) string {
 	}
 	task := map[string]any{
 		"Cluster": "local", "TaskARN": "arn:aws:ecs:us-east-1:123456789012:task/local/" + id,
-		"Family": family, "Revision": "1", "DesiredStatus": "RUNNING", "KnownStatus": "RUNNING",
+		"Family": family, "Revision": "1", "LaunchType": "FARGATE", "AvailabilityZone": "us-east-1a", "DesiredStatus": "RUNNING", "KnownStatus": "RUNNING",
 		"Containers": []any{container},
 	}
 	answer := func(doc any) http.HandlerFunc {

@@ -16,9 +16,9 @@ type Line struct {
 	From, To int    // Envoy 1.From to 1.To
 }
 
-// lines are ordered by age. Consul's long-term lines (1.15, 1.18, 1.21) take in newer Envoys
+// Lines are ordered by age. Consul's long-term lines (1.15, 1.18, 1.21) take in newer Envoys
 // with their patches, so To is what the line is known to declare at least.
-func lines() []Line {
+func Lines() []Line {
 	return []Line{
 		{"1.11", 17, 20}, {"1.12", 19, 22}, {"1.13", 20, 23}, {"1.14", 21, 24}, {"1.15", 22, 25}, {"1.16", 23, 26}, {"1.17", 24, 27},
 		{"1.18", 24, 28}, {"1.19", 26, 29}, {"1.20", 26, 31}, {"1.21", 31, 34}, {"1.22", 33, 35}, {"2.0", 34, 37},
@@ -33,7 +33,7 @@ func Of(consul string) (Line, bool) {
 		return Line{}, false
 	}
 	name := fmt.Sprintf("%d.%d", major, minor)
-	for _, l := range lines() {
+	for _, l := range Lines() {
 		if l.Consul == name {
 			return l, true
 		}
@@ -63,8 +63,8 @@ func Nearest(consul, envoy string) string {
 	if known {
 		ways = append(ways, line.Envoys()+" with Consul "+line.Consul)
 	}
-	for i := len(lines()) - 1; i >= 0; i-- {
-		if l := lines()[i]; l.Declares(envoy) {
+	for i := len(Lines()) - 1; i >= 0; i-- {
+		if l := Lines()[i]; l.Declares(envoy) {
 			ways = append(ways, "Consul "+l.Consul+" with Envoy "+series(envoy))
 			break
 		}

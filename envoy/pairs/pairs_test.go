@@ -42,7 +42,7 @@ func TestNearest(t *testing.T) {
 
 // The lines are in the order of their age, and no later one takes older Envoys.
 func TestLinesAreOrdered(t *testing.T) {
-	all := lines()
+	all := Lines()
 	for i, l := range all {
 		if l.From > l.To || i > 0 && (l.From < all[i-1].From || l.To < all[i-1].To) {
 			t.Errorf("%+v after %+v", l, all[max(0, i-1)])

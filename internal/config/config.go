@@ -51,6 +51,9 @@ type Task struct {
 
 	ARN       string `json:"-"` // of the task
 	Container string `json:"-"` // name of the own container; empty: not known
+
+	// Of the task metadata endpoint; empty: it does not say.
+	Zone, Revision, LaunchType string `json:"-"`
 }
 
 // Admin is the TCP side of the admin API; the unix socket is always there.

@@ -40,10 +40,16 @@ func preset() *Config {
 	}
 }
 
+// consulECSDNS is where consul-ecs's agent answered DNS, and apps of its time may ask.
+const consulECSDNS = 8600
+
 // fill sets the defaults that depend on what was given, and on the mode.
 func (c *Config) fill(r *report, env func(string) string) {
 	if c.ConsulECS && c.Service.Port == 0 {
 		delete(r.given, "service.port") // consul-ecs's Terraform writes 0 for outbound_only
+	}
+	if c.ConsulECS && !r.given["consulAgent.ports.dns"] && c.ConsulAgent.External == "" {
+		c.ConsulAgent.Ports.DNS = consulECSDNS
 	}
 	if c.Mode == NoMesh && !r.given["log.level"] {
 		c.Log.Level = "warn"

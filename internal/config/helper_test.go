@@ -34,7 +34,7 @@ func load(t *testing.T, s Sources) (*Config, []Finding) {
 func fargate() ecs.Identity {
 	return ecs.Identity{
 		ID: "0a1b", Family: "Web-App", Cluster: "arn:aws:ecs:us-east-1:123456789012:cluster/prod", Address: "10.0.1.7",
-		ARN: "arn:aws:ecs:us-east-1:123456789012:task/prod/0a1b", Container: "main",
+		ARN: "arn:aws:ecs:us-east-1:123456789012:task/prod/0a1b", Container: "main", Zone: "us-east-1a", Revision: "41", LaunchType: "FARGATE",
 	}
 }
 

@@ -199,3 +199,18 @@ func TestConsulECSPortZero(t *testing.T) {
 	_, _, err = Load(Sources{File: []byte(doc), Flags: join1})
 	told(t, findings(t, err), "service.port: must be 1–65535, got 0")
 }
+
+// consul-ecs's agent answered DNS, which apps of its time may ask; ours does where it is told to.
+func TestConsulECSKeepsDNS(t *testing.T) {
+	const doc = `{"bootstrapDir":"/consul","service":{"port":1}}`
+	if c, _, err := consulECS(doc, join1); err != nil || c.ConsulAgent.Ports.DNS != 8600 {
+		t.Errorf("%v: %+v", err, c)
+	}
+	if c, _, err := consulECS(`{"bootstrapDir":"/consul","service":{"port":1},"consulAgent":{"ports":{"dns":-1}}}`, join1); err != nil || c.ConsulAgent.Ports.DNS != -1 {
+		t.Errorf("given as off: %v: %+v", err, c)
+	}
+	c, _, err := Load(Sources{File: []byte(`{"service":{"port":1}}`), Flags: join1})
+	if err != nil || c.ConsulAgent.Ports.DNS != -1 {
+		t.Errorf("a document of ours: %v: %+v", err, c)
+	}
+}

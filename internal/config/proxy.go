@@ -22,6 +22,7 @@ type Upstream struct {
 	DestinationType      string         `json:"destinationType,omitempty"` // service, prepared_query
 	DestinationNamespace string         `json:"destinationNamespace,omitempty"`
 	DestinationPartition string         `json:"destinationPartition,omitempty"`
+	DestinationPeer      string         `json:"destinationPeer,omitempty"` // a peered cluster
 	Datacenter           string         `json:"datacenter,omitempty"`
 	LocalBindAddress     string         `json:"localBindAddress,omitempty"` // empty: Consul's 127.0.0.1
 	LocalBindPort        int            `json:"localBindPort"`
@@ -87,6 +88,16 @@ func (v checker) upstreams() {
 			v.port(at+".localBindPort", u.LocalBindPort)
 		} else {
 			v.error(at+".localBindPort", "required: the port on which the app finds %s", strconv.Quote(u.DestinationName))
+		}
+		if u.DestinationPeer != "" {
+			for _, f := range [][2]string{{"datacenter", u.Datacenter}, {"destinationPartition", u.DestinationPartition}} {
+				if f[1] != "" {
+					v.error(at+".destinationPeer", "excludes %s: the peering says where the service is", f[0])
+				}
+			}
+			if u.DestinationType == "prepared_query" {
+				v.error(at+".destinationPeer", "excludes destinationType prepared_query: a query names its peers itself")
+			}
 		}
 		v.oneOf(at+".destinationType", u.DestinationType, "service", "prepared_query")
 		v.ip(at+".localBindAddress", u.LocalBindAddress)

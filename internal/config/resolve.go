@@ -11,7 +11,7 @@ import (
 // taken out of the list). Call it once, after Load.
 func (c *Config) Resolve(id ecs.Identity) error {
 	t := &c.Task
-	t.ARN, t.Container = id.ARN, id.Container
+	t.ARN, t.Container, t.Zone, t.Revision, t.LaunchType = id.ARN, id.Container, id.Zone, id.Revision, id.LaunchType
 	for _, f := range []struct {
 		to   *string
 		from string

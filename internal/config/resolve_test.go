@@ -12,7 +12,8 @@ import (
 
 func TestResolveOnECS(t *testing.T) {
 	c := resolved(t, Sources{File: []byte(with(`"service":{"port":8080},"proxy":{"upstreams":[{"destinationName":"api","localBindPort":9191}]}`)), Command: []string{"x"}}, fargate())
-	if c.Task != (Task{"0a1b", "Web-App", "arn:aws:ecs:us-east-1:123456789012:cluster/prod", "10.0.1.7", "arn:aws:ecs:us-east-1:123456789012:task/prod/0a1b", "main"}) {
+	if c.Task != (Task{ID: "0a1b", Family: "Web-App", Cluster: "arn:aws:ecs:us-east-1:123456789012:cluster/prod", Address: "10.0.1.7",
+		ARN: "arn:aws:ecs:us-east-1:123456789012:task/prod/0a1b", Container: "main", Zone: "us-east-1a", Revision: "41", LaunchType: "FARGATE"}) {
 		t.Errorf("task %+v", c.Task)
 	}
 	a, p := c.ConsulAgent, c.Proxy

@@ -9,9 +9,12 @@ type Task struct {
 	Revision      string
 	DesiredStatus string
 	KnownStatus   string // the least of the containers'
-	LaunchType    string
+	LaunchType    string // EC2, FARGATE, EXTERNAL
 	Limits        Limits // of the task: vCPU and MiB
 	Containers    []Container
+
+	// AvailabilityZone is empty where the endpoint has none, as on EC2 with an old agent.
+	AvailabilityZone string
 
 	ExecutionStoppedAt string // when DesiredStatus became STOPPED; empty: it has not
 	StopCode           string // as DescribeTasks has it; not documented here, and empty so far

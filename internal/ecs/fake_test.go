@@ -15,7 +15,7 @@ const (
 	cluster    = "arn:aws:ecs:us-east-1:123456789012:cluster/prod"
 
 	ownDoc  = `{"DockerId":"d1","Name":"web","Type":"NORMAL","KnownStatus":"CREATED","Networks":[{"NetworkMode":"awsvpc","IPv4Addresses":["10.0.1.7"]}],"New":{"x":1}}`
-	taskDoc = `{"Cluster":"` + cluster + `","TaskARN":"` + arnFargate + `","Family":"Web","Revision":"41","DesiredStatus":"RUNNING","Limits":{"CPU":0.25,"Memory":512},"Containers":[
+	taskDoc = `{"Cluster":"` + cluster + `","TaskARN":"` + arnFargate + `","Family":"Web","Revision":"41","LaunchType":"FARGATE","AvailabilityZone":"us-east-1b","DesiredStatus":"RUNNING","Limits":{"CPU":0.25,"Memory":512},"Containers":[
 		{"DockerId":"d1","Name":"web","Type":"NORMAL","DesiredStatus":"RUNNING","KnownStatus":"RUNNING","Limits":{"CPU":128},
 		 "Health":{"status":"HEALTHY","statusSince":"2026-11-02T09:00:05.1Z","exitCode":0}},
 		{"DockerId":"","Name":"later","Type":"NORMAL","KnownStatus":"PULLED","Health":{}},

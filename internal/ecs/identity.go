@@ -19,6 +19,10 @@ type Identity struct {
 	Address   string // IP address of the task; empty where the endpoint gives none
 	ARN       string // of the task
 	Container string // name of the own container; empty when there is none
+
+	Zone       string // availability zone; this and the two after it: empty where the endpoint has none
+	Revision   string // of the task definition
+	LaunchType string // EC2, FARGATE, EXTERNAL
 }
 
 const (
@@ -80,7 +84,7 @@ func (c *Client) identity(ctx context.Context) (Identity, error) {
 	}
 	return Identity{
 		ID: id, Family: t.Family, Cluster: t.Cluster, Address: own.Address(),
-		ARN: t.TaskARN, Container: own.Name,
+		ARN: t.TaskARN, Container: own.Name, Zone: t.AvailabilityZone, Revision: t.Revision, LaunchType: t.LaunchType,
 	}, nil
 }
 

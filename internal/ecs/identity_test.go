@@ -18,7 +18,7 @@ import (
 
 func TestIdentity(t *testing.T) {
 	got, err := newEndpoint(t).client(t).Identity(t.Context(), nil)
-	want := Identity{ID: "0a1b2c", Family: "Web", Cluster: cluster, Address: "10.0.1.7", ARN: arnFargate, Container: "web"}
+	want := Identity{ID: "0a1b2c", Family: "Web", Cluster: cluster, Address: "10.0.1.7", ARN: arnFargate, Container: "web", Zone: "us-east-1b", Revision: "41", LaunchType: "FARGATE"}
 	if err != nil || got != want {
 		t.Errorf("got %+v, %v", got, err)
 	}

@@ -68,7 +68,7 @@ func app(c *config.Config) *App {
 func environment(c *config.Config) Environment {
 	e := Environment{Consul: true}
 	if c.Mode.Mesh() {
-		e.Remove = c.SecretVariables()
+		e.Remove = append(c.SecretVariables(), "CONSUL_LICENSE") // the agent's
 		for _, kv := range upstreams(c.Proxy.Upstreams) {
 			name, value, _ := strings.Cut(kv, "=")
 			e.Set = append(e.Set, Variable{Name: name, Value: value})

@@ -24,6 +24,18 @@ func ConsulFree(env []string) []string {
 	return slices.DeleteFunc(slices.Clone(env), func(kv string) bool { return strings.HasPrefix(kv, "CONSUL_") })
 }
 
+// licence are the variables by which Consul Enterprise gets its licence.
+func licence() []string { return []string{"CONSUL_LICENSE", "CONSUL_LICENSE_PATH"} }
+
+// Licence are the variables of env that an agent of Consul Enterprise needs, which ConsulFree
+// takes out.
+func Licence(env []string) []string {
+	return slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
+		name, _, _ := strings.Cut(kv, "=")
+		return !slices.Contains(licence(), name)
+	})
+}
+
 // upstreams are the variables that tell the app where its upstreams are:
 // UPSTREAM_<NAME>_URL, _HOST and _PORT, the name in upper case with _ for
 // everything that a variable's name cannot hold.

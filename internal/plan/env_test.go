@@ -16,6 +16,9 @@ func TestChildrenGetNoSecretVariable(t *testing.T) {
 	if diff := cmp.Diff([]string{"A=1", "TOKEN=y", "B=2"}, ConsulFree(env)); diff != "" {
 		t.Error(diff)
 	}
+	if diff := cmp.Diff([]string{"CONSUL_LICENSE=l", "CONSUL_LICENSE_PATH=/l"}, Licence(append([]string{"CONSUL_LICENSE=l", "CONSUL_LICENSE_PATH=/l"}, env...))); diff != "" {
+		t.Error(diff)
+	}
 	if diff := cmp.Diff([]string{"A=1", "B=3"}, Merge([]string{"A=1", "B=2", "B=4"}, "B=3")); diff != "" {
 		t.Error(diff)
 	}

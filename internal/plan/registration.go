@@ -60,7 +60,7 @@ func registration(c *config.Config) consulagent.Registration {
 	r := consulagent.Registration{
 		TaskID: c.Task.ID, TaskARN: c.Task.ARN, Name: s.Name, Port: s.Port, Tags: s.Tags, Meta: s.Meta,
 		EnableTagOverride: s.EnableTagOverride, Namespace: s.Namespace, Partition: s.Partition,
-		TTL: c.Health.TTL.Duration,
+		TTL: c.Health.TTL.Duration, Zone: c.Task.Zone, Revision: c.Task.Revision, LaunchType: c.Task.LaunchType,
 		Proxy: consulagent.Proxy{Port: p.PublicListenerPort, ListenerAddress: p.PublicListenerAddress,
 			LocalServiceAddress: p.LocalServiceAddress, Config: p.Config},
 	}
@@ -188,7 +188,7 @@ func text(d config.Duration) string {
 func upstream(u config.Upstream) api.Upstream {
 	out := api.Upstream{
 		DestinationType: api.UpstreamDestType(u.DestinationType), DestinationName: u.DestinationName,
-		DestinationNamespace: u.DestinationNamespace, DestinationPartition: u.DestinationPartition, Datacenter: u.Datacenter,
+		DestinationNamespace: u.DestinationNamespace, DestinationPartition: u.DestinationPartition, DestinationPeer: u.DestinationPeer, Datacenter: u.Datacenter,
 		LocalBindAddress: u.LocalBindAddress, LocalBindPort: u.LocalBindPort, Config: u.Config,
 	}
 	if u.MeshGateway != nil {

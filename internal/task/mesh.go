@@ -118,7 +118,7 @@ func (m *mesh) agent() lifecycle.Runner {
 		return m.reportUp(lifecycle.ConsulAgent, m.watched(lifecycle.ConsulAgent, ext, m.client.Answers, m.joined, nothing), m.joined, nothing)
 	}
 	m.ours = consulagent.New(consulagent.Config{
-		Path: m.consul, Agent: m.agentConfig, File: m.d.Dir.Path(plan.AgentDocument), Write: m.d.Dir.Write, Env: m.env, Token: m.tokens.Service,
+		Path: m.consul, Agent: m.agentConfig, File: m.d.Dir.Path(plan.AgentDocument), Write: m.d.Dir.Write, Env: append(plan.Licence(m.d.Env), m.env...), Token: m.tokens.Service,
 		JoinTimeout: a.JoinTimeout, GiveUp: giveUp, Start: m.sup, Output: m.childOutput("consul-agent", hclog.Trace),
 		Report: report, Grace: m.grace(lifecycle.ConsulAgent), Log: m.d.Log.Named("consul-agent"),
 		LeaveAtOnce: m.plan.Kind == plan.Job,

@@ -170,6 +170,10 @@ func (c *conversion) translate(container, settings *jsontree.Object) {
 		}
 		return true
 	})
+	if slices.Contains(kept, "addresses.dns") && !to.Sub("ports").Has("dns") {
+		to.Sub("ports").Set("dns", 8600)
+		c.say(Note, at(container, "command"), "the agent answers DNS on 127.0.0.1:8600 as before, by consulAgent.ports.dns: remove that if no app asks it")
+	}
 	if len(kept) > 0 {
 		slices.Sort(kept)
 		c.say(Note, at(container, "command"), "meshtask sets, as consul-ecs did: %s", strings.Join(kept, ", "))
