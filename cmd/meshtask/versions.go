@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"time"
@@ -40,28 +41,35 @@ func checkVersions(w *world) int {
 		return w.fail(exitEnvoy, "%v", err)
 	}
 	v, err := envoy.Version(ctx, sup, path, w.env)
-	if err != nil {
+	if err != nil && !errors.Is(err, envoy.ErrNoVersion) {
 		return w.fail(exitEnvoy, "%v", err)
 	}
-	found := consulSays.FindSubmatch(text)
-	if found == nil {
-		found = [][]byte{nil, nil}
-		fmt.Fprintf(w.stdout, "Consul of an unknown version (%s)\n", consul)
-	} else {
-		fmt.Fprintf(w.stdout, "Consul v%s (%s)\n", found[1], consul)
+	c := ""
+	if found := consulSays.FindSubmatch(text); found != nil {
+		c = string(found[1])
 	}
-	words, refused := pair(string(found[1]), v)
-	fmt.Fprintf(w.stdout, "Envoy v%s (%s): %s\n", v, path, words)
+	words, refused := pair(c, v)
+	fmt.Fprintf(w.stdout, "Consul %s (%s)\nEnvoy %s (%s): %s\n", named(c), consul, named(v), path, words)
 	if refused {
 		return exitVersion
 	}
 	return 0
 }
 
+// named is a version as it is printed.
+func named(version string) string {
+	if version == "" {
+		return "of an unknown version"
+	}
+	return "v" + version
+}
+
 // pair is what is known of two versions without asking a running Consul.
 func pair(consul, envoy string) (words string, refused bool) {
 	line, known := pairs.Of(consul)
 	switch {
+	case envoy == "":
+		return "not known to fit: it names no version. A Consul that does not serve an Envoy refuses it, and the task ends with 207", false
 	case !known:
 		return "not known to fit: docs/versions.md has no list of this Consul. A Consul that does not serve an Envoy refuses it, and the task ends with 207", false
 	case line.Declares(envoy):

@@ -9,10 +9,23 @@ import (
 	"strings"
 )
 
-// The versions that the tests are written for; tools/get.sh provides them.
-var fits = map[string]*regexp.Regexp{
-	"consul": regexp.MustCompile(`Consul v1\.22\.`),
-	"envoy":  regexp.MustCompile(`/1\.3[3-9]\.\d+/`),
+// pinned is the version of a part in tools/versions.
+func pinned(t T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(Root(t), "tools", "versions"))
+	found := regexp.MustCompile(`(?m)^` + name + `=(\d+\.\d+\.\d+)$`).FindSubmatch(text)
+	if err != nil || found == nil {
+		t.Fatalf("tools/versions has no %s: %v", name, err)
+	}
+	return string(found[1])
+}
+
+// fits says whether what a program says of itself is of the minor that is pinned.
+func fits(t T, name string, said []byte) bool {
+	t.Helper()
+	major, minor, _ := strings.Cut(pinned(t, name), ".")
+	minor, _, _ = strings.Cut(minor, ".")
+	return regexp.MustCompile(`[/v]` + major + `\.` + minor + `\.\d+`).Match(said)
 }
 
 // ToolsVariable names a folder whose consul and envoy are taken instead, whatever their
@@ -53,7 +66,7 @@ func tool(t T, name, versionArg string) string {
 		t.Fatalf("%s is neither in .tools/bin nor on PATH: run make tools", name)
 	}
 	out, err := exec.CommandContext(t.Context(), path, versionArg).CombinedOutput()
-	if err != nil || !fits[name].Match(out) {
+	if err != nil || !fits(t, name, out) {
 		t.Fatalf("%s at %s does not fit (%s): run make tools", name, path, firstLine(out))
 	}
 	return path

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"meshtask/envoy/pairs"
+)
+
+// record is every result, by cell and step.
+type record struct {
+	Pinned string `json:"pinned"` // what the ratios are by
+	Cells  []kept `json:"cells"`
+}
+
+// kept is what is known of a cell.
+type kept struct {
+	cell
+	Steps map[string]result `json:"steps"`
+}
+
+// put keeps a result in the place of an earlier one.
+func (r *record) put(c cell, step string, res result) {
+	for i := range r.Cells {
+		if r.Cells[i].cell == c {
+			r.Cells[i].Steps[step] = res
+			return
+		}
+	}
+	r.Cells = append(r.Cells, kept{c, map[string]result{step: res}})
+	slices.SortFunc(r.Cells, func(a, b kept) int {
+		return cmp.Or(older(a.Consul, b.Consul), older(a.Envoy, b.Envoy), older(a.Server, b.Server))
+	})
+}
+
+// page is docs/versions.md.
+func page(r *record) string {
+	var s strings.Builder
+	s.WriteString(`# Versions of Consul and Envoy
+
+Made by ` + "`make matrix`" + ` from what has run (` + "`e2e/matrix/results.json`" + `); it claims nothing else.
+
+A task asks nobody for permission: Consul refuses the Envoys that it does not serve, and the task ends with 207 and
+the words, both versions and the nearest pair that fits. What Consul serves is neither refused nor warned about,
+listed or not; ` + "`envoy.strictVersion`" + ` takes only what Consul lists ([adr 25](adr/0025-consul-says-what-it-serves.md)).
+` + "`meshtask version --check`" + ` prints the pair that an image has.
+
+## What has run
+
+Each row is one pair; "agents" and servers are the same Consul. Ratios are medians of T0→T2 and of TERM to exit, by
+the pair that ` + "`make tools`" + ` pins, in turns with it in the same run; the machine was busy with other work, so
+ratios within 0.8 to 1.25 say that there is no difference.
+
+`)
+	table(&s, r, false)
+	if mixed(r) {
+		s.WriteString("\nServers of another version than the agents, as while a fleet is being upgraded:\n\n")
+		table(&s, r, true)
+	}
+	s.WriteString("\n\"ok\" is passed, \"–\" is not run, and what failed is named. ")
+	s.WriteString("What the columns are:\n\n")
+	for _, st := range steps() {
+		about := st.about
+		if st.tests != "" {
+			about = "`go test ./" + strings.TrimPrefix("e2e/"+st.dir, "./") + " -run '" + st.tests + "'`"
+			about = strings.ReplaceAll(about, "/.", "")
+		}
+		fmt.Fprintf(&s, "- **%s**: %s.\n", st.name, about)
+	}
+	s.WriteString(`
+## What has not run, and why
+
+| | why |
+|---|---|
+| Envoy before 1.36 | the wheels begin with 1.36.2; the documents that those Envoys get are compared with Consul's own command only |
+| Consul 2.0 | its Go module is not on the module proxy |
+| Consul 1.21.1 to 1.21.4 | the module proxy does not have them |
+| Consul Enterprise | needs a licence; namespaces and partitions are tested with fakes |
+| Consul before 1.18 | not tried |
+
+The Consuls are built from their Go modules, with the lists of Envoys that the modules on the proxy have: HashiCorp's
+own builds of the long-term lines list newer ones as well.
+
+## What Consul declares
+
+As HashiCorp has published it; long-term lines take in newer Envoys with their patches. No Envoy of the table above is
+declared by the Consuls above it: that Consul serves it is what has run.
+
+| Consul | Envoy |
+|---|---|
+`)
+	for _, l := range pairs.Lines() {
+		fmt.Fprintf(&s, "| %s | 1.%d to 1.%d |\n", l.Consul, l.From, l.To)
+	}
+	s.WriteString(`
+## Run it again
+
+` + "```sh" + `
+make matrix                                             # builds and fetches what is missing, then everything: hours
+make matrix MATRIX='--corners --what life,soak --soak 20s'
+make matrix MATRIX='--consul 1.22.7 --envoy 1.36.4'
+make matrix MATRIX='--consul 1.22.7 --envoy 1.36.4 --server 1.18.2 --what life,acl'
+` + "```" + `
+`)
+	return s.String()
+}
+
+func mixed(r *record) bool {
+	return slices.ContainsFunc(r.Cells, func(k kept) bool { return k.Server != "" })
+}
+
+// table is the rows of one kind of cells.
+func table(s *strings.Builder, r *record, servers bool) {
+	head := []string{"Consul", "Envoy"}
+	if servers {
+		head = []string{"Agents", "Servers", "Envoy"}
+	}
+	head = append(append(head, names()...), "T0→T2 ÷", "stop ÷")
+	row := func(cells []string) { s.WriteString("| " + strings.Join(cells, " | ") + " |\n") }
+	row(head)
+	row(slices.Repeat([]string{"---"}, len(head)))
+	for _, k := range r.Cells {
+		if (k.Server != "") != servers {
+			continue
+		}
+		cells := []string{k.Consul, k.Envoy}
+		if servers {
+			cells = []string{k.Consul, k.Server, k.Envoy}
+		}
+		for _, name := range names() {
+			cells = append(cells, word(name, k.Steps))
+		}
+		up, down := "–", "–"
+		if q := k.Steps["life"].Ratios; q != nil {
+			up, down = spread(q.Up), spread(q.Down)
+		}
+		row(append(cells, up, down))
+	}
+}
+
+func word(name string, steps map[string]result) string {
+	r, ran := steps[name]
+	switch {
+	case !ran:
+		return "–"
+	case !r.OK:
+		return "**" + cmp.Or(r.Note, "failed") + "**"
+	case name == "soak":
+		length, rest, _ := strings.Cut(r.Note, ": ")
+		return "ok, " + length + ", " + strings.TrimSuffix(rest, " requests were lost") + " lost"
+	}
+	return "ok"
+}
+
+// spread is the median with the least and the largest.
+func spread(list []float64) string {
+	return fmt.Sprintf("%.2f (%.2f–%.2f)", median(list), slices.Min(list), slices.Max(list))
+}
