@@ -332,6 +332,7 @@ func TestLines(t *testing.T) {
 		"  error=", "  | 1 error occurred:", `  | \t* refused`,
 		"2026-11-24T21:37:00.123Z [ERROR] agent.http: Request error: error=\"No known Consul servers\"",
 		"2026-11-24T21:37:00.123Z [DEBUG] agent: [WARN] quoted",
+		`2026-11-24T21:37:00.123Z [ERROR] agent.envoy: Error receiving new DeltaDiscoveryRequest; closing request channel: error="rpc error: code = Canceled desc = context canceled"`,
 	} {
 		l.line(1, []byte(line))
 	}

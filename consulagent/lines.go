@@ -49,6 +49,9 @@ func (l *lines) line(stream int, line []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	level, text := ParseLine(line)
+	if hungUp(text) {
+		level = hclog.Info
+	}
 	more := level == hclog.NoLevel && bytes.HasPrefix(line, []byte("  ")) && l.level != hclog.NoLevel
 	if more {
 		level = l.level
@@ -126,6 +129,12 @@ func (e events) last() string {
 		return ""
 	}
 	return e.trouble[len(e.trouble)-1]
+}
+
+// hungUp says whether a line tells that an Envoy has ended its xDS stream, as each does that
+// ends. Consul before 1.22 has that as an error.
+func hungUp(text string) bool {
+	return strings.Contains(text, "agent.envoy: Error receiving new DeltaDiscoveryRequest") && strings.Contains(text, "code = Canceled")
 }
 
 // ParseLine splits a line of the agent's log, "2026-11-24T21:37:00.123Z [WARN]  agent: text", into

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"meshtask/e2e/harness"
@@ -104,6 +105,7 @@ type result struct {
 	OK   bool    `json:"ok"`
 	Note string  `json:"note,omitempty"` // what failed, or what was run
 	Took float64 `json:"took"`           // seconds
+	Runs int     `json:"runs"`           // how often it was run since the last time that it was forgotten; this is the last
 	At   string  `json:"at"`
 
 	Ratios *ratios `json:"ratios,omitempty"`
@@ -148,7 +150,15 @@ func (b *bench) play(t harness.T, c cell, limit time.Duration, argv ...string) (
 	// Not a shell: it would drop the variables whose names it cannot have.
 	line := append([]string{"env", "-C", filepath.Join(b.root, "e2e", dir)}, argv...)
 	p := harness.Start(t, "cell", line, append(b.tools(t, c), b.env...))
-	code = p.Wait(t, limit+time.Minute)
+	select {
+	case <-p.Done():
+		code = p.Wait(t, limit)
+	case <-time.After(limit + time.Minute):
+		p.Kill() // its children end with it
+		code = 128 + int(syscall.SIGKILL)
+	case <-t.Context().Done():
+		return 1, ""
+	}
 	if code != 0 {
 		b.keep(t, c, filepath.Base(argv[0]), p.Output())
 	}

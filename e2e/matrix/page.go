@@ -11,8 +11,7 @@ import (
 
 // record is every result, by cell and step.
 type record struct {
-	Pinned string `json:"pinned"` // what the ratios are by
-	Cells  []kept `json:"cells"`
+	Cells []kept `json:"cells"`
 }
 
 // kept is what is known of a cell.
@@ -25,10 +24,12 @@ type kept struct {
 func (r *record) put(c cell, step string, res result) {
 	for i := range r.Cells {
 		if r.Cells[i].cell == c {
+			res.Runs = r.Cells[i].Steps[step].Runs + 1
 			r.Cells[i].Steps[step] = res
 			return
 		}
 	}
+	res.Runs = 1
 	r.Cells = append(r.Cells, kept{c, map[string]result{step: res}})
 	slices.SortFunc(r.Cells, func(a, b kept) int {
 		return cmp.Or(older(a.Consul, b.Consul), older(a.Envoy, b.Envoy), older(a.Server, b.Server))
@@ -59,7 +60,7 @@ ratios within 0.8 to 1.25 say that there is no difference.
 		s.WriteString("\nServers of another version than the agents, as while a fleet is being upgraded:\n\n")
 		table(&s, r, true)
 	}
-	s.WriteString("\n\"ok\" is passed, \"–\" is not run, and what failed is named. ")
+	s.WriteString("\n\"ok\" is passed, \"–\" is not run, and what failed is named; \"run 2\" is that it had been run before,\nand the last run counts. ")
 	s.WriteString("What the columns are:\n\n")
 	for _, st := range steps() {
 		about := st.about
@@ -150,6 +151,9 @@ func word(name string, steps map[string]result) string {
 	case name == "soak":
 		length, rest, _ := strings.Cut(r.Note, ": ")
 		return "ok, " + length + ", " + strings.TrimSuffix(rest, " requests were lost") + " lost"
+	}
+	if r.Runs > 1 {
+		return fmt.Sprintf("ok (run %d)", r.Runs)
 	}
 	return "ok"
 }
