@@ -129,6 +129,9 @@ func (b *bench) run(t harness.T, c cell, s step) result {
 	case "soak":
 		code, out := b.play(t, c, s.limit, b.soaker, "--for", b.soak.String())
 		r = result{OK: code == 0, Note: b.soak.String() + ": " + lastLine(out)}
+		if code != 0 {
+			r.Note = lastFailure(out)
+		}
 	default:
 		argv := []string{b.binaries[s.dir], "-test.timeout", s.limit.String(), "-test.parallel", "3"}
 		if s.tests != "" {
