@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -193,10 +194,20 @@ func load(t harness.T) *record {
 	return r
 }
 
+// listed are the versions of the matrix in tools/versions.
+func listed(t harness.T, name string) []string {
+	text, err := os.ReadFile(filepath.Join(harness.Root(t), "tools", "versions"))
+	found := regexp.MustCompile(`(?m)^matrix_` + name + `="(.*)"$`).FindSubmatch(text)
+	if err != nil || found == nil {
+		t.Fatalf("tools/versions has no matrix_%s: %v", name, err)
+	}
+	return strings.Fields(string(found[1]))
+}
+
 // write writes docs/versions.md.
 func write(t harness.T, r *record) {
 	file := filepath.Join(harness.Root(t), "docs", "versions.md")
-	if err := os.WriteFile(file, []byte(page(r)), 0o644); err != nil {
+	if err := os.WriteFile(file, []byte(page(r, listed(t, "consul"), listed(t, "envoy"))), 0o644); err != nil {
 		t.Fatalf("%v", err)
 	}
 	fmt.Println("written:", file)

@@ -36,8 +36,23 @@ func (r *record) put(c cell, step string, res result) {
 	})
 }
 
-// page is docs/versions.md.
-func page(r *record) string {
+// lacking are the versions of the list that no row of the record has.
+func lacking(r *record, consuls, envoys []string) (all []string) {
+	for _, v := range consuls {
+		if !slices.ContainsFunc(r.Cells, func(k kept) bool { return k.Consul == v && k.Server == "" }) {
+			all = append(all, "Consul "+v)
+		}
+	}
+	for _, v := range envoys {
+		if !slices.ContainsFunc(r.Cells, func(k kept) bool { return k.Envoy == v && k.Server == "" }) {
+			all = append(all, "Envoy "+v)
+		}
+	}
+	return all
+}
+
+// page is docs/versions.md; consuls and envoys are what should have run.
+func page(r *record, consuls, envoys []string) string {
 	var s strings.Builder
 	s.WriteString(`# Versions of Consul and Envoy
 
@@ -75,6 +90,11 @@ ratios within 0.8 to 1.25 say that there is no difference.
 
 | | why |
 |---|---|
+`)
+	if list := lacking(r, consuls, envoys); len(list) > 0 {
+		s.WriteString("| " + strings.Join(list, ", ") + " | in the list of `tools/versions`, but not run yet |\n")
+	}
+	s.WriteString(`| a column with "–" | not run for that pair yet |
 | Envoy before 1.36 | the wheels begin with 1.36.2; the documents that those Envoys get are compared with Consul's own command only |
 | Consul 2.0 | its Go module is not on the module proxy |
 | Consul 1.21.1 to 1.21.4 | the module proxy does not have them |
