@@ -16,8 +16,6 @@ trap 'rm -rf "$work"' EXIT
 amends() {
 	case $1 in
 	1.22.7) echo "-require=github.com/hashicorp/consul/api@v1.34.1" ;;
-	1.18.2) echo "-require=github.com/hashicorp/consul/proto-public@v0.6.2 -require=github.com/hashicorp/consul/troubleshoot@v0.7.1" \
-		"-replace=github.com/hashicorp/consul/envoyextensions=github.com/hashicorp/consul/envoyextensions@v0.5.1" ;;
 	1.21.5) echo "-replace=github.com/hashicorp/consul/envoyextensions=github.com/hashicorp/consul/envoyextensions@v0.9.0" \
 		"-replace=github.com/hashicorp/consul/api=github.com/hashicorp/consul/api@v1.32.4" ;;
 	esac

@@ -66,8 +66,8 @@ listed or not; ` + "`envoy.strictVersion`" + ` takes only what Consul lists ([ad
 ## What has run
 
 Each row is one pair; "agents" and servers are the same Consul. Ratios are medians of T0→T2 and of TERM to exit, by
-the pair that ` + "`make tools`" + ` pins, in turns with it in the same run; the machine was busy with other work, so
-ratios within 0.8 to 1.25 say that there is no difference.
+the pair that ` + "`make tools`" + ` pins, in turns with it in the same run, with the least and the largest turn. Where those
+are far apart the machine was busy with other work: the pinned pair's own row, beside itself, shows how much.
 
 `)
 	table(&s, r, false)
@@ -97,9 +97,9 @@ ratios within 0.8 to 1.25 say that there is no difference.
 	s.WriteString(`| a column with "–" | not run for that pair yet |
 | Envoy before 1.36 | the wheels begin with 1.36.2; the documents that those Envoys get are compared with Consul's own command only |
 | Consul 2.0 | its Go module is not on the module proxy |
+| Consul 1.18.2 | does not build from the modules that are published beside it: no version of proto-public has what it imports; an older one was not tried |
 | Consul 1.21.1 to 1.21.4 | the module proxy does not have them |
 | Consul Enterprise | needs a licence; namespaces and partitions are tested with fakes |
-| Consul before 1.18 | not tried |
 
 The Consuls are built from their Go modules, with the lists of Envoys that the modules on the proxy have: HashiCorp's
 own builds of the long-term lines list newer ones as well.
@@ -122,7 +122,7 @@ declared by the Consuls above it: that Consul serves it is what has run.
 make matrix                                             # builds and fetches what is missing, then everything: hours
 make matrix MATRIX='--corners --what life,soak --soak 20s'
 make matrix MATRIX='--consul 1.22.7 --envoy 1.36.4'
-make matrix MATRIX='--consul 1.22.7 --envoy 1.36.4 --server 1.18.2 --what life,acl'
+make matrix MATRIX='--consul 1.22.7 --envoy 1.36.4 --server 1.20.6 --what life,acl'
 ` + "```" + `
 `)
 	return s.String()
