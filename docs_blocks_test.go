@@ -22,6 +22,7 @@ func unplayed() map[string]string {
 	)
 	return map[string]string{
 		"README.md: make demo":                                           build,
+		"docs/versions.md: make matrix":                                  build,
 		"docs/use-laptop.md: make try":                                   build,
 		"docs/images.md: make images-update":                             "it asks registries",
 		"docs/images.md: docker build":                                   images,
