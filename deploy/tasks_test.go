@@ -198,11 +198,17 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// The page about consul-ecs shows a definition and what its configuration becomes.
+// The page about consul-ecs shows a definition and what its configuration becomes, and then
+// configurations that are good as they are.
 func TestMigrationPage(t *testing.T) {
 	blocks := fenced(string(read(t, "../docs/from-consul-ecs.md")), "json")
-	if len(blocks) != 2 {
+	if len(blocks) < 2 {
 		t.Fatalf("%d JSON blocks, want a definition and a configuration", len(blocks))
+	}
+	for _, block := range blocks[2:] {
+		if _, _, err := config.Load(config.Sources{Name: "the page", File: []byte(block), Command: []string{"true"}}); err != nil {
+			t.Error(err)
+		}
 	}
 	r, err := taskdef.Convert([]byte(blocks[0]), taskdef.Options{})
 	if err != nil {
