@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
 	"github.com/hashicorp/consul/api"
 
 	"meshtask/e2e/harness"
+	"meshtask/internal/event"
 )
 
 func sh(script string) func(*bed) []string {
@@ -154,12 +156,27 @@ func runningFaults() []fault {
 // none is a task whose apps are in other containers.
 func none(*bed) []string { return nil }
 
-// deregister takes the instance and its sidecar out of the catalog.
+// deregister takes the instance and its sidecar out of the catalog until the task has seen it:
+// the agent's own sync, which may be about to come, would put them back.
 func deregister(b *bed) {
 	b.t.Helper()
+	harness.Eventually(b.t, looked, "the task sees that it is not registered", func() error {
+		if err := b.remove(); err != nil {
+			return err
+		}
+		s, err := b.status()
+		if err == nil && !slices.ContainsFunc(s.Conditions, func(c condition) bool { return c.Name == event.CondRegistered && !c.OK }) {
+			err = fmt.Errorf("conditions %+v", s.Conditions)
+		}
+		return err
+	})
+}
+
+// remove takes the instance and its sidecar out of the catalog, once.
+func (b *bed) remove() error {
 	services, _, err := b.server.API.Catalog().Service("web", "", nil)
 	if err != nil {
-		b.t.Fatal(err)
+		return err
 	}
 	for _, s := range services {
 		if s.ServiceAddress != b.address && s.Address != b.address {
@@ -167,10 +184,11 @@ func deregister(b *bed) {
 		}
 		for _, id := range []string{s.ServiceID, s.ServiceID + "-sidecar-proxy"} {
 			if _, err := b.server.API.Catalog().Deregister(&api.CatalogDeregistration{Node: s.Node, ServiceID: id}, nil); err != nil {
-				b.t.Fatal(err)
+				return err
 			}
 		}
 	}
+	return nil
 }
 
 // denied runs an upstream that an intention denies.
