@@ -269,7 +269,7 @@ func TestRunbookHasEveryCondition(t *testing.T) {
 	_, text, _ := strings.Cut(string(page), "\n## Conditions\n")
 	text, _, _ = strings.Cut(text, "\n## ")
 	for _, name := range []string{event.CondAppReady, event.CondAppHealthy, event.CondEnvoyLive, event.CondListenerBound, event.CondAgentAlive, event.CondLeases, event.CondEnvoyConfigAccepted,
-		event.CondUpstream, event.CondServiceToken, event.CondAgentToken, event.CondServersReachable, event.CondRegistered, event.CondCertificate, event.CondChecksPassing, event.CondRestarts} {
+		event.CondUpstream, event.CondServiceToken, event.CondAgentToken, event.CondServersReachable, event.CondRegistered, event.CondCertificate, event.CondChecksPassing, event.CondMemory, event.CondStopBudget, event.CondRestarts} {
 		if !strings.Contains(text, "| `"+name) {
 			t.Errorf("no row for %s", name)
 		}
