@@ -14,12 +14,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// processors is what the Go scheduler keeps at rest. With one of them, whatever waits in a system
+// call would hold up all else until the runtime notices, which is up to 10 ms.
+const processors = 2
+
 // Rest is for a process whose start is over, and that waits from now on: it calls Release, and
-// gives the Go scheduler one processor. With more of them every event also wakes threads that
-// look for work and find none, and a timer of the runtime's looks each second whether the CPU
-// quota has changed.
+// leaves the Go scheduler two processors at most. With more of them every event also wakes
+// threads that look for work and find none, and a timer of the runtime's looks each second
+// whether the CPU quota has changed.
 func Rest() error {
-	runtime.GOMAXPROCS(1)
+	runtime.GOMAXPROCS(min(processors, runtime.GOMAXPROCS(0)))
 	return Release()
 }
 

@@ -24,12 +24,12 @@ func TestReleaseLowersTheResidentSize(t *testing.T) {
 	}
 }
 
-func TestRestNeedsOneProcessor(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+func TestRestNeedsTwoProcessors(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(8))
 	if err := Rest(); err != nil {
 		t.Fatal(err)
 	}
-	if n := runtime.GOMAXPROCS(0); n != 1 {
+	if n := runtime.GOMAXPROCS(0); n != 2 {
 		t.Errorf("%d processors", n)
 	}
 }
