@@ -99,7 +99,7 @@ func TestTaskAppIsStopped(t *testing.T) {
 		t.Errorf("status has %+v", u)
 	}
 	text, err := m.why(t, "", "--dir", m.Dir)
-	for _, word := range []string{"A signal has stopped the app", "stopped by SIGSTOP", "kill -CONT", "(code app-suspended;"} {
+	for _, word := range []string{"The app is stopped by SIGSTOP", "stopped by SIGSTOP", "kill -CONT", "(code app-suspended;"} {
 		if err != nil || !strings.Contains(text, word) {
 			t.Errorf("%v: no %q in\n%s", err, word, text)
 		}
