@@ -62,7 +62,8 @@ func knownLines() []known {
 	return []known{
 		{"consul-agent", "agent.router.manager: No servers available", joining, "the agent looks for servers before it has joined any"},
 		{"consul-agent", `agent.anti_entropy: failed to sync remote state: error="No known Consul servers"`, joining, "it syncs before it has joined"},
-		{"consul-server", "CA has not finished initializing", always, "a new development server makes its CA first"},
+		{"consul-server", "agent.leaf-certs: handling error in Manager.Notify", always, "a new development server has no CA in its first moments"},
+		{"consul-server", "agent.server.cert-manager: failed to handle cache update event", always, "likewise"},
 		{"consul-server", "heartbeat timeout reached, starting election", always, "a new development server elects itself"},
 		{"consul-agent", "agent.http: Request error: method=GET url=/v1/status/leader", joining, "we ask it for the leader until there is one"},
 		{"consul-agent", "Check TCP connection failed", stopping, "Envoy has closed its listener, and is not deregistered yet"},
