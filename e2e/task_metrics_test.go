@@ -55,7 +55,16 @@ func TestTaskMetrics(t *testing.T) {
 	web := startTask(t, server, "met-web", "web", withMetrics)
 	web.up(t)
 	address := net.JoinHostPort(web.address, metricsPort)
-	got, _ := scraped(t, address, "/metrics")
+	var got map[string]string
+	harness.Eventually(t, soon, "the agent's own, which it collects every second", func() error {
+		got, _ = scraped(t, address, "/metrics")
+		for series := range got {
+			if strings.HasPrefix(series, "consul_runtime_num_goroutines") {
+				return nil
+			}
+		}
+		return fmt.Errorf("%d series, none of the agent's runtime", len(got))
+	})
 	for series, want := range map[string]string{
 		"meshtask_up": "1", `meshtask_state{state="running"}`: "1", `meshtask_condition{name="envoy-live"}`: "1", `meshtask_unit_up{unit="consul-agent"}`: "1",
 		`meshtask_scrape_source_up{source="envoy"}`: "1", `meshtask_scrape_source_up{source="consul-agent"}`: "1", `meshtask_processes{process="meshtask"}`: "1",
