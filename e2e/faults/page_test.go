@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"meshtask/e2e/harness"
+	"meshtask/internal/wrap"
 )
 
 const introduction = `# What meshtask says when something is wrong
@@ -72,9 +73,9 @@ func (p page) text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\n\n%s\n\nExit code %d, code `%s`.\n", f.title, f.broken, s.exit, s.end.Code)
 	if s.live != "" {
-		fmt.Fprintf(&b, "\n## While it runs\n\n`meshtask why` asks the live task:\n\n```text\n%s```\n\n%s", wrap(s.normal(s.live)), conditions(s))
+		fmt.Fprintf(&b, "\n## While it runs\n\n`meshtask why` asks the live task:\n\n```text\n%s```\n\n%s", wrapped(s.normal(s.live)), conditions(s))
 	}
-	fmt.Fprintf(&b, "\n## After its end\n\n`meshtask why --dir DIR`, and `meshtask why LOG` with the log alone:\n\n```text\n%s```\n", wrap(s.normal(s.endText)))
+	fmt.Fprintf(&b, "\n## After its end\n\n`meshtask why --dir DIR`, and `meshtask why LOG` with the log alone:\n\n```text\n%s```\n", wrapped(s.normal(s.endText)))
 	fmt.Fprintf(&b, "\n## The last lines of its log\n\n```text\n%s```\n", tail(s.normal(s.log)))
 	return b.String()
 }
@@ -132,25 +133,11 @@ func tail(log string) string {
 	return b.String()
 }
 
-// wrap breaks long lines at spaces.
-func wrap(text string) string {
+// wrapped has long lines broken at spaces.
+func wrapped(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
-		n := 0
-		for i, word := range strings.Fields(line) {
-			switch width := len([]rune(word)); {
-			case i == 0:
-			case n+1+width > columns:
-				b.WriteString("\n  ")
-				n = 2
-			default:
-				b.WriteString(" ")
-				n++
-			}
-			b.WriteString(word)
-			n += len([]rune(word))
-		}
-		b.WriteString("\n")
+		b.WriteString(strings.Join(wrap.Lines("", "  ", line, columns), "\n") + "\n")
 	}
 	return b.String()
 }

@@ -4,9 +4,9 @@ import (
 	_ "embed"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"meshtask/internal/jsontree"
+	"meshtask/internal/wrap"
 )
 
 type docs struct {
@@ -39,6 +39,7 @@ func Docs() string {
 
 // Fields is the same for a terminal that is so many characters wide.
 func Fields(width int) string {
+	const indent = "    "
 	var b strings.Builder
 	stanza := ""
 	for _, r := range rows() {
@@ -52,26 +53,8 @@ func Fields(width int) string {
 			line += ", default " + r.fallback
 		}
 		b.WriteString(line + ")\n")
-		column := 0
-		for word := range strings.FieldsSeq(r.meaning) {
-			n := utf8.RuneCountInString(word)
-			switch {
-			case column > 0 && column+1+n > width:
-				b.WriteString("\n")
-				column = 0
-			case column > 0:
-				b.WriteByte(' ')
-				column++
-			}
-			if column == 0 {
-				b.WriteString("    ")
-				column = 4
-			}
-			b.WriteString(word)
-			column += n
-		}
-		if column > 0 {
-			b.WriteByte('\n')
+		if r.meaning != "" {
+			b.WriteString(strings.Join(wrap.Lines(indent, indent, r.meaning, width), "\n") + "\n")
 		}
 	}
 	return b.String()

@@ -12,6 +12,7 @@ import (
 	"meshtask/internal/printable"
 	"meshtask/internal/state"
 	"meshtask/internal/task"
+	"meshtask/internal/wrap"
 )
 
 // Screen is what a text is made for.
@@ -93,7 +94,7 @@ func (v *view) head(s Found) {
 	if !s.Healthy && s.Reason != "" {
 		first += ": " + safe(s.Reason)
 	}
-	for i, line := range v.wrap("", "  ", first) {
+	for i, line := range wrap.Lines("", "  ", first, v.Width) {
 		if i == 0 {
 			line = v.paint(bold, line)
 			line = strings.Replace(line, " and "+health, " and "+v.paint(colour, health)+v.resume(), 1)
@@ -142,7 +143,7 @@ func (v *view) conditions(all []state.Condition) {
 		v.out.WriteString(" " + v.paint(red, "NOT ok") + " " + v.cut(line, 8) + "\n")
 	}
 	if len(good) > 0 {
-		lines := v.wrap(" ok ", "    ", strings.Join(good, " "))
+		lines := wrap.Lines(" ok ", "    ", strings.Join(good, " "), v.Width)
 		lines[0] = strings.Replace(lines[0], "ok", v.paint(green, "ok"), 1)
 		v.out.WriteString(strings.Join(lines, "\n") + "\n")
 	}
@@ -246,26 +247,8 @@ func (v *view) cut(line string, before int) string {
 
 func (v *view) paragraph(first, rest, text string) {
 	if text != "" {
-		v.out.WriteString(strings.Join(v.wrap(first, rest, text), "\n") + "\n")
+		v.out.WriteString(strings.Join(wrap.Lines(first, rest, text, v.Width), "\n") + "\n")
 	}
-}
-
-// wrap breaks a text between words into lines that fit, behind first and then rest.
-func (v *view) wrap(first, rest, text string) []string {
-	var lines []string
-	line := first
-	empty := true
-	for word := range strings.FieldsSeq(text) {
-		if !empty && v.Width > 0 && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > v.Width {
-			lines = append(lines, line)
-			line, empty = rest, true
-		}
-		if !empty {
-			line += " "
-		}
-		line, empty = line+word, false
-	}
-	return append(lines, line)
 }
 
 func age(since time.Time) string {

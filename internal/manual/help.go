@@ -11,9 +11,10 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+
+	"meshtask/internal/wrap"
 )
 
 // columns is how wide help is printed.
@@ -46,7 +47,7 @@ func Help(end string) func(*cobra.Command, []string) {
 		}
 		fmt.Fprintf(out, "%s\n\n%s\n", usage, sentence(cmd.Short))
 		if cmd.Long != "" {
-			fmt.Fprintln(out, wrap(cmd.Long))
+			fmt.Fprintln(out, strings.Join(wrap.Lines("", "", cmd.Long, columns), "\n"))
 		}
 		if cmd.HasAvailableSubCommands() {
 			list(out, cmd)
@@ -58,26 +59,6 @@ func Help(end string) func(*cobra.Command, []string) {
 			fmt.Fprintf(out, "\nexamples:\n  %s\n", strings.ReplaceAll(cmd.Example, "\n", "\n  "))
 		}
 	}
-}
-
-// wrap breaks a text into lines that fit.
-func wrap(text string) string {
-	var b strings.Builder
-	column := 0
-	for word := range strings.FieldsSeq(text) {
-		n := utf8.RuneCountInString(word)
-		switch {
-		case column > 0 && column+1+n > columns:
-			b.WriteByte('\n')
-			column = 0
-		case column > 0:
-			b.WriteByte(' ')
-			column++
-		}
-		b.WriteString(word)
-		column += n
-	}
-	return b.String()
 }
 
 // sentence is a short text with a capital and a full stop.
