@@ -7,6 +7,7 @@
 package inspect
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -46,8 +47,11 @@ func (p Places) all() []string {
 }
 
 func (p Places) devs() []string {
+	if p.Dev == "" {
+		return nil
+	}
 	in, err := os.ReadDir(p.Dev) // sorted
-	if p.Dev == "" || err != nil {
+	if err != nil {
 		return nil
 	}
 	var out []string
@@ -100,7 +104,7 @@ func (p Places) Health() (ok bool, reason string, err error) {
 			return a.value.ok, a.value.reason, nil
 		}
 		p.strange(a.err)
-		err = first(err, p.silence(a.dir, a.err))
+		err = cmp.Or(err, p.silence(a.dir, a.err))
 	}
 	if p.Named != "" {
 		return false, "", err
@@ -139,13 +143,12 @@ func (p Places) Status() (Found, error) {
 // running are the tasks that answer, and those that live and do not. Of the directories of
 // `run` the first alone counts.
 func (p Places) running() (found []Found, silent []answer[Found]) {
-	dirs := p.all()
-	devs := len(dirs) - len(p.devs())
+	devs := len(p.Dirs) // from where on they are dev's
 	if p.Named != "" {
 		devs = 0
 	}
 	ran := false
-	for i, a := range ask(dirs, status) {
+	for i, a := range ask(p.all(), status) {
 		strange := p.strange(a.err)
 		gone := a.err != nil && p.Named == "" && (strange || !statedir.Held(a.dir))
 		if gone || i < devs && ran {
@@ -180,13 +183,6 @@ func (p Places) strange(err error) bool {
 		p.Passed(s)
 	}
 	return ok
-}
-
-func first(was, now error) error {
-	if was != nil {
-		return was
-	}
-	return now
 }
 
 // Trace is a record that a task has left in its directory.
