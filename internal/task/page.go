@@ -105,7 +105,7 @@ func (w *watched) tell(out *page.Task, now *state.State) {
 	if now.Stopping {
 		out.Stop.Began, out.Stop.Cause = w.since(now.StopAt), page.Line(now.Summary.Reason)
 	}
-	if drained, _ := event.Step(event.Drained{}); now.Unit(string(lifecycle.Inbound)).LastStep == drained {
+	if now.Drained {
 		d := now.Summary.Drain
 		out.Stop.Drained = &page.Drained{Start: d.Start, Cut: d.End, Ms: float64(d.Ms)}
 	}
