@@ -224,20 +224,22 @@ func (l *logReader) complete(s *state.Summary) {
 		l.out = append(l.out, e)
 	}
 	for _, way := range slices.Sorted(maps.Keys(s.Marks)) {
-		for mark, ms := range s.Marks[way] {
-			add(raw{Way: way, Mark: mark, Unit: event.Task, Event: wordMark, Ms: ms})
+		for _, mark := range slices.Sorted(maps.Keys(s.Marks[way])) {
+			add(raw{Way: way, Mark: mark, Unit: event.Task, Event: wordMark, Ms: s.Marks[way][mark]})
 		}
 	}
-	for unit, life := range s.Units {
+	for _, unit := range slices.Sorted(maps.Keys(s.Units)) {
+		life := s.Units[unit]
 		if life == nil || unit == "" {
 			continue
 		}
-		for word, ms := range map[string]float64{wordStart: life.Start, wordReady: life.Ready, wordStop: life.Stop, wordEnded: life.Ended} {
-			add(raw{Unit: unit, Event: word, Ms: ms})
+		add(raw{Unit: unit, Event: wordStart, Ms: life.Start})
+		for _, word := range slices.Sorted(maps.Keys(life.Steps)) {
+			add(raw{Unit: unit, Event: wordStep, Detail: word, Ms: life.Steps[word], Data: stepData(word, s)})
 		}
-		for word, ms := range life.Steps {
-			add(raw{Unit: unit, Event: wordStep, Detail: word, Ms: ms, Data: stepData(word, s)})
-		}
+		add(raw{Unit: unit, Event: wordReady, Ms: life.Ready})
+		add(raw{Unit: unit, Event: wordStop, Ms: life.Stop})
+		add(raw{Unit: unit, Event: wordEnded, Ms: life.Ended})
 	}
 	slices.SortStableFunc(l.out, func(a, b raw) int { return a.At.Compare(b.At) })
 }
