@@ -46,6 +46,13 @@ func serveMore(t *testing.T, tcp string, src Source, more map[string]http.Handle
 	if err != nil {
 		t.Fatal(err)
 	}
+	run(t, s)
+	return dir, s
+}
+
+// run serves until the test ends, without an error.
+func run(t *testing.T, s *Server) {
+	t.Helper()
 	served := make(chan error, 1)
 	go func() { served <- s.Serve() }()
 	t.Cleanup(func() {
@@ -54,7 +61,6 @@ func serveMore(t *testing.T, tcp string, src Source, more map[string]http.Handle
 			t.Errorf("serve: %v", err)
 		}
 	})
-	return dir, s
 }
 
 func TestHealthAnswersFromTheRunningTask(t *testing.T) {
