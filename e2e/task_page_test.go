@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"meshtask/e2e/harness"
@@ -31,7 +32,7 @@ type pageMessage struct {
 }
 
 // follow reads a stream of events to its end, as a browser does: it hangs up after event "end".
-func follow(ctx context.Context, url string) (all []pageMessage, text string, err error) {
+func follow(ctx context.Context, url string, each func(pageMessage)) (all []pageMessage, text string, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, "", err
@@ -61,6 +62,7 @@ func follow(ctx context.Context, url string) (all []pageMessage, text string, er
 			return all, text, err
 		}
 		all = append(all, m)
+		each(m)
 		if name == "end" {
 			return all, text, nil
 		}
@@ -94,9 +96,14 @@ func TestTaskPage(t *testing.T) {
 		text string
 		err  error
 	}
-	read := make(chan told, 1)
+	read, running := make(chan told, 1), make(chan struct{})
+	tellRunning := sync.OnceFunc(func() { close(running) })
 	go func() {
-		all, text, err := follow(t.Context(), url+"/events")
+		all, text, err := follow(t.Context(), url+"/events", func(m pageMessage) {
+			if m.Task != nil && m.Task.State == "RUNNING" {
+				tellRunning()
+			}
+		})
 		read <- told{all, text, err}
 	}()
 	deaf := openStream(t, url+"/events") // never read from
@@ -104,6 +111,12 @@ func TestTaskPage(t *testing.T) {
 	m.up(t)
 	refused(t, url)
 
+	// A watcher is told at most ten times a second: a state that is over sooner is not among it.
+	select {
+	case <-running:
+	case got := <-read:
+		t.Fatalf("the stream ended before RUNNING: %v\n%s", got.err, m.Tail(30))
+	}
 	m.term(t)
 	m.ended(t, 0)
 	got := <-read
