@@ -1,13 +1,9 @@
 package acl
 
-import (
-	"time"
+import "time"
 
-	"meshtask/acl/reconcile"
-)
-
-// absences remembers since when services that have tokens have had no tasks.
-type absences map[reconcile.Service]absence
+// absences remembers since when those that have tokens, services or tasks, have not been seen.
+type absences[K comparable] map[K]absence
 
 type absence struct {
 	since  time.Time
@@ -15,12 +11,12 @@ type absence struct {
 }
 
 // observe takes in a complete sweep; an incomplete one must not be shown to it,
-// for a task that was not seen may well live. It returns the services that
-// have been without tasks for grace, in at least two complete sweeps.
-func (a absences) observe(now time.Time, grace time.Duration, have map[reconcile.Service]bool, live map[reconcile.Service][]string) map[reconcile.Service]bool {
-	ended := map[reconcile.Service]bool{}
+// for a task that was not seen may well live. It returns those that have not
+// lived for grace, in at least two complete sweeps.
+func (a absences[K]) observe(now time.Time, grace time.Duration, have map[K]bool, live func(K) bool) map[K]bool {
+	ended := map[K]bool{}
 	for s := range have {
-		if len(live[s]) > 0 {
+		if live(s) {
 			continue
 		}
 		e, ok := a[s]
@@ -34,7 +30,7 @@ func (a absences) observe(now time.Time, grace time.Duration, have map[reconcile
 		}
 	}
 	for s := range a {
-		if !have[s] || len(live[s]) > 0 {
+		if !have[s] || live(s) {
 			delete(a, s)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"time"
 
@@ -16,7 +17,8 @@ import (
 // Config is the controller's configuration; CONTRACT §5 names the flags.
 type Config struct {
 	Cluster       string        // name or ARN, as task metadata gives it; it is written into descriptions. Required
-	SecretPrefix  string        // of the secrets' names. Required
+	SecretPrefix  string        // of the secrets' names; empty, with RolePath only: tasks get no tokens by secrets
+	RolePath      string        // of the IAM roles by which tasks log in, such as /consul-ecs/; "/": any; empty: they do not
 	ClientSecret  string        // ARN or name of the client agents' secret; empty: their token is not looked after
 	Reserved      []string      // more secrets that no service may have: ARNs, names, or names without the prefix
 	Partition     string        // Consul Enterprise partition; empty: partitions are off
@@ -47,6 +49,10 @@ type Rates struct {
 	Write    float64 // writes of secrets; default 20 (Secrets Manager allows 50)
 }
 
+// rolePath is a path of IAM roles; a star in it would trust more
+// roles than it says.
+var rolePath = regexp.MustCompile(`^/?([a-zA-Z0-9+=,.@_-]+/)*[a-zA-Z0-9+=,.@_-]*$`)
+
 // resolved is c with its defaults, or everything that is wrong with it.
 func (c Config) resolved() (Config, error) {
 	var errs []error
@@ -64,7 +70,8 @@ func (c Config) resolved() (Config, error) {
 	c.Report = c.Report.Or()
 	c.Rates.Write = cmp.Or(c.Rates.Write, 20)
 	need(c.Cluster != "", "cluster: give the name or ARN of the ECS cluster")
-	need(c.SecretPrefix != "", "secret-name-prefix: give the prefix of the secrets' names")
+	need(c.SecretPrefix != "" || c.RolePath != "", "secret-name-prefix: give the prefix of the secrets' names (or iam-role-path, when all tasks log in by IAM)")
+	need(c.RolePath == "" || rolePath.MatchString(c.RolePath), "iam-role-path: want a path of IAM roles such as /consul-ecs/, got %q", c.RolePath)
 	need(c.Interval > 0, "interval: must be above 0, got %v", c.Interval)
 	need(c.AuditInterval >= c.Interval, "audit-interval: must not be below the interval %v, got %v", c.Interval, c.AuditInterval)
 	need(c.RotateAfter >= 0, "rotate-after: must not be negative, got %v", c.RotateAfter)

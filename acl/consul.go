@@ -49,7 +49,7 @@ func (c consulACL) Tokens(ctx context.Context) ([]reconcile.Token, error) {
 	}
 	tokens := make([]reconcile.Token, 0, len(list))
 	for _, e := range list {
-		t := reconcile.Token{AccessorID: strings.ToLower(e.AccessorID), Description: e.Description, Created: e.CreateTime}
+		t := reconcile.Token{AccessorID: strings.ToLower(e.AccessorID), Description: e.Description, Created: e.CreateTime, Method: e.AuthMethod}
 		if e.SecretID != "<hidden>" {
 			t.SecretID = secret.String(e.SecretID)
 		}
@@ -65,6 +65,9 @@ func (c consulACL) Tokens(ctx context.Context) ([]reconcile.Token, error) {
 }
 
 func (c consulACL) PutToken(ctx context.Context, t reconcile.Token) error {
+	if t.AccessorID == reconcile.AnonymousToken { // Consul makes it, and refuses whoever tries
+		return c.addPolicies(ctx, t)
+	}
 	create := &api.ACLToken{AccessorID: t.AccessorID, SecretID: t.SecretID.Reveal(), Description: t.Description,
 		Partition: c.partition, Namespace: c.namespace()}
 	for _, p := range t.Policies {
@@ -77,6 +80,11 @@ func (c consulACL) PutToken(ctx context.Context, t reconcile.Token) error {
 	if !strings.Contains(err.Error(), "already in use") {
 		return consulError(err, "acl:write")
 	}
+	return c.addPolicies(ctx, t)
+}
+
+// addPolicies gives a token that exists the policies that it lacks.
+func (c consulACL) addPolicies(ctx context.Context, t reconcile.Token) error {
 	have, _, err := c.api.ACL().TokenRead(t.AccessorID, c.query(ctx))
 	if notFound(err) || err == nil && t.SecretID != "" && have.SecretID != t.SecretID.Reveal() {
 		return fmt.Errorf("token %s: one of its IDs is another token's: %w", t.AccessorID, errConflict)

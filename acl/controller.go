@@ -33,7 +33,7 @@ type Controller struct {
 func New(cfg Config, aws aws.Config, client *api.Client) (*Controller, error) {
 	consul := consulACL{client, cfg.Partition}
 	d := deps{ecs: newECSTasks(aws), secrets: newSMSecrets(aws), tokens: consul, policies: consul, rules: consul,
-		partitions: consul, namespaces: consul, reports: consul}
+		partitions: consul, namespaces: consul, reports: consul, logins: consul}
 	if cfg.HA && !cfg.DryRun {
 		d.leader = newConsulLock(client, cfg)
 	}
@@ -46,10 +46,14 @@ func newController(cfg Config, d deps) (*Controller, error) {
 		return nil, fmt.Errorf("acl-controller: %w", err)
 	}
 	stats := newCounters()
+	var trust *reconcile.Trust
+	if cfg.RolePath != "" {
+		trust = &reconcile.Trust{RolePath: cfg.RolePath}
+	}
 	reads := newLimiter(cfg.Rates.Read, int(cfg.Rates.Read)+1)
 	return &Controller{
 		deps: d, cfg: cfg, log: cfg.Log, stats: stats, findings: newFindings(cfg.Log), reads: reads,
-		naming:   reconcile.Naming{Prefix: cfg.SecretPrefix, Cluster: reconcile.NewCluster(cfg.Cluster), Partition: cfg.Partition, Reserved: cfg.reserved()},
+		naming:   reconcile.Naming{Prefix: cfg.SecretPrefix, Cluster: reconcile.NewCluster(cfg.Cluster), Partition: cfg.Partition, Reserved: cfg.reserved(), Trust: trust},
 		ecsCalls: newLimiter(cfg.Rates.ECS, cfg.Rates.ECSBurst),
 		exec: &executor{deps: d, stats: stats, log: cfg.Log, reads: reads, conflicts: map[string]int{},
 			write: newLimiter(cfg.Rates.Write, int(cfg.Rates.Write)+1)},

@@ -17,6 +17,7 @@ type deps struct {
 	partitions partitionsAPI
 	namespaces namespacesAPI
 	reports    reportsAPI
+	logins     loginsAPI
 	leader     leader // nil: there is no other controller
 }
 
@@ -86,6 +87,16 @@ type namespacesAPI interface {
 // reportsAPI says which tokens the instances of a service use.
 type reportsAPI interface {
 	Reports(ctx context.Context, s reconcile.Service) ([]reconcile.Report, error)
+}
+
+// loginsAPI is what tasks log in by.
+type loginsAPI interface {
+	Logins(ctx context.Context) (reconcile.Logins, error)
+	// PutRole creates a role or, where it has an ID, writes it.
+	PutRole(ctx context.Context, r reconcile.Role) error
+	// PutAuthMethod creates an auth method or, where it exists, writes it.
+	PutAuthMethod(ctx context.Context, m reconcile.AuthMethod) error
+	CreateBindingRule(ctx context.Context, r reconcile.BindingRule) error
 }
 
 // leader lets one of several controllers work.

@@ -180,6 +180,17 @@ func (e *executor) do(ctx context.Context, op reconcile.Op, so *outcome) error {
 		return call("consul:DeleteToken", func(ctx context.Context) error { return e.tokens.DeleteToken(ctx, op.Token.AccessorID) })
 	case reconcile.DeletePolicy:
 		return call("consul:DeletePolicy", func(ctx context.Context) error { return e.policies.DeletePolicy(ctx, op.Policy.ID) })
+	case reconcile.PutRole:
+		role := op.Role
+		var err error
+		if role.Policies, err = so.made.link(role.Policies); err != nil {
+			return err
+		}
+		return call("consul:PutRole", func(ctx context.Context) error { return e.logins.PutRole(ctx, role) })
+	case reconcile.PutAuthMethod:
+		return call("consul:PutAuthMethod", func(ctx context.Context) error { return e.logins.PutAuthMethod(ctx, op.Method) })
+	case reconcile.CreateBindingRule:
+		return call("consul:CreateBindingRule", func(ctx context.Context) error { return e.logins.CreateBindingRule(ctx, op.Rule) })
 	}
 	return fmt.Errorf("unknown operation %d", op.Kind)
 }

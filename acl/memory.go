@@ -15,7 +15,8 @@ type memory struct {
 	partitioned bool // our partition exists
 
 	tasks      taskList
-	absences   absences
+	absences   absences[reconcile.Service]
+	logins     absences[string]             // of tasks that logged in, by ID
 	accessors  map[reconcile.Service]string // in each service's secret, when last read
 	client     string                       // accessor in the client agents' secret, when last read
 	withPolicy map[reconcile.Service]bool   // services that had policies of ours at the last audit
@@ -36,7 +37,7 @@ type attempt struct {
 }
 
 func newMemory() *memory {
-	return &memory{tasks: taskList{known: map[string]task{}}, absences: absences{}, accessors: map[reconcile.Service]string{},
+	return &memory{tasks: taskList{known: map[string]task{}}, absences: absences[reconcile.Service]{}, logins: absences[string]{}, accessors: map[reconcile.Service]string{},
 		withPolicy: map[reconcile.Service]bool{}, rules: map[string]reconcile.Policy{}, retry: map[string]attempt{}}
 }
 
@@ -98,6 +99,11 @@ func (m *memory) next(v *reconcile.View, now time.Time, batch int) reconcile.Loo
 	m.audit = m.audit[n:]
 	if m.client != "" && !v.Exists(m.client) || m.retry[reconcile.ClientSubject].fails > 0 {
 		look.Client = look.Client || !m.waits(reconcile.ClientSubject, now)
+	}
+	if v.Naming.Trust != nil {
+		again := m.retry[reconcile.LoginSubject].fails > 0
+		look.Logins = (m.auditShared || again) && !m.waits(reconcile.LoginSubject, now)
+		look.Reap = len(v.GoneTasks) > 0
 	}
 	return look
 }

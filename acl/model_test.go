@@ -33,6 +33,7 @@ type model struct {
 	reports    map[reconcile.Service][]reconcile.Report
 	denied     map[string]bool // secrets that cannot be read
 	serial     int
+	logins     reconcile.Logins
 }
 
 type modelSecret struct {
@@ -44,7 +45,8 @@ var errLostAnswer = errors.New("the answer was lost")
 
 func newModel() *model {
 	return &model{calls: map[string]int{}, tasks: map[string]reconcile.TaskInfo{}, secrets: map[string]*modelSecret{}, tokens: map[string]reconcile.Token{},
-		policies: map[string]reconcile.Policy{}, spaces: []string{"default"}, partitions: []string{"default", "p"}, reports: map[reconcile.Service][]reconcile.Report{}, denied: map[string]bool{}}
+		policies: map[string]reconcile.Policy{}, spaces: []string{"default"}, partitions: []string{"default", "p"}, reports: map[reconcile.Service][]reconcile.Report{}, denied: map[string]bool{},
+		logins: reconcile.Logins{Primary: true, Methods: map[string]reconcile.AuthMethod{}, Rules: map[string][]reconcile.BindingRule{}}}
 }
 
 // do makes a call: f under the lock, unless the gate is shut.
@@ -146,7 +148,7 @@ func (m *model) controller(t testing.TB, change ...func(*Config)) *Controller {
 	for _, f := range change {
 		f(&cfg)
 	}
-	c, err := newController(cfg, deps{ecs: m, secrets: m, tokens: m, policies: m, rules: m, partitions: m, namespaces: m, reports: m})
+	c, err := newController(cfg, deps{ecs: m, secrets: m, tokens: m, policies: m, rules: m, partitions: m, namespaces: m, reports: m, logins: m})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,6 +32,9 @@ func (p *pass) run(ctx context.Context) error {
 	if err := p.readSecrets(ctx); err != nil {
 		return err
 	}
+	if err := p.readLogins(ctx); err != nil {
+		return err
+	}
 	p.readReports(ctx)
 	p.plan = reconcile.Decide(p.world)
 	p.mem.auditShared = false
@@ -103,6 +106,9 @@ func (p *pass) subjects() map[string]bool {
 	}
 	if p.look.Client {
 		subjects[reconcile.ClientSubject] = true
+	}
+	if p.look.Logins {
+		subjects[reconcile.LoginSubject] = true
 	}
 	for _, f := range p.plan.Findings { // such as the agents' policy
 		subjects[f.Subject] = true
@@ -208,6 +214,22 @@ func (p *pass) rulesOf(ctx context.Context, policy reconcile.Policy) string {
 	}
 	p.mem.rules[policy.ID] = policy
 	return policy.Rules
+}
+
+// readLogins reads what tasks log in by, when that is looked at.
+func (p *pass) readLogins(ctx context.Context) error {
+	if !p.look.Logins {
+		return nil
+	}
+	err := p.stats.call(ctx, "consul:ReadLogins", func(ctx context.Context) error {
+		logins, err := p.logins.Logins(ctx)
+		p.world.Logins = &logins
+		return err
+	})
+	if err != nil {
+		return &lookError{"Consul", "read the auth methods", err}
+	}
+	return nil
 }
 
 // readReports asks, for audited services that have more than one token, which

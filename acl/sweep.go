@@ -36,6 +36,9 @@ func (c *Controller) sweep(ctx context.Context, m *memory) error {
 		listed = &lookError{"ECS", "list the tasks", listed}
 	}
 	w := reconcile.World{Naming: c.naming, Now: time.Now(), RotateAfter: c.cfg.RotateAfter, MakeSecrets: c.cfg.CreateSecrets, Live: m.tasks.live}
+	if c.cfg.SecretPrefix == "" {
+		w.Live = nil // all tasks log in; tokens by secrets are left alone
+	}
 	if err := c.listTokens(ctx, m, &w); err != nil {
 		return errors.Join(listed, err)
 	}
@@ -50,11 +53,14 @@ func (c *Controller) sweep(ctx context.Context, m *memory) error {
 	}
 	v := reconcile.See(w)
 	if listed == nil {
-		w.Ended = m.absences.observe(w.Now, c.cfg.DeletionGrace, c.served(v, m.withPolicy), w.Live)
-		v.Ended = w.Ended
+		w.Ended = m.absences.observe(w.Now, c.cfg.DeletionGrace, c.served(v, m.withPolicy), func(s reconcile.Service) bool { return len(w.Live[s]) > 0 })
+		w.GoneTasks = c.gone(m, w)
+		v.Ended, v.GoneTasks = w.Ended, w.GoneTasks
 		c.forgetGone(m, v)
 	}
-	c.nameUnserved(v)
+	if c.cfg.SecretPrefix != "" {
+		c.nameUnserved(v)
+	}
 	c.gauge(m, v)
 	p := pass{Controller: c, mem: m, world: w, view: v, look: m.next(v, w.Now, c.batch(between))}
 	if p.look.Empty() {
@@ -94,12 +100,29 @@ func (c *Controller) answered(m *memory) {
 
 // served are the services that have something of ours, and whose names are served.
 func (c *Controller) served(v *reconcile.View, withPolicy map[reconcile.Service]bool) map[reconcile.Service]bool {
+	if c.cfg.SecretPrefix == "" {
+		return nil
+	}
 	have := maps.Clone(withPolicy)
 	for s := range v.Own() {
 		have[s] = true
 	}
 	maps.DeleteFunc(have, func(s reconcile.Service, _ bool) bool { return c.naming.Refuses(s) != "" })
 	return have
+}
+
+// gone are the tasks that have tokens of logins, and have not been listed for the grace.
+func (c *Controller) gone(m *memory, w reconcile.World) map[string]bool {
+	if c.naming.Trust == nil {
+		return nil
+	}
+	have := map[string]bool{}
+	for _, t := range w.Tokens {
+		if task := c.naming.LoginTask(t); task != "" {
+			have[task] = true
+		}
+	}
+	return m.logins.observe(w.Now, c.cfg.DeletionGrace, have, func(task string) bool { return m.tasks.ids[task] })
 }
 
 // nameUnserved names the tokens that an earlier controller made for services

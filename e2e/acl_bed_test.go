@@ -29,13 +29,19 @@ const aclPrefix = "shop"
 func newACLBed(t testing.TB) *aclBed {
 	t.Helper()
 	b := &aclBed{consul: harness.StartServer(t, harness.ServerConfig{ACL: true}), cloud: awsfake.New(t.Cleanup)}
+	b.token = b.grant(t, "acl-controller", aclRules(t))
+	b.cloud.Enforce(aclPolicy(t, "controller-role.json", "controller-role-create-secrets.json"))
+	return b
+}
+
+// aclRules are the least rights of a controller.
+func aclRules(t testing.TB) string {
+	t.Helper()
 	rules, err := os.ReadFile(filepath.Join(harness.Root(t), "deploy", "consul", "acl-controller.hcl"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.token = b.grant(t, "acl-controller", string(rules))
-	b.cloud.Enforce(aclPolicy(t, "controller-role.json", "controller-role-create-secrets.json"))
-	return b
+	return string(rules)
 }
 
 // beside is the same Consul server with a cloud of its own, for a test whose

@@ -5,11 +5,15 @@ type Look struct {
 	Services map[Service]bool // of these, the secrets are read
 	Audited  map[Service]bool // of these, also the rules of the policy and who uses which token
 	Client   bool             // the client agents' secret and policy
+	Logins   bool             // what tasks log in by
+	Reap     bool             // there are tokens of logins whose tasks are gone
 	Shared   bool             // what services share, and which policies of ours there are
 }
 
 // Empty says whether there is nothing to look at.
-func (l Look) Empty() bool { return len(l.Services) == 0 && !l.Client && !l.Shared }
+func (l Look) Empty() bool {
+	return len(l.Services) == 0 && !l.Client && !l.Logins && !l.Reap && !l.Shared
+}
 
 // NeedsRules gives the policies whose rules Decide compares: those that are
 // audited, and those whose description does not say that they are ours.
@@ -20,6 +24,11 @@ func (n Naming) NeedsRules(l Look) func(Policy) bool {
 	}
 	if l.Client {
 		needed[fold(n.ClientPolicy())] = func(Policy) bool { return true }
+	}
+	if l.Logins {
+		for _, name := range []string{loginPolicy, anonymousName} {
+			needed[name] = func(Policy) bool { return true }
+		}
 	}
 	if n.Partition != "" {
 		needed[CrossNamespacePolicy] = func(p Policy) bool { return l.Shared || p.Description != crossNamespaceDescription }
@@ -32,7 +41,8 @@ func (n Naming) NeedsRules(l Look) func(Policy) bool {
 
 // Subjects are all that findings can be about while there are these services.
 func (n Naming) Subjects(services map[Service]bool) map[string]bool {
-	subjects := map[string]bool{ClientSubject: true, PolicySubject(n.ClientPolicy()): true,
+	subjects := map[string]bool{ClientSubject: true, LoginSubject: true, PolicySubject(n.ClientPolicy()): true,
+		PolicySubject(loginPolicy): true, PolicySubject(anonymousName): true,
 		PolicySubject(CrossNamespacePolicy): true, PartitionSubject(n.Partition): true}
 	for s := range services {
 		for _, subject := range []string{s.String(), PolicySubject(n.Policy(s)), namespaceSubject(s.Namespace)} {

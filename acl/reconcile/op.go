@@ -16,11 +16,15 @@ const (
 	PutToken // create it with the IDs of the chain's secret, or give it the policies it lacks
 	DeleteToken
 	DeletePolicy
+	PutRole       // create it, or write it where it has an ID
+	PutAuthMethod // create it, or write it where it exists
+	CreateBindingRule
 )
 
 // String is the kind in words.
 func (k Kind) String() string {
-	return [...]string{"create partition", "create namespace", "create secret", "fill secret", "clear secret", "create policy", "put token", "delete token", "delete policy"}[k]
+	return [...]string{"create partition", "create namespace", "create secret", "fill secret", "clear secret", "create policy", "put token", "delete token", "delete policy",
+		"put role", "put auth method", "create binding rule"}[k]
 }
 
 // Op is one write. Which fields hold, its Kind says.
@@ -31,6 +35,9 @@ type Op struct {
 	Creds    Creds
 	Policy   Policy
 	Token    Token
+	Role     Role
+	Method   AuthMethod
+	Rule     BindingRule
 	Name     string // of a partition or namespace
 }
 
@@ -59,6 +66,12 @@ func (o Op) String() string {
 		return "delete token " + o.Token.AccessorID
 	case DeletePolicy:
 		return "delete policy " + o.Policy.Name
+	case PutRole:
+		return fmt.Sprintf("put role %s with policies %v", o.Role.Name, linkNames(o.Role.Policies))
+	case PutAuthMethod:
+		return fmt.Sprintf("put auth method %s for %v", o.Method.Name, texts(o.Method.Config[keyPrincipals]))
+	case CreateBindingRule:
+		return fmt.Sprintf("create binding rule of %s: %s %s", o.Rule.Method, o.Rule.BindType, o.Rule.BindName)
 	}
 	return "unknown operation"
 }
@@ -81,6 +94,12 @@ func (o Op) Object(made Creds) string {
 		return o.Secret
 	case CreatePolicy, DeletePolicy:
 		return o.Policy.Name
+	case PutRole:
+		return o.Role.Name
+	case PutAuthMethod:
+		return o.Method.Name
+	case CreateBindingRule:
+		return o.Rule.Method
 	}
 	if o.Token.AccessorID == "" {
 		return made.AccessorID

@@ -17,6 +17,8 @@ func Decide(w World) Plan {
 	p.clashes = p.findClashes()
 	p.shared()
 	p.client()
+	p.logins()
+	p.reap()
 	for _, s := range Sorted(p.Live) {
 		if sec, ok := p.Secrets[s]; ok {
 			p.serve(s, sec)

@@ -16,6 +16,7 @@ type Token struct {
 	Policies    []Link
 	Identities  []string // services of its service identities
 	Created     time.Time
+	Method      string // auth method of the login that made it; empty: no login
 }
 
 // Link is a token's link to a policy. An ID that is empty is that of the policy of
@@ -42,6 +43,8 @@ type World struct {
 	Namespaces []string             // those that exist; used with partitions only
 	Secrets    map[Service]Secret   // those that were read; a service without one is left alone
 	Reports    map[Service][]Report // who uses which token; nil: nobody was asked
+	Logins     *Logins              // nil: not read
+	GoneTasks  map[string]bool      // IDs of tasks that logged in, and whose grace is over
 	Client     *Secret              // secret of the client agents' token; nil: not read
 }
 

@@ -22,7 +22,8 @@ import (
 func controllerFlags(fs *pflag.FlagSet) {
 	fs.String("cluster", "", "name or ARN of the ECS cluster (own task's)")
 	fs.String("consul-client-secret-arn", "", "secret of the Consul client agents' token")
-	fs.String("secret-name-prefix", "", "prefix of the secrets' names, required")
+	fs.String("secret-name-prefix", "", "prefix of the secrets' names, required without --iam-role-path")
+	fs.String("iam-role-path", "", "path of the IAM roles by which tasks log in; / is any (they do not log in)")
 	fs.String("reserved", "", "more secrets, separated by commas, that no service may have")
 	fs.Bool("partitions-enabled", false, "Consul Enterprise: partitions and namespaces")
 	fs.String("partition", "", "the partition to work for (default)")
@@ -99,14 +100,17 @@ func controllerConfig(w *world, c call) (cfg daemon.Config, wrong []error) {
 		Metadata: w.getenv("ECS_CONTAINER_METADATA_URI_V4"), Region: w.getenv("AWS_REGION"), Signals: w.signals,
 	}
 	cfg.ACL = acl.Config{
-		Cluster: c.set["cluster"], SecretPrefix: c.set["secret-name-prefix"], ClientSecret: c.set["consul-client-secret-arn"],
+		Cluster: c.set["cluster"], SecretPrefix: c.set["secret-name-prefix"], RolePath: c.set["iam-role-path"], ClientSecret: c.set["consul-client-secret-arn"],
 		Interval: duration("interval"), DeletionGrace: duration("deletion-grace"), AuditInterval: duration("audit-interval"),
 		RotateAfter: duration("rotate-after"), Reserved: words(c.set["reserved"]), CreateSecrets: c.on("create-secrets"),
 		HA: c.on("ha"), Once: c.on("once") || dry, DryRun: dry, Out: printable.Writer(w.stdout),
 		Log: w.logger(config.Log{Level: level, Format: format}, w.stderr),
 	}
-	if cfg.ACL.SecretPrefix == "" {
-		refuse("--secret-name-prefix: give the prefix of the secrets' names")
+	if given, ok := c.set["iam-role-path"]; ok && given == "" {
+		refuse("--iam-role-path: give the path of the tasks' roles, such as /consul-ecs/; / is any role of the account")
+	}
+	if cfg.ACL.SecretPrefix == "" && cfg.ACL.RolePath == "" {
+		refuse("--secret-name-prefix: give the prefix of the secrets' names (or --iam-role-path, when all tasks log in by IAM)")
 	}
 	switch given := c.set["partition"]; {
 	case c.on("partitions-enabled"):

@@ -9,5 +9,8 @@ session_prefix "" { policy = "write" }
 service_prefix "" { policy = "read" }
 node_prefix "" { policy = "read" }
 
+# --iam-role-path: whether this is the primary datacenter.
+agent_prefix "" { policy = "read" }
+
 # --partitions-enabled (Enterprise): namespaces of tasks are created.
 # operator = "write"

@@ -11,7 +11,7 @@ locals {
   command = concat(
     ["acl-controller"],
     var.desired_count > 1 ? ["--ha"] : [],
-    ["--consul-client-secret-arn", aws_secretsmanager_secret.client_token.arn, "--secret-name-prefix", var.name_prefix],
+    var.iam_role_path == "" ? ["--consul-client-secret-arn", aws_secretsmanager_secret.client_token.arn, "--secret-name-prefix", var.name_prefix] : ["--iam-role-path", var.iam_role_path],
     var.create_secrets ? ["--create-secrets"] : [],
     var.consul_partitions_enabled ? ["--partitions-enabled", "--partition", var.consul_partition] : [],
     var.extra_args,

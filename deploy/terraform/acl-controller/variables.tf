@@ -46,6 +46,12 @@ variable "consul_server_ca_cert_arn" {
   default     = ""
 }
 
+variable "iam_role_path" {
+  description = "Path of the tasks' IAM roles, such as /consul-ecs/: tasks log in by them. Empty: they have tokens by secrets. For both at once add the flags of the other by extra_args."
+  type        = string
+  default     = ""
+}
+
 variable "consul_partitions_enabled" {
   description = "Work with partitions and namespaces (Consul Enterprise)."
   type        = bool

@@ -62,6 +62,17 @@ run "all_settings" {
   }
 }
 
+run "logins" {
+  variables {
+    desired_count = 1
+    iam_role_path = "/consul-ecs/"
+  }
+  assert {
+    condition     = jsondecode(aws_ecs_task_definition.this.container_definitions)[0].command == ["acl-controller", "--iam-role-path", "/consul-ecs/"]
+    error_message = "Where tasks log in, no secret is looked after."
+  }
+}
+
 run "partition_without_partitions" {
   command = plan
   variables {
