@@ -58,7 +58,8 @@ lint: ## gofmt, vet, go fix, staticcheck; NOTICE is not stale
 	cd e2e && go tool -modfile=../tools/lint/go.mod staticcheck ./...
 	@go vet -C tools/licences . && go build -C tools/licences -o ../../$(OUT)/licences . && $(OUT)/licences -check
 
-demo: tools ## a Consul server and three tasks on loopback: up, intentions, a stop under load
+demo: ## a Consul server and three tasks on loopback: up, intentions, a stop under load
+	@tools/get.sh --any
 	@go build -C e2e -o ../$(OUT)/demo ./demo && exec $(OUT)/demo
 
 bench: tools ## the budgets, measured, and docs/benchmarks.md (GROWTH=--quick: not the page); as root docs/conformance.md too

