@@ -18,7 +18,7 @@ func commands() []command {
 		{name: "dev", args: "[flags] -- CMD ARG…", group: groupRun, does: "run a task on this machine, with a Consul server",
 			more: "It makes what ECS would give: a task metadata endpoint, an address, and the configuration that is missing; then it does what run does.",
 			example: `meshtask dev --port 8080 -- ./server --listen 127.0.0.1:8080
-meshtask dev --service web --config web.json -- sh -c 'curl -s "$UPSTREAM_API_URL"'
+meshtask dev --service web --config web.json -- bash    # a shell in the mesh
 meshtask dev --server 127.0.0.1:8500 -- ./server    # join a server that runs
 meshtask dev --job --service test -- ./integration-test`,
 			run: runDev, takesCommand: true, flags: func(fs *pflag.FlagSet) {
@@ -93,7 +93,7 @@ meshtask config schema --of status`,
 		{name: "taskdef", words: []string{"convert", "render"}, args: "convert FILE|render [flags]", group: groupPrepare, does: "convert a task definition, or create one",
 			example: `meshtask taskdef convert task.json > meshtask.json
 meshtask taskdef convert --diff task.json
-meshtask taskdef render --name web --image shop/web:7 --port 8080 --retry-join 10.0.3.7`,
+meshtask taskdef render --name web --image shop/web:7 --port 8080 --retry-join 10.0.3.7 --health http://127.0.0.1:8080/health`,
 			run: runTaskdef, flags: taskdefFlags},
 		{name: "install", args: "DIR", group: groupPrepare, does: "copy this program where app containers find it",
 			more:    "So the images of apps stay as they are: an init container puts meshtask into a volume that they share.",

@@ -28,7 +28,7 @@ func taskdefFlags(fs *pflag.FlagSet) {
 		{"command", `render: the app's whole command, as words or ["a","b c"]`},
 		{"cpu", "render: CPU units (256)"},
 		{"memory", "render: MiB (default: the smallest for cpu)"},
-		{"health", "render: shell command that checks the app"},
+		{"health", "render: what says that the app is healthy: http://…, https://…, tcp://HOST:PORT or grpc://HOST:PORT, or a shell command"},
 		{"log-group", "render: CloudWatch log group, with --region"},
 		{"region", "render: AWS Region of the log group"},
 		{"arch", "render: x86_64 or arm64 (x86_64)"},

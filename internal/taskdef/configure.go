@@ -42,15 +42,25 @@ func (c *conversion) configure() error {
 		a.Set("enabled", true) // without a token, about which the configuration complains
 	}
 	c.proxyFlags()
-	if c.opt.Config != nil {
-		v, err := parse(c.opt.Config)
-		own, ok := v.(*jsontree.Object)
-		if err != nil || !ok {
-			return fmt.Errorf("--config: want a JSON object: %v", err)
-		}
-		c.doc.Merge(own)
+	own, err := c.opt.own()
+	if err != nil {
+		return err
 	}
+	c.doc.Merge(own)
 	return nil
+}
+
+// own is the user's own configuration; empty where there is none.
+func (o Options) own() (*jsontree.Object, error) {
+	if o.Config == nil {
+		return jsontree.New(), nil
+	}
+	v, err := parse(o.Config)
+	own, ok := v.(*jsontree.Object)
+	if err != nil || !ok {
+		return nil, fmt.Errorf("--config: want a JSON object: %v", err)
+	}
+	return own, nil
 }
 
 // source begins the document.
@@ -77,7 +87,7 @@ func (c *conversion) plain() error {
 		c.doc.Sub("service").Set("name", c.opt.Name)
 	}
 	port := c.opt.Port
-	if c.configHas("service", "port") {
+	if c.opt.configHas("service", "port") {
 		return nil
 	}
 	if port == 0 && !c.opt.Job {
@@ -111,10 +121,9 @@ func (c *conversion) plain() error {
 }
 
 // configHas says whether the user's own configuration has a field.
-func (c *conversion) configHas(stanza, key string) bool {
-	v, _ := parse(c.opt.Config)
-	own, ok := v.(*jsontree.Object)
-	return ok && own.Obj(stanza).Has(key)
+func (o Options) configHas(stanza, key string) bool {
+	own, err := o.own()
+	return err == nil && own.Obj(stanza).Has(key)
 }
 
 // legacy takes consul-ecs's document over.

@@ -134,7 +134,11 @@ func (c *conversion) probe(app *jsontree.Object) {
 		c.known()
 	}
 	grace := check.Num("startPeriod")
-	if cmd := check.Strings("command"); len(cmd) > 0 && cmd[0] != "NONE" {
+	switch cmd := check.Strings("command"); {
+	case len(cmd) == 0 || cmd[0] == "NONE":
+	case c.opt.configHas("health", "app"):
+		c.say(Note, at(app, "healthCheck"), "dropped: --config has health.app, which meshtask asks and tells Consul; the container's own is meshtask health")
+	default:
 		own := jsontree.Clone(check).(*jsontree.Object)
 		c.unknownFields(at(app, "healthCheck"), "healthCheck", check)
 		for _, key := range check.Keys() {

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
+	"strings"
 
 	"meshtask/internal/jsontree"
 )
@@ -17,7 +19,7 @@ type Description struct {
 	Port          int      // where the app listens; 0: nothing is routed to it
 	Command       []string // the whole command; empty: that of the image, which then must be known
 	CPU, Memory   int      // CPU units and MiB, a pair that Fargate has; 0: 256 and the least for it
-	Health        string   // a shell line that says whether the app is healthy; empty: none
+	Health        string   // http://, https://, tcp:// or grpc://, which meshtask asks, or a shell line; empty: none
 	Arch          string   // x86_64, amd64 or arm64; empty: x86_64
 	LogGroup      string   // of CloudWatch; empty: no logConfiguration
 	Region        string   // of LogGroup
@@ -54,7 +56,9 @@ func Render(d Description, o Options) (*Result, error) {
 		o.Entrypoints[d.Name] = nil // the command is whole
 	}
 	if d.Health != "" {
-		app.Set("healthCheck", jsontree.New("command", jsontree.Texts([]string{"CMD-SHELL", d.Health})))
+		if err := health(d.Health, app, &o); err != nil {
+			return nil, err
+		}
 	}
 	if d.LogGroup != "" {
 		app.Set("logConfiguration", jsontree.New("logDriver", "awslogs",
@@ -79,6 +83,43 @@ func Render(d Description, o Options) (*Result, error) {
 	def.Set("containerDefinitions", []any{app})
 	o.fresh = true
 	return Convert(jsontree.Pretty(def, "image"), o)
+}
+
+// scheme begins an address; what does not begin so is a line for the shell.
+var scheme = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*)://(.*)$`)
+
+// health gives the app its check: an address is meshtask's to ask, in the
+// configuration; a line is ECS's, in the container.
+func health(said string, app *jsontree.Object, o *Options) error {
+	if o.configHas("health", "app") {
+		return errors.New("--health: --config has health.app already; give one of them")
+	}
+	m := scheme.FindStringSubmatch(said)
+	if m == nil {
+		app.Set("healthCheck", jsontree.New("command", jsontree.Texts([]string{"CMD-SHELL", said})))
+		return nil
+	}
+	question, address := strings.ToLower(m[1]), m[2]
+	switch question {
+	case "http", "https":
+		question, address = "http", said
+	case "tcp", "grpc":
+	default:
+		return fmt.Errorf("--health: want http://, https://, tcp:// or grpc:// and an address, or a command, got %q", said)
+	}
+	if strings.ContainsAny(said, " \t\n") {
+		return fmt.Errorf("--health: an address has no spaces, got %q", said)
+	}
+	if o.Layout == Siblings {
+		return fmt.Errorf("--health: %s is for --layout single; in siblings ECS checks the app's container, by a command that its image has", said)
+	}
+	config, err := o.own()
+	if err != nil {
+		return err
+	}
+	config.Sub("health").Set("app", jsontree.New(question, address))
+	o.Config = []byte(jsontree.Compact(config))
+	return nil
 }
 
 // Fargate says what is wrong with a pair of CPU units and MiB of memory, by

@@ -63,7 +63,7 @@ func (c *conversion) tags() {
 // finish sets the stop timeout, checks the configuration and puts it where it belongs.
 func (c *conversion) finish() error {
 	doc := c.ordered()
-	if !c.configHas("shutdown", "stopTimeout") {
+	if !c.opt.configHas("shutdown", "stopTimeout") {
 		stop, err := c.stop(doc)
 		if err != nil {
 			return err

@@ -265,6 +265,67 @@ func TestRender(t *testing.T) {
 	}
 }
 
+// An address is asked by meshtask, so that the image needs no shell and no curl; other text is a
+// line for the shell. Neither may say the same as --config.
+func TestRenderHealth(t *testing.T) {
+	render := func(health string, o Options) (*Result, error) {
+		o.RetryJoin = []string{"10.0.0.1"}
+		return Render(Description{Name: "web", Image: "web:1", Port: 8080, Command: []string{"/web"}, Health: health}, o)
+	}
+	for health, want := range map[string]string{
+		"http://127.0.0.1:8080/health":      `{"http":"http://127.0.0.1:8080/health"}`,
+		"HTTPS://localhost:8443/":           `{"http":"HTTPS://localhost:8443/"}`,
+		"tcp://127.0.0.1:8080":              `{"tcp":"127.0.0.1:8080"}`,
+		"grpc://127.0.0.1:8080/shop.Cart":   `{"grpc":"127.0.0.1:8080/shop.Cart"}`,
+		"/web check http://127.0.0.1:8080/": `{"command":["CMD-SHELL","/web check http://127.0.0.1:8080/"]}`,
+	} {
+		r, err := render(health, Options{Config: []byte(`{"health":{"ttl":"20s"}}`)})
+		if err != nil {
+			t.Errorf("%s: %v", health, err)
+			continue
+		}
+		app := register(t, r.New).ContainerDefinitions[0]
+		if got := *app.Environment[0].Value; !strings.Contains(got, `"health":{"ttl":"20s","app":`+want+`}`) {
+			t.Errorf("%s: the configuration is %s", health, got)
+		}
+		if got := strings.Join(app.HealthCheck.Command, " "); got != "CMD meshtask health" {
+			t.Errorf("%s: the container's check is %s", health, got)
+		}
+	}
+	for _, bad := range []struct {
+		health, want string
+		o            Options
+	}{
+		{"udp://127.0.0.1:8080", `--health: want http://, https://, tcp:// or grpc:// and an address, or a command, got "udp://127.0.0.1:8080"`, Options{}},
+		{"http://127.0.0.1/ || exit 1", "--health: an address has no spaces", Options{}},
+		{"http://", "health.app.http: must be an http or https URL", Options{}},
+		{"tcp://127.0.0.1", "health.app.tcp: must be HOST:PORT", Options{}},
+		{"grpc://:8080", "health.app.grpc: must be HOST:PORT", Options{}},
+		{"tcp://127.0.0.1:8080", "is for --layout single", Options{Layout: Siblings, MeshImage: "m:1"}},
+		{"tcp://127.0.0.1:8080", "--config: want a JSON object", Options{Config: []byte(`[]`)}},
+		{"tcp://127.0.0.1:8080", "--config has health.app already", Options{Config: []byte(`{"health":{"app":{"http":"http://127.0.0.1:8080/"}}}`)}},
+		{"/web check", "--config has health.app already", Options{Config: []byte(`{"health":{"app":{"http":"http://127.0.0.1:8080/"}}}`)}},
+	} {
+		if _, err := render(bad.health, bad.o); err == nil || !strings.Contains(err.Error(), bad.want) {
+			t.Errorf("%s: got %v, want %s", bad.health, err, bad.want)
+		}
+	}
+}
+
+// A check of --config takes the place of the container's own, which may need a curl that the image
+// has no more.
+func TestConfigsHealthWins(t *testing.T) {
+	in := []byte(`{"family":"web","networkMode":"awsvpc","containerDefinitions":[{"name":"web","image":"w","command":["/w"],
+		"portMappings":[{"containerPort":8080}],"healthCheck":{"command":["CMD-SHELL","curl -f localhost"],"startPeriod":60}}]}`)
+	r := convert(t, in, Options{RetryJoin: []string{"10.0.0.1"}, Config: []byte(`{"health":{"app":{"tcp":"127.0.0.1:8080","interval":10}}}`)})
+	if got := *register(t, r.New).ContainerDefinitions[0].Environment[0].Value; !strings.Contains(got, `"health":{"app":{"tcp":"127.0.0.1:8080","interval":10}}`) {
+		t.Errorf("the configuration is %s", got)
+	}
+	if said := fmt.Sprint(r.Findings); !strings.Contains(said, "healthCheck: dropped: --config has health.app") {
+		t.Errorf("nobody is told: %s", said)
+	}
+}
+
 // Secrets of both generations of consul-ecs at once: the one that has no use is named.
 func TestSecretsWithoutUse(t *testing.T) {
 	for config, want := range map[string]string{
