@@ -41,7 +41,7 @@ func examples(t *testing.T) map[string]func() (*taskdef.Result, error) {
 	return map[string]func() (*taskdef.Result, error){
 		"single": func() (*taskdef.Result, error) {
 			d := describe("web", "web:1.4")
-			d.Port, d.Health, d.Command = 8080, "curl -fs http://127.0.0.1:8080/health", []string{"/app/server", "--listen", "127.0.0.1:8080"}
+			d.Port, d.Health, d.Command = 8080, "http://127.0.0.1:8080/health", []string{"/app/server", "--listen", "127.0.0.1:8080"}
 			return taskdef.Render(d, taskdef.Options{Config: read(t, "config/single.json")})
 		},
 		"siblings": func() (*taskdef.Result, error) {

@@ -32,7 +32,7 @@ const web = new MeshTask(stack, 'Web', {
   upstreams: [{ destinationName: 'api', localBindPort: 9191 }],
   config: {
     app: { ready: { http: 'http://127.0.0.1:8080/health' } },
-    health: { app: { command: ['CMD-SHELL', 'curl -fs http://127.0.0.1:8080/health'] } },
+    health: { app: { http: 'http://127.0.0.1:8080/health' } },
   },
 });
 

@@ -55,15 +55,19 @@ module "web" {
   runtime_platform         = local.x86
   port                     = 8080
   upstreams                = [{ destinationName = "api", localBindPort = 9191 }]
-  meshtask_config          = { app = { ready = { http = "http://127.0.0.1:8080/health" } } }
   log_configuration        = local.logs["web"]
+
+  # meshtask asks itself, so the image needs no shell and no curl.
+  meshtask_config = {
+    app    = { ready = { http = "http://127.0.0.1:8080/health" } }
+    health = { app = { http = "http://127.0.0.1:8080/health" } }
+  }
 
   container_definitions = [{
     name         = "web"
     image        = "${local.registry}/web:1.4"
     essential    = true
     command      = ["/app/server", "--listen", "127.0.0.1:8080"]
-    healthCheck  = { command = ["CMD-SHELL", "curl -fs http://127.0.0.1:8080/health"] }
     portMappings = [{ containerPort = 8080, protocol = "tcp" }]
   }]
 

@@ -138,6 +138,10 @@ resource "aws_ecs_task_definition" "this" {
       error_message = "The meshtask_config sets what a variable has set: ${join(", ", local.said_twice)}."
     }
     precondition {
+      condition     = !can(local.generated.health.app) || length(setintersection(keys(try(var.meshtask_config.health.app, {})), ["http", "tcp", "grpc"])) == 0
+      error_message = "The app has a healthCheck, and meshtask_config has health.app: give one of them."
+    }
+    precondition {
       condition     = var.job ? !var.outbound_only : var.outbound_only == (var.port == 0)
       error_message = var.job ? "A job takes requests only when it has a port: leave outbound_only." : var.port == 0 ? "Give port, or outbound_only = true." : "There is a port and outbound_only is true: one of them is wrong."
     }

@@ -179,3 +179,17 @@ run "siblings_beside_others" {
     error_message = "Only apps with a health check are synced; log_configuration is for those that have none."
   }
 }
+
+run "asked_by_meshtask" {
+  variables {
+    meshtask_config = { app = { ready = { tcp = "127.0.0.1:8080" } }, health = { app = { grpc = "127.0.0.1:8080/shop.Cart", interval = 10 } } }
+  }
+  assert {
+    condition     = jsondecode(local.config_json).health.app == { grpc = "127.0.0.1:8080/shop.Cart", interval = 10 } && jsondecode(local.config_json).app.ready == { tcp = "127.0.0.1:8080" }
+    error_message = "The questions that meshtask asks itself are not in the configuration."
+  }
+  assert {
+    condition     = jsondecode(aws_ecs_task_definition.this.container_definitions)[0].healthCheck.command == ["CMD", "meshtask", "health"]
+    error_message = "The container's check is not meshtask health."
+  }
+}

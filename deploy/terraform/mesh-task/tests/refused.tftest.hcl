@@ -290,3 +290,12 @@ run "said_twice_whole" {
   }
   expect_failures = [aws_ecs_task_definition.this]
 }
+
+run "health_said_twice" {
+  command = plan
+  variables {
+    container_definitions = [{ name = "web", image = "shop/web:7", command = ["/web"], healthCheck = { command = ["CMD", "/web", "check"] } }]
+    meshtask_config       = { health = { app = { http = "http://127.0.0.1:8080/health" } } }
+  }
+  expect_failures = [aws_ecs_task_definition.this]
+}
