@@ -83,7 +83,7 @@ test-image: tools ## build the images and run what is in them (buildah where it 
 test-page: tools ## drive the page of a task with a real Chromium, and take the pictures of docs/page.md (SHOTS=docs)
 	@tools/page.sh --shots $(SHOTS)
 
-test-deploy: ## render and validate deploy/: Terraform, CloudFormation, CDK, Copilot, compose (needs terraform and npm)
+test-deploy: ## render and validate deploy/: Terraform, CloudFormation, CDK, compose (needs terraform and npm)
 	@deploy/test/run.sh
 
 test-moto: ## hold our fakes of AWS against moto (Python 3 with venv; installs it into .tools/moto)

@@ -53,7 +53,7 @@ func TestDocsArePlayed(t *testing.T) {
 		t.Fatal(err)
 	}
 	fence := regexp.MustCompile("(?ms)^```([^\\n]*)\\n(.*?)^```$")
-	command := regexp.MustCompile(`^(\$ |make |meshtask |docker |aws |consul |envoy |terraform |npm |npx |copilot |curl |go |git |cd |export |PATH=|tools/)`)
+	command := regexp.MustCompile(`^(\$ |make |meshtask |docker |aws |consul |envoy |terraform |npm |npx |curl |go |git |cd |export |PATH=|tools/)`)
 	used := map[string]bool{}
 	played := 0
 	for _, page := range append(pages, "README.md") {

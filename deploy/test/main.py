@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 
 import cloudformation
-import copilot
 import inputs
 import node
 import terraform
@@ -35,7 +34,6 @@ CHECKS: dict[str, Callable[[], str]] = {
     "cfn-lint": cloudformation.lint,
     "cloudformation": cloudformation.render,
     "cdk": node.cdk,
-    "copilot": copilot.check,
     "compose": node.compose,
 }
 
