@@ -138,7 +138,7 @@ resource "aws_ecs_task_definition" "this" {
       error_message = "The meshtask_config sets what a variable has set: ${join(", ", local.said_twice)}."
     }
     precondition {
-      condition     = !can(local.generated.health.app) || length(setintersection(keys(try(var.meshtask_config.health.app, {})), ["http", "tcp", "grpc"])) == 0
+      condition     = !can(local.generated.health.app) || length(setintersection(try(keys(var.meshtask_config.health.app), []), ["http", "tcp", "grpc"])) == 0
       error_message = "The app has a healthCheck, and meshtask_config has health.app: give one of them."
     }
     precondition {
