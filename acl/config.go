@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 	"time"
 
@@ -49,9 +48,14 @@ type Rates struct {
 	Write    float64 // writes of secrets; default 20 (Secrets Manager allows 50)
 }
 
-// rolePath is a path of IAM roles; a star in it would trust more
-// roles than it says.
-var rolePath = regexp.MustCompile(`^/?([a-zA-Z0-9+=,.@_-]+/)*[a-zA-Z0-9+=,.@_-]*$`)
+// isRolePath says whether p is a path of IAM roles; a star in it would trust more roles than
+// it says.
+func isRolePath(p string) bool {
+	strange := func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("/+=,.@_-", r)
+	}
+	return !strings.Contains(p, "//") && !strings.ContainsFunc(p, strange)
+}
 
 // resolved is c with its defaults, or everything that is wrong with it.
 func (c Config) resolved() (Config, error) {
@@ -71,7 +75,7 @@ func (c Config) resolved() (Config, error) {
 	c.Rates.Write = cmp.Or(c.Rates.Write, 20)
 	need(c.Cluster != "", "cluster: give the name or ARN of the ECS cluster")
 	need(c.SecretPrefix != "" || c.RolePath != "", "secret-name-prefix: give the prefix of the secrets' names (or iam-role-path, when all tasks log in by IAM)")
-	need(c.RolePath == "" || rolePath.MatchString(c.RolePath), "iam-role-path: want a path of IAM roles such as /consul-ecs/, got %q", c.RolePath)
+	need(c.RolePath == "" || isRolePath(c.RolePath), "iam-role-path: want a path of IAM roles such as /consul-ecs/, got %q", c.RolePath)
 	need(c.Interval > 0, "interval: must be above 0, got %v", c.Interval)
 	need(c.AuditInterval >= c.Interval, "audit-interval: must not be below the interval %v, got %v", c.Interval, c.AuditInterval)
 	need(c.RotateAfter >= 0, "rotate-after: must not be negative, got %v", c.RotateAfter)

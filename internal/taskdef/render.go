@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -85,8 +84,12 @@ func Render(d Description, o Options) (*Result, error) {
 	return Convert(jsontree.Pretty(def, "image"), o)
 }
 
-// scheme begins an address; what does not begin so is a line for the shell.
-var scheme = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*)://(.*)$`)
+// scheme takes an address apart; what does not begin with one is a line for the shell.
+func scheme(said string) (name, address string, ok bool) {
+	name, address, ok = strings.Cut(said, "://")
+	other := func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') }
+	return strings.ToLower(name), address, ok && name != "" && !strings.ContainsFunc(name, other)
+}
 
 // health gives the app its check: an address is meshtask's to ask, in the
 // configuration; a line is ECS's, in the container.
@@ -94,12 +97,11 @@ func health(said string, app *jsontree.Object, o *Options) error {
 	if o.configHas("health", "app") {
 		return errors.New("--health: --config has health.app already; give one of them")
 	}
-	m := scheme.FindStringSubmatch(said)
-	if m == nil {
+	question, address, ok := scheme(said)
+	if !ok {
 		app.Set("healthCheck", jsontree.New("command", jsontree.Texts([]string{"CMD-SHELL", said})))
 		return nil
 	}
-	question, address := strings.ToLower(m[1]), m[2]
 	switch question {
 	case "http", "https":
 		question, address = "http", said
