@@ -93,6 +93,7 @@ meshtask config schema --of status`,
 		{name: "taskdef", words: []string{"convert", "render"}, args: "convert FILE|render [flags]", group: groupPrepare, does: "convert a task definition, or create one",
 			example: `meshtask taskdef convert task.json > meshtask.json
 meshtask taskdef convert --diff task.json
+meshtask taskdef convert --inject --image-config web=inspect.json task.json
 meshtask taskdef render --name web --image shop/web:7 --port 8080 --retry-join 10.0.3.7 --health http://127.0.0.1:8080/health`,
 			run: runTaskdef, flags: taskdefFlags},
 		{name: "install", args: "DIR", group: groupPrepare, does: "copy this program where app containers find it",

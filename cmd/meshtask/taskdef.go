@@ -24,6 +24,7 @@ func taskdefFlags(fs *pflag.FlagSet) {
 		{"mesh-image", "image of the mesh container in layout siblings"},
 		{"image-entrypoint", `ENTRYPOINT of the app's image: ["/entry.sh"], or {"web":["/entry.sh"],"api":[]}`},
 		{"image-cmd", "CMD of the app's image, likewise"},
+		{"image-config", "the app's image, as docker inspect or a registry says it: `[CONTAINER=]FILE`, separated by commas"},
 		{"image", "render: image of the app"},
 		{"command", `render: the app's whole command, as words or ["a","b c"]`},
 		{"cpu", "render: CPU units (256)"},
@@ -38,6 +39,7 @@ func taskdefFlags(fs *pflag.FlagSet) {
 		fs.String(f[0], "", f[1])
 	}
 	fs.Bool("job", false, "a task that runs to completion")
+	fs.Bool("inject", false, "images stay as they are: a container puts meshtask into a shared volume (siblings)")
 	fs.Bool("diff", false, "print a unified diff instead of the definition")
 }
 
@@ -88,7 +90,7 @@ func runTaskdef(w *world, c call) int {
 
 func taskdefOptions(w *world, c call) (taskdef.Options, error) {
 	o := taskdef.Options{Layout: c.set["layout"], Apps: words(c.set["app"]), RetryJoin: words(c.set["retry-join"]), Job: c.on("job"),
-		Name: c.set["name"], Binary: c.set["binary"], MeshImage: c.set["mesh-image"]}
+		Name: c.set["name"], Binary: c.set["binary"], MeshImage: c.set["mesh-image"], Inject: c.on("inject")}
 	var err error
 	if file := c.set["config"]; file != "" {
 		if o.Config, err = w.readFile(file, config.MaxDocument); err != nil {
@@ -101,8 +103,30 @@ func taskdefOptions(w *world, c call) (taskdef.Options, error) {
 	if o.Entrypoints, err = byContainer(c, "image-entrypoint", o.Apps); err != nil {
 		return o, err
 	}
-	o.Cmds, err = byContainer(c, "image-cmd", o.Apps)
+	if o.Cmds, err = byContainer(c, "image-cmd", o.Apps); err != nil {
+		return o, err
+	}
+	o.Images, err = images(w, c)
 	return o, err
+}
+
+// images reads the files of --image-config.
+func images(w *world, c call) (map[string]taskdef.Image, error) {
+	out := map[string]taskdef.Image{}
+	for _, word := range words(c.set["image-config"]) {
+		container, file, ok := strings.Cut(word, "=")
+		if !ok {
+			container, file = taskdef.OnlyApp, word
+		}
+		text, err := w.readFile(file, config.MaxDocument)
+		if err != nil {
+			return nil, fmt.Errorf("--image-config: %w", err)
+		}
+		if out[container], err = taskdef.ReadImage(text); err != nil {
+			return nil, fmt.Errorf("--image-config: %s: %w", file, err)
+		}
+	}
+	return out, nil
 }
 
 // byContainer reads a flag of words by container.

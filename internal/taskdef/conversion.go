@@ -145,7 +145,12 @@ func missing(want []string, have []*jsontree.Object) string {
 }
 
 func (c *conversion) layout() error {
+	if c.opt.Inject && c.opt.Layout == "" {
+		c.opt.Layout = Siblings
+	}
 	switch {
+	case c.opt.Inject && c.opt.Layout == Single:
+		return fmt.Errorf("--inject: layout single needs consul and envoy in the app's image: want --layout siblings")
 	case c.opt.Layout == "":
 		c.opt.Layout = Single
 		if len(c.apps) > 1 {
@@ -161,7 +166,6 @@ func (c *conversion) layout() error {
 	if c.opt.Job && c.opt.Layout == Siblings {
 		return fmt.Errorf("--job: a job is one container, in layout single")
 	}
-	c.opt.Binary = cmp.Or(c.opt.Binary, "meshtask")
 	var err error
 	if c.opt.Entrypoints, err = c.named("--image-entrypoint", c.opt.Entrypoints); err != nil {
 		return err
@@ -169,6 +173,13 @@ func (c *conversion) layout() error {
 	if c.opt.Cmds, err = c.named("--image-cmd", c.opt.Cmds); err != nil {
 		return err
 	}
+	if err := c.images(); err != nil {
+		return err
+	}
+	if err := c.injectable(); err != nil {
+		return err
+	}
+	c.opt.Binary = cmp.Or(c.opt.Binary, "meshtask")
 	return nil
 }
 

@@ -25,14 +25,14 @@ func (c *conversion) entry(app *jsontree.Object, words ...string) {
 	}
 	switch {
 	case len(ep)+len(cmd) == 0:
-		c.say(Todo, at(app, "command"), `the definition names no command, and the image's ENTRYPOINT and CMD are not known here: give them (--image-entrypoint, --image-cmd), or build the image with ENTRYPOINT ["%s"] and its former ENTRYPOINT and CMD as CMD. entryPoint is left out`,
+		c.say(Todo, at(app, "command"), `the definition names no command, and the image's ENTRYPOINT and CMD are not known here: give them (--image-config, or --image-entrypoint and --image-cmd), or build the image with ENTRYPOINT ["%s"] and its former ENTRYPOINT and CMD as CMD. entryPoint is left out`,
 			strings.Join(append([]string{c.opt.Binary}, append(words, "--")...), `", "`))
 		app.Del("entryPoint")
 		return
 	case !told && strings.HasPrefix(cmd[0], "-"):
-		c.say(Todo, at(app, "command"), "begins with %s: these are arguments of the image's ENTRYPOINT, which the new entryPoint drops: give it with --image-entrypoint", cmd[0])
+		c.say(Todo, at(app, "command"), "begins with %s: these are arguments of the image's ENTRYPOINT, which the new entryPoint drops: give it with --image-config or --image-entrypoint", cmd[0])
 	case !told:
-		c.say(Todo, at(app, "entryPoint"), `drops the image's ENTRYPOINT: if it has one, give it with --image-entrypoint (or '[]' if it has none)`)
+		c.say(Todo, at(app, "entryPoint"), `drops the image's ENTRYPOINT: if it has one, give it with --image-config or --image-entrypoint (or '[]' if it has none)`)
 	}
 	app.Insert("entryPoint", "command", jsontree.Texts(slices.Concat([]string{c.opt.Binary}, words, []string{"--"}, ep)))
 	if len(cmd) > 0 {

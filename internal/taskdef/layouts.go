@@ -20,6 +20,7 @@ func (c *conversion) single(app *jsontree.Object) {
 	}
 	c.appSecrets(app)
 	c.entry(app, words...)
+	c.stopOn(app)
 	c.probe(app)
 	c.host(app)
 	if v, ok := app.Get("essential").(bool); ok && !v {
@@ -86,12 +87,15 @@ func (c *conversion) siblings() {
 	var synced []string
 	for _, app := range c.apps {
 		c.entry(app, "app")
+		c.stopOn(app)
 		if app.Has("healthCheck") {
 			synced = append(synced, app.Str("name"))
 		} else {
 			c.say(Note, at(app, "healthCheck"), "none: for Consul the app is healthy while it holds its lease and its port answers")
 		}
-		c.say(Todo, at(app, "image"), "%s must hold meshtask: COPY --from it (docs/use-siblings.md)", app.Str("image"))
+		if !c.opt.Inject {
+			c.say(Todo, at(app, "image"), "%s must hold meshtask: COPY --from it (docs/use-siblings.md)", app.Str("image"))
+		}
 	}
 	c.wrapped = append(slices.Clone(c.apps), mesh)
 	switch {
@@ -101,8 +105,15 @@ func (c *conversion) siblings() {
 		c.doc.Set("healthSyncContainers", jsontree.Texts(synced))
 		c.say(Note, "healthSyncContainers", "%s: the apps with a healthCheck", strings.Join(synced, ", "))
 	}
-	c.check(mesh, 0)
+	binary := c.opt.Binary
+	if c.opt.Inject {
+		binary = "meshtask" // the mesh image's own
+	}
+	c.check(mesh, 0, binary)
 	c.def.Set("containerDefinitions", append(c.def.List("containerDefinitions"), mesh))
+	if c.opt.Inject {
+		c.inject(mesh)
+	}
 }
 
 // known drops names of synced containers that are not there.
@@ -153,7 +164,7 @@ func (c *conversion) probe(app *jsontree.Object) {
 		}
 	}
 	if !c.opt.Job {
-		c.check(app, grace)
+		c.check(app, grace, c.opt.Binary)
 	}
 }
 
@@ -167,8 +178,8 @@ const (
 	maxStart      = 300 // ECS's bound
 )
 
-func (c *conversion) check(container *jsontree.Object, grace int) {
-	container.Set("healthCheck", jsontree.New("command", jsontree.Texts([]string{"CMD", c.opt.Binary, "health"}),
+func (c *conversion) check(container *jsontree.Object, grace int, binary string) {
+	container.Set("healthCheck", jsontree.New("command", jsontree.Texts([]string{"CMD", binary, "health"}),
 		"interval", jsontree.Number(checkInterval), "timeout", jsontree.Number(checkTimeout), "retries", jsontree.Number(checkRetries), "startPeriod", jsontree.Number(min(checkStart+grace, maxStart))))
 }
 

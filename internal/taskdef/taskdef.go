@@ -43,6 +43,8 @@ type Options struct {
 	MeshImage   string              // of the mesh container; empty: a placeholder, and a finding
 	Entrypoints map[string][]string // ENTRYPOINT of the image, by container; an empty list: it has none
 	Cmds        map[string][]string // CMD of the image, likewise
+	Images      map[string]Image    // configurations of images, likewise; Entrypoints and Cmds win
+	Inject      bool                // images stay as they are: a container installs meshtask; Siblings only
 
 	fresh bool // the app is new: it had no stop timeout before
 }
