@@ -10,6 +10,7 @@ import (
 
 	"meshtask/internal/jsontree"
 	"meshtask/internal/secret"
+	"meshtask/internal/signame"
 )
 
 // App is the user's process.
@@ -105,8 +106,7 @@ func (v checker) app() {
 		v.error("app.stopSignal", "%s cannot end a process: %s", a.StopSignal, signalForms)
 	}
 	for i, s := range a.StopOn {
-		switch syscall.Signal(s) {
-		case syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGCHLD, syscall.SIGCONT, syscall.SIGURG, syscall.SIGPIPE:
+		if !signame.BeginsStop(syscall.Signal(s)) {
 			v.error(index("app.stopOn", i), "%s cannot begin a stop: set the image's STOPSIGNAL, such as WINCH, USR1 or QUIT", s)
 		}
 	}

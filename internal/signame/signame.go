@@ -34,6 +34,16 @@ func Of(s syscall.Signal) string {
 // Short is Of without SIG: TERM.
 func Short(s syscall.Signal) string { return strings.TrimPrefix(Of(s), "SIG") }
 
+// BeginsStop says whether a signal may be taken for "stop": it can be caught, and nobody but
+// whoever stops a task sends it.
+func BeginsStop(s syscall.Signal) bool {
+	switch s {
+	case syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGCHLD, syscall.SIGCONT, syscall.SIGURG, syscall.SIGPIPE:
+		return false
+	}
+	return true
+}
+
 // Parse takes TERM, SIGTERM, sigterm, RTMIN+2 or 15.
 func Parse(text string) (syscall.Signal, bool) {
 	if n, err := strconv.Atoi(text); err == nil {

@@ -104,7 +104,8 @@ func (c *conversion) stopOn(app *jsontree.Object) {
 	case syscall.SIGINT, syscall.SIGQUIT:
 		c.say(Note, at(app, "image"), "its STOPSIGNAL %s begins a stop as TERM does, and reaches the app", signame.Of(s))
 		return
-	case syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGCHLD, syscall.SIGCONT, syscall.SIGURG, syscall.SIGPIPE:
+	}
+	if !signame.BeginsStop(s) {
 		c.say(Todo, at(app, "image"), "its STOPSIGNAL %s cannot begin a stop: ECS would end this container without one", signame.Of(s))
 		return
 	}
