@@ -46,14 +46,10 @@ func newController(cfg Config, d deps) (*Controller, error) {
 		return nil, fmt.Errorf("acl-controller: %w", err)
 	}
 	stats := newCounters()
-	var trust *reconcile.Trust
-	if cfg.RolePath != "" {
-		trust = &reconcile.Trust{RolePath: cfg.RolePath}
-	}
 	reads := newLimiter(cfg.Rates.Read, int(cfg.Rates.Read)+1)
 	return &Controller{
 		deps: d, cfg: cfg, log: cfg.Log, stats: stats, findings: newFindings(cfg.Log), reads: reads,
-		naming:   reconcile.Naming{Prefix: cfg.SecretPrefix, Cluster: reconcile.NewCluster(cfg.Cluster), Partition: cfg.Partition, Reserved: cfg.reserved(), Trust: trust},
+		naming:   reconcile.Naming{Prefix: cfg.SecretPrefix, Cluster: reconcile.NewCluster(cfg.Cluster), Partition: cfg.Partition, Reserved: cfg.reserved(), RolePath: cfg.RolePath},
 		ecsCalls: newLimiter(cfg.Rates.ECS, cfg.Rates.ECSBurst),
 		exec: &executor{deps: d, stats: stats, log: cfg.Log, reads: reads, conflicts: map[string]int{},
 			write: newLimiter(cfg.Rates.Write, int(cfg.Rates.Write)+1)},

@@ -100,7 +100,7 @@ func (m *memory) next(v *reconcile.View, now time.Time, batch int) reconcile.Loo
 	if m.client != "" && !v.Exists(m.client) || m.retry[reconcile.ClientSubject].fails > 0 {
 		look.Client = look.Client || !m.waits(reconcile.ClientSubject, now)
 	}
-	if v.Naming.Trust != nil {
+	if v.Naming.RolePath != "" {
 		again := m.retry[reconcile.LoginSubject].fails > 0
 		look.Logins = (m.auditShared || again) && !m.waits(reconcile.LoginSubject, now)
 		look.Reap = len(v.GoneTasks) > 0

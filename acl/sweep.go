@@ -113,7 +113,7 @@ func (c *Controller) served(v *reconcile.View, withPolicy map[reconcile.Service]
 
 // gone are the tasks that have tokens of logins, and have not been listed for the grace.
 func (c *Controller) gone(m *memory, w reconcile.World) map[string]bool {
-	if c.naming.Trust == nil {
+	if c.naming.RolePath == "" {
 		return nil
 	}
 	have := map[string]bool{}
@@ -122,7 +122,11 @@ func (c *Controller) gone(m *memory, w reconcile.World) map[string]bool {
 			have[task] = true
 		}
 	}
-	return m.logins.observe(w.Now, c.cfg.DeletionGrace, have, func(task string) bool { return m.tasks.ids[task] })
+	listed := make(map[string]bool, len(m.tasks.listed))
+	for _, arn := range m.tasks.listed {
+		listed[reconcile.TaskID(arn)] = true
+	}
+	return m.logins.observe(w.Now, c.cfg.DeletionGrace, have, func(task string) bool { return listed[task] })
 }
 
 // nameUnserved names the tokens that an earlier controller made for services
@@ -170,7 +174,7 @@ func (c *Controller) gauge(m *memory, v *reconcile.View) {
 		own += len(t)
 	}
 	c.stats.update(func(s *stats) {
-		s.tasks, s.skipped, s.services, s.tokens = m.tasks.count, m.tasks.skipped(), len(v.Live), own
+		s.tasks, s.skipped, s.services, s.tokens = len(m.tasks.listed), m.tasks.skipped(), len(v.Live), own
 		s.findings = c.findings.count()
 	})
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/cenkalti/backoff/v5"
 
@@ -37,10 +36,9 @@ type task struct {
 
 // taskList is what is known of the cluster's tasks.
 type taskList struct {
-	known map[string]task // by ARN
-	live  map[reconcile.Service][]string
-	count int             // listed by the last sweep
-	ids   map[string]bool // of those
+	known  map[string]task // by ARN
+	live   map[reconcile.Service][]string
+	listed []string // ARNs, sorted, by the last sweep
 }
 
 // listTasks brings the list up to date: one ListTasks call for 100 tasks, and
@@ -95,9 +93,8 @@ func (c *Controller) describe(ctx context.Context, l *taskList, arns []string) e
 // update makes the live services of the tasks listed, and forgets tasks that
 // have long not been.
 func (l *taskList) update(arns []string, complete bool) {
-	l.live, l.count, l.ids = map[reconcile.Service][]string{}, len(arns), make(map[string]bool, len(arns))
+	l.live, l.listed = map[reconcile.Service][]string{}, arns
 	for _, arn := range arns {
-		l.ids[arn[strings.LastIndexByte(arn, '/')+1:]] = true
 		t, ok := l.known[arn]
 		if !ok {
 			continue // listed, but gone when it was to be described

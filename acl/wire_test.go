@@ -111,8 +111,8 @@ func TestThrottledSweep(t *testing.T) {
 	if c.ecsCalls.Limit() >= 200 {
 		t.Error("the throttling replies did not slow the calls down")
 	}
-	if st.tasks.count != 1500 || len(m.tokens) != 1 {
-		t.Errorf("%d of 1500 tasks, %d tokens", st.tasks.count, len(m.tokens))
+	if len(st.tasks.listed) != 1500 || len(m.tokens) != 1 {
+		t.Errorf("%d of 1500 tasks, %d tokens", len(st.tasks.listed), len(m.tokens))
 	}
 	if n := c.stats.snapshot().calls[apiCall{"ecs:ListTasks", "throttled"}] + c.stats.snapshot().calls[apiCall{"ecs:DescribeTasks", "throttled"}]; int(n) != bucket.Throttled() {
 		t.Errorf("%d throttled calls counted, %d answered", n, bucket.Throttled())
@@ -277,8 +277,8 @@ func TestOverlappingPages(t *testing.T) {
 	if err := c.sweep(t.Context(), st); err != nil {
 		t.Fatal(err)
 	}
-	if st.tasks.count != 1 || len(st.tasks.live[web]) != 1 {
-		t.Errorf("one task counts as %d, %v", st.tasks.count, st.tasks.live)
+	if len(st.tasks.listed) != 1 || len(st.tasks.live[web]) != 1 {
+		t.Errorf("one task counts as %d, %v", len(st.tasks.listed), st.tasks.live)
 	}
 }
 

@@ -8,12 +8,6 @@ import (
 	"strings"
 )
 
-// Trust is who may log in by Consul's aws-iam auth methods: the roles of the cluster's
-// account at a path.
-type Trust struct {
-	RolePath string // such as /consul-ecs/; "/" is every role of the account
-}
-
 // What consul-ecs v0.5 and later call their objects, to the letter: theirs are taken over.
 const (
 	ClientMethod   = "iam-ecs-client-token"
@@ -65,10 +59,10 @@ type Role struct {
 // cluster's account is not known.
 func (n Naming) principals() string {
 	f := strings.Split(n.Cluster.ARN, ":")
-	if n.Trust == nil || len(f) != 6 {
+	if n.RolePath == "" || len(f) != 6 {
 		return ""
 	}
-	path := strings.Trim(n.Trust.RolePath, "/")
+	path := strings.Trim(n.RolePath, "/")
 	if path != "" {
 		path += "/"
 	}

@@ -58,7 +58,7 @@ type Naming struct {
 	Cluster   Cluster
 	Partition string   // ours; empty: partitions are off
 	Reserved  []string // names of secrets that no service may have
-	Trust     *Trust   // nil: tasks do not log in
+	RolePath  string   // of the IAM roles of the cluster's account that may log in; "/": any; empty: tasks do not log in
 }
 
 // Refuses says why a service of that name is never served; "": it is. Tags are

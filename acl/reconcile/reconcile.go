@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 )
 
 // Decide says what is to be done so that every service with tasks has a
@@ -220,7 +219,7 @@ func (p *planner) retire(s Service, current Token) []Op {
 		uses[r.TaskID] = r.AccessorID
 	}
 	for _, arn := range p.Live[s] {
-		if id := arn[strings.LastIndexByte(arn, '/')+1:]; uses[id] != current.AccessorID {
+		if id := TaskID(arn); uses[id] != current.AccessorID {
 			p.find(s.String(), fmt.Sprintf("an older token is kept: task %s does not report that it uses token %s", id, current.AccessorID), false)
 			return nil
 		}

@@ -14,6 +14,9 @@ type TaskInfo struct {
 	Tags       map[string]string
 }
 
+// TaskID is the last part of a task's ARN.
+func TaskID(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }
+
 // Classify decides for which service a task is, or why it gets no token.
 func Classify(t TaskInfo, n Naming) (s Service, skip string) {
 	if t.Tags[tagMesh] != "true" {
