@@ -147,7 +147,6 @@ type life struct {
 	lines  *lines
 	ready  bool
 	atOnce bool
-	back   int // how often a leave has seen the node come back
 
 	log     hclog.Logger
 	service func() string // the service's token

@@ -15,14 +15,14 @@ import (
 
 // The recipe of a leave that leaves nothing behind, with its reasons in
 // docs/adr: an agent that is starting swallows TERM, or dies of it as a failed member; one
-// that is leaving writes itself back into the catalog for 3 s, whatever it was told.
+// that leaves before its first full sync writes itself back into the catalog, maybe as the last
+// thing that it does.
 const (
 	knownMax    = 2 * time.Second        // to wait until the servers have the node
 	graceMax    = 300 * time.Millisecond // from TERM to the line that a leave has begun
 	heedMax     = 2 * time.Second        // from the line that the agent runs until no TERM is swallowed any more
 	startMax    = 10 * time.Second       // from the stop on, for an agent that has said nothing yet
 	goneMax     = time.Second            // from TERM until gossip has told the servers
-	exitUsual   = 300 * time.Millisecond // from KILL to the end, on a busy machine
 	exitMax     = time.Second            // longer only in uninterruptible sleep
 	leaveCall   = 500 * time.Millisecond // one call, the servers' share included
 	leaveMargin = 100 * time.Millisecond // of the grace, for KILL
@@ -38,7 +38,7 @@ func (a *Agent) leave(ctx context.Context, l *life) {
 	defer cancel()
 	_ = l.child.Signal(syscall.SIGCONT) // were it stopped, it would answer nothing
 	result, why := a.depart(ctx, l)
-	a.c.Report(event.Left{Result: string(result), Reason: why, Ms: float64(time.Since(begun).Milliseconds()), Back: l.back})
+	a.c.Report(event.Left{Result: string(result), Reason: why, Ms: float64(time.Since(begun).Milliseconds())})
 	if result == Unverified {
 		a.c.Log.Warn("the agent's leave is not verified, its node may stay in the catalog until it is reaped", "node", l.cfg.NodeName, "reason", why)
 	}
@@ -56,12 +56,43 @@ func (a *Agent) depart(ctx context.Context, l *life) (Result, string) {
 	case starting:
 		return Unverified, fmt.Sprintf("the agent has not finished its start within %v", knownMax)
 	case unseen:
+		l.settle(ctx)
 		if result, why := l.term(ctx, false); result != Verified {
 			return result, why
 		}
 		return Unverified, fmt.Sprintf("the servers had not listed the node within %v; it was removed all the same", knownMax)
 	}
+	l.settle(ctx)
 	return l.term(ctx, true)
+}
+
+// settleUnsaid is how long settle may take without a line in the log.
+const settleUnsaid = 300 * time.Millisecond
+
+// settle waits until the agent's first full sync is over, if the time allows. That sync writes
+// a node that is gone, and the agent may end in the middle of it: nobody could see such a ghost,
+// or remove it.
+func (l *life) settle(ctx context.Context) {
+	now, _ := l.lines.state()
+	if l.atOnce || !now.joined {
+		return
+	}
+	until := now.met.Add(FirstSync)
+	if end, ok := ctx.Deadline(); ok && end.Add(-goneMax).Before(until) {
+		until = end.Add(-goneMax)
+	}
+	wait := time.Until(until)
+	if wait > settleUnsaid {
+		l.log.Info("the agent stays until its first full sync is over, which would bring its node back (docs/adr/0012)",
+			"for", round(wait), "joined", round(time.Since(now.met))+" ago")
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-l.child.Done():
+	case <-ctx.Done():
+	}
 }
 
 // standing is what the servers and we know of the agent when it is asked to leave.
@@ -159,9 +190,6 @@ func (l *life) term(ctx context.Context, seen bool) (Result, string) {
 			}
 		case <-forced.C:
 			err := l.remove(ctx)
-			if err == nil {
-				err = l.stay(ctx)
-			}
 			l.exit(ctx)
 			if err != nil {
 				return Unverified, fmt.Sprintf("gossip did not tell the servers within %v, and the node cannot be removed (the agent's token needs node:write): %v", goneMax, err)
@@ -170,11 +198,7 @@ func (l *life) term(ctx context.Context, seen bool) (Result, string) {
 		case <-poll.C:
 			found, err := l.listed(ctx)
 			if last = err; err == nil && !found && seen {
-				err := l.stay(ctx)
 				l.exit(ctx)
-				if err != nil {
-					return Unverified, "the node came back, and cannot be removed (the agent's token needs node:write): " + err.Error()
-				}
 				return Verified, ""
 			}
 			poll.Reset(pace.next(err))
@@ -189,11 +213,7 @@ const (
 	leaveUsual = 400 * time.Millisecond
 	leavePoll  = 10 * time.Millisecond  // within leaveUsual; doubled behind it
 	leaveSlow  = 250 * time.Millisecond // and no longer than this
-	stayPoll   = 25 * time.Millisecond  // the first pause of a look whether the node has come back
 )
-
-// stayUnsaid is how long a watch over a node that is gone may take without a line in the log.
-const stayUnsaid = 300 * time.Millisecond
 
 func round(d time.Duration) string { return d.Round(100 * time.Millisecond).String() }
 
@@ -242,50 +262,6 @@ func (l *life) remove(ctx context.Context) error {
 		}
 	}
 	return errors.New("it comes back")
-}
-
-// stay watches over a node that is gone for as long as the agent's first full sync may still
-// write it, and removes it again: to kill the agent in the middle of that write would leave a
-// ghost that nobody sees. An agent that ends meanwhile has stopped to sync before.
-func (l *life) stay(ctx context.Context) error {
-	now, _ := l.lines.state()
-	if l.atOnce || !now.joined {
-		return nil
-	}
-	until := now.met.Add(FirstSync)
-	if end, ok := ctx.Deadline(); ok && end.Add(-exitUsual).Before(until) {
-		until = end.Add(-exitUsual)
-	}
-	wait := time.Until(until)
-	if wait > stayUnsaid {
-		l.log.Info("the agent's node is watched before the agent ends, or its first full sync would bring it back (docs/adr/0012)",
-			"for", round(wait), "joined", round(time.Since(now.met))+" ago")
-	}
-	over := time.NewTimer(wait)
-	defer over.Stop()
-	pauses := retry.Backoff{First: stayPoll, Max: leaveSlow}
-	for last := false; !last; {
-		poll := time.NewTimer(pauses.Next())
-		select {
-		case <-over.C: // the last look is at the end
-			last = true
-		case <-l.child.Done():
-			return nil
-		case <-ctx.Done():
-			return nil
-		case <-poll.C:
-		}
-		poll.Stop()
-		if found, err := l.listed(ctx); err != nil || !found {
-			continue
-		}
-		l.back++
-		pauses.Reset() // what is there for the others is taken away soon
-		if err := l.remove(ctx); err != nil && ctx.Err() == nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // force is when the node is removed by force: early enough for that and for the end.

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -184,7 +183,6 @@ func TestAgentTLS(t *testing.T) {
 
 // A stop at any moment of the first seconds leaves no node and no service behind.
 func TestAgentLeavesNothing(t *testing.T) {
-	var back atomic.Int32
 	for name, c := range map[string]struct {
 		acl   bool
 		tries int
@@ -211,18 +209,11 @@ func TestAgentLeavesNothing(t *testing.T) {
 					t.Run(a.doc.NodeName, func(t *testing.T) {
 						t.Parallel() // a stop takes seconds: see consulagent.FirstSync
 						brief(t, a, time.Duration(rand.Int64N(int64(c.until))))
-						if strings.Contains(strings.Join(a.notes, "\n"), "back ") {
-							back.Add(1)
-						}
 					})
 				}
 			})
 			b.server.Empty(t, 3*time.Second)
 		})
-	}
-	t.Logf("%d nodes were written back after they had gone", back.Load())
-	if back.Load() == 0 {
-		t.Error("none was written back: is the wait for the first full sync still needed?")
 	}
 }
 

@@ -161,7 +161,6 @@ type (
 		Result string  `json:"result"` // verified, unverified or skipped
 		Reason string  `json:"reason,omitempty"`
 		Ms     float64 `json:"ms,omitempty"`
-		Back   int     `json:"back,omitempty"` // how often the node was seen to come back
 	}
 	// Renewed: another service token is in use.
 	Renewed struct {

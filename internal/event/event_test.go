@@ -16,7 +16,7 @@ func all() []Event {
 		Exec{Name: "app", PID: 3}, Exit{Name: "app", PID: 3, Status: 137, Signal: "SIGKILL", PeakBytes: 1 << 40},
 		Restart{Reason: "it ended", N: 2, Max: 5, After: 200 * time.Millisecond, How: "exited with 1", Signal: "SIGSEGV", Said: "s"}, Serving{}, Hung{Err: "no answer"}, Answers{}, Suspended{Signal: "SIGTTIN", PID: 3, Fix: "f"}, Resumed{}, OutOfMemory{Process: "app", Kills: 1},
 		Joined{Agent: "127.0.0.1:8500"}, Registered{}, Listener{Address: ":20000"}, Passing{}, Critical{Reason: "r"}, AppHealthy{}, AppUnhealthy{Reason: "r"}, Removed{},
-		Drained{Start: 3, End: 1, Ms: 1.5, Protocol: "http", Why: "maximum"}, Deregistered{Result: "verified"}, Left{Result: "unverified", Reason: "r", Ms: 2.5, Back: 1},
+		Drained{Start: 3, End: 1, Ms: 1.5, Protocol: "http", Why: "maximum"}, Deregistered{Result: "verified"}, Left{Result: "unverified", Reason: "r", Ms: 2.5},
 		Renewed{Accessor: "a"}, Lease{Name: "web"}, LeasesKept{Names: "a b"}, LeaseEnded{Name: "web", Code: 3}, LeaseLost{Name: "web"}, LeaseRefused{Name: "web", Reason: "r"}, LeaseForgotten{Name: "web"},
 		Waiting{Code: ConsulNoLeader, What: "a leader", Err: "e", Fix: "f", Facts: Facts{"address": "x"}, Since: 5 * time.Second, Said: 1}, WaitOver{},
 		Shutdown{Cause: "TERM"}, StopReason{Code: StoppedByContainer, Facts: Facts{"container": "x"}}, Finish{Cause: "TERM", Code: 204, Unit: "envoy", Why: XDSEnded, Facts: Facts{"address": "x"}},

@@ -57,7 +57,7 @@ func whole() []happening {
 		{"app", event.Stop{}}, {"app", event.Killed{Name: "app"}}, {"app", event.Killed{Name: "app", PID: 13, Process: "sleep (pid 20)", When: "10s after TERM"}},
 		{"app", event.Exit{Name: "app", PID: 13, Status: 137, Signal: "SIGKILL", PeakBytes: 52428800}}, {"app", event.Ended{Err: "app (pid 13) was ended by SIGKILL"}},
 		{"mesh-init", event.Deregistered{Result: state.Verified}}, {"mesh-init", event.Ended{}},
-		{"consul-agent", event.Left{Result: state.Unverified, Reason: "no server can be reached", Ms: 2.5, Back: 1}}, {"consul-agent", event.Ended{}},
+		{"consul-agent", event.Left{Result: state.Unverified, Reason: "no server can be reached", Ms: 2.5}}, {"consul-agent", event.Ended{}},
 		{event.Task, event.Finish{Cause: "envoy: restart budget spent", Code: 206, Unit: "envoy", Why: event.EnvoyRestartsSpent, Facts: event.Facts{"restarts": "5 within 1m0s", "n": "5"}}},
 	}
 }

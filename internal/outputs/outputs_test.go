@@ -107,7 +107,7 @@ func TestEventsFit(t *testing.T) {
 		event.Serving{Again: true}, event.Hung{Err: "e"}, event.Answers{}, event.Suspended{Signal: "SIGTTIN", PID: 1, Fix: "f"}, event.Resumed{}, event.OutOfMemory{Process: "app", Kills: 1}, event.StopReason{Code: event.StoppedSpot, Facts: facts},
 		event.Joined{Agent: "a"}, event.Registered{Service: "web"}, event.Listener{Address: "a"}, event.Passing{}, event.Critical{Reason: "r"}, event.AppHealthy{Check: true},
 		event.AppUnhealthy{Reason: "r", Check: true}, event.Condition{Name: "n", OK: true, Healed: true, Code: "c", Reason: "r", Facts: facts}, event.Removed{},
-		event.Drained{Start: 1, End: 1, Ms: 1, Protocol: "tcp", Why: "empty"}, event.Deregistered{Result: "verified"}, event.Left{Result: "skipped", Reason: "r", Ms: 1, Back: 1},
+		event.Drained{Start: 1, End: 1, Ms: 1, Protocol: "tcp", Why: "empty"}, event.Deregistered{Result: "verified"}, event.Left{Result: "skipped", Reason: "r", Ms: 1},
 		event.Renewed{Accessor: "a"}, event.Lease{Name: "n", Unnoted: 1}, event.LeasesKept{Names: "a"}, event.LeaseEnded{Code: 1, Name: "n", Unnoted: 1}, event.LeaseLost{Name: "n"},
 		event.LeaseRefused{Name: "n", Reason: "r"}, event.LeaseForgotten{Name: "n"}, event.Waiting{Code: "c", What: "w", Err: "e", Fix: "f", Facts: facts, Said: 1},
 		event.Mark{Name: "T0"}, event.Shutdown{Cause: "TERM"}, event.Finish{Cause: "TERM", Code: 1, Unit: "app", Why: "c", Facts: facts},
