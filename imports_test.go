@@ -130,6 +130,7 @@ func directions() []direction {
 		{dir: "internal/servicename", only: []string{}},
 		{dir: "internal/printable", only: []string{}},
 		{dir: "internal/jsontree", only: []string{}},
+		{dir: "internal/registration", only: []string{"meshtask/internal/consulapi", "meshtask/internal/event", "meshtask/internal/retry", "github.com/hashicorp/consul/api"}, bars: []bar{{"os", "it tells, and keeps nothing"}}},
 		{dir: "internal/consulapi", only: []string{"github.com/hashicorp/consul/api"}},
 		{dir: "internal/usage", only: []string{"github.com/prometheus/procfs"}, bars: []bar{{"net", "it reads /proc, and serves nothing"}, {"net/", "it reads /proc, and serves nothing"}}},
 		{dir: "internal/metrics", only: []string{"meshtask/internal/state", "meshtask/internal/event", "meshtask/internal/usage", "github.com/prometheus/"}, bars: []bar{

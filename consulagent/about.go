@@ -62,8 +62,8 @@ func (c *Client) first(ctx context.Context, path string, out any) error {
 }
 
 func (c *Client) read(ctx context.Context, token, path string, out any) error {
-	return c.call(ctx, token, func(q *api.QueryOptions) error {
-		_, err := c.api.Raw().Query(path, out, q)
+	return c.calls.Call(ctx, token, func(a *api.Client, q *api.QueryOptions) error {
+		_, err := a.Raw().Query(path, out, q)
 		return err
 	})
 }

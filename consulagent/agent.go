@@ -16,6 +16,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"meshtask/internal/event"
+	"meshtask/internal/registration"
 	"meshtask/internal/signame"
 	"meshtask/supervisor"
 )
@@ -195,7 +196,7 @@ func (a *Agent) start() (*life, error) {
 		token = func() string { return cfg.AgentToken }
 	}
 	l.client = NewClient(ClientConfig{Address: cfg.http(), Token: token, Node: cfg.NodeName,
-		Timeout: leaveCall, Registration: Registration{Partition: cfg.Partition}})
+		Timeout: leaveCall, Registration: registration.Registration{Partition: cfg.Partition}})
 	l.child, err = a.c.Start.Start(supervisor.Spec{Name: "consul-agent",
 		Argv: Argv(a.c.Path, a.c.File), Env: a.c.Env, NoCore: true, Lines: l.lines.line})
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 
 	"github.com/hashicorp/consul/api"
 
-	"meshtask/internal/consulapi"
 	"meshtask/internal/event"
+	"meshtask/internal/registration"
 )
 
 // ClientConfig is what a Client needs; only Address is required by all of its methods.
@@ -22,7 +22,7 @@ type ClientConfig struct {
 	Timeout time.Duration // of one call; 0 is 2 s
 	Node    string        // the agent's node name; "" is asked of the agent once something is registered
 
-	Registration Registration
+	Registration registration.Registration
 	// AgentToken is the agent's own token, which Register waits for as well: the agent would
 	// only log that the servers do not know it. "" or nil is none.
 	AgentToken func() string
@@ -39,11 +39,9 @@ type ClientConfig struct {
 // Client speaks to a task's agent. Its methods may be called side by side; each call ends
 // with its ctx, or after Timeout.
 type Client struct {
-	cfg      ClientConfig
-	api      *api.Client
-	carrier  *http.Client // of the calls of api
-	unusable error        // why there is no api
-	sent     atomic.Bool
+	cfg   ClientConfig
+	calls *registration.Caller
+	sent  atomic.Bool
 }
 
 // NewClient sets the defaults. It does not connect.
@@ -54,60 +52,40 @@ func NewClient(cfg ClientConfig) *Client {
 	if cfg.AgentToken == nil {
 		cfg.AgentToken = cfg.Token
 	}
-	if cfg.Timeout == 0 {
-		cfg.Timeout = callLimit
-	}
 	if cfg.TokenWait == 0 {
 		cfg.TokenWait = 2 * time.Minute
 	}
 	cfg.Report = cfg.Report.Or()
-	c := &Client{cfg: cfg}
-	c.api, c.carrier, c.unusable = consulapi.New(consulapi.Config{Address: cfg.Address, Dial: cfg.Timeout})
-	return c
+	return &Client{cfg: cfg, calls: registration.NewCaller(registration.CallerConfig{Address: cfg.Address, Token: cfg.Token, Timeout: cfg.Timeout,
+		Registration: cfg.Registration, Report: cfg.Report,
+		Fix: "the agent must be up and a server must lead; a new token takes a moment to reach all servers"})}
 }
 
 // Close drops idle connections.
-func (c *Client) Close() { c.carrier.CloseIdleConnections() }
-
-// options are those of every call: the token, and namespace and partition, which only
-// Consul Enterprise takes.
-func (c *Client) options(token string) *api.QueryOptions {
-	return &api.QueryOptions{Token: token, Namespace: c.cfg.Registration.Namespace, Partition: c.cfg.Registration.Partition}
-}
-
-// call makes one call, within Timeout at most.
-func (c *Client) call(ctx context.Context, token string, do func(q *api.QueryOptions) error) error {
-	if c.unusable != nil {
-		return c.unusable
-	}
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
-	defer cancel()
-	return answered(do(c.options(token).WithContext(ctx)))
-}
+func (c *Client) Close() { c.calls.Close() }
 
 // Leader is the leader that the agent's servers know of, "" when there is none now. An
 // agent that has not joined answers with an error.
-func (c *Client) Leader(ctx context.Context) (string, error) {
-	var leader string
-	err := c.call(ctx, c.cfg.Token(), func(q *api.QueryOptions) (err error) {
-		leader, err = c.api.Status().LeaderWithQueryOptions(q)
-		return err
-	})
-	return leader, err
+func (c *Client) Leader(ctx context.Context) (string, error) { return c.calls.Leader(ctx) }
+
+// Accessor is the accessor ID of a token, by the servers' word; "" where ACLs are off. A
+// token that they do not know (yet) is an error.
+func (c *Client) Accessor(ctx context.Context, token string) (string, error) {
+	return c.calls.Accessor(ctx, token)
 }
 
 // Answers says whether the agent answers at all: the error is that of a call without an
 // answer. It asks for what needs neither a server nor a token.
 func (c *Client) Answers(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, c.calls.Timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.cfg.Address+"/", nil)
 	if err != nil {
 		return err
 	}
-	answer, err := c.carrier.Do(req)
+	answer, err := c.calls.Do(req)
 	if err != nil {
-		return answered(err)
+		return err
 	}
 	_, err = io.Copy(io.Discard, answer.Body) // so that the connection is kept
 	return errors.Join(err, answer.Body.Close())
@@ -119,7 +97,7 @@ func (c *Client) Sidecar(ctx context.Context) (*api.AgentService, error) {
 	id := c.cfg.Registration.ProxyID()
 	s, err := c.service(ctx, id)
 	if err != nil {
-		return nil, c.explain(err)
+		return nil, c.calls.Explain(err)
 	}
 	if s.Proxy == nil {
 		return nil, fmt.Errorf("%s is registered as something else than a proxy", id)
@@ -129,8 +107,8 @@ func (c *Client) Sidecar(ctx context.Context) (*api.AgentService, error) {
 
 // service is a service as the agent has it.
 func (c *Client) service(ctx context.Context, id string) (s *api.AgentService, err error) {
-	err = c.call(ctx, c.cfg.Token(), func(q *api.QueryOptions) (err error) {
-		s, _, err = c.api.Agent().Service(id, q)
+	err = c.calls.Call(ctx, c.cfg.Token(), func(a *api.Client, q *api.QueryOptions) (err error) {
+		s, _, err = a.Agent().Service(id, q)
 		return err
 	})
 	return s, err
@@ -150,8 +128,8 @@ func (c *Client) Checks(ctx context.Context) (map[string]string, error) {
 }
 
 func (c *Client) checks(ctx context.Context) (checks map[string]*api.AgentCheck, err error) {
-	err = c.call(ctx, c.cfg.Token(), func(q *api.QueryOptions) (err error) {
-		checks, err = c.api.Agent().ChecksWithFilterOpts("", q)
+	err = c.calls.Call(ctx, c.cfg.Token(), func(a *api.Client, q *api.QueryOptions) (err error) {
+		checks, err = a.Agent().ChecksWithFilterOpts("", q)
 		return err
 	})
 	return checks, err
@@ -160,26 +138,26 @@ func (c *Client) checks(ctx context.Context) (checks map[string]*api.AgentCheck,
 // UpdateTTL sets a TTL check: passing, warning or critical. nil means that the agent has
 // it, and the servers too if they could be reached.
 func (c *Client) UpdateTTL(ctx context.Context, checkID, status, output string) error {
-	return c.explain(c.call(ctx, c.cfg.Token(), func(q *api.QueryOptions) error {
-		return c.api.Agent().UpdateTTLOpts(checkID, output, status, q)
+	return c.calls.Explain(c.calls.Call(ctx, c.cfg.Token(), func(a *api.Client, q *api.QueryOptions) error {
+		return a.Agent().UpdateTTLOpts(checkID, output, status, q)
 	}))
 }
 
 // Maintenance turns the maintenance mode of a service on, with a reason, or off.
 func (c *Client) Maintenance(ctx context.Context, serviceID string, on bool, reason string) error {
-	return c.explain(c.call(ctx, c.cfg.Token(), func(q *api.QueryOptions) error {
+	return c.calls.Explain(c.calls.Call(ctx, c.cfg.Token(), func(a *api.Client, q *api.QueryOptions) error {
 		if on {
-			return c.api.Agent().EnableServiceMaintenanceOpts(serviceID, reason, q)
+			return a.Agent().EnableServiceMaintenanceOpts(serviceID, reason, q)
 		}
-		return c.api.Agent().DisableServiceMaintenanceOpts(serviceID, q)
+		return a.Agent().DisableServiceMaintenanceOpts(serviceID, q)
 	}))
 }
 
 // AddListenerCheck adds the sidecar's check of its public listener, passing.
 func (c *Client) AddListenerCheck(ctx context.Context) error {
 	check := c.cfg.Registration.ListenerCheck()
-	if err := c.call(ctx, c.cfg.Token(), func(q *api.QueryOptions) error { return c.api.Agent().CheckRegisterOpts(check, q) }); err != nil {
-		return fmt.Errorf("add the check of the public listener: %w", c.explain(err))
+	if err := c.calls.Call(ctx, c.cfg.Token(), func(a *api.Client, q *api.QueryOptions) error { return a.Agent().CheckRegisterOpts(check, q) }); err != nil {
+		return fmt.Errorf("add the check of the public listener: %w", c.calls.Explain(err))
 	}
 	return nil
 }
@@ -189,9 +167,9 @@ func (c *Client) AddListenerCheck(ctx context.Context) error {
 // so until its next probe, up to ten seconds on. To register what is there changes nothing.
 func (c *Client) RenewListenerCheck(ctx context.Context) error {
 	id := c.cfg.Registration.ListenerCheck().ID
-	err := c.call(ctx, c.cfg.Token(), func(q *api.QueryOptions) error { return c.api.Agent().CheckDeregisterOpts(id, q) })
-	if err != nil && !status(err, http.StatusNotFound) {
-		return fmt.Errorf("renew the check of the public listener: %w", c.explain(err))
+	err := c.calls.Call(ctx, c.cfg.Token(), func(a *api.Client, q *api.QueryOptions) error { return a.Agent().CheckDeregisterOpts(id, q) })
+	if err != nil && !registration.Status(err, http.StatusNotFound) {
+		return fmt.Errorf("renew the check of the public listener: %w", c.calls.Explain(err))
 	}
 	return c.AddListenerCheck(ctx)
 }
@@ -206,19 +184,11 @@ func (c *Client) RemoveFromCatalog(ctx context.Context) error {
 	}
 	r := c.cfg.Registration
 	for _, id := range []string{r.ProxyID(), r.ServiceID()} {
-		if err := c.deregister(ctx, api.CatalogDeregistration{Node: node, ServiceID: id}, c.cfg.Token()); err != nil {
-			return fmt.Errorf("remove %s from the catalog: %w", id, c.explain(err))
+		if err := c.calls.DeregisterCatalog(ctx, api.CatalogDeregistration{Node: node, ServiceID: id}, c.cfg.Token()); err != nil {
+			return fmt.Errorf("remove %s from the catalog: %w", id, c.calls.Explain(err))
 		}
 	}
 	return nil
-}
-
-func (c *Client) deregister(ctx context.Context, what api.CatalogDeregistration, token string) error {
-	what.Namespace, what.Partition = c.cfg.Registration.Namespace, c.cfg.Registration.Partition
-	return c.call(ctx, token, func(q *api.QueryOptions) error {
-		_, err := c.api.Catalog().Deregister(&what, (&api.WriteOptions{Token: token}).WithContext(q.Context()))
-		return err
-	})
 }
 
 // node is the agent's node name. /v1/agent/self, which would tell, is closed to a task's
@@ -244,9 +214,9 @@ func (c *Client) node(ctx context.Context) (string, error) {
 func (c *Client) listed(ctx context.Context, node, token string) (bool, error) {
 	var found *api.CatalogNode
 	var meta *api.QueryMeta
-	err := c.call(ctx, token, func(q *api.QueryOptions) (err error) {
+	err := c.calls.Call(ctx, token, func(a *api.Client, q *api.QueryOptions) (err error) {
 		q.RequireConsistent, q.Namespace = true, "" // nodes have none
-		found, meta, err = c.api.Catalog().Node(node, q)
+		found, meta, err = a.Catalog().Node(node, q)
 		return err
 	})
 	if err != nil {
@@ -259,26 +229,4 @@ func (c *Client) listed(ctx context.Context, node, token string) (bool, error) {
 		return false, errors.New("the token may not read the node (node:read)")
 	}
 	return false, nil
-}
-
-// explain says what a refused token lacks.
-func (c *Client) explain(err error) error {
-	switch r := c.cfg.Registration; {
-	case err == nil:
-		return nil
-	case event.CauseOf(err) != nil: // whoever called it knows better
-		return err
-	case denied(err):
-		facts := []string{"service", r.Name, event.FactSaid, reply(err)}
-		if c.cfg.Token() == "" {
-			facts = append(facts, event.FactCase, event.CaseNone)
-		}
-		err = fmt.Errorf("the token needs service:write on %q and %q: %w", r.Name, r.Name+"-sidecar-proxy", err)
-		return event.Because(event.RegisterDenied, err, facts...)
-	case aclNotFound(err):
-		return event.Because(event.RegisterTokenUnknown, fmt.Errorf("the token is not known to Consul (yet): %w", err), event.FactSaid, reply(err))
-	case status(err, http.StatusBadRequest):
-		return event.Because(event.RegisterRefused, err, event.FactSaid, reply(err))
-	}
-	return err
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"meshtask/internal/event"
+	"meshtask/internal/registration"
 	"meshtask/internal/testbed/consulfake"
 	"meshtask/internal/testbed/eventually"
 	"meshtask/internal/testbed/faulty"
@@ -23,7 +24,7 @@ import (
 func newTestClient(t *testing.T, f *servers, change func(*ClientConfig)) *Client {
 	t.Helper()
 	cfg := ClientConfig{Address: f.Listener.Addr().String(), Node: "ecs-1", Token: func() string { return "secret" },
-		Registration: Registration{TaskID: "1", Name: "web", Port: 80, Containers: []string{"app"}}}
+		Registration: registration.Registration{TaskID: "1", Name: "web", Port: 80, Containers: []string{"app"}}}
 	if change != nil {
 		change(&cfg)
 	}
@@ -71,7 +72,7 @@ func TestClientCalls(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if result, err := c.Deregister(ctx); result != Verified {
+	if result, err := c.Deregister(ctx); result != registration.Verified {
 		t.Errorf("%s, %v", result, err)
 	}
 	// With native checks each is put into maintenance before the next is registered.
@@ -225,19 +226,19 @@ func TestDeregisterFaults(t *testing.T) {
 	for name, c := range map[string]struct {
 		path  string
 		fault faulty.Fault
-		want  Result
+		want  registration.Result
 	}{
-		"already gone":         {"/v1/agent/service/deregister/", faulty.Answer(http.StatusNotFound, ""), Verified},
-		"refused":              {"/v1/agent/service/deregister/", forbidden, Unverified},
-		"no list":              {"/v1/agent/services", faulty.Answer(http.StatusInternalServerError, "it broke"), Unverified},
-		"catalog unreachable":  {"/v1/catalog/", noLeader, Unverified},
-		"the agent is stopped": {"/v1/", faulty.Fault{Hang: true}, Unverified},
+		"already gone":         {"/v1/agent/service/deregister/", faulty.Answer(http.StatusNotFound, ""), registration.Verified},
+		"refused":              {"/v1/agent/service/deregister/", forbidden, registration.Unverified},
+		"no list":              {"/v1/agent/services", faulty.Answer(http.StatusInternalServerError, "it broke"), registration.Unverified},
+		"catalog unreachable":  {"/v1/catalog/", noLeader, registration.Unverified},
+		"the agent is stopped": {"/v1/", faulty.Fault{Hang: true}, registration.Unverified},
 	} {
 		f := newServers(t)
 		f.Fail(c.path, c.fault)
 		client := newTestClient(t, f, func(cfg *ClientConfig) { cfg.Timeout = 200 * time.Millisecond })
 		result, err := client.Deregister(t.Context())
-		if result != c.want || (err != nil) != (c.want == Unverified) {
+		if result != c.want || (err != nil) != (c.want == registration.Unverified) {
 			t.Errorf("%s: %s, %v; want %s", name, result, err, c.want)
 		}
 	}
@@ -253,7 +254,7 @@ func TestDeregisterOfWhatStays(t *testing.T) {
 	}
 	f.With(func(s *consulfake.State) { s.Stays = true })
 	result, err := client.Deregister(t.Context())
-	if result != Unverified || err == nil || !strings.Contains(err.Error(), "the agent still has web-1-sidecar-proxy and web-1") {
+	if result != registration.Unverified || err == nil || !strings.Contains(err.Error(), "the agent still has web-1-sidecar-proxy and web-1") {
 		t.Errorf("%s, %v", result, err)
 	}
 	if n := f.Count("PUT /v1/agent/service/deregister/"); n != 2*deregisterTries {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"meshtask/internal/event"
+	"meshtask/internal/registration"
 )
 
 const (
@@ -167,7 +168,7 @@ func (x *External) Run(ctx context.Context, ready func(), stop <-chan struct{}) 
 		case <-ctx.Done():
 			return nil
 		case <-stop:
-			a.c.Report(event.Left{Result: string(Skipped), Reason: "the agent is someone else's"})
+			a.c.Report(event.Left{Result: string(registration.Skipped), Reason: "the agent is someone else's"})
 			return nil
 		}
 	}

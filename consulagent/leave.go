@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/consul/api"
 
 	"meshtask/internal/event"
+	"meshtask/internal/registration"
 	"meshtask/internal/retry"
 )
 
@@ -39,28 +40,28 @@ func (a *Agent) leave(ctx context.Context, l *life) {
 	_ = l.child.Signal(syscall.SIGCONT) // were it stopped, it would answer nothing
 	result, why := a.depart(ctx, l)
 	a.c.Report(event.Left{Result: string(result), Reason: why, Ms: float64(time.Since(begun).Milliseconds())})
-	if result == Unverified {
+	if result == registration.Unverified {
 		a.c.Log.Warn("the agent's leave is not verified, its node may stay in the catalog until it is reaped", "node", l.cfg.NodeName, "reason", why)
 	}
 }
 
 // depart carries out the recipe, and says why the result is not Verified.
-func (a *Agent) depart(ctx context.Context, l *life) (Result, string) {
+func (a *Agent) depart(ctx context.Context, l *life) (registration.Result, string) {
 	switch state, err := l.known(ctx); state {
 	case ended:
-		return Unverified, "the agent had ended before it was asked to leave"
+		return registration.Unverified, "the agent had ended before it was asked to leave"
 	case unjoined:
-		return Skipped, "the agent had not joined"
+		return registration.Skipped, "the agent had not joined"
 	case cutOff:
-		return Unverified, "no server can be reached: " + err.Error()
+		return registration.Unverified, "no server can be reached: " + err.Error()
 	case starting:
-		return Unverified, fmt.Sprintf("the agent has not finished its start within %v", knownMax)
+		return registration.Unverified, fmt.Sprintf("the agent has not finished its start within %v", knownMax)
 	case unseen:
 		l.settle(ctx)
-		if result, why := l.term(ctx, false); result != Verified {
+		if result, why := l.term(ctx, false); result != registration.Verified {
 			return result, why
 		}
-		return Unverified, fmt.Sprintf("the servers had not listed the node within %v; it was removed all the same", knownMax)
+		return registration.Unverified, fmt.Sprintf("the servers had not listed the node within %v; it was removed all the same", knownMax)
 	}
 	l.settle(ctx)
 	return l.term(ctx, true)
@@ -130,7 +131,7 @@ func (l *life) known(ctx context.Context) (standing, error) {
 		switch {
 		case found && now.running:
 			return listed, nil
-		case noServers(err) && l.ready: // while it joins, it says so for a moment
+		case registration.NoServers(err) && l.ready: // while it joins, it says so for a moment
 			return cutOff, err
 		}
 		poll := time.NewTimer(pace.next(err))
@@ -166,7 +167,7 @@ func (l *life) late() standing {
 
 // term makes the agent leave: TERM, until its own node is gone, then KILL, which ends it at
 // once. seen: the servers had listed the node, so that "not listed" is "gone".
-func (l *life) term(ctx context.Context, seen bool) (Result, string) {
+func (l *life) term(ctx context.Context, seen bool) (registration.Result, string) {
 	_ = l.child.Signal(syscall.SIGTERM)
 	swallowed := time.NewTimer(graceMax)
 	defer swallowed.Stop()
@@ -179,9 +180,9 @@ func (l *life) term(ctx context.Context, seen bool) (Result, string) {
 	for {
 		select {
 		case <-l.child.Done():
-			return Unverified, "the agent ended before its node was seen to be gone"
+			return registration.Unverified, "the agent ended before its node was seen to be gone"
 		case <-ctx.Done():
-			return Unverified, fmt.Sprintf("there was no time for it (last: %v)", last)
+			return registration.Unverified, fmt.Sprintf("there was no time for it (last: %v)", last)
 		case <-swallowed.C:
 			// Of an agent that runs for a while, it is the line that is late: a second TERM
 			// would end it before it has left.
@@ -192,14 +193,14 @@ func (l *life) term(ctx context.Context, seen bool) (Result, string) {
 			err := l.remove(ctx)
 			l.exit(ctx)
 			if err != nil {
-				return Unverified, fmt.Sprintf("gossip did not tell the servers within %v, and the node cannot be removed (the agent's token needs node:write): %v", goneMax, err)
+				return registration.Unverified, fmt.Sprintf("gossip did not tell the servers within %v, and the node cannot be removed (the agent's token needs node:write): %v", goneMax, err)
 			}
-			return Verified, ""
+			return registration.Verified, ""
 		case <-poll.C:
 			found, err := l.listed(ctx)
 			if last = err; err == nil && !found && seen {
 				l.exit(ctx)
-				return Verified, ""
+				return registration.Verified, ""
 			}
 			poll.Reset(pace.next(err))
 		}
@@ -243,7 +244,7 @@ func (l *life) listed(ctx context.Context) (bool, error) {
 		token = l.reader
 	}
 	found, err := l.client.listed(ctx, l.cfg.NodeName, token)
-	if other := l.service(); aclNotFound(err) && other != "" && other != token {
+	if other := l.service(); registration.ACLNotFound(err) && other != "" && other != token {
 		l.reader = other
 		return l.client.listed(ctx, l.cfg.NodeName, other)
 	}
@@ -254,7 +255,7 @@ func (l *life) listed(ctx context.Context) (bool, error) {
 // be writing it at this moment.
 func (l *life) remove(ctx context.Context) error {
 	for range removeTries {
-		if err := l.client.deregister(ctx, api.CatalogDeregistration{Node: l.cfg.NodeName}, l.client.cfg.Token()); err != nil {
+		if err := l.client.calls.DeregisterCatalog(ctx, api.CatalogDeregistration{Node: l.cfg.NodeName}, l.client.cfg.Token()); err != nil {
 			return err
 		}
 		if found, err := l.listed(ctx); err != nil || !found {

@@ -34,7 +34,10 @@ type events struct {
 	trouble []string  // the latest warnings and errors, oldest first; no event of its own
 }
 
-const troubles = 3 // kept for error messages
+const (
+	troubles = 3   // kept for error messages
+	maxText  = 512 // of the text of one
+)
 
 func newLines(level string, output func(int, hclog.Level, string)) *lines {
 	minLevel := hclog.LevelFromString(level)

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"meshtask/internal/registration"
 )
 
 const (
@@ -47,10 +49,7 @@ func (m *Metrics) Read(ctx context.Context) ([]byte, error) {
 
 // metrics asks once. status is 0 without an answer.
 func (c *Client) metrics(ctx context.Context) (text []byte, status int, err error) {
-	if c.unusable != nil {
-		return nil, 0, c.unusable
-	}
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, c.calls.Timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.cfg.Address+"/v1/agent/metrics?format=prometheus", nil)
 	if err != nil {
@@ -63,9 +62,9 @@ func (c *Client) metrics(ctx context.Context) (text []byte, status int, err erro
 	if token != "" {
 		req.Header.Set("X-Consul-Token", token)
 	}
-	answer, err := c.carrier.Do(req)
+	answer, err := c.calls.Do(req)
 	if err != nil {
-		return nil, 0, answered(err)
+		return nil, 0, err
 	}
 	defer answer.Body.Close()
 	text, err = io.ReadAll(io.LimitReader(answer.Body, metricsSize+1))
@@ -73,7 +72,7 @@ func (c *Client) metrics(ctx context.Context) (text []byte, status int, err erro
 	case answer.StatusCode != http.StatusOK:
 		return nil, answer.StatusCode, fmt.Errorf("the agent answers %d: %s", answer.StatusCode, text[:min(len(text), maxText)])
 	case err != nil:
-		return nil, 0, answered(err)
+		return nil, 0, registration.Answered(c.calls.Who, err)
 	case len(text) > metricsSize:
 		return nil, 0, fmt.Errorf("the agent's metrics have more than %d bytes", metricsSize)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/consul/api"
 
 	"meshtask/internal/event"
+	"meshtask/internal/registration"
 )
 
 // Watch looks at how the Consul servers see a running task, by its agent. It is for one
@@ -55,7 +56,7 @@ func (w *Watch) known(ctx context.Context, name string, code event.Code, token s
 		return c, false
 	}
 	accessor, err := w.Client.Accessor(ctx, token)
-	if aclNotFound(err) {
+	if registration.ACLNotFound(err) {
 		c.OK, c.Code, c.Reason = false, code, "ACL not found"
 		return c, true
 	}
@@ -70,8 +71,8 @@ func (w *Watch) registered(ctx context.Context) []event.Condition {
 	}
 	var checks api.HealthChecks
 	var meta *api.QueryMeta
-	if err := w.Client.call(ctx, w.Client.cfg.Token(), func(q *api.QueryOptions) (err error) {
-		checks, meta, err = w.Client.api.Health().Node(node, q)
+	if err := w.Client.calls.Call(ctx, w.Client.cfg.Token(), func(a *api.Client, q *api.QueryOptions) (err error) {
+		checks, meta, err = a.Health().Node(node, q)
 		return err
 	}); err != nil {
 		return nil
@@ -109,8 +110,8 @@ func (w *Watch) Denied(ctx context.Context) (denied map[string]bool, ok bool) {
 	}
 	source := w.Client.cfg.Registration.Name
 	var match map[string][]*api.Intention
-	if err := w.Client.call(ctx, w.Client.cfg.Token(), func(q *api.QueryOptions) (err error) {
-		match, _, err = w.Client.api.Connect().IntentionMatch(&api.IntentionMatch{By: api.IntentionMatchSource, Names: []string{source}}, q)
+	if err := w.Client.calls.Call(ctx, w.Client.cfg.Token(), func(a *api.Client, q *api.QueryOptions) (err error) {
+		match, _, err = a.Connect().IntentionMatch(&api.IntentionMatch{By: api.IntentionMatchSource, Names: []string{source}}, q)
 		return err
 	}); err != nil {
 		return nil, false
@@ -122,8 +123,8 @@ func (w *Watch) Denied(ctx context.Context) (denied map[string]bool, ok bool) {
 		if action == "" {
 			if byDefault == nil {
 				var allowed bool
-				if err := w.Client.call(ctx, w.Client.cfg.Token(), func(q *api.QueryOptions) (err error) {
-					allowed, _, err = w.Client.api.Connect().IntentionCheck(&api.IntentionCheck{Source: source, Destination: name, SourceType: api.IntentionSourceConsul}, q)
+				if err := w.Client.calls.Call(ctx, w.Client.cfg.Token(), func(a *api.Client, q *api.QueryOptions) (err error) {
+					allowed, _, err = a.Connect().IntentionCheck(&api.IntentionCheck{Source: source, Destination: name, SourceType: api.IntentionSourceConsul}, q)
 					return err
 				}); err != nil {
 					return nil, false

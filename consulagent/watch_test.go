@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/hashicorp/consul/api"
+
+	"meshtask/internal/registration"
 )
 
 func TestDecided(t *testing.T) {
@@ -39,7 +41,7 @@ func watchOf(t *testing.T, answers map[string]string) *Watch {
 	}))
 	t.Cleanup(server.Close)
 	client := NewClient(ClientConfig{Address: strings.TrimPrefix(server.URL, "http://"), Node: "n", Token: func() string { return "s" }, AgentToken: func() string { return "a" },
-		Registration: Registration{TaskID: "1", Name: "web"}})
+		Registration: registration.Registration{TaskID: "1", Name: "web"}})
 	return &Watch{Client: client, ACLs: true, Upstreams: []string{"api", "db", "other"}}
 }
 

@@ -17,6 +17,7 @@ import (
 	"meshtask/consulagent"
 	"meshtask/e2e/harness"
 	"meshtask/internal/event"
+	"meshtask/internal/registration"
 	"meshtask/internal/statedir"
 	"meshtask/internal/testbed/eventually"
 	"meshtask/supervisor"
@@ -90,9 +91,9 @@ func (b *agentBed) agent(task string) *oneAgent {
 		},
 	}
 	a.client = consulagent.NewClient(consulagent.ClientConfig{Address: a.address + ":8500", Node: a.doc.NodeName,
-		Registration: consulagent.Registration{TaskID: task, TaskARN: "arn:aws:ecs:eu-west-1:123456789012:task/c/" + task,
+		Registration: registration.Registration{TaskID: task, TaskARN: "arn:aws:ecs:eu-west-1:123456789012:task/c/" + task,
 			Name: "web", Port: 8080, Containers: []string{"app"},
-			Proxy: consulagent.Proxy{ListenerAddress: a.address, LocalServiceAddress: a.address}}})
+			Proxy: registration.Proxy{ListenerAddress: a.address, LocalServiceAddress: a.address}}})
 	b.t.Cleanup(a.client.Close)
 	return a
 }

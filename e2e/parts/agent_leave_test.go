@@ -17,6 +17,7 @@ import (
 
 	"meshtask/consulagent"
 	"meshtask/e2e/harness"
+	"meshtask/internal/registration"
 	"meshtask/supervisor"
 )
 
@@ -45,7 +46,7 @@ func (a *oneAgent) secure(agent string, service func() string) *oneAgent {
 	a.doc.ACLs, a.doc.AgentToken = true, agent
 	a.cfg.Token = service
 	a.client = consulagent.NewClient(consulagent.ClientConfig{Address: a.address + ":8500", Token: service, Node: a.doc.NodeName,
-		Registration: consulagent.Registration{TaskID: strings.TrimPrefix(a.doc.NodeName, "ecs-"), Name: "web", Port: 8080, Containers: []string{"app"}},
+		Registration: registration.Registration{TaskID: strings.TrimPrefix(a.doc.NodeName, "ecs-"), Name: "web", Port: 8080, Containers: []string{"app"}},
 		Report:       a.report})
 	a.bed.t.Cleanup(a.client.Close)
 	return a
@@ -69,7 +70,7 @@ func TestAgentACL(t *testing.T) {
 	if err := a.client.RemoveFromCatalog(ctx); err != nil {
 		t.Error(err)
 	}
-	if result, err := a.client.Deregister(ctx); result != consulagent.Verified {
+	if result, err := a.client.Deregister(ctx); result != registration.Verified {
 		t.Errorf("deregistered: %s, %v", result, err)
 	}
 	if result, _ := a.leave(); result != "verified" {
@@ -119,7 +120,7 @@ func TestAgentACLTokenComesLate(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	if result, err := a.client.Deregister(t.Context()); result != consulagent.Verified {
+	if result, err := a.client.Deregister(t.Context()); result != registration.Verified {
 		t.Errorf("deregistered: %s, %v", result, err)
 	}
 }
@@ -166,7 +167,7 @@ func TestAgentTLS(t *testing.T) {
 	if err := a.client.Register(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if result, err := a.client.Deregister(t.Context()); result != consulagent.Verified {
+	if result, err := a.client.Deregister(t.Context()); result != registration.Verified {
 		t.Errorf("deregistered: %s, %v", result, err)
 	}
 	result, left := a.leave()
@@ -250,7 +251,7 @@ func brief(t *testing.T, a *oneAgent, length time.Duration) {
 	case <-ctx.Done():
 	}
 	if registered {
-		if result, err := a.client.Deregister(t.Context()); result != consulagent.Verified {
+		if result, err := a.client.Deregister(t.Context()); result != registration.Verified {
 			t.Errorf("deregistered: %s, %v", result, err)
 		}
 	}

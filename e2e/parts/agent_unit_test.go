@@ -16,6 +16,7 @@ import (
 	"meshtask/consulagent"
 	"meshtask/e2e/harness"
 	"meshtask/internal/event"
+	"meshtask/internal/registration"
 	"meshtask/internal/testbed/eventually"
 	"meshtask/supervisor"
 )
@@ -74,7 +75,7 @@ func TestAgentLife(t *testing.T) {
 	if checks, err := a.client.Checks(ctx); err != nil || checks[agentAlias] == "" {
 		t.Errorf("the agent has lost the sidecar with the catalog: %v, %v", checks, err)
 	}
-	if result, err := a.client.Deregister(ctx); result != consulagent.Verified {
+	if result, err := a.client.Deregister(ctx); result != registration.Verified {
 		t.Errorf("deregistration: %s, %v", result, err)
 	}
 	result, took := a.leave()
@@ -146,7 +147,7 @@ func TestAgentRestart(t *testing.T) {
 	if err := a.client.Register(t.Context()); err != nil { // as mesh-init asserts it again
 		t.Fatal(err)
 	}
-	if result, _ := a.client.Deregister(t.Context()); result != consulagent.Verified {
+	if result, _ := a.client.Deregister(t.Context()); result != registration.Verified {
 		t.Errorf("deregistered: %s", result)
 	}
 	if result, _ := a.leave(); result != "verified" {

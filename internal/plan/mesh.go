@@ -9,6 +9,7 @@ import (
 	"meshtask/envoy/bootstrap"
 	"meshtask/health"
 	"meshtask/internal/config"
+	"meshtask/internal/registration"
 	"meshtask/internal/secret"
 	"meshtask/lifecycle"
 )
@@ -137,7 +138,7 @@ type Probe struct {
 	StartPeriod time.Duration
 }
 
-func healthOf(c *config.Config, reg consulagent.Registration) *Health {
+func healthOf(c *config.Config, reg registration.Registration) *Health {
 	h := &Health{Checks: ttlChecks(c, reg), TTL: c.Health.TTL.Duration, Never: c.Mode == config.Job && c.Service.Port == 0, Catalog: c.Shutdown.AgentLeave != "first",
 		Siblings: c.HealthSyncContainers, Interval: c.Health.Interval.Duration}
 	if a := c.Health.App; a != nil {

@@ -10,10 +10,10 @@ import (
 	"slices"
 	"time"
 
-	"meshtask/consulagent"
 	"meshtask/internal/config"
 	"meshtask/internal/ecs"
 	"meshtask/internal/event"
+	"meshtask/internal/registration"
 	"meshtask/internal/secret"
 	"meshtask/lifecycle"
 )
@@ -32,7 +32,7 @@ type Plan struct {
 	StopOn   []int  // signals that begin a stop, besides TERM, INT and QUIT
 	Lease    *Lease // of `meshtask app` alone
 	Agent    *Agent // nil without a mesh, as are the next four
-	Service  *consulagent.Registration
+	Service  *registration.Registration
 	Envoy    *Envoy
 	Inbound  *Inbound
 	Health   *Health
@@ -182,7 +182,7 @@ func New(c *config.Config, id ecs.Identity) (*Plan, error) {
 
 // mesh fills in what only a task with a mesh has.
 func (p *Plan) mesh(c *config.Config) {
-	reg := registration(c)
+	reg := registrationOf(c)
 	for _, key := range reg.Overridden() {
 		p.Warnings = append(p.Warnings, Warning{"service.meta." + key, "meshtask sets it itself; the value is not used"})
 	}

@@ -10,10 +10,10 @@ import (
 
 	"github.com/hashicorp/consul/api"
 
-	"meshtask/consulagent"
 	"meshtask/envoy"
 	"meshtask/health"
 	"meshtask/internal/config"
+	"meshtask/internal/registration"
 	"meshtask/lifecycle"
 )
 
@@ -54,14 +54,14 @@ func Stop(c *config.Config, rows lifecycle.Timeline) (lifecycle.StopPlan, error)
 	return p, nil
 }
 
-// registration is service and sidecar.
-func registration(c *config.Config) consulagent.Registration {
+// registrationOf is service and sidecar.
+func registrationOf(c *config.Config) registration.Registration {
 	s, p := c.Service, c.Proxy
-	r := consulagent.Registration{
+	r := registration.Registration{
 		TaskID: c.Task.ID, TaskARN: c.Task.ARN, Name: s.Name, Port: s.Port, Tags: s.Tags, Meta: s.Meta,
 		EnableTagOverride: s.EnableTagOverride, Namespace: s.Namespace, Partition: s.Partition,
 		TTL: c.Health.TTL.Duration, Zone: c.Task.Zone, Revision: c.Task.Revision, LaunchType: c.Task.LaunchType,
-		Proxy: consulagent.Proxy{Port: p.PublicListenerPort, ListenerAddress: p.PublicListenerAddress,
+		Proxy: registration.Proxy{Port: p.PublicListenerPort, ListenerAddress: p.PublicListenerAddress,
 			LocalServiceAddress: p.LocalServiceAddress, Config: p.Config},
 	}
 	if s.Weights != nil {
@@ -100,7 +100,7 @@ func containers(c *config.Config) []string {
 }
 
 // ttlChecks are the TTL checks that health-sync writes; none with native checks.
-func ttlChecks(c *config.Config, r consulagent.Registration) []health.Check {
+func ttlChecks(c *config.Config, r registration.Registration) []health.Check {
 	var out []health.Check
 	for _, name := range r.Containers {
 		origin := health.FromApp

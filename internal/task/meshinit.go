@@ -9,6 +9,7 @@ import (
 	"meshtask/consulagent"
 	"meshtask/envoy"
 	"meshtask/internal/event"
+	"meshtask/internal/registration"
 )
 
 // bootstrapLimit bounds the making of Envoy's bootstrap once the registration stands.
@@ -65,7 +66,7 @@ func (u *meshInit) down(ctx context.Context) {
 		return
 	}
 	if !u.client.Sent() {
-		u.report(event.Deregistered{Result: string(consulagent.Skipped)})
+		u.report(event.Deregistered{Result: string(registration.Skipped)})
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, max(u.grace(), 100*time.Millisecond))

@@ -1,4 +1,9 @@
-package consulagent
+// Package registration is a task's service and its sidecar as Consul is told of them, and what
+// the calls that tell it have in common, be they an agent's or a server's: one token, limits,
+// tries until a deadline, and the words of a refusal.
+//
+// It does not know which calls those are, or when they are made.
+package registration
 
 import (
 	"cmp"
@@ -11,6 +16,16 @@ import (
 	"time"
 
 	"github.com/hashicorp/consul/api"
+)
+
+// Result is what is known of an end: of a leave, or of a deregistration.
+type Result string
+
+// The results.
+const (
+	Verified   Result = "verified"   // seen to be gone
+	Unverified Result = "unverified" // asked for, and not seen
+	Skipped    Result = "skipped"    // there was nothing to do
 )
 
 // Registration is a task's service and its sidecar, as values. IDs, names, meta and

@@ -1,11 +1,10 @@
-package consulagent
+package registration
 
 import (
 	"encoding/json"
 	"flag"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -78,41 +77,6 @@ func TestPayloads(t *testing.T) {
 	}
 }
 
-func TestDocuments(t *testing.T) {
-	least := AgentConfig{NodeName: "ecs-1", DataDir: "/d", BindAddress: "10.0.0.7", ClientAddress: "127.0.0.1",
-		RetryJoin: []string{"10.0.3.7"}, Ports: Ports{HTTP: 8500, GRPC: 8502, SerfLAN: 8301, DNS: -1}}
-	full := least
-	full.Datacenter, full.Partition, full.GossipKey, full.CAFile, full.AutoEncrypt, full.VerifyServerHostname = "dc1", "ap", "key", "/ca.pem", true, true
-	full.ACLs, full.AgentToken, full.AdvertiseAddress, full.LogLevel = true, "token", "10.0.0.8", "DEBUG"
-	full.Extra = map[string]any{"telemetry": map[string]any{"prometheus_retention_time": "1m"}, "gossip_lan": map[string]any{"probe_interval": "2s"}}
-	for name, c := range map[string]AgentConfig{"agent-least": least, "agent-full": full} {
-		doc, err := c.Document()
-		if err != nil {
-			t.Fatal(err)
-		}
-		golden(t, name, &txtar.Archive{Files: []txtar.File{{Name: "consul.json", Data: append(doc, '\n')}}})
-	}
-	if _, ours := full.Extra["gossip_lan"].(map[string]any)["gossip_interval"]; ours {
-		t.Error("the caller's extra configuration was changed")
-	}
-}
-
-// An agent whose metrics are asked for keeps them, for as long as the user says where they do.
-func TestPrometheus(t *testing.T) {
-	c := AgentConfig{Prometheus: true, Extra: map[string]any{"telemetry": map[string]any{"prometheus_retention_time": "5m"}}}
-	text, err := c.Document() // the user's key is not one of ours
-	if err != nil {
-		t.Fatal(err)
-	}
-	var doc struct{ Telemetry map[string]any }
-	if err := json.Unmarshal(text, &doc); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(map[string]any{"prometheus_retention_time": "5m", "disable_hostname": true}, doc.Telemetry); diff != "" {
-		t.Error(diff)
-	}
-}
-
 func golden(t *testing.T, name string, got *txtar.Archive) {
 	t.Helper()
 	file := filepath.Join("testdata", name+".txtar")
@@ -137,7 +101,7 @@ func golden(t *testing.T, name string, got *txtar.Archive) {
 		return
 	}
 	sorted := &txtar.Archive{}
-	for _, part := range []string{"1 service", "2 sidecar", "3 listener check", "consul.json"} {
+	for _, part := range []string{"1 service", "2 sidecar", "3 listener check"} {
 		if data, ok := have[part]; ok {
 			sorted.Files = append(sorted.Files, txtar.File{Name: part, Data: []byte(data)})
 		}
@@ -165,28 +129,5 @@ func TestNames(t *testing.T) {
 	}
 	if r.Meta["source"] != "mine" {
 		t.Error("the caller's meta was changed")
-	}
-}
-
-func TestExtraConfig(t *testing.T) {
-	for name, c := range map[string]struct {
-		extra map[string]any
-		want  string // in the error; "" is none
-	}{
-		"free":               {map[string]any{"telemetry": map[string]any{"x": 1}, "tls": map[string]any{"grpc": map[string]any{"x": 1}}}, ""},
-		"ours":               {map[string]any{"node_name": "x", "log_level": "err"}, "log_level, node_name"},
-		"ours, nested":       {map[string]any{"acl": map[string]any{"tokens": map[string]any{"agent": "x"}}}, "acl.tokens.agent"},
-		"beside ours":        {map[string]any{"acl": map[string]any{"tokens": map[string]any{"default": "x"}}}, ""},
-		"a scalar above":     {map[string]any{"gossip_lan": 1}, "gossip_lan.gossip_interval"},
-		"not emitted now":    {map[string]any{"encrypt": "x"}, "encrypt"},
-		"making it a server": {map[string]any{"server": true}, "server"},
-	} {
-		_, err := AgentConfig{Extra: c.extra}.Document()
-		switch {
-		case c.want == "" && err != nil:
-			t.Errorf("%s: %v", name, err)
-		case c.want != "" && (err == nil || !strings.Contains(err.Error(), "must not hold "+c.want+":")):
-			t.Errorf("%s: got %v, want a refusal of %s", name, err, c.want)
-		}
 	}
 }
