@@ -48,8 +48,13 @@ type Bootstrap struct {
 
 // Command runs `consul connect envoy -bootstrap`.
 type Command struct {
-	Path   string   // consul (see supervisor.Look)
-	HTTP   string   // the agent's API, "HOST:PORT"
+	Path string // consul (see supervisor.Look)
+	HTTP string // the API: "HOST:PORT", or "https://HOST:PORT"; with NodeName a server's, else the agent's
+
+	// CA (PEM) and ServerName are those of an https API; "" = as Env or the system has it, and
+	// HTTP's host.
+	CA, ServerName string
+
 	Env    []string // whole environment; CONSUL_* in it count
 	Start  Starter
 	Report event.Report
@@ -134,7 +139,7 @@ func (b Bootstrap) command(ctx context.Context, r bootstrap.Registered) ([]byte,
 			return nil, fmt.Errorf("after %d tries: %w", try, err)
 		}
 		report(event.Waiting{Code: event.Register, What: "consul connect envoy -bootstrap", Err: err.Error(),
-			Fix: "check that the agent answers and that the token may read " + b.ProxyID})
+			Fix: "check that Consul answers and that the token may read " + b.ProxyID})
 		timer := time.NewTimer(pauses.Next())
 		select {
 		case <-timer.C:
@@ -159,6 +164,10 @@ func (b Bootstrap) once(ctx context.Context, r bootstrap.Registered) ([]byte, er
 	return bootstrap.Adopt(out, b.Settings, r)
 }
 
+// replacedXDS is given where xDS is at the servers: Adopt replaces what the command makes of it,
+// and without one the command asks an agent.
+const replacedXDS = "127.0.0.1:8502"
+
 // argv puts what must not be seen in argv, and what the command reads from a
 // file only, into files beside the bootstrap; remove deletes them.
 func (b Bootstrap) argv(r bootstrap.Registered) (argv []string, remove func(), err error) {
@@ -178,8 +187,19 @@ func (b Bootstrap) argv(r bootstrap.Registered) (argv []string, remove func(), e
 		b.Command.Path, "connect", "envoy", "-bootstrap", "-proxy-id", b.ProxyID,
 		"-http-addr", b.Command.HTTP, "-admin-bind", b.ConsulAdmin(),
 	}
+	if b.NodeName != "" {
+		argv = append(argv, "-node-name", b.NodeName)
+	}
+	if b.Command.CA != "" {
+		argv = append(argv, "-ca-file", file(".http-ca", b.Command.CA))
+	}
+	if b.Command.ServerName != "" {
+		argv = append(argv, "-tls-server-name", b.Command.ServerName)
+	}
 	xds := b.XDS
-	if b.CA != "" {
+	if b.Servers != nil {
+		xds = replacedXDS
+	} else if b.CA != "" {
 		argv = append(argv, "-grpc-ca-file", file(".ca", b.CA))
 		if !strings.HasPrefix(xds, "unix://") {
 			xds = "https://" + xds

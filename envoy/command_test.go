@@ -24,7 +24,7 @@ func playConsul(play string) int {
 	f, _ := os.OpenFile(os.Getenv("CONSUL_SEEN"), os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o600)
 	var seen []string
 	for i, word := range os.Args[1:] {
-		if word == "-token-file" || word == "-grpc-ca-file" {
+		if slices.Contains([]string{"-token-file", "-grpc-ca-file", "-ca-file"}, word) {
 			content, _ := os.ReadFile(os.Args[i+2])
 			info, _ := os.Stat(os.Args[i+2])
 			seen = append(seen, fmt.Sprintf("%s=%s %s", word, content, info.Mode()))
@@ -110,6 +110,31 @@ func TestCommandMakesTheDocument(t *testing.T) {
 		"-grpc-ca-file=PEM -rw-------", "-token-file=s3cret -rw-------",
 	}
 	if diff := cmp.Diff(wantArgv, argv); diff != "" {
+		t.Error(diff)
+	}
+	onlyFiles(t, b, "envoy-bootstrap.json", "seen")
+}
+
+// At the servers, the command is given the node, and how to trust an https API; it has no say in
+// where xDS is.
+func TestCommandAtServers(t *testing.T) {
+	b, seen := command(t, newSupervisor(t), "consul")
+	b.NodeName, b.Servers, b.XDS = "n", &bootstrap.Servers{File: "/run/servers.json"}, ""
+	b.Command.HTTP, b.Command.CA, b.Command.ServerName = "https://10.0.0.1:8501", "HTTP-PEM", "server.dc1.consul"
+	if err := b.Write(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var argv []string
+	if err := json.Unmarshal([]byte(seen()[0]), &argv); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"connect", "envoy", "-bootstrap", "-proxy-id", "web-1-sidecar-proxy", "-http-addr", "https://10.0.0.1:8501",
+		"-admin-bind", "127.0.0.1:19000", "-node-name", "n", "-ca-file", b.File + ".http-ca", "-tls-server-name", "server.dc1.consul",
+		"-grpc-addr", "127.0.0.1:8502", "-token-file", b.File + ".token", "-namespace", "team",
+		"-ca-file=HTTP-PEM -rw-------", "-token-file=s3cret -rw-------",
+	}
+	if diff := cmp.Diff(want, argv); diff != "" {
 		t.Error(diff)
 	}
 	onlyFiles(t, b, "envoy-bootstrap.json", "seen")

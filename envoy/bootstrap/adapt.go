@@ -17,7 +17,7 @@ const (
 )
 
 // Adopt takes what `consul connect envoy -bootstrap` has printed for the same settings, and
-// makes of it what Document would: the socket, the retries, the token file.
+// makes of it what Document would: the socket, the servers, the retries, the token file.
 func Adopt(printed []byte, s Settings, r Registered) ([]byte, error) {
 	v, err := decodeJSON(string(printed))
 	if err != nil {
@@ -48,6 +48,11 @@ func adapt(doc object, s Settings, r Registered) error {
 			return err
 		}
 		readdress(doc["static_resources"], from, object{"pipe": object{"path": SocketPath(s.Admin)}})
+	}
+	if s.Servers != nil {
+		if err := atServers(doc, s.Servers); err != nil {
+			return err
+		}
 	}
 	for _, service := range grpcServices(doc) {
 		if grpc, ok := service["envoy_grpc"].(object); ok {

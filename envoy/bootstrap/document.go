@@ -15,10 +15,13 @@ import (
 // Settings is what the bootstrap document needs besides the registration.
 type Settings struct {
 	ProxyID string        // ID of the registered sidecar; becomes node.id
-	XDS     string        // the agent's gRPC: "IP:PORT" or "unix:///PATH"
-	CA      string        // PEM; set = xDS over TLS, trusting this
+	XDS     string        // the agent's gRPC: "IP:PORT" or "unix:///PATH"; not read with Servers
+	CA      string        // PEM; set = xDS over TLS, trusting this; not read with Servers
 	Token   func() string // ACL token of the proxy; nil = none
 	Admin   string        // "IP:PORT", or the path of a unix socket
+
+	NodeName string   // the node that the proxy is registered on; "" = the one that xDS is at
+	Servers  *Servers // nil = xDS is an agent's, at XDS
 
 	// TokenFile is set when the token may change while Envoy runs: Write makes it, and
 	// a later TokenDocument in its place changes it. "" leaves the document with the token of now.
@@ -44,8 +47,8 @@ const TokenKey = "x-consul-token"
 // Document is the bootstrap document: what `consul connect envoy -bootstrap` of
 // Consul 1.22.6 prints for the same registration, except that the admin
 // interface may be a unix socket, that it has no access log even where
-// proxy-defaults ask for one, that xDS is retried sooner, and that it follows
-// Settings.TokenFile. It holds the token. Errors name the setting of proxy.config.
+// proxy-defaults ask for one, that xDS is retried sooner, that it follows
+// Settings.TokenFile, and that xDS may be at Settings.Servers. It holds the token. Errors name the setting of proxy.config.
 func Document(s Settings, r Registered) ([]byte, error) {
 	doc, err := document(s, r)
 	if err != nil {
@@ -66,9 +69,11 @@ func document(s Settings, r Registered) (object, error) {
 	if err != nil {
 		return nil, err
 	}
-	agent, err := agentCluster(s)
-	if err != nil {
-		return nil, err
+	agent := object{"name": AgentCluster} // adapt replaces it
+	if s.Servers == nil {
+		if agent, err = agentCluster(s); err != nil {
+			return nil, err
+		}
 	}
 	admin, err := socketAddress(s.ConsulAdmin())
 	if err != nil {
@@ -82,6 +87,10 @@ func document(s Settings, r Registered) (object, error) {
 	if len(extra.listeners) > 0 {
 		static["listeners"] = extra.listeners
 	}
+	metadata := object{"namespace": orDefault(r.Namespace), "partition": orDefault(r.Partition)}
+	if s.NodeName != "" {
+		metadata["node_name"] = s.NodeName
+	}
 	doc := object{
 		"admin": object{
 			"access_log": discard(),
@@ -90,7 +99,7 @@ func document(s Settings, r Registered) (object, error) {
 		"node": object{
 			"cluster":  r.Service,
 			"id":       s.ProxyID,
-			"metadata": object{"namespace": orDefault(r.Namespace), "partition": orDefault(r.Partition)},
+			"metadata": metadata,
 		},
 		"layered_runtime": object{"layers": []any{object{
 			"name":         "base",
@@ -113,7 +122,7 @@ func agentCluster(s Settings) (object, error) {
 			return nil, fmt.Errorf("xDS address: %w", err)
 		}
 	}
-	cluster := staticCluster(agentClusterName, address, "http2_protocol_options")
+	cluster := staticCluster(AgentCluster, address, "http2_protocol_options")
 	cluster["ignore_health_on_host_removal"] = false
 	cluster["connect_timeout"] = "1s"
 	if s.CA != "" {
@@ -163,7 +172,7 @@ func dynamicResources(token string) object {
 			"transport_api_version": "V3",
 			"grpc_services": object{
 				"initial_metadata": []any{object{"key": TokenKey, "value": token}},
-				"envoy_grpc":       object{"cluster_name": agentClusterName},
+				"envoy_grpc":       object{"cluster_name": AgentCluster},
 			},
 		},
 	}

@@ -4,14 +4,18 @@ import (
 	"encoding/json"
 )
 
+// The cluster that Envoy's xDS goes to, by Consul's own name and, at the servers, by ours. Envoy
+// has exactly one of them, and names it in its log and its statistics.
 const (
-	agentClusterName = "local_agent"
-	tokenSecret      = "consul-token" // the name of the secret in the token file
+	AgentCluster   = "local_agent"
+	ServersCluster = "consul_servers"
 )
+
+const tokenSecret = "consul-token" // the name of the secret in the token file
 
 // TokenDocument is the content of the file that Settings.TokenFile names, with the ACL token
 // of Envoy's xDS calls. Envoy watches the file for being replaced: each stream that it opens
-// from then on has the new token, and the one that is open goes on until the agent ends it.
+// from then on has the new token, and the one that is open goes on until Consul ends it.
 // Envoy 1.36.2 was seen to do so.
 func TokenDocument(token string) ([]byte, error) {
 	return json.Marshal(object{"resources": []any{object{
@@ -21,7 +25,7 @@ func TokenDocument(token string) ([]byte, error) {
 	}}})
 }
 
-// inject has the agent's cluster put the token of the file over the one of the document,
+// inject has the cluster of xDS put the token of the file over the one of the document,
 // which Envoy reads once in its life. A document without that cluster is left alone.
 func inject(doc object, file string) {
 	static, _ := doc["static_resources"].(object)
@@ -30,7 +34,7 @@ func inject(doc object, file string) {
 		cluster, _ := c.(object)
 		options, _ := cluster["typed_extension_protocol_options"].(object)
 		http, _ := options[httpOptions].(object)
-		if cluster["name"] == agentClusterName && http != nil {
+		if name := cluster["name"]; (name == AgentCluster || name == ServersCluster) && http != nil {
 			http["http_filters"] = []any{tokenFilter(file), object{
 				"name":         "envoy.filters.http.upstream_codec",
 				"typed_config": object{"@type": "type.googleapis.com/envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec"},

@@ -31,7 +31,7 @@ func TestTokenFileInTheDocument(t *testing.T) {
 		agent := doc["static_resources"].(object)["clusters"].([]any)[0].(object)
 		http := agent["typed_extension_protocol_options"].(object)[httpOptions].(object)
 		filters, _ := http["http_filters"].([]any)
-		if agent["name"] != agentClusterName || len(filters) != 2 || strings.Count(string(text), c.settings.TokenFile) != 1 {
+		if agent["name"] != AgentCluster || len(filters) != 2 || strings.Count(string(text), c.settings.TokenFile) != 1 {
 			t.Fatalf("cluster %v has filters %v", agent["name"], filters)
 		}
 		delete(http, "http_filters")
@@ -50,7 +50,7 @@ func TestTokenFileInTheDocument(t *testing.T) {
 
 // A template may have made another document: it is left as it is.
 func TestTokenIntoAnotherDocument(t *testing.T) {
-	for _, doc := range []object{{}, {"static_resources": object{"clusters": []any{object{"name": agentClusterName}, "x"}}}} {
+	for _, doc := range []object{{}, {"static_resources": object{"clusters": []any{object{"name": AgentCluster}, "x"}}}} {
 		before := roundTrip(t, doc)
 		inject(doc, "/t")
 		if diff := cmp.Diff(before, roundTrip(t, doc)); diff != "" {
