@@ -43,6 +43,46 @@ const managementToken = "b6e29626-0000-4000-8000-6d657368746b"
 // answers.
 func StartServer(t T, cfg ServerConfig) *Server {
 	t.Helper()
+	s := newServer(t, cfg)
+	s.Restart(t, cfg.Persist)
+	if cfg.Deny {
+		Eventually(t, time.Minute, "the denying intention", func() error {
+			ok, _, err := s.API.Connect().IntentionCheck(&api.IntentionCheck{Source: "a", Destination: "b"}, nil)
+			if err == nil && ok {
+				err = fmt.Errorf("a may still call b")
+			}
+			return err
+		})
+	}
+	return s
+}
+
+// StartServers starts n Consul servers that are one cluster, and returns once each answers and
+// has a leader. Their state is on disk: Restart(t, true) brings one back.
+func StartServers(t T, n int, cfg ServerConfig) []*Server {
+	t.Helper()
+	var addresses []string
+	for range n {
+		addresses = append(addresses, Address(t))
+	}
+	var all []*Server
+	for i, address := range addresses {
+		one := cfg
+		one.Address, one.Persist = address, true
+		one.Extra = map[string]any{"node_name": fmt.Sprintf("server-%d", i+1), "bootstrap_expect": n, "retry_join": addresses}
+		maps.Copy(one.Extra, cfg.Extra)
+		s := newServer(t, one)
+		s.launch(t, true)
+		all = append(all, s)
+	}
+	for _, s := range all {
+		s.answers(t)
+	}
+	return all
+}
+
+func newServer(t T, cfg ServerConfig) *Server {
+	t.Helper()
 	s := &Server{Address: cfg.Address, dir: t.TempDir()}
 	if s.Address == "" {
 		s.Address = Address(t)
@@ -59,16 +99,6 @@ func StartServer(t T, cfg ServerConfig) *Server {
 		t.Fatalf("cannot write the server config: %v", err)
 	}
 	s.API = client(t, s.HTTP, s.Token)
-	s.Restart(t, cfg.Persist)
-	if cfg.Deny {
-		Eventually(t, time.Minute, "the denying intention", func() error {
-			ok, _, err := s.API.Connect().IntentionCheck(&api.IntentionCheck{Source: "a", Destination: "b"}, nil)
-			if err == nil && ok {
-				err = fmt.Errorf("a may still call b")
-			}
-			return err
-		})
-	}
 	return s
 }
 
@@ -104,11 +134,21 @@ func (s *Server) config(cfg ServerConfig) map[string]any {
 // only while none is running.
 func (s *Server) Restart(t T, persist bool) {
 	t.Helper()
+	s.launch(t, persist)
+	s.answers(t)
+}
+
+func (s *Server) launch(t T, persist bool) {
+	t.Helper()
 	argv := []string{ServerConsul(t), "agent", "-config-file", filepath.Join(s.dir, "server.json")}
 	if !persist {
 		argv = append(argv, "-dev") // memory only, elects itself at once
 	}
 	s.Process = Start(t, "consul-server", argv, environment())
+}
+
+func (s *Server) answers(t T) {
+	t.Helper()
 	Eventually(t, time.Minute, "a leader at the Consul server", func() error {
 		select {
 		case <-s.Done():
