@@ -19,7 +19,6 @@ const (
 	statLDSSuccess   = "listener_manager.lds.update_success"
 	statLDSRejected  = "listener_manager.lds.update_rejected"
 	statCreateFailed = "listener_manager.listener_create_failure"
-	statAgentRefused = "cluster.local_agent.upstream_cx_connect_fail"
 )
 
 // Finding is what is missing until Envoy listens, and what usually mends it. Its zero value
@@ -39,7 +38,8 @@ func (a *Admin) Diagnose(ctx context.Context, listen string) Finding {
 			Fix: "look at Envoy's own log lines: it is starting, starved of CPU or stuck"}
 	}
 	stats, err := a.Stats(ctx, statConnected, statCDSSuccess, statCDSFailure, statCDSRejected,
-		statLDSSuccess, statLDSRejected, statCreateFailed, statAgentRefused)
+		statLDSSuccess, statLDSRejected, statCreateFailed, statAgentRefused,
+		statServersRefused, statServersName, statServersCA, statServersNoTLS)
 	if err != nil {
 		return notReady(state, "and its statistics cannot be read: "+err.Error())
 	}
@@ -69,23 +69,14 @@ func notReady(state, what string) Finding {
 // explain is the table of what a missing step looks like from outside. The
 // order is that of the steps.
 func explain(state string, stats map[string]int64, listeners []Listener, listen string) Finding {
-	switch {
-	case stats[statConnected] == 0 && stats[statCDSSuccess] == 0 && stats[statAgentRefused] > 0:
-		return Finding{Code: event.XDSUnreachable, Seen: fmt.Sprintf("it cannot connect to the agent's gRPC port (xDS), %d failures", stats[statAgentRefused]),
-			Fix: "check that the agent is up, that consulAgent.ports.grpc is the port that it listens on, and that this port speaks TLS"}
-	case stats[statConnected] == 0 && stats[statCDSSuccess] == 0 && stats[statCDSFailure] > 0:
-		return Finding{Code: event.XDSEnded, Seen: fmt.Sprintf("the agent ends its xDS stream without an answer, %d times", stats[statCDSFailure]),
-			Fix: "look in the agent's log (logger agent.envoy) for why: a setting of proxy.config that Consul cannot use, a token without service:write, an Envoy that is too old, or TLS on one side only"}
-	case stats[statConnected] == 0 && stats[statCDSSuccess] == 0:
-		return Finding{Code: event.XDSUnreachable, Seen: "it has not yet connected to the agent's gRPC port (xDS)",
-			Fix: "check that the agent is up and that consulAgent.ports.grpc is the port that it listens on"}
-	case stats[statCDSSuccess] == 0:
-		return Finding{Code: event.XDSNoConfig, Seen: "it is connected to the agent, which has sent no configuration",
-			Fix: "check that the agent knows the proxy ID and that the token may read it; the agent may not have a certificate for the service yet"}
-	case stats[statLDSSuccess] == 0:
-		return Finding{Code: event.XDSNoListeners, Seen: "state " + state + ": it has clusters, but no listeners yet",
-			Fix: "check that the agent reaches its servers: Envoy waits for endpoints or certificates"}
-	case state != "LIVE":
+	missing := atAgent
+	if _, ok := stats[statServersRefused]; ok {
+		missing = atServers
+	}
+	if f := missing(state, stats); f.Code != "" {
+		return f
+	}
+	if state != "LIVE" {
 		return Finding{Code: event.EnvoyNotReady, Seen: "state " + state + ": it has its listeners, but is not live", Fix: "look at Envoy's own log lines"}
 	}
 	return Finding{Code: event.ListenerElsewhere, Facts: event.Facts{"address": listen, "bound": names(listeners)},

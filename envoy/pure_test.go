@@ -198,6 +198,30 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+// At the servers, each way not to get configuration is another case.
+func TestExplainAtServers(t *testing.T) {
+	for _, c := range []struct {
+		stats map[string]int64
+		code  event.Code
+		which string
+	}{
+		{map[string]int64{statServersRefused: 3, statServersName: 3, statCDSFailure: 3}, event.XDSUnreachable, event.CaseName},
+		{map[string]int64{statServersRefused: 3, statServersCA: 3, statCDSFailure: 3}, event.XDSUnreachable, event.CaseAuthority},
+		{map[string]int64{statServersRefused: 3, statServersNoTLS: 3, statCDSFailure: 3}, event.XDSUnreachable, event.CasePlain},
+		{map[string]int64{statServersRefused: 3, statCDSFailure: 3}, event.XDSUnreachable, event.CaseServers},
+		{map[string]int64{statServersRefused: 0}, event.XDSUnreachable, event.CaseServers},
+		{map[string]int64{statServersRefused: 0, statCDSFailure: 4}, event.XDSEnded, event.CaseServers},
+		{map[string]int64{statServersRefused: 3, statServersNoTLS: 1, statConnected: 1}, event.XDSNoConfig, event.CaseServers},
+		{map[string]int64{statServersRefused: 0, statConnected: 1, statCDSSuccess: 1}, event.XDSNoListeners, event.CaseServers},
+		{map[string]int64{statServersRefused: 0, statConnected: 1, statCDSSuccess: 1, statLDSSuccess: 1}, event.EnvoyNotReady, ""},
+	} {
+		f := explain("INITIALIZING", c.stats, nil, "1.2.3.4:5")
+		if f.Code != c.code || f.Facts[event.FactCase] != c.which || f.Fix == "" || strings.Contains(f.Seen+f.Fix, "the agent") {
+			t.Errorf("%v: %+v", c, f)
+		}
+	}
+}
+
 func TestBound(t *testing.T) {
 	on := func(address string) []Listener {
 		return []Listener{{Name: "static"}, {Name: "l", Address: netip.MustParseAddrPort(address)}}

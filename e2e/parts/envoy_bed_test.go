@@ -50,7 +50,11 @@ func newEnvoyBed(t *testing.T) *envoyBed { t.Helper(); return newEnvoyBedOn(t, h
 
 func newEnvoyBedOn(t *testing.T, config harness.ServerConfig) *envoyBed {
 	t.Helper()
-	server := harness.StartServer(t, config)
+	return newEnvoyBedAt(t, harness.StartServer(t, config))
+}
+
+func newEnvoyBedAt(t *testing.T, server *harness.Server) *envoyBed {
+	t.Helper()
 	b := &envoyBed{t: t, server: server, listen: server.Address + ":20000", service: server.Address + ":8080"}
 	var err error
 	if b.dir, err = os.MkdirTemp("", "e2e"); err != nil { // a socket's path is short

@@ -45,7 +45,7 @@ func meshClusters() map[string]string {
 		"v1.grpc.default.dc1.internal." + trust,
 		"tcpapi.default.dc1.internal." + trust,
 		"consul.default.dc1.internal." + trust,
-		"local_app", "local_agent", "original-destination", "exposed_cluster_8080", "dc2.internal." + trust, "prefix.consul",
+		"local_app", "local_agent", "consul_servers", "original-destination", "exposed_cluster_8080", "dc2.internal." + trust, "prefix.consul",
 	} {
 		all[name] = ""
 	}

@@ -40,6 +40,10 @@ const (
 	CasePlain   = "plain"   // the others have none
 	CaseAddress = "address" // of an address, not of a port
 	CaseAgent   = "agent"   // of someone else's agent
+
+	CaseServers   = "servers"   // of the Consul servers, where there is no agent
+	CaseAuthority = "authority" // their certificate is not by the CA that was given
+	CaseName      = "name"      // their certificate has another name
 )
 
 // Because gives err a code, with facts as pairs of a name and its value.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"meshtask/envoy/bootstrap"
 	"meshtask/internal/printable"
 	"meshtask/internal/state"
 )
@@ -70,7 +71,8 @@ func knownLines() []known {
 		{"consul-agent", "Check is now critical", stopping, "checks turn critical because the task stops"},
 		{"consul-agent", "agent.http: Request error: method=GET url=/v1/agent/metrics", always, "a scrape asks for metrics that the token may not read, or that the agent does not keep: the scrape says so"},
 		{"envoy", "There is no configured limit to the number of allowed active downstream connections", always, "Consul's bootstrap document sets none"},
-		{"envoy", "gRPC config stream to local_agent closed", stopping, "its registration is taken back, or its agent leaves"},
+		{"envoy", "gRPC config stream to " + bootstrap.AgentCluster + " closed", stopping, "its registration is taken back, or its agent leaves"},
+		{"envoy", "gRPC config stream to " + bootstrap.ServersCluster + " closed", stopping, "its registration is taken back"},
 	}
 }
 

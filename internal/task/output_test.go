@@ -48,6 +48,7 @@ func TestKnownLines(t *testing.T) {
 	is("consul-agent", sync, false)
 	tk.book.Report(event.Task)(event.Shutdown{Cause: "TERM"})
 	is("envoy", closed, true)
+	is("envoy", strings.Replace(closed, "local_agent", "consul_servers", 1), true)
 	is("envoy", "main: There is no configured limit to the number of allowed active downstream connections. Configure", true)
 	is("envoy", "config: listener 'x' failed to bind", false)
 	for _, k := range knownLines() {

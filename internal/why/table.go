@@ -48,6 +48,21 @@ func cases() map[event.Code]map[string]row {
 		event.ConsulUnreachable: {
 			event.CaseAgent: quoting("The Consul agent of consulAgent.external does not answer[[ at $address]][[: $error]].", "Check that this agent runs, that this task may reach it, and that consulAgent.external is its HTTP address."),
 		},
+		event.XDSUnreachable: {
+			event.CaseServers:   say("Envoy cannot reach the Consul servers' gRPC port (xDS).", "Check that consulServers.grpc.port is the servers' gRPC port (8503 with TLS, 8502 without), and that this task may reach it: the servers' security group."),
+			event.CaseAuthority: say("Envoy does not trust the Consul servers' gRPC port (xDS): its certificate is not by the given CA, or not valid now.", "Give the CA of the servers' certificates by consulServers.grpc.caCertFile, consulServers.defaults.caCertFile or CONSUL_GRPC_CACERT_PEM."),
+			event.CaseName:      say("Envoy does not trust the Consul servers' gRPC port (xDS): its certificate has another name.", "Set consulServers.grpc.tlsServerName (or consulServers.defaults.tlsServerName) to a name in that certificate, such as server.<datacenter>.consul."),
+			event.CasePlain:     say("Envoy speaks TLS to the Consul servers' gRPC port (xDS), which does not.", "Set consulServers.grpc.port to the servers' port for TLS (8503 by default), or consulServers.grpc.tls to false."),
+		},
+		event.XDSEnded: {
+			event.CaseServers: say("The Consul servers refuse to configure Envoy.", "See the servers' log lines with agent.envoy. Most often the token lacks service:write, a setting in proxy.config is invalid, or the port wants TLS while consulServers.grpc.tls is false."),
+		},
+		event.XDSNoConfig: {
+			event.CaseServers: say("Envoy is connected to a Consul server, which sends it no configuration.", "Check that the sidecar is still in the catalog, on the node that this task registers on, and that Connect is enabled on the servers: Envoy is not configured without a certificate."),
+		},
+		event.XDSNoListeners: {
+			event.CaseServers: say("Envoy has clusters but no listeners: it waits for endpoints or certificates.", "Check that the upstreams exist, and that the Consul servers have a leader."),
+		},
 		event.RegisterDenied: {
 			event.CaseNone: quoting("The task has no token, and Consul lets nobody register[[ service $service]] without one.", "Set acl.serviceToken (or CONSUL_HTTP_TOKEN), and acl.agentToken (or AGENT_TOKEN). `meshtask acl-controller` creates both tokens."),
 		},
