@@ -44,6 +44,9 @@ func (v checker) acl() {
 	if r := a.Refresh.Duration; r > 0 && r < minRefresh {
 		v.error("acl.refresh", "must be 0s (never) or at least %s, got %s", minRefresh, r)
 	}
+	if v.c.ConsulServers != nil && (v.given["acl.agentToken"] || a.Login != nil && a.Login.AgentMethod != "") {
+		v.error("acl", "agentToken and login.agentMethod are for a client agent: with consulServers there is none")
+	}
 	if a.Login == nil {
 		return
 	}
@@ -57,6 +60,7 @@ func (v checker) acl() {
 		v.error("acl.login.agentMethod", "cannot be used with consulAgent.external: that agent has its own token")
 	}
 	switch s := a.Login.Server; {
+	case s == "" && v.c.ConsulServers != nil: // one of them
 	case s == "":
 		v.error("acl.login.server", "required: the HTTP API of a Consul server, such as https://consul.example.com:8501")
 	case len(s) > 4 && s[:4] == "http":
@@ -81,12 +85,18 @@ func (c *Config) fillACL(r *report, from func(string, *secret.Ref, string)) {
 	if a.Login == nil {
 		from("acl.serviceToken", &a.ServiceToken, "CONSUL_HTTP_TOKEN")
 	}
-	from("acl.agentToken", &a.AgentToken, "AGENT_TOKEN")
+	if c.ConsulServers == nil { // else there is no agent
+		from("acl.agentToken", &a.AgentToken, "AGENT_TOKEN")
+	}
 	if l := a.Login; l != nil {
 		if l.Method == "" {
 			l.Method = "iam-ecs-service-token"
 		}
-		if l.CACert.IsZero() {
+		switch {
+		case !l.CACert.IsZero():
+		case c.ConsulServers != nil && l.Server == "":
+			l.CACert = c.ConsulServers.HTTP.CACert
+		default:
 			l.CACert = c.ConsulAgent.CACert
 		}
 		if r.alias["acl.login"] == "consulLogin" {

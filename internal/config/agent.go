@@ -98,6 +98,7 @@ func (v checker) join() {
 				v.warn("consulAgent."+name, "not used: consulAgent.external is an agent that someone else runs")
 			}
 		}
+	case v.c.ConsulServers != nil:
 	case v.c.Mode.Mesh() && len(a.RetryJoin) == 0:
 		v.error(path, "required: set the addresses of the Consul servers by --retry-join A,B, by MESHTASK_RETRY_JOIN, or by %s in the configuration", path)
 	}

@@ -75,6 +75,8 @@ func (b *binder) special(n any, v reflect.Value, path string) bool {
 		if s, ok := as[string](b, n, path); ok {
 			b.reference(s, p, path)
 		}
+	case *Hosts:
+		b.hosts(n, p, path)
 	case *StatsTags:
 		b.statsTags(n, p, path)
 	case *EnvValue:

@@ -26,6 +26,7 @@ func (c *Config) validate(r *report, agentKeys []string) {
 	v.expose()
 	v.task()
 	v.agent(agentKeys)
+	v.servers()
 	v.envoy()
 	v.app()
 	v.ready()

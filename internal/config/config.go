@@ -16,19 +16,20 @@ import (
 // depend on the task, Resolve the rest. A zero value of a field that says "0"
 // or "empty" below means just that after both.
 type Config struct {
-	Service              Service     `json:"service,omitzero"`
-	Proxy                Proxy       `json:"proxy,omitzero"`
-	HealthSyncContainers []string    `json:"healthSyncContainers,omitempty"` // sibling containers whose ECS health is synced
-	BootstrapDir         string      `json:"bootstrapDir,omitempty"`         // empty: the state directory
-	Task                 Task        `json:"task,omitzero"`
-	ConsulAgent          ConsulAgent `json:"consulAgent,omitzero"`
-	Envoy                Envoy       `json:"envoy,omitzero"`
-	App                  App         `json:"app,omitzero"`
-	Health               Health      `json:"health,omitzero"`
-	Shutdown             Shutdown    `json:"shutdown,omitzero"`
-	ACL                  ACL         `json:"acl,omitzero"`
-	Admin                Admin       `json:"admin,omitzero"`
-	Log                  Log         `json:"log,omitzero"`
+	Service              Service        `json:"service,omitzero"`
+	Proxy                Proxy          `json:"proxy,omitzero"`
+	HealthSyncContainers []string       `json:"healthSyncContainers,omitempty"` // sibling containers whose ECS health is synced
+	BootstrapDir         string         `json:"bootstrapDir,omitempty"`         // empty: the state directory
+	Task                 Task           `json:"task,omitzero"`
+	ConsulAgent          ConsulAgent    `json:"consulAgent,omitzero"`
+	ConsulServers        *ConsulServers `json:"consulServers,omitempty"` // nil: with a client agent
+	Envoy                Envoy          `json:"envoy,omitzero"`
+	App                  App            `json:"app,omitzero"`
+	Health               Health         `json:"health,omitzero"`
+	Shutdown             Shutdown       `json:"shutdown,omitzero"`
+	ACL                  ACL            `json:"acl,omitzero"`
+	Admin                Admin          `json:"admin,omitzero"`
+	Log                  Log            `json:"log,omitzero"`
 
 	Mode       Mode          `json:"-"`
 	Source     string        `json:"-"` // name of the document that was read; empty: none

@@ -48,7 +48,7 @@ func (c *Config) fill(r *report, env func(string) string) {
 	if c.ConsulECS && c.Service.Port == 0 {
 		delete(r.given, "service.port") // consul-ecs's Terraform writes 0 for outbound_only
 	}
-	if c.ConsulECS && !r.given["consulAgent.ports.dns"] && c.ConsulAgent.External == "" {
+	if c.ConsulECS && !r.given["consulAgent.ports.dns"] && c.ConsulAgent.External == "" && c.ConsulServers == nil {
 		c.ConsulAgent.Ports.DNS = consulECSDNS
 	}
 	if c.Mode == NoMesh && !r.given["log.level"] {
@@ -89,6 +89,7 @@ func (c *Config) fill(r *report, env func(string) string) {
 			}
 		}
 	}
+	c.fillServers(r, env)
 	if c.Mode.Mesh() {
 		c.fillSecrets(r, env)
 	}

@@ -16,6 +16,20 @@ type document struct {
 	ConsulCACertFile string         `json:"consulCACertFile,omitempty"`
 	ConsulLogin      consulLogin    `json:"consulLogin,omitzero"`
 	Gateway          map[string]any `json:"gateway,omitempty"`
+
+	// Of consul-ecs 0.7 and later.
+	TransparentProxy *transparentProxy `json:"transparentProxy,omitempty"`
+	Controller       map[string]any    `json:"controller,omitempty"` // the old controller's, read by no task
+}
+
+// transparentProxy is consul-ecs's; what else it says is of no use while it is off.
+type transparentProxy struct {
+	Enabled              bool           `json:"enabled"`
+	ExcludeInboundPorts  []int          `json:"excludeInboundPorts,omitempty"`
+	ExcludeOutboundPorts []int          `json:"excludeOutboundPorts,omitempty"`
+	ExcludeOutboundCIDRs []string       `json:"excludeOutboundCIDRs,omitempty"`
+	ExcludeUIDs          []string       `json:"excludeUIDs,omitempty"`
+	ConsulDNS            map[string]any `json:"consulDNS,omitempty"`
 }
 
 // consulLogin is consul-ecs's form of Login.
@@ -24,6 +38,7 @@ type consulLogin struct {
 	Method              string            `json:"method,omitempty"`
 	IncludeEntity       bool              `json:"includeEntity,omitempty"`
 	Meta                map[string]string `json:"meta,omitempty"`
+	Datacenter          string            `json:"datacenter,omitempty"`
 	Region              string            `json:"region,omitempty"`
 	STSEndpoint         string            `json:"stsEndpoint,omitempty"`
 	ServerIDHeaderValue string            `json:"serverIdHeaderValue,omitempty"`
@@ -42,6 +57,7 @@ func (d *document) convert(r *report) {
 		d.Log.Level = d.LogLevel
 		r.given["log.level"], r.alias["log.level"] = true, "logLevel"
 	}
+	d.transparent(r)
 	if !d.ConsulLogin.Enabled {
 		return
 	}
@@ -51,7 +67,7 @@ func (d *document) convert(r *report) {
 	}
 	old := d.ConsulLogin
 	d.ACL.Login = &Login{
-		Method: old.Method, Meta: old.Meta, IncludeEntity: old.IncludeEntity, Server: d.ConsulHTTPAddr,
+		Method: old.Method, Datacenter: old.Datacenter, Meta: old.Meta, IncludeEntity: old.IncludeEntity, Server: d.ConsulHTTPAddr,
 		Region: old.Region, STSEndpoint: old.STSEndpoint, ServerIDHeaderValue: old.ServerIDHeaderValue,
 	}
 	if d.ConsulCACertFile != "" {
@@ -79,7 +95,7 @@ const (
 // asConsulClient completes a login by consulLogin with what came from there.
 func (c *Config) asConsulClient(from func(path string, to *secret.Ref, variable string)) {
 	l := c.ACL.Login
-	if c.ACL.AgentToken.IsZero() && c.ConsulAgent.External == "" {
+	if c.ACL.AgentToken.IsZero() && c.ConsulAgent.External == "" && c.ConsulServers == nil {
 		l.AgentMethod = clientMethod
 	}
 	if l.CACert.Kind != secret.File {
@@ -148,4 +164,15 @@ func (l *Login) meta(pair string) {
 	}
 	k, v, _ := strings.Cut(pair, "=")
 	l.Meta[k] = v
+}
+
+// transparent says what becomes of transparent proxying.
+func (d *document) transparent(r *report) {
+	const instead = "name what the app calls in proxy.upstreams, and have it call their localBindPort"
+	switch given := r.given["transparentProxy.enabled"]; {
+	case given && d.TransparentProxy.Enabled:
+		r.error("transparentProxy.enabled", "transparent proxying is not supported: set it to false; %s", instead)
+	case !given && d.ConsulECS && d.ConsulServers != nil:
+		r.warn("transparentProxy", "absent, which consul-ecs takes for true; meshtask has no transparent proxying: %s", instead)
+	}
 }

@@ -37,7 +37,7 @@ func (c *Config) listeners(addr string) []listener {
 		{"proxy.publicListenerPort", public, p.PublicListenerPort},
 		{"service.port", or(p.LocalServiceAddress, local), c.Service.Port},
 	}
-	if a.External == "" {
+	if a.External == "" && c.ConsulServers == nil {
 		client := or(a.ClientAddr, local)
 		list = append(list,
 			listener{"consulAgent.ports.http", client, a.Ports.HTTP},

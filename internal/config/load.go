@@ -128,7 +128,8 @@ func (c *Config) read(doc []byte, r *report) bool {
 	d := document{Config: c}
 	b := binder{report: r}
 	if c.ConsulECS {
-		b.open = map[string]bool{"service": true, "proxy": true, "proxy.expose": true}
+		b.open = map[string]bool{"service": true, "proxy": true, "proxy.expose": true, "transparentProxy": true,
+			"consulServers.defaults": true, "consulServers.http": true, "consulServers.grpc": true}
 	}
 	b.members(root, reflect.ValueOf(&d).Elem(), "")
 	d.convert(r)

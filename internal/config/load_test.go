@@ -179,7 +179,7 @@ func TestSecrets(t *testing.T) {
 		})
 	}
 	cfg, _ := load(t, Sources{File: []byte(login[:len(login)-1] + `,"app":{"env":{"B":"env:ZED","C":"env:AGENT_TOKEN"}}}`)})
-	want := []string{"AGENT_TOKEN", "CONSUL_CACERT", "CONSUL_CACERT_PEM", "CONSUL_GOSSIP_ENCRYPTION_KEY", "CONSUL_HTTP_TOKEN", "ZED"}
+	want := []string{"AGENT_TOKEN", "CONSUL_CACERT", "CONSUL_CACERT_PEM", "CONSUL_GOSSIP_ENCRYPTION_KEY", "CONSUL_GRPC_CACERT_PEM", "CONSUL_HTTPS_CACERT_PEM", "CONSUL_HTTP_TOKEN", "ZED"}
 	if d := cmp.Diff(want, cfg.SecretVariables()); d != "" {
 		t.Error(d)
 	}

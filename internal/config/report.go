@@ -127,10 +127,10 @@ func (r *report) hint(key string, known map[string]reflect.Value) string {
 		return ""
 	}
 	switch key {
-	case "consulServers":
-		return " (of consul-ecs v0.7 and later; use consulAgent.retryJoin instead)"
-	case "transparentProxy":
-		return " (of consul-ecs v0.8 and later; transparent proxying is not supported)"
+	case "networkResilienceConfig":
+		return ": set passiveHealthCheck in the service-defaults config entry instead"
+	case "healthCheckPort":
+		return ": nothing listens there; ask `meshtask health` instead"
 	}
 	best := spell.Nearest(key, slices.Collect(maps.Keys(known))...)
 	if best == "" {

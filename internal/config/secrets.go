@@ -21,7 +21,7 @@ func (c *Config) fillSecrets(r *report, env func(string) string) {
 			*to, r.alias[path] = secret.Ref{Kind: secret.Env, Name: name}, name
 		}
 	}
-	if c.ConsulAgent.External == "" {
+	if c.ConsulAgent.External == "" && c.ConsulServers == nil {
 		from("consulAgent.gossipKey", &c.ConsulAgent.GossipKey, "CONSUL_GOSSIP_ENCRYPTION_KEY")
 	}
 	ca := &c.ConsulAgent.CACert
@@ -39,6 +39,9 @@ func (c *Config) fillSecrets(r *report, env func(string) string) {
 	if name := env("CONSUL_TLS_SERVER_NAME"); name != "" && !r.given["consulAgent.tlsServerName"] {
 		c.ConsulAgent.TLSServerName, r.alias["consulAgent.tlsServerName"] = name, "CONSUL_TLS_SERVER_NAME"
 	}
+	if c.ConsulServers != nil {
+		c.fillServerCAs(r, env)
+	}
 	c.fillACL(r, from)
 }
 
@@ -53,6 +56,9 @@ func (c *Config) References() []Reference {
 		{"acl.serviceToken", c.ACL.ServiceToken},
 		{"acl.agentToken", c.ACL.AgentToken},
 	}
+	if s := c.ConsulServers; s != nil {
+		list = append(list, Reference{"consulServers.http.caCertFile", s.HTTP.CACert}, Reference{"consulServers.grpc.caCertFile", s.GRPC.CACert})
+	}
 	if c.ACL.Login != nil {
 		list = append(list, Reference{"acl.login.caCert", c.ACL.Login.CACert})
 	}
@@ -65,7 +71,7 @@ func (c *Config) References() []Reference {
 // SecretVariables are the variables that no child may inherit in a mesh: those
 // that a reference names, and those that are read by default.
 func (c *Config) SecretVariables() []string {
-	names := []string{"AGENT_TOKEN", "CONSUL_CACERT", "CONSUL_CACERT_PEM", "CONSUL_GOSSIP_ENCRYPTION_KEY", "CONSUL_HTTP_TOKEN"}
+	names := []string{"AGENT_TOKEN", "CONSUL_CACERT", "CONSUL_CACERT_PEM", "CONSUL_GOSSIP_ENCRYPTION_KEY", "CONSUL_GRPC_CACERT_PEM", "CONSUL_HTTPS_CACERT_PEM", "CONSUL_HTTP_TOKEN"}
 	for _, r := range c.References() {
 		if r.Ref.Kind == secret.Env {
 			names = append(names, r.Ref.Name)
