@@ -15,7 +15,7 @@ func defaults(stop time.Duration) StopSettings {
 // Whatever the budget, the longest path of shares fits into it, and nobody's
 // grace reaches into what the later ones need.
 func TestEveryPlanFits(t *testing.T) {
-	for _, rows := range []Timeline{Documented(), AgentFirst(), Documented().Without(Token), AgentFirst().Without(Token, Inbound),
+	for _, rows := range []Timeline{Documented(), AgentFirst(), Documented().Without(Token), AgentFirst().Without(Token, Inbound), Agentless(), Agentless().Without(Token),
 		Documented().Without(Token, ConsulAgent, MeshInit, Envoy, HealthSync, Inbound)} {
 		for stop := 5 * time.Second; stop <= 2*time.Minute; stop += 500 * time.Millisecond {
 			p, err := PlanStop(rows, defaults(stop))

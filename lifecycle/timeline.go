@@ -96,6 +96,21 @@ func AgentFirst() Timeline {
 	)
 }
 
+// Agentless is the order of a task without a client agent: registered at the servers, whose
+// config source serves a sidecar for as long as it is in their catalog. So the stop moves the
+// sidecar, and deregisters it when Envoy has ended.
+func Agentless() Timeline {
+	t := Documented().Without(ConsulAgent)
+	for u, then := range map[Unit]string{
+		MeshInit:   "deregisters the sidecar; verified",
+		HealthSync: "latches; every check critical and the sidecar at another port, the service out of the catalog, acknowledged",
+	} {
+		t[t.index(u)].Then = then
+	}
+	t[t.index(MeshInit)].Ready = "a server found, service and sidecar registered (critical), bootstrap written"
+	return t
+}
+
 // with replaces the stop half of the named rows; an empty Then keeps the words.
 func (t Timeline) with(rows ...Row) Timeline {
 	for _, r := range rows {

@@ -20,7 +20,10 @@ import (
 // Rows is the table that this configuration runs.
 func Rows(c *config.Config) lifecycle.Timeline {
 	rows := lifecycle.Documented()
-	if c.Shutdown.AgentLeave == "first" {
+	switch {
+	case c.Mode.Mesh() && c.ConsulServers != nil:
+		rows = lifecycle.Agentless()
+	case c.Shutdown.AgentLeave == "first":
 		rows = lifecycle.AgentFirst()
 	}
 	switch {
@@ -73,7 +76,7 @@ func registrationOf(c *config.Config) registration.Registration {
 	if len(r.Checks) == 0 {
 		r.Containers = containers(c)
 	}
-	if c.ConsulAgent.External != "" {
+	if c.ConsulAgent.External != "" || c.ConsulServers != nil {
 		r.Address = c.Task.Address
 	}
 	for _, u := range p.Upstreams {
