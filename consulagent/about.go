@@ -39,7 +39,7 @@ func (c *Client) About(ctx context.Context) (About, error) {
 	if err := c.first(ctx, "/v1/agent/members", &members); err != nil {
 		return About{}, err
 	}
-	node, err := c.node(ctx)
+	node, err := c.Node(ctx)
 	if err != nil {
 		return About{}, err
 	}

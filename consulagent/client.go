@@ -74,6 +74,11 @@ func (c *Client) Accessor(ctx context.Context, token string) (string, error) {
 	return c.calls.Accessor(ctx, token)
 }
 
+// Call makes a call, within Timeout at most.
+func (c *Client) Call(ctx context.Context, token string, do func(a *api.Client, q *api.QueryOptions) error) error {
+	return c.calls.Call(ctx, token, do)
+}
+
 // Answers says whether the agent answers at all: the error is that of a call without an
 // answer. It asks for what needs neither a server nor a token.
 func (c *Client) Answers(ctx context.Context) error {
@@ -178,7 +183,7 @@ func (c *Client) RenewListenerCheck(ctx context.Context) error {
 // registered at the agent, which goes on serving xDS to the sidecar. nil means that the
 // servers have done it; the agent may write them back at its next full sync.
 func (c *Client) RemoveFromCatalog(ctx context.Context) error {
-	node, err := c.node(ctx)
+	node, err := c.Node(ctx)
 	if err != nil {
 		return fmt.Errorf("remove the instance from the catalog: %w", err)
 	}
@@ -191,9 +196,9 @@ func (c *Client) RemoveFromCatalog(ctx context.Context) error {
 	return nil
 }
 
-// node is the agent's node name. /v1/agent/self, which would tell, is closed to a task's
+// Node is the agent's node name. /v1/agent/self, which would tell, is closed to a task's
 // token; the checks that it has registered name the node as well.
-func (c *Client) node(ctx context.Context) (string, error) {
+func (c *Client) Node(ctx context.Context) (string, error) {
 	if c.cfg.Node != "" {
 		return c.cfg.Node, nil
 	}

@@ -134,7 +134,7 @@ func (c *Client) awaitAgentToken(ctx context.Context, end time.Time) error {
 // Deregister takes sidecar and service from the agent, and looks whether they are gone from
 // there and from the catalog. The error says why the result is Unverified.
 func (c *Client) Deregister(ctx context.Context) (registration.Result, error) {
-	node, nodeErr := c.node(ctx) // while there are still checks to name it
+	node, nodeErr := c.Node(ctx) // while there are still checks to name it
 	have := []string{c.cfg.Registration.ProxyID(), c.cfg.Registration.ServiceID()}
 	for try := 1; ; try++ {
 		var err error

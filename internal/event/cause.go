@@ -40,6 +40,7 @@ const (
 	CasePlain   = "plain"   // the others have none
 	CaseAddress = "address" // of an address, not of a port
 	CaseAgent   = "agent"   // of someone else's agent
+	CaseNode    = "node"    // of a node that there is not
 
 	CaseServers   = "servers"   // of the Consul servers, where there is no agent
 	CaseAuthority = "authority" // their certificate is not by the CA that was given
@@ -156,6 +157,9 @@ const (
 	ConsulNoLeader     Code = "consul-no-leader"
 	ConsulSettings     Code = "consul-settings"
 	ConsulNotJoined    Code = "consul-not-joined"
+	ConsulServerName   Code = "consul-server-name"
+	ConsulIsTLS        Code = "consul-is-tls"
+	ConsulNotTLS       Code = "consul-not-tls"
 
 	Register             Code = "register" // 203
 	RegisterDenied       Code = "register-denied"
@@ -264,6 +268,7 @@ func exits() map[Code]int {
 
 		ConsulMissing: 202, ConsulAddressTaken: 202, ConsulEncryption: 202, ConsulCertificate: 202, ConsulDatacenter: 202, ConsulName: 202,
 		ConsulACL: 202, ConsulUnreachable: 202, ConsulNoLeader: 202, ConsulSettings: 202, ConsulNotJoined: 202,
+		ConsulServerName: 202, ConsulIsTLS: 202, ConsulNotTLS: 202,
 
 		Register: 203, RegisterDenied: 203, RegisterTokenUnknown: 203, RegisterRefused: 203, AgentTokenUnknown: 203, ChecksNotWritten: 203, ListenerCheck: 203,
 

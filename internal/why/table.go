@@ -45,7 +45,17 @@ func cases() map[event.Code]map[string]row {
 		event.ConsulAddressTaken: {
 			event.CaseAddress: quoting("The Consul agent cannot use an address that this container does not have[[: $address]].", "Set task.address, consulAgent.bindAddress or consulAgent.clientAddress to an address of this container, or leave them out."),
 		},
+		event.ConsulCertificate: {
+			event.CaseServers: quoting("The certificate of the Consul server[[ at $address]] is not trusted.", "Set caCertFile of [[$field or ]]consulServers.defaults (or CONSUL_HTTPS_CACERT_PEM and CONSUL_GRPC_CACERT_PEM) to the CA that signed the servers' certificates."),
+		},
+		event.ConsulName: {
+			event.CaseServers: quoting("consulServers.hosts comes to no address[[: $name]].", "Correct consulServers.hosts: IP addresses, a name that the VPC's DNS knows, or exec= with a command that prints addresses."),
+		},
+		event.ConsulNoLeader: {
+			event.CaseServers: quoting("The Consul servers have no leader.", "Check the Consul servers (`consul operator raft list-peers`)."),
+		},
 		event.ConsulUnreachable: {
+			event.CaseServers: quoting("No Consul server answers[[ at $address]][[: $error]].", "Set consulServers.hosts to the Consul servers, and allow their HTTP and gRPC ports (consulServers.http.port and grpc.port) from this task in their security group."),
 			event.CaseAgent: quoting("The Consul agent of consulAgent.external does not answer[[ at $address]][[: $error]].", "Check that this agent runs, that this task may reach it, and that consulAgent.external is its HTTP address."),
 		},
 		event.XDSUnreachable: {
@@ -64,6 +74,7 @@ func cases() map[event.Code]map[string]row {
 			event.CaseServers: say("Envoy has clusters but no listeners: it waits for endpoints or certificates.", "Check that the upstreams exist, and that the Consul servers have a leader."),
 		},
 		event.RegisterDenied: {
+			event.CaseNode: quoting("The node of the cluster is not in Consul's catalog[[: $node]], and the token may not make it.", "Run `meshtask acl-controller --agentless` (or consul-ecs's controller) for this cluster: it makes the node. Or set consulServers.node to \"task\", with a token that has node:write for ecs-<task id>."),
 			event.CaseNone: quoting("The task has no token, and Consul lets nobody register[[ service $service]] without one.", "Set acl.serviceToken (or CONSUL_HTTP_TOKEN), and acl.agentToken (or AGENT_TOKEN). `meshtask acl-controller` creates both tokens."),
 		},
 		event.Restarted:           {event.CaseKilled: say("$Unit was killed (SIGKILL), not by meshtask, and was started again[[ ($restarts restarts in all)]].", killed)},

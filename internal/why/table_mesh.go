@@ -19,6 +19,18 @@ var meshRows = map[event.Code]row{
 		"TLS between the Consul agent and the servers fails.",
 		"Set consulAgent.caCert (or CONSUL_CACERT_PEM) to the CA that signed the servers' certificates. If they lack the name server.<datacenter>.consul, set consulAgent.verifyServerHostname to false.",
 	),
+	event.ConsulServerName: quoting(
+		"The certificate of the Consul server[[ at $address]] does not have the name that is asked for.",
+		"Set tlsServerName of [[$field and ]]consulServers.defaults to a name in the servers' certificates, such as server.dc1.consul (`openssl s_client -connect HOST:PORT` shows them).",
+	),
+	event.ConsulIsTLS: say(
+		"The Consul server[[ at $address]] speaks TLS at that port, and this task does not.",
+		"Set consulServers.http.https and consulServers.grpc.tls to true, with the servers' CA, or the ports to those without TLS (8500 and 8502)[[; this one is $field.port]].",
+	),
+	event.ConsulNotTLS: say(
+		"The Consul server[[ at $address]] does not speak TLS at that port, and this task does.",
+		"Set the ports to those with TLS (8501 and 8503)[[; this one is $field.port]]. Without TLS at the servers, set consulServers.http.https and consulServers.grpc.tls to false.",
+	),
 	event.ConsulDatacenter: quoting(
 		"The Consul agent is in another datacenter than the servers.",
 		"Set consulAgent.datacenter to the servers' datacenter.",

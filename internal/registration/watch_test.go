@@ -1,6 +1,7 @@
-package consulagent
+package registration
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -8,8 +9,6 @@ import (
 	"testing"
 
 	"github.com/hashicorp/consul/api"
-
-	"meshtask/internal/registration"
 )
 
 func TestDecided(t *testing.T) {
@@ -40,9 +39,10 @@ func watchOf(t *testing.T, answers map[string]string) *Watch {
 		fmt.Fprint(w, text)
 	}))
 	t.Cleanup(server.Close)
-	client := NewClient(ClientConfig{Address: strings.TrimPrefix(server.URL, "http://"), Node: "n", Token: func() string { return "s" }, AgentToken: func() string { return "a" },
-		Registration: registration.Registration{TaskID: "1", Name: "web"}})
-	return &Watch{Client: client, ACLs: true, Upstreams: []string{"api", "db", "other"}}
+	r := Registration{TaskID: "1", Name: "web"}
+	caller := NewCaller(CallerConfig{Address: strings.TrimPrefix(server.URL, "http://"), Token: func() string { return "s" }, Registration: r})
+	return &Watch{Asker: caller, Registration: r, Node: func(context.Context) (string, error) { return "n", nil }, Token: caller.Token,
+		AgentToken: func() string { return "a" }, ACLs: true, Upstreams: []string{"api", "db", "other"}}
 }
 
 func TestWatchTheServers(t *testing.T) {

@@ -1,4 +1,4 @@
-package consulagent
+package registration
 
 import (
 	"context"
@@ -7,25 +7,32 @@ import (
 	"github.com/hashicorp/consul/api"
 
 	"meshtask/internal/event"
-	"meshtask/internal/registration"
 )
 
-// Watch looks at how the Consul servers see a running task, by its agent. It is for one
-// goroutine.
+// Asker makes calls, to an agent or to a server.
+type Asker interface {
+	Leader(ctx context.Context) (string, error)
+	Accessor(ctx context.Context, token string) (string, error)
+	Call(ctx context.Context, token string, do func(a *api.Client, q *api.QueryOptions) error) error
+}
+
+// Watch looks at how the Consul servers see a running task. It is for one goroutine.
 type Watch struct {
-	Client    *Client
+	Asker
+	Registration
+	Node       func(context.Context) (string, error) // that the task is registered on
+	Token      func() string                         // the service's
+	AgentToken func() string                         // nil: there is no agent of ours
+
 	ACLs      bool     // the task has tokens
 	Never     bool     // its checks are critical for life: a job without a port
 	Upstreams []string // services of this datacenter that intentions are looked up for
 }
 
-// Name is the service's.
-func (w *Watch) Name() string { return w.Client.cfg.Registration.Name }
-
-// Servers says whether the agent reaches a server that knows a leader.
+// Servers says whether a server is reached that knows a leader.
 func (w *Watch) Servers(ctx context.Context) event.Condition {
 	c := event.Condition{Name: event.CondServersReachable, OK: true}
-	leader, err := w.Client.Leader(ctx)
+	leader, err := w.Leader(ctx)
 	switch {
 	case err != nil:
 		c.OK, c.Code, c.Reason = false, event.ServersUnreachable, err.Error()
@@ -39,10 +46,13 @@ func (w *Watch) Servers(ctx context.Context) event.Condition {
 // cannot be seen is left out.
 func (w *Watch) Instance(ctx context.Context) (all []event.Condition) {
 	if w.ACLs {
-		if c, ok := w.known(ctx, event.CondServiceToken, event.ServiceTokenUnknown, w.Client.cfg.Token()); ok {
+		if c, ok := w.known(ctx, event.CondServiceToken, event.ServiceTokenUnknown, w.Token()); ok {
 			all = append(all, c)
 		}
-		if c, ok := w.known(ctx, event.CondAgentToken, event.AgentTokenUnknown, w.Client.cfg.AgentToken()); ok {
+		if w.AgentToken == nil {
+			return append(all, w.registered(ctx)...)
+		}
+		if c, ok := w.known(ctx, event.CondAgentToken, event.AgentTokenUnknown, w.AgentToken()); ok {
 			all = append(all, c)
 		}
 	}
@@ -55,8 +65,8 @@ func (w *Watch) known(ctx context.Context, name string, code event.Code, token s
 	if token == "" {
 		return c, false
 	}
-	accessor, err := w.Client.Accessor(ctx, token)
-	if registration.ACLNotFound(err) {
+	accessor, err := w.Accessor(ctx, token)
+	if ACLNotFound(err) {
 		c.OK, c.Code, c.Reason = false, code, "ACL not found"
 		return c, true
 	}
@@ -65,19 +75,20 @@ func (w *Watch) known(ctx context.Context, name string, code event.Code, token s
 
 // registered says whether the servers list the instance, and whether its checks pass there.
 func (w *Watch) registered(ctx context.Context) []event.Condition {
-	node, err := w.Client.node(ctx)
+	node, err := w.Node(ctx)
 	if err != nil {
 		return nil
 	}
+	r := w.Registration
 	var checks api.HealthChecks
 	var meta *api.QueryMeta
-	if err := w.Client.calls.Call(ctx, w.Client.cfg.Token(), func(a *api.Client, q *api.QueryOptions) (err error) {
+	if err := w.Call(ctx, w.Token(), func(a *api.Client, q *api.QueryOptions) (err error) {
+		q.Filter = fmt.Sprintf("ServiceID == %q or ServiceID == %q", r.ServiceID(), r.ProxyID()) // the node may be a whole cluster's
 		checks, meta, err = a.Health().Node(node, q)
 		return err
 	}); err != nil {
 		return nil
 	}
-	r := w.Client.cfg.Registration
 	listed, passing := event.Condition{Name: event.CondRegistered, OK: true}, event.Condition{Name: event.CondChecksPassing, OK: true}
 	n := 0
 	for _, c := range checks {
@@ -108,9 +119,9 @@ func (w *Watch) Denied(ctx context.Context) (denied map[string]bool, ok bool) {
 	if len(w.Upstreams) == 0 {
 		return nil, true
 	}
-	source := w.Client.cfg.Registration.Name
+	source := w.Registration.Name
 	var match map[string][]*api.Intention
-	if err := w.Client.calls.Call(ctx, w.Client.cfg.Token(), func(a *api.Client, q *api.QueryOptions) (err error) {
+	if err := w.Call(ctx, w.Token(), func(a *api.Client, q *api.QueryOptions) (err error) {
 		match, _, err = a.Connect().IntentionMatch(&api.IntentionMatch{By: api.IntentionMatchSource, Names: []string{source}}, q)
 		return err
 	}); err != nil {
@@ -123,7 +134,7 @@ func (w *Watch) Denied(ctx context.Context) (denied map[string]bool, ok bool) {
 		if action == "" {
 			if byDefault == nil {
 				var allowed bool
-				if err := w.Client.calls.Call(ctx, w.Client.cfg.Token(), func(a *api.Client, q *api.QueryOptions) (err error) {
+				if err := w.Call(ctx, w.Token(), func(a *api.Client, q *api.QueryOptions) (err error) {
 					allowed, _, err = a.Connect().IntentionCheck(&api.IntentionCheck{Source: source, Destination: name, SourceType: api.IntentionSourceConsul}, q)
 					return err
 				}); err != nil {

@@ -1,0 +1,90 @@
+package consulservers
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+
+	"meshtask/internal/event"
+)
+
+// The first bytes of HTTP/2, and of an alert of TLS, which is how a TLS port answers them.
+const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+
+var (
+	errIsTLS  = errors.New("it speaks TLS there")
+	errNotTLS = errors.New("it does not speak TLS there")
+)
+
+// greet says whether the xDS port speaks as it is to: TLS with that certificate, or HTTP/2.
+func greet(ctx context.Context, s *Server) error {
+	dialer := &net.Dialer{}
+	conn, err := dialer.DialContext(ctx, "tcp", s.GRPC)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if end, ok := ctx.Deadline(); ok {
+		_ = conn.SetDeadline(end)
+	}
+	if s.grpc != nil {
+		c := s.grpc.Clone()
+		c.NextProtos = []string{"h2"}
+		return tls.Client(conn, c).HandshakeContext(ctx)
+	}
+	if _, err := conn.Write([]byte(preface)); err != nil {
+		return err
+	}
+	answer := make([]byte, 9)
+	_, err = io.ReadFull(conn, answer)
+	switch {
+	case bytes.HasPrefix(answer, []byte{0x15, 3}):
+		return errIsTLS
+	case err != nil:
+		return fmt.Errorf("its xDS port does not answer: %w", err)
+	}
+	return nil
+}
+
+// explain gives an error of a server its code. at is HOST:PORT, field what its settings are.
+func explain(err error, at, field string) error {
+	code, reason := event.ConsulUnreachable, err.Error()
+	var name x509.HostnameError
+	var record tls.RecordHeaderError
+	switch {
+	case errors.As(err, &name):
+		code = event.ConsulServerName
+	case strings.Contains(reason, "x509:"), strings.Contains(reason, "tls: failed to verify"):
+		code = event.ConsulCertificate
+	case errors.Is(err, errIsTLS), strings.Contains(reason, "HTTP request to an HTTPS server"):
+		code, err = event.ConsulIsTLS, errIsTLS
+	case errors.As(err, &record), strings.Contains(reason, "gave HTTP response to HTTPS client"), strings.Contains(reason, "first record does not look like a TLS handshake"):
+		code, err = event.ConsulNotTLS, errNotTLS
+	case strings.Contains(reason, "No cluster leader"), strings.Contains(reason, "No known Consul servers"):
+		code = event.ConsulNoLeader
+	}
+	facts := []string{"address", at, "field", field, event.FactCase, event.CaseServers}
+	if e, ok := errors.AsType[*net.OpError](err); ok {
+		facts = append(facts, "error", e.Err.Error())
+		err = e.Err
+	}
+	if event.CauseOf(err) != nil {
+		return err
+	}
+	return event.Because(code, fmt.Errorf("%s: %w", at, err), facts...)
+}
+
+// wrap puts words before an error, and keeps its code.
+func wrap(err error, words string) error {
+	c := event.CauseOf(err)
+	if c == nil {
+		return event.Because(event.ConsulUnreachable, fmt.Errorf("%s: %w", words, err), event.FactCase, event.CaseServers)
+	}
+	return &event.Cause{Code: c.Code, Facts: c.Facts, Err: fmt.Errorf("%s: %w", words, err)}
+}

@@ -1,0 +1,396 @@
+// Package consulservers is a task's way to Consul without a client agent: it finds the servers,
+// keeps service, sidecar and checks in their catalog, and takes them out again.
+//
+// It does not know when any of this is to happen, what makes a check pass, or how Envoy works.
+package consulservers
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+
+	"meshtask/internal/event"
+	"meshtask/internal/registration"
+	"meshtask/internal/retry"
+)
+
+// Endpoint is one port of every server.
+type Endpoint struct {
+	Port int
+	TLS  func() (*tls.Config, error) // asked when the secrets are there; nil: plain
+}
+
+// FinderConfig is what a Finder needs.
+type FinderConfig struct {
+	Hosts      []string // addresses, names, or exec=CMD
+	HTTP, GRPC Endpoint
+	Limit      time.Duration // longest look for the first server
+
+	Resolve func(ctx context.Context, name string) ([]netip.Addr, error) // nil: the system's
+	Exec    func(ctx context.Context, command string) ([]byte, error)    // runs the command of exec=
+
+	Call   registration.CallerConfig // of every server: Address and TLS are filled in
+	Report event.Report
+}
+
+// Server is one of them.
+type Server struct {
+	Address netip.Addr
+	HTTP    string // URL
+	GRPC    string // IP:PORT
+	http    *tls.Config
+	grpc    *tls.Config
+	call    *registration.Caller
+}
+
+// TLS is what a connection to its xDS is to be made with; nil: plain.
+func (s *Server) TLS() *tls.Config { return s.grpc }
+
+// Finder knows the servers, and which of them this task speaks to. Its methods may be called
+// side by side.
+type Finder struct {
+	cfg FinderConfig
+
+	look    sync.Mutex // held by the one that looks for a server
+	mu      sync.Mutex
+	known   []*Server // the one that is spoken to first
+	current *Server   // nil: none yet, or it has failed
+}
+
+const (
+	askLimit              = 1500 * time.Millisecond // of one server whether it serves
+	execLimit             = 10 * time.Second
+	firstPause, lastPause = 50 * time.Millisecond, time.Second
+)
+
+// NewFinder sets the defaults. It asks nobody.
+func NewFinder(c FinderConfig) *Finder {
+	if c.Resolve == nil {
+		c.Resolve = func(ctx context.Context, name string) ([]netip.Addr, error) {
+			return net.DefaultResolver.LookupNetIP(ctx, "ip", name)
+		}
+	}
+	c.Report = c.Report.Or()
+	return &Finder{cfg: c}
+}
+
+// Close drops idle connections.
+func (f *Finder) Close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, s := range f.known {
+		s.call.Close()
+	}
+}
+
+// First is the server of the start: everything is done with one, since what is written at a
+// server reaches the others later. The first call looks for one, for Limit at most, and reports
+// what it waits for. Its error has a cause code.
+func (f *Finder) First(ctx context.Context) (*Server, error) {
+	f.look.Lock()
+	defer f.look.Unlock()
+	if s := f.now(); s != nil {
+		return s, nil
+	}
+	defer f.cfg.Report(event.WaitOver{})
+	ctx, cancel := context.WithTimeout(ctx, f.cfg.Limit)
+	defer cancel()
+	pauses := retry.Backoff{First: firstPause, Max: lastPause}
+	var last error // of a round that was not cut: it says more
+	for {
+		s, err := f.round(ctx)
+		if err == nil {
+			return s, nil
+		}
+		if last == nil || ctx.Err() == nil {
+			last = err
+		}
+		if ctx.Err() == nil {
+			f.cfg.Report(event.WaitingFor(event.ConsulUnreachable, "a Consul server", err, joinHint))
+		}
+		timer := time.NewTimer(pauses.Next())
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, wrap(last, fmt.Sprintf("no Consul server is reached within %v", f.cfg.Limit))
+		}
+	}
+}
+
+const joinHint = "check consulServers.hosts, and that this task may reach the servers' HTTP and gRPC ports"
+
+// now is the server that is spoken to; nil: none.
+func (f *Finder) now() *Server {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.current
+}
+
+// round asks every server once, those that are known first.
+func (f *Finder) round(ctx context.Context) (*Server, error) {
+	f.mu.Lock()
+	tried := slices.Clone(f.known)
+	f.mu.Unlock()
+	if len(tried) == 0 {
+		var err error
+		if tried, err = f.discover(ctx); err != nil {
+			return nil, err
+		}
+	}
+	var last error
+	for _, s := range tried {
+		if err := f.serves(ctx, s); err != nil {
+			if last == nil || ctx.Err() == nil {
+				last = err
+			}
+			continue
+		}
+		f.use(s, tried)
+		return s, nil
+	}
+	f.mu.Lock()
+	f.known = nil // look them up anew
+	f.mu.Unlock()
+	return nil, last
+}
+
+func (f *Finder) use(s *Server, all []*Server) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.current, f.known = s, all
+}
+
+// discover makes servers of the hosts.
+func (f *Finder) discover(ctx context.Context) (list []*Server, err error) {
+	var last error
+	for _, host := range f.cfg.Hosts {
+		addresses, err := f.lookUp(ctx, host)
+		if err != nil {
+			last = err
+			continue
+		}
+		for _, a := range addresses {
+			s, err := f.server(a, f.cfg.GRPC.Port)
+			if err != nil {
+				return nil, err
+			}
+			if !slices.ContainsFunc(list, func(o *Server) bool { return o.Address == s.Address }) {
+				list = append(list, s)
+			}
+		}
+	}
+	if len(list) == 0 && last == nil {
+		last = event.Because(event.ConsulName, fmt.Errorf("%s has no address", strings.Join(f.cfg.Hosts, ", ")), "name", f.cfg.Hosts[0], event.FactCase, event.CaseServers)
+	}
+	if len(list) > 0 {
+		last = nil
+	}
+	return list, last
+}
+
+func (f *Finder) lookUp(ctx context.Context, host string) ([]netip.Addr, error) {
+	if command, ok := strings.CutPrefix(host, "exec="); ok {
+		return f.printed(ctx, command)
+	}
+	if a, err := netip.ParseAddr(host); err == nil {
+		return []netip.Addr{a}, nil
+	}
+	addresses, err := f.cfg.Resolve(ctx, host)
+	if err != nil {
+		return nil, event.Because(event.ConsulName, fmt.Errorf("consulServers.hosts: %w", err), "name", host, event.FactCase, event.CaseServers)
+	}
+	for i := range addresses {
+		addresses[i] = addresses[i].Unmap()
+	}
+	return addresses, nil
+}
+
+// printed are the addresses that a command prints.
+func (f *Finder) printed(ctx context.Context, command string) (list []netip.Addr, err error) {
+	bad := func(err error) error {
+		return event.Because(event.ConsulName, fmt.Errorf("consulServers.hosts: exec=%s: %w", command, err), "name", "exec="+command, event.FactCase, event.CaseServers)
+	}
+	if f.cfg.Exec == nil {
+		return nil, bad(errors.New("commands cannot be run here"))
+	}
+	ctx, cancel := context.WithTimeout(ctx, execLimit)
+	defer cancel()
+	out, err := f.cfg.Exec(ctx, command)
+	if err != nil {
+		return nil, bad(err)
+	}
+	for word := range strings.FieldsSeq(string(out)) {
+		a, err := netip.ParseAddr(word)
+		if err != nil {
+			return nil, bad(fmt.Errorf("it prints %q, which is no IP address", word))
+		}
+		list = append(list, a)
+	}
+	if len(list) == 0 {
+		return nil, bad(errors.New("it prints no address"))
+	}
+	return list, nil
+}
+
+// server makes one; nobody is asked.
+func (f *Finder) server(a netip.Addr, grpcPort int) (*Server, error) {
+	s := &Server{Address: a, GRPC: net.JoinHostPort(a.String(), strconv.Itoa(grpcPort))}
+	at := net.JoinHostPort(a.String(), strconv.Itoa(f.cfg.HTTP.Port))
+	var err error
+	if s.http, err = settings(f.cfg.HTTP, a); err != nil {
+		return nil, err
+	}
+	if s.grpc, err = settings(f.cfg.GRPC, a); err != nil {
+		return nil, err
+	}
+	s.HTTP = "http://" + at
+	if s.http != nil {
+		s.HTTP = "https://" + at
+	}
+	c := f.cfg.Call
+	c.Who, c.Address, c.TLS = "the Consul server "+at, s.HTTP, s.http
+	s.call = registration.NewCaller(c)
+	return s, nil
+}
+
+// settings are those of TLS to one address.
+func settings(e Endpoint, a netip.Addr) (*tls.Config, error) {
+	if e.TLS == nil {
+		return nil, nil
+	}
+	c, err := e.TLS()
+	if err != nil {
+		return nil, err
+	}
+	c = c.Clone()
+	if c.ServerName == "" {
+		c.ServerName = a.String()
+	}
+	return c, nil
+}
+
+// serves says whether a server knows a leader, and whether both ports speak as they are to.
+func (f *Finder) serves(ctx context.Context, s *Server) error {
+	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	xds := make(chan error, 1)
+	go func() { xds <- greet(ctx, s) }()
+	leader, err := s.call.Leader(ctx)
+	if err != nil {
+		<-xds
+		return explain(err, s.HTTP[strings.Index(s.HTTP, "//")+2:], "consulServers.http")
+	}
+	if err := <-xds; err != nil {
+		return explain(err, s.GRPC, "consulServers.grpc")
+	}
+	if leader == "" {
+		return event.Because(event.ConsulNoLeader, fmt.Errorf("the Consul server %s knows no leader", s.Address), event.FactCase, event.CaseServers)
+	}
+	return nil
+}
+
+// Lost says that a server does not answer as it should: the next call goes to another.
+func (f *Finder) lost(s *Server) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.current != s {
+		return
+	}
+	f.known = append(slices.DeleteFunc(slices.Clone(f.known), func(o *Server) bool { return o == s }), s)
+	f.current = f.known[0]
+}
+
+// All are the servers' xDS, the one that is spoken to first.
+func (f *Finder) All() (list []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.current != nil {
+		list = append(list, f.current.GRPC)
+	}
+	for _, s := range f.known {
+		if s != f.current {
+			list = append(list, s.GRPC)
+		}
+	}
+	return list
+}
+
+// Refresh asks the servers which of them there are, and keeps to those.
+func (f *Finder) Refresh(ctx context.Context) error {
+	s := f.now()
+	if s == nil {
+		return errors.New("no server is known")
+	}
+	var entries []*api.ServiceEntry
+	if err := s.call.Call(ctx, s.call.Token(), func(a *api.Client, q *api.QueryOptions) (err error) {
+		q.AllowStale, q.Namespace, q.Partition = true, "", ""
+		entries, _, err = a.Health().Service("consul", "", true, q)
+		return err
+	}); err != nil {
+		f.lost(s)
+		return err
+	}
+	var list []*Server
+	for _, e := range entries {
+		address, err := netip.ParseAddr(e.Service.Address)
+		if e.Service.Address == "" {
+			address, err = netip.ParseAddr(e.Node.Address)
+		}
+		if err != nil {
+			continue
+		}
+		list = append(list, f.reuse(address, f.grpcPort(e.Service.Meta)))
+	}
+	list = slices.DeleteFunc(list, func(s *Server) bool { return s == nil })
+	if len(list) == 0 {
+		return nil // the token may not see them, or none passes: what is known stays
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.known = list
+	if !slices.Contains(list, f.current) {
+		f.current = list[0]
+	}
+	return nil
+}
+
+// reuse is a server that is known, or a new one.
+func (f *Finder) reuse(a netip.Addr, grpcPort int) *Server {
+	f.mu.Lock()
+	known := slices.Clone(f.known)
+	f.mu.Unlock()
+	at := net.JoinHostPort(a.String(), strconv.Itoa(grpcPort))
+	for _, s := range known {
+		if s.Address == a && s.GRPC == at {
+			return s
+		}
+	}
+	s, err := f.server(a, grpcPort)
+	if err != nil {
+		return nil
+	}
+	return s
+}
+
+// grpcPort is what a server says of itself, if it is of the kind that is wanted.
+func (f *Finder) grpcPort(meta map[string]string) int {
+	key := "grpc_port"
+	if f.cfg.GRPC.TLS != nil {
+		key = "grpc_tls_port"
+	}
+	if p, err := strconv.Atoi(meta[key]); err == nil && p > 0 {
+		return p
+	}
+	return f.cfg.GRPC.Port
+}
