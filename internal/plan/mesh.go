@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"meshtask/consulagent"
+	"meshtask/consulservers"
 	"meshtask/envoy"
 	"meshtask/envoy/bootstrap"
 	"meshtask/health"
@@ -14,12 +15,19 @@ import (
 	"meshtask/lifecycle"
 )
 
+// SyncedChecks are the checks of Health as the servers are told of them.
+func (h *Health) SyncedChecks() (list []consulservers.Synced) {
+	for _, c := range h.Checks {
+		list = append(list, consulservers.Synced{ID: c.ID, Container: c.Container})
+	}
+	return list
+}
+
 // Agent is the client agent: ours, or one that someone else runs.
 type Agent struct {
 	External    string                  // HOST:HTTPPORT of someone else's; "": ours
 	HTTP        string                  // where its API is
 	GRPC        string                  // where its xDS is
-	Command     string                  // a name to look up on PATH, or a path
 	Settings    consulagent.AgentConfig // without secrets and paths; Config adds them
 	GossipKey   secret.Ref
 	CACert      secret.Ref
@@ -44,7 +52,7 @@ func agent(c *config.Config) *Agent {
 	a := c.ConsulAgent
 	p := a.Ports
 	out := &Agent{
-		External: a.External, HTTP: agentHTTP(c), GRPC: agentGRPC(c), Command: a.Command, GossipKey: a.GossipKey, CACert: a.CACert,
+		External: a.External, HTTP: agentHTTP(c), GRPC: agentGRPC(c), GossipKey: a.GossipKey, CACert: a.CACert,
 		JoinTimeout: a.JoinTimeout.Duration, Restart: restart("always", a.Restart),
 		Settings: consulagent.AgentConfig{
 			NodeName: a.NodeName, Datacenter: a.Datacenter, Partition: a.Partition, BindAddress: a.BindAddress, ClientAddress: a.ClientAddr,
@@ -138,8 +146,8 @@ type Probe struct {
 	StartPeriod time.Duration
 }
 
-func healthOf(c *config.Config, reg registration.Registration) *Health {
-	h := &Health{Checks: ttlChecks(c, reg), TTL: c.Health.TTL.Duration, Never: c.Mode == config.Job && c.Service.Port == 0, Catalog: c.Shutdown.AgentLeave != "first",
+func healthOf(c *config.Config, reg registration.Registration, s *Servers, ownSynced bool) *Health {
+	h := &Health{Checks: ttlChecks(c, synced(c, reg, s, ownSynced)), TTL: c.Health.TTL.Duration, Never: c.Mode == config.Job && c.Service.Port == 0, Catalog: c.Shutdown.AgentLeave != "first",
 		Siblings: c.HealthSyncContainers, Interval: c.Health.Interval.Duration}
 	if a := c.Health.App; a != nil {
 		seconds := func(n int) time.Duration { return time.Duration(n) * time.Second }

@@ -27,11 +27,13 @@ type Plan struct {
 	Stop       lifecycle.StopPlan
 	MaxRunTime time.Duration // 0: no limit
 
-	App      *App   // nil: the apps live in sibling containers
-	Ready    Ready  // of the app, or of the siblings
-	StopOn   []int  // signals that begin a stop, besides TERM, INT and QUIT
-	Lease    *Lease // of `meshtask app` alone
-	Agent    *Agent // nil without a mesh, as are the next four
+	App      *App     // nil: the apps live in sibling containers
+	Ready    Ready    // of the app, or of the siblings
+	StopOn   []int    // signals that begin a stop, besides TERM, INT and QUIT
+	Lease    *Lease   // of `meshtask app` alone
+	Agent    *Agent   // nil without a mesh, as are the next four; nil with Servers
+	Servers  *Servers // nil with a client agent
+	Consul   string   // a name to look up on PATH, or a path: of the agent, and what makes bootstraps
 	Service  *registration.Registration
 	Envoy    *Envoy
 	Inbound  *Inbound
@@ -172,7 +174,7 @@ func New(c *config.Config, id ecs.Identity) (*Plan, error) {
 	if !p.Kind.HasMesh() {
 		return p, nil
 	}
-	p.mesh(c)
+	p.mesh(c, synced)
 	if synced {
 		p.Warnings = append(p.Warnings, Warning{"healthSyncContainers", c.Task.Container +
 			" is meshtask's own container: its check follows the app and health.app, not its ECS health, which would wait for itself"})
@@ -181,16 +183,18 @@ func New(c *config.Config, id ecs.Identity) (*Plan, error) {
 }
 
 // mesh fills in what only a task with a mesh has.
-func (p *Plan) mesh(c *config.Config) {
+func (p *Plan) mesh(c *config.Config, synced bool) {
 	reg := registrationOf(c)
 	for _, key := range reg.Overridden() {
 		p.Warnings = append(p.Warnings, Warning{"service.meta." + key, "meshtask sets it itself; the value is not used"})
 	}
-	p.Service, p.Remove = &reg, c.SecretVariables()
-	p.Agent = agent(c)
+	p.Service, p.Remove, p.Consul = &reg, c.SecretVariables(), c.ConsulAgent.Command
+	if p.Servers = servers(c); p.Servers == nil {
+		p.Agent = agent(c)
+	}
 	p.Envoy = envoyOf(c, p.Stop)
 	p.Inbound = inbound(c, p.Stop)
-	p.Health = healthOf(c, reg)
+	p.Health = healthOf(c, reg, p.Servers, synced)
 }
 
 // KindOf is what a mode of the configuration asks for.
@@ -239,6 +243,9 @@ func tokens(c *config.Config) Tokens {
 		t.Login = &Login{Method: l.Method, AgentMethod: l.AgentMethod, Datacenter: l.Datacenter,
 			Partition: cmp.Or(l.Partition, c.Service.Partition, c.ConsulAgent.Partition), Meta: l.Meta, Server: l.Server, ServerName: c.ConsulAgent.TLSServerName, CACert: l.CACert,
 			Entity: l.IncludeEntity, Region: l.Region, STSEndpoint: l.STSEndpoint, ServerID: l.ServerIDHeaderValue}
+		if s := servers(c); s != nil {
+			t.Login.ServerName = s.HTTP.ServerName
+		}
 	}
 	return t
 }

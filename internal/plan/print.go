@@ -35,6 +35,7 @@ type document struct {
 	StopOn     []string                      `json:"stop_on,omitempty"`
 	Lease      *leaseDocument                `json:"lease,omitempty"`
 	Agent      *agentDocument                `json:"agent,omitempty"`
+	Servers    *serversDocument              `json:"consul_servers,omitempty"`
 	Service    *api.AgentServiceRegistration `json:"service,omitempty"`
 	Sidecar    *api.AgentServiceRegistration `json:"sidecar,omitempty"`
 	Checks     []checkDocument               `json:"checks,omitempty"`
@@ -87,6 +88,27 @@ type agentDocument struct {
 	Document    json.RawMessage  `json:"document,omitempty"`
 	JoinTimeout string           `json:"join_timeout"`
 	Restart     *restartDocument `json:"restart,omitempty"`
+}
+
+type serversDocument struct {
+	Hosts       []string         `json:"hosts"`
+	Follow      bool             `json:"follow"`
+	Node        string           `json:"node"`
+	HTTP        endpointDocument `json:"http"`
+	GRPC        endpointDocument `json:"grpc"`
+	WarmUp      bool             `json:"warm_up"`
+	JoinTimeout string           `json:"join_timeout"`
+}
+
+type endpointDocument struct {
+	Port       int        `json:"port"`
+	TLS        bool       `json:"tls"`
+	CACert     secret.Ref `json:"ca_cert,omitzero"`
+	ServerName string     `json:"tls_server_name,omitempty"`
+}
+
+func (s *Servers) document() *serversDocument {
+	return &serversDocument{s.Hosts, s.Follow, s.Node.Name, endpointDocument(s.HTTP), endpointDocument(s.GRPC), s.WarmUp, s.JoinTimeout.String()}
 }
 
 type envoyDocument struct {
@@ -180,12 +202,23 @@ func (p *Plan) JSON() ([]byte, error) {
 }
 
 func (p *Plan) meshDocument(d *document) error {
-	reference := func(r secret.Ref) string { return r.String() }
 	d.Service, d.Sidecar, d.Checks = p.Service.Service(), p.Service.Sidecar(), checks(p.Health.Checks)
 	d.Files.Bootstrap = inDir(BootstrapFile)
 	if dir := p.Files.BootstrapDir; dir != "" {
 		d.Files.Bootstrap = strings.TrimSuffix(dir, "/") + "/" + BootstrapFile
 	}
+	if p.Servers != nil {
+		d.Servers = p.Servers.document()
+	} else if err := p.agentDocument(d); err != nil {
+		return err
+	}
+	p.restDocument(d)
+	return nil
+}
+
+// agentDocument is the agent's part.
+func (p *Plan) agentDocument(d *document) error {
+	reference := func(r secret.Ref) string { return r.String() }
 	d.Agent = &agentDocument{External: p.Agent.External, HTTP: p.Agent.HTTP, GRPC: p.Agent.GRPC, JoinTimeout: p.Agent.JoinTimeout.String()}
 	if p.Agent.External == "" {
 		text, err := p.Agent.Config(reference, p.Tokens.Agent.String(), inDir).Document()
@@ -193,8 +226,13 @@ func (p *Plan) meshDocument(d *document) error {
 			return err
 		}
 		r := p.Agent.Restart.document()
-		d.Agent.Document, d.Agent.Restart, d.Agent.Argv = text, &r, consulagent.Argv(p.Agent.Command, inDir(AgentDocument))
+		d.Agent.Document, d.Agent.Restart, d.Agent.Argv = text, &r, consulagent.Argv(p.Consul, inDir(AgentDocument))
 	}
+	return nil
+}
+
+// restDocument is Envoy's part, health-sync's and the tokens'.
+func (p *Plan) restDocument(d *document) {
 	e := p.Envoy
 	d.Envoy = &envoyDocument{Argv: e.Config(e.Command, inDir).Argv(), Listen: e.Listen, Admin: e.AdminAddress(inDir), Bootstrap: "builtin", StatsTags: shownTags(e.StatsTags),
 		ReadyTimeout: e.ReadyTimeout.String(), StrictVersion: e.StrictVersion, Restart: e.Restart.document()}
@@ -220,7 +258,6 @@ func (p *Plan) meshDocument(d *document) error {
 			d.Tokens.Refresh = t.Refresh.String()
 		}
 	}
-	return nil
 }
 
 func shownTags(t bootstrap.StatsTags) any {
@@ -308,10 +345,15 @@ func (p *Plan) Text() string {
 		for _, u := range r.Proxy.Upstreams {
 			line("upstream", "%s at %s", u.DestinationName, net.JoinHostPort(cmp.Or(u.LocalBindAddress, "127.0.0.1"), strconv.Itoa(u.LocalBindPort)))
 		}
-		line("agent", "%s, xDS %s", p.Agent.HTTP, p.Agent.GRPC)
-		if p.Agent.External == "" {
+		switch {
+		case p.Servers != nil:
+			line("servers", "%s: HTTP %d, xDS %d, node %s", strings.Join(p.Servers.Hosts, ", "), p.Servers.HTTP.Port, p.Servers.GRPC.Port, p.Servers.Node.Name)
+		case p.Agent.External == "":
+			line("agent", "%s, xDS %s", p.Agent.HTTP, p.Agent.GRPC)
 			line("", "joins %s", strings.Join(p.Agent.Settings.RetryJoin, ", "))
-			line("", "%s", strings.Join(consulagent.Argv(p.Agent.Command, inDir(AgentDocument)), " "))
+			line("", "%s", strings.Join(consulagent.Argv(p.Consul, inDir(AgentDocument)), " "))
+		default:
+			line("agent", "%s, xDS %s", p.Agent.HTTP, p.Agent.GRPC)
 		}
 		line("envoy", "%s", strings.Join(p.Envoy.Config(p.Envoy.Command, inDir).Argv(), " "))
 		for _, check := range checks(p.Health.Checks) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/consul/api"
 
+	"meshtask/consulservers"
 	"meshtask/envoy"
 	"meshtask/health"
 	"meshtask/internal/config"
@@ -103,19 +104,35 @@ func containers(c *config.Config) []string {
 }
 
 // ttlChecks are the TTL checks that health-sync writes; none with native checks.
-func ttlChecks(c *config.Config, r registration.Registration) []health.Check {
+func ttlChecks(c *config.Config, list []consulservers.Synced) []health.Check {
 	var out []health.Check
-	for _, name := range r.Containers {
+	for _, s := range list {
 		origin := health.FromApp
 		switch {
-		case slices.Contains(c.HealthSyncContainers, name):
+		case slices.Contains(c.HealthSyncContainers, s.Container):
 			origin = health.FromSibling
 		case c.Health.App != nil:
 			origin = health.FromProbe
 		}
-		out = append(out, health.Check{ID: r.CheckID(name), Container: name, Origin: origin})
+		out = append(out, health.Check{ID: s.ID, Container: s.Container, Origin: origin})
 	}
 	return out
+}
+
+// synced are the checks that health-sync sets. ownSynced: a consul-ecs document lists our own
+// container.
+func synced(c *config.Config, r registration.Registration, s *Servers, ownSynced bool) []consulservers.Synced {
+	if s == nil {
+		return consulservers.SyncedChecks(r, consulservers.Ours, nil, "")
+	}
+	list, own := slices.Clone(c.HealthSyncContainers), c.Health.Container
+	if ownSynced {
+		list = append(list, own)
+	}
+	if len(c.App.Command) == 0 && len(list) > 0 { // the apps have checks of their own
+		own = ""
+	}
+	return consulservers.SyncedChecks(r, s.Names, list, own)
 }
 
 // agentHTTP is the address of the agent's HTTP API.

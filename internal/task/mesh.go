@@ -8,9 +8,9 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/hashicorp/consul/api"
 	"github.com/hashicorp/go-hclog"
 
-	"meshtask/acl"
 	"meshtask/consulagent"
 	"meshtask/envoy"
 	"meshtask/envoy/bootstrap"
@@ -20,6 +20,7 @@ import (
 	"meshtask/internal/event"
 	"meshtask/internal/metrics"
 	"meshtask/internal/plan"
+	"meshtask/internal/registration"
 	"meshtask/internal/state"
 	"meshtask/internal/statedir"
 	"meshtask/lifecycle"
@@ -62,25 +63,34 @@ func (t *task) wire(p programs) (*units, error) {
 type mesh struct {
 	*task
 	programs
-	client *consulagent.Client
+	consul consul // an agent, or the servers
 	sync   *health.Syncer
 	env    []string // of agent and Envoy
 
-	ours *consulagent.Agent // nil with someone else's
+	agent   *agent   // nil with consulServers
+	servers *servers // nil with a client agent
+}
+
+// consul is what the units need of Consul, be it an agent's client or the servers'.
+type consul interface {
+	health.Agent
+	health.Catalog
+	registration.Asker
+	Register(ctx context.Context) error
+	Renew(ctx context.Context, token string) error
+	AddListenerCheck(ctx context.Context) error
+	Sidecar(ctx context.Context) (*api.AgentService, error)
+	Deregister(ctx context.Context) (registration.Result, error)
+	Sent() bool
+	Close()
 }
 
 // meshUnits makes the units of a task with a mesh. Facts that one unit needs of another
 // travel by the calls that are joined here; all others go to the record.
 func (t *task) meshUnits(p programs, app *supervisor.Process, user *supervisor.User, probe supervisor.Probe) (*units, error) {
 	m := &mesh{task: t, programs: p, env: plan.Environment{Remove: t.plan.Remove}.Of(t.d.Env, nil)}
-	node := t.plan.Agent.Settings.NodeName
-	if t.plan.Agent.External != "" {
-		node = ""
-	}
-	m.client = consulagent.NewClient(consulagent.ClientConfig{Address: t.plan.Agent.HTTP, Node: node, Token: t.tokens.Service, AgentToken: m.agentToken,
-		TokenWait: t.plan.Tokens.Wait, Registration: *t.plan.Service, AccessorMeta: acl.MetaAccessor, Report: t.report(lifecycle.MeshInit)})
-	if err := t.d.Dir.Sub(plan.AgentData); err != nil {
-		return nil, event.Because(event.StateDirectory, fmt.Errorf("the agent's data directory: %w", err))
+	if err := m.meet(); err != nil {
+		return nil, err
 	}
 	dir, err := m.bootstrapDir()
 	if err != nil {
@@ -91,15 +101,15 @@ func (t *task) meshUnits(p programs, app *supervisor.Process, user *supervisor.U
 	}
 	m.watches()
 	u := &units{sync: m.sync, envoy: envoy.NewStatistics(t.plan.Envoy.AdminAddress(t.d.Dir.Path), dir.Path(plan.BootstrapFile), metrics.Keep(metrics.EnvoyMetrics())), runners: map[lifecycle.Unit]lifecycle.Runner{
-		lifecycle.Token:       m.tokenUnit(),
-		lifecycle.ConsulAgent: m.agent(),
-		lifecycle.MeshInit:    m.meshInit(dir),
-		lifecycle.Envoy:       m.envoy(dir),
-		lifecycle.HealthSync:  m.sync,
-		lifecycle.Inbound:     m.inbound(),
+		lifecycle.Token:      m.tokenUnit(),
+		lifecycle.MeshInit:   m.meshInit(dir),
+		lifecycle.Envoy:      m.envoy(dir),
+		lifecycle.HealthSync: m.sync,
+		lifecycle.Inbound:    m.inbound(),
 	}}
-	if t.plan.Agent.Metrics {
-		u.agent = &consulagent.Metrics{Client: m.client}
+	if m.agent != nil {
+		u.runners[lifecycle.ConsulAgent] = m.agentUnit()
+		u.agent = m.agentMetrics()
 	}
 	if app != nil {
 		u.runners[lifecycle.App] = t.restarted(lifecycle.App, t.reportUp(lifecycle.App, app, m.sync.AppUp, m.sync.AppDown), t.plan.App.Restart, nil)
@@ -107,64 +117,6 @@ func (t *task) meshUnits(p programs, app *supervisor.Process, user *supervisor.U
 		u.runners[lifecycle.App], u.paths = m.siblings(probe)
 	}
 	return u, nil
-}
-
-// agent makes the unit consul-agent: ours, or the wait for someone else's.
-func (m *mesh) agent() lifecycle.Runner {
-	a, report := m.plan.Agent, m.report(lifecycle.ConsulAgent)
-	giveUp := func(err error) { m.cancel(event.Or(event.ConsulNotJoined, err)) }
-	if a.External != "" {
-		ext := &consulagent.External{Client: m.client, Timeout: a.JoinTimeout, GiveUp: giveUp, Report: report}
-		return m.reportUp(lifecycle.ConsulAgent, m.watched(lifecycle.ConsulAgent, ext, m.client.Answers, m.joined, nothing), m.joined, nothing)
-	}
-	m.ours = consulagent.New(consulagent.Config{
-		Path: m.consul, Agent: m.agentConfig, File: m.d.Dir.Path(plan.AgentDocument), Write: m.d.Dir.Write, Env: append(plan.Licence(m.d.Env), m.env...), Token: m.tokens.Service,
-		JoinTimeout: a.JoinTimeout, GiveUp: giveUp, Start: m.sup, Output: m.childOutput("consul-agent", hclog.Trace),
-		Report: report, Grace: m.grace(lifecycle.ConsulAgent), Log: m.d.Log.Named("consul-agent"),
-		LeaveAtOnce: m.plan.Kind == plan.Job,
-	})
-	kept := m.restarted(lifecycle.ConsulAgent, m.reportUp(lifecycle.ConsulAgent, m.watched(lifecycle.ConsulAgent, m.ours, m.client.Answers, m.joined, nothing), m.joined, nothing), a.Restart, crashed)
-	return m.tokens.ForAgent(kept, report)
-}
-
-// agentToken is that of our agent; "" with someone else's.
-func (m *mesh) agentToken() string {
-	if m.plan.Agent.External != "" {
-		return ""
-	}
-	return m.tokens.Agent()
-}
-
-// agentConfig is asked at each start, when the secrets are there.
-func (m *mesh) agentConfig() (consulagent.AgentConfig, error) {
-	return m.plan.Agent.Config(m.secretOf, m.tokens.Agent(), m.d.Dir.Path), nil
-}
-
-// renewLimit bounds two calls to the agent on this machine.
-const renewLimit = time.Second
-
-// joined is called for each run of the agent: a later one has to be told again what it may
-// have lost.
-func (m *mesh) joined() {
-	var again, listener bool
-	m.book.Read(func(s *state.State) { again, listener = s.Joins > 1, listenerChecked(s) })
-	if !again {
-		return
-	}
-	m.sync.AgentUp()
-	if !listener {
-		return
-	}
-	ctx, cancel := context.WithTimeout(m.ctx, renewLimit)
-	defer cancel()
-	if err := m.client.RenewListenerCheck(ctx); err != nil {
-		m.d.Log.Warn("the sidecar may be critical until the agent's next probe", "error", err)
-	}
-}
-
-// listenerChecked says whether the check of the public listener has been added, or tried to.
-func listenerChecked(s *state.State) bool {
-	return !s.Stopping && s.Unit(string(lifecycle.Inbound)).State != state.Waiting
 }
 
 // watched has a child that hangs count as down, until it answers again or the stop begins.
@@ -202,31 +154,49 @@ func (m *mesh) envoy(dir *statedir.Dir) lifecycle.Runner {
 	ask := func(ctx context.Context) error { _, err := admin.Ready(ctx); return err }
 	process := &envoy.WithoutFilter{Proxy: envoy.NewProxy(c), Plain: func(ctx context.Context) error { return m.bootstrap(dir, "").Write(ctx) }, Log: c.Log}
 	watched := m.watched(lifecycle.Envoy, process, ask, m.sync.EnvoyUp, m.sync.EnvoyDown)
-	proxy := m.reportUp(lifecycle.Envoy, watched, m.sync.EnvoyUp, m.sync.EnvoyDown)
+	proxy := m.reportUp(lifecycle.Envoy, watched, m.envoyUp, m.sync.EnvoyDown)
 	return m.restarted(lifecycle.Envoy, proxy, e.Restart, crashed)
+}
+
+// envoyUp is called for each life of Envoy.
+func (m *mesh) envoyUp() {
+	m.sync.EnvoyUp()
+	if m.servers != nil {
+		m.servers.lived()
+	}
 }
 
 // meshInit makes the unit that registers, and writes Envoy's bootstrap.
 func (m *mesh) meshInit(dir *statedir.Dir) lifecycle.Runner {
-	return &meshInit{client: m.client, service: m.plan.Service.Name, grace: m.grace(lifecycle.MeshInit), report: m.report(lifecycle.MeshInit), log: m.d.Log,
+	u := &meshInit{consul: m.consul, service: m.plan.Service.Name, grace: m.grace(lifecycle.MeshInit), report: m.report(lifecycle.MeshInit), log: m.d.Log,
 		bootstrap: func() envoy.Bootstrap { return m.bootstrap(dir, m.tokenFile()) }}
+	if m.servers != nil {
+		u.begin, u.keep = m.servers.begin, m.servers.keep
+	}
+	return u
 }
 
 // bootstrap makes Envoy's document; tokenFile "" is one without the filter that reads it.
 func (m *mesh) bootstrap(dir *statedir.Dir, tokenFile string) envoy.Bootstrap {
 	e := m.plan.Envoy
-	return envoy.Bootstrap{
-		Settings: bootstrap.Settings{ProxyID: m.plan.Service.ProxyID(), XDS: m.plan.Agent.GRPC, Token: m.tokens.Service, Admin: e.AdminAddress(m.d.Dir.Path),
+	b := envoy.Bootstrap{
+		Settings: bootstrap.Settings{ProxyID: m.plan.Service.ProxyID(), Token: m.tokens.Service, Admin: e.AdminAddress(m.d.Dir.Path),
 			TokenFile: tokenFile, Env: func(name string) string { return variable(m.d.Env, name) }, StatsTags: e.StatsTags},
 		File: dir.Path(plan.BootstrapFile), Put: dir.Write, PutToken: m.putToken, Registered: m.registered, UseCommand: e.ConsulMakes,
-		Command:   envoy.Command{Path: m.consul, HTTP: m.plan.Agent.HTTP, Env: m.env, Start: m.sup, Report: m.report(lifecycle.MeshInit)},
+		Command:   envoy.Command{Path: m.programs.consul, Env: m.env, Start: m.sup, Report: m.report(lifecycle.MeshInit)},
 		Upstreams: len(m.plan.Service.Proxy.Upstreams), Log: m.d.Log,
 	}
+	if m.servers != nil {
+		m.servers.into(&b)
+		return b
+	}
+	b.XDS, b.Command.HTTP = m.plan.Agent.GRPC, m.plan.Agent.HTTP
+	return b
 }
 
 // registered is the sidecar as a bootstrap is made of it.
 func (m *mesh) registered(ctx context.Context) (bootstrap.Registered, error) {
-	s, err := m.client.Sidecar(ctx)
+	s, err := m.consul.Sidecar(ctx)
 	if err != nil {
 		return bootstrap.Registered{}, err
 	}
@@ -258,7 +228,7 @@ func (m *mesh) bootstrapDir() (*statedir.Dir, error) {
 func (m *mesh) inbound() lifecycle.Runner {
 	in, report := m.plan.Inbound, m.report(lifecycle.Inbound)
 	return envoy.NewInbound(envoy.InboundConfig{
-		Admin: m.plan.Envoy.AdminAddress(m.d.Dir.Path), Disabled: !in.Drain, AddCheck: m.client.AddListenerCheck,
+		Admin: m.plan.Envoy.AdminAddress(m.d.Dir.Path), Disabled: !in.Drain, AddCheck: m.consul.AddListenerCheck,
 		Propagation: m.propagation, Min: func() time.Duration { return in.Min }, Max: m.drainMax,
 		Report: report, Log: m.d.Log.Named("inbound"),
 	})
@@ -286,12 +256,15 @@ func (m *mesh) drainMax() time.Duration {
 func (m *mesh) syncer(user *supervisor.User) (*health.Syncer, error) {
 	h, s, report := m.plan.Health, m.plan.Service, m.report(lifecycle.HealthSync)
 	c := health.Config{
-		Agent: m.client, Service: s.ServiceID(), Proxy: s.ProxyID(), Alias: s.AliasID(), Checks: h.Checks, TTL: h.TTL, Never: h.Never,
+		Agent: m.consul, Service: s.ServiceID(), Checks: h.Checks, TTL: h.TTL, Never: h.Never,
 		Reassert: m.reassert, Renew: m.takeOver,
 		Report: report, Grace: m.grace(lifecycle.HealthSync), Log: m.d.Log.Named("health-sync"),
 	}
+	if m.agent != nil { // which computes the sidecar's check, and holds it by maintenance mode
+		c.Proxy, c.Alias = s.ProxyID(), s.AliasID()
+	}
 	if h.Catalog {
-		c.Catalog = m.client
+		c.Catalog = m.consul
 	}
 	if len(h.Siblings) > 0 {
 		c.Siblings = health.NewPoller(health.PollerConfig{Task: metadata{m.meta}, Names: h.Siblings, Interval: h.Interval, Log: m.d.Log.Named("health-sync")})
@@ -316,10 +289,10 @@ func (m *mesh) syncer(user *supervisor.User) (*health.Syncer, error) {
 func (m *mesh) reassert(ctx context.Context) error {
 	var listener bool
 	m.book.Read(func(s *state.State) { listener = listenerChecked(s) })
-	if err := m.client.Register(ctx); err != nil || !listener {
+	if err := m.consul.Register(ctx); err != nil || !listener {
 		return err
 	}
-	return m.client.AddListenerCheck(ctx)
+	return m.consul.AddListenerCheck(ctx)
 }
 
 // metadata shows the task's containers to health in its own words.

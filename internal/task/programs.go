@@ -40,9 +40,9 @@ func lookUp(p *plan.Plan, env []string) (out programs, err error) {
 	if !p.Kind.HasMesh() {
 		return out, nil
 	}
-	if p.Agent.External == "" || p.Envoy.ConsulMakes {
-		if out.consul, err = supervisor.Look(p.Agent.Command, path); err != nil {
-			return out, event.Because(event.ConsulMissing, fmt.Errorf("consulAgent.command: %w", err), "program", p.Agent.Command)
+	if p.Agent != nil && p.Agent.External == "" || p.Envoy.ConsulMakes {
+		if out.consul, err = supervisor.Look(p.Consul, path); err != nil {
+			return out, event.Because(event.ConsulMissing, fmt.Errorf("consulAgent.command: %w", err), "program", p.Consul)
 		}
 	}
 	if out.envoy, err = supervisor.Look(p.Envoy.Command, path); err != nil {

@@ -127,7 +127,10 @@ func place(p *plan.Plan) Place {
 	if p.Service == nil {
 		return out
 	}
-	out.Listener, out.Agent = p.Envoy.Listen, p.Agent.HTTP
+	out.Listener = p.Envoy.Listen
+	if p.Agent != nil {
+		out.Agent = p.Agent.HTTP
+	}
 	if p.Service.Port != 0 {
 		out.App = net.JoinHostPort(cmp.Or(p.Service.Proxy.LocalServiceAddress, "127.0.0.1"), strconv.Itoa(p.Service.Port))
 	}

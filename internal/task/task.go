@@ -20,6 +20,7 @@ import (
 	"github.com/oklog/run"
 
 	"meshtask/consulagent"
+	"meshtask/consulservers"
 	"meshtask/internal/ecs"
 	"meshtask/internal/event"
 	"meshtask/internal/journal"
@@ -134,9 +135,10 @@ type task struct {
 	relay *relay.Relay
 
 	tokens *token.Tokens
-	shared *statedir.Dir      // of bootstrapDir; nil: none, or not usable
-	meta   *ecs.Client        // nil without a metadata endpoint
-	appOut *linewriter.Writer // standard output, when the app's lines are prefixed; else nil
+	finder *consulservers.Finder // nil with a client agent
+	shared *statedir.Dir         // of bootstrapDir; nil: none, or not usable
+	meta   *ecs.Client           // nil without a metadata endpoint
+	appOut *linewriter.Writer    // standard output, when the app's lines are prefixed; else nil
 }
 
 // open begins the record.

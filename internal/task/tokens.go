@@ -17,6 +17,7 @@ import (
 // secrets makes the tokens of the plan.
 func (t *task) secrets() (*token.Tokens, error) {
 	p := t.plan.Tokens
+	t.finder = t.finding()
 	c := token.Config{Service: p.Service, Agent: p.Agent, Wait: p.Wait, Refresh: p.Refresh, Env: func(name string) (string, bool) { return lookup(t.d.Env, name) }, Log: t.d.Log}
 	for _, s := range t.plan.Secrets {
 		c.References = append(c.References, s.Ref)
@@ -31,6 +32,9 @@ func (t *task) secrets() (*token.Tokens, error) {
 			TaskID: t.plan.Task.ID, Cluster: cluster, Meta: l.Meta, Region: l.Region,
 			STSEndpoint: l.STSEndpoint, ServerID: l.ServerID, Entity: l.Entity,
 		}}
+		if l.Server == "" {
+			c.Login.Server = t.url
+		}
 		if arn, err := ecs.ParseARN(t.plan.Task.ARN); err == nil {
 			c.Login.Region = arn.Region
 		}
@@ -52,20 +56,21 @@ func (t *task) resolveAlone() error {
 // tokenUnit makes the unit token.
 func (m *mesh) tokenUnit() lifecycle.Runner {
 	return &token.Unit{Tokens: m.tokens, Grace: m.grace(lifecycle.Token), Report: m.report(lifecycle.Token),
-		Renewal: &token.Renewal{Up: m.settled, Accessor: m.client.Accessor, Offered: m.sync.Renew}}
+		Renewal: &token.Renewal{Up: m.settled, Accessor: m.consul.Accessor, Offered: m.sync.Renew}}
 }
 
 // settled says whether the registration stands and may be changed.
 func (m *mesh) settled() (yes bool) {
 	m.book.Read(func(s *state.State) {
-		yes = s.Up && !s.Stopping && s.Unit(string(lifecycle.ConsulAgent)).State == state.Running
+		yes = s.Up && !s.Stopping && (m.agent == nil || s.Unit(string(lifecycle.ConsulAgent)).State == state.Running)
 	})
 	return yes
 }
 
-// tokenFile is where Envoy finds a service token that may change; "": it may not.
+// tokenFile is where Envoy finds a service token that may change, or that is for the servers; "":
+// the document has it.
 func (m *mesh) tokenFile() string {
-	if !m.tokens.Changes() {
+	if !m.tokens.Changes() && (m.servers == nil || !m.plan.Tokens.ACLs) {
 		return ""
 	}
 	return m.d.Dir.Path(plan.EnvoyToken)
@@ -77,7 +82,7 @@ func (m *mesh) putToken(doc []byte) error { return m.d.Dir.Write(plan.EnvoyToken
 // streams, and of our own calls. health-sync calls it between two writes.
 func (m *mesh) takeOver(ctx context.Context) {
 	accessor, err := m.tokens.TakeOver(ctx, func(ctx context.Context, token string) error {
-		if err := m.client.Renew(ctx, token); err != nil {
+		if err := m.consul.Renew(ctx, token); err != nil {
 			return err
 		}
 		doc, err := bootstrap.TokenDocument(token)
@@ -91,7 +96,7 @@ func (m *mesh) takeOver(ctx context.Context) {
 		if !listener {
 			return nil
 		}
-		return m.client.AddListenerCheck(ctx)
+		return m.consul.AddListenerCheck(ctx)
 	})
 	switch {
 	case err != nil:

@@ -10,7 +10,10 @@ import (
 // consulServer is the Consul that serves Envoy: the agent, ours or someone else's. It is asked
 // only when a pair of versions has to be judged.
 func (m *mesh) consulServer(ctx context.Context) envoy.Server {
-	about, err := m.client.About(ctx)
+	if m.agent == nil { // no task's token may ask a server for its version
+		return envoy.Server{}
+	}
+	about, err := m.agent.client.About(ctx)
 	if err != nil {
 		m.d.Log.Debug("the agent does not say which Envoys it lists", "error", err)
 	}
@@ -19,8 +22,8 @@ func (m *mesh) consulServer(ctx context.Context) envoy.Server {
 
 // consulVersion is what our agent has said at its start; "" is not known.
 func (m *mesh) consulVersion() string {
-	if m.ours == nil {
+	if m.agent.ours == nil {
 		return ""
 	}
-	return m.ours.Version()
+	return m.agent.ours.Version()
 }

@@ -12,11 +12,11 @@ import (
 	"sync"
 	"time"
 
-	"meshtask/consulagent"
 	"meshtask/envoy"
 	"meshtask/internal/cgroup"
 	"meshtask/internal/event"
 	"meshtask/internal/plan"
+	"meshtask/internal/registration"
 	"meshtask/lifecycle"
 )
 
@@ -37,7 +37,7 @@ type watch struct {
 	once     [2]sync.Once
 
 	envoy  *envoy.Watch
-	agent  *consulagent.Watch
+	consul *registration.Watch
 	budget []event.Condition          // of the stop; it never changes
 	denied map[string]bool            // by service
 	told   map[string]event.Condition // by name, the last of each
@@ -98,11 +98,11 @@ func (w *watch) look(ctx context.Context, envoy, servers bool) {
 	ctx, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
 	w.tell(ctx, lifecycle.App, append(memory(cgroup.Root{}), w.budget...)...)
-	reachable := w.agent.Servers(ctx)
+	reachable := w.consul.Servers(ctx)
 	w.tell(ctx, lifecycle.ConsulAgent, reachable)
 	if servers && reachable.OK {
-		w.tell(ctx, lifecycle.MeshInit, w.agent.Instance(ctx)...)
-		if denied, ok := w.agent.Denied(ctx); ok {
+		w.tell(ctx, lifecycle.MeshInit, w.consul.Instance(ctx)...)
+		if denied, ok := w.consul.Denied(ctx); ok {
 			w.denied = denied
 		}
 	}
@@ -116,7 +116,7 @@ func (w *watch) look(ctx context.Context, envoy, servers bool) {
 	for i, c := range seen {
 		if name, ok := strings.CutPrefix(c.Name, event.CondUpstream); ok && c.OK && w.denied[w.service(name)] {
 			seen[i].OK, seen[i].Code, seen[i].Reason = false, event.UpstreamDenied, "intentions deny it"
-			seen[i].Facts = event.Facts{"upstream": name, "source": w.agent.Name()}
+			seen[i].Facts = event.Facts{"upstream": name, "source": w.consul.Name}
 		}
 	}
 	w.tell(ctx, lifecycle.Envoy, seen...)
@@ -182,7 +182,7 @@ func (m *mesh) watches() {
 	w, p := m.watch, m.plan
 	w.budget = budget(p)
 	w.report = m.report
-	w.agent = &consulagent.Watch{Client: m.client, ACLs: p.Tokens.ACLs, Never: p.Health.Never}
+	w.consul = m.asked()
 	w.envoy = &envoy.Watch{Admin: envoy.NewAdmin(p.Envoy.AdminAddress(m.d.Dir.Path))}
 	for _, u := range p.Service.Proxy.Upstreams {
 		name := u.DestinationName
@@ -192,8 +192,19 @@ func (m *mesh) watches() {
 		case u.Datacenter != "":
 			name += "." + u.Datacenter
 		default:
-			w.agent.Upstreams = append(w.agent.Upstreams, u.DestinationName)
+			w.consul.Upstreams = append(w.consul.Upstreams, u.DestinationName)
 		}
 		w.envoy.Upstreams = append(w.envoy.Upstreams, envoy.Upstream{Name: name, Service: u.DestinationName, Listen: net.JoinHostPort(cmp.Or(u.LocalBindAddress, "127.0.0.1"), strconv.Itoa(u.LocalBindPort))})
 	}
+}
+
+// asked is how the servers' view of the task is asked for.
+func (m *mesh) asked() *registration.Watch {
+	w := &registration.Watch{Asker: m.consul, Registration: *m.plan.Service, Token: m.tokens.Service, ACLs: m.plan.Tokens.ACLs, Never: m.plan.Health.Never}
+	if m.servers != nil {
+		w.Node = func(context.Context) (string, error) { return m.plan.Servers.Node.Name, nil }
+		return w
+	}
+	w.Node, w.AgentToken = m.agent.client.Node, m.agentToken
+	return w
 }

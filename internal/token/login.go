@@ -18,6 +18,13 @@ func (t *Tokens) client(ctx context.Context, method string, report event.Report)
 	l := t.cfg.Login
 	c := l.IAM
 	c.Method, c.CAPEM, c.Report = method, []byte(t.Of(l.CACert)), report
+	if c.Server == "" && l.Server != nil {
+		server, err := l.Server(ctx)
+		if err != nil {
+			return nil, err
+		}
+		c.Server = server
+	}
 	c, err := iam.Environment(ctx, c)
 	if err != nil {
 		return nil, err
@@ -30,7 +37,7 @@ func (t *Tokens) client(ctx context.Context, method string, report event.Report)
 func (t *Tokens) logIn(ctx context.Context, method string, report event.Report) (*iam.Client, iam.Token, error) {
 	client, err := t.client(ctx, method, report)
 	if err != nil {
-		return nil, iam.Token{}, event.Because(event.Login, fmt.Errorf("acl.login: %w", err))
+		return nil, iam.Token{}, event.Or(event.Login, fmt.Errorf("acl.login: %w", err))
 	}
 	token, err := client.Login(ctx, t.cfg.Wait)
 	if err == nil {

@@ -36,10 +36,11 @@ type Config struct {
 
 // Login gets tokens by Consul's aws-iam auth method.
 type Login struct {
-	IAM         iam.Config // of the service's method; CAPEM, Credentials and Report are filled in
-	AgentMethod string     // of the agent's login; empty: it has none
-	CACert      secret.Ref // of the server
-	Region      string     // where neither IAM.Region nor the settings of AWS have one
+	IAM         iam.Config                            // of the service's method; CAPEM, Credentials and Report are filled in
+	AgentMethod string                                // of the agent's login; empty: it has none
+	CACert      secret.Ref                            // of the server
+	Server      func(context.Context) (string, error) // where IAM.Server is ""
+	Region      string                                // where neither IAM.Region nor the settings of AWS have one
 }
 
 // Tokens are the values, empty until they are resolved. It is safe for concurrent use.

@@ -56,7 +56,7 @@ func cases() map[event.Code]map[string]row {
 		},
 		event.ConsulUnreachable: {
 			event.CaseServers: quoting("No Consul server answers[[ at $address]][[: $error]].", "Set consulServers.hosts to the Consul servers, and allow their HTTP and gRPC ports (consulServers.http.port and grpc.port) from this task in their security group."),
-			event.CaseAgent: quoting("The Consul agent of consulAgent.external does not answer[[ at $address]][[: $error]].", "Check that this agent runs, that this task may reach it, and that consulAgent.external is its HTTP address."),
+			event.CaseAgent:   quoting("The Consul agent of consulAgent.external does not answer[[ at $address]][[: $error]].", "Check that this agent runs, that this task may reach it, and that consulAgent.external is its HTTP address."),
 		},
 		event.XDSUnreachable: {
 			event.CaseServers:   say("Envoy cannot reach the Consul servers' gRPC port (xDS).", "Check that consulServers.grpc.port is the servers' gRPC port (8503 with TLS, 8502 without), and that this task may reach it: the servers' security group."),
