@@ -102,6 +102,7 @@ func directions() []direction {
 			{"os", "it turns a text into a text"}, {"net", "it asks nobody"}, {"net/", "it asks nobody"}, {"context", "nothing in it waits"},
 		}},
 		{dir: "envoy/pairs", only: []string{}, bars: []bar{{"os", "a table"}, {"os/", "a table"}, {"net", "a table"}, {"net/", "a table"}, {"context", "nothing in it waits"}}},
+		{dir: "envoy/warmup", only: []string{}, bars: []bar{{"os", "one stream, made of values"}, {"os/", "one stream, made of values"}}},
 		domain("consulagent"), domain("envoy"), domain("health"), domain("acl", noProcess),
 		{dir: "internal/config", bars: append(above("the config is data; what it leads to is plan's"), noProcess)},
 		{dir: "internal/journal", bars: append(above("the record knows words, not who says them"), noProcess)},
