@@ -148,12 +148,21 @@ func (m *mesh) envoy(dir *statedir.Dir) lifecycle.Runner {
 	if c.Concurrency == 0 {
 		c.Concurrency = envoy.Concurrency(cgroup.Quota(cgroup.Root{}), runtime.NumCPU())
 	}
+	var warm *warm
 	c.Output, c.Report = m.childOutput("envoy", hclog.Trace), report
+	if m.servers != nil && m.plan.Servers.WarmUp {
+		warm = m.warming()
+		c.Output = warm.before(c.Output)
+	}
 	c.Grace, c.Log, c.Server = m.grace(lifecycle.Envoy), m.d.Log.Named("envoy"), m.consulServer
 	admin := envoy.NewAdmin(c.Admin)
 	ask := func(ctx context.Context) error { _, err := admin.Ready(ctx); return err }
 	process := &envoy.WithoutFilter{Proxy: envoy.NewProxy(c), Plain: func(ctx context.Context) error { return m.bootstrap(dir, "").Write(ctx) }, Log: c.Log}
-	watched := m.watched(lifecycle.Envoy, process, ask, m.sync.EnvoyUp, m.sync.EnvoyDown)
+	var once supervisor.Runner = process
+	if warm != nil {
+		warm.Runner, once = process, warm
+	}
+	watched := m.watched(lifecycle.Envoy, once, ask, m.sync.EnvoyUp, m.sync.EnvoyDown)
 	proxy := m.reportUp(lifecycle.Envoy, watched, m.envoyUp, m.sync.EnvoyDown)
 	return m.restarted(lifecycle.Envoy, proxy, e.Restart, crashed)
 }

@@ -8,18 +8,22 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"meshtask/acl"
 	"meshtask/consulservers"
 	"meshtask/envoy"
 	"meshtask/envoy/bootstrap"
+	"meshtask/envoy/warmup"
 	"meshtask/internal/event"
 	"meshtask/internal/plan"
 	"meshtask/internal/registration"
 	"meshtask/internal/statedir"
 	"meshtask/lifecycle"
 	"meshtask/supervisor"
+
+	"github.com/hashicorp/go-hclog"
 )
 
 // servers are the Consul servers of a task without a client agent.
@@ -183,4 +187,60 @@ func (t *task) url(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return s.HTTP, nil
+}
+
+// noRoom is what Envoy logs when a server has no room for its stream.
+const noRoom = "too many xDS streams open"
+
+// warm is a decorator of Envoy's unit: each start of Envoy has a server make its configuration
+// meanwhile. The stream for that is given up when Envoy is live, or finds no room.
+type warm struct {
+	supervisor.Runner
+	open func(ctx context.Context) *warmup.Stream
+
+	mu     sync.Mutex
+	stream *warmup.Stream // nil: none is open
+}
+
+func (w *warm) Run(ctx context.Context, ready func(), stop <-chan struct{}) error {
+	s := w.open(ctx)
+	w.mu.Lock()
+	w.stream = s
+	w.mu.Unlock()
+	defer w.giveUp()
+	return w.Runner.Run(ctx, func() { w.giveUp(); ready() }, stop)
+}
+
+// giveUp closes the stream.
+func (w *warm) giveUp() {
+	w.mu.Lock()
+	s := w.stream
+	w.stream = nil
+	w.mu.Unlock()
+	if s != nil {
+		s.Close()
+	}
+}
+
+// before looks at Envoy's lines before out has them.
+func (w *warm) before(out func(int, hclog.Level, string)) func(int, hclog.Level, string) {
+	return func(stream int, level hclog.Level, line string) {
+		if strings.Contains(line, noRoom) {
+			go w.giveUp() // it waits for the stream's end, and lines must not
+		}
+		out(stream, level, line)
+	}
+}
+
+// warming makes the decorator.
+func (m *mesh) warming() *warm {
+	return &warm{open: func(ctx context.Context) *warmup.Stream {
+		s, err := m.finder.First(ctx)
+		if err != nil {
+			return nil
+		}
+		r := m.plan.Service
+		return warmup.Open(ctx, warmup.Config{Address: s.GRPC, TLS: s.TLS(), NodeID: r.ProxyID(), Cluster: r.Name, NodeName: m.plan.Servers.Node.Name,
+			Namespace: r.Namespace, Partition: r.Partition, Token: m.tokens.Service()})
+	}}
 }
