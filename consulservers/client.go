@@ -48,9 +48,9 @@ const registerLimit = time.Minute
 // written goes to the servers one after another, and each write of checks has all of them, so
 // that the latest word wins.
 type Client struct {
-	cfg   Config
-	sent  atomic.Bool
-	moved atomic.Bool // the stop has taken the instance out of the mesh
+	cfg            Config
+	sent           atomic.Bool
+	moved, removed atomic.Bool // the stop has moved the sidecar, and taken the service out
 
 	turn  chan struct{} // held by the one that writes
 	mu    sync.Mutex
@@ -94,7 +94,13 @@ func (c *Client) each(ctx context.Context, do func(*registration.Caller) error) 
 // unserved: another server may do what this one did not.
 func unserved(err error) bool {
 	e, answered := errors.AsType[api.StatusError](err)
-	return !answered || e.Code >= 500 && !strings.Contains(e.Body, "Unknown service ID")
+	return !answered || e.Code >= 500 && !unknown(err)
+}
+
+// unknown: the servers do not have the service, as an answer says where ACLs are on.
+func unknown(err error) bool {
+	e, ok := errors.AsType[api.StatusError](err)
+	return ok && strings.Contains(e.Body, "Unknown service ID")
 }
 
 // Leader is the leader that a server knows of.
@@ -269,8 +275,8 @@ func (c *Client) change(ctx context.Context, do func(*picture) bool) error {
 	return nil
 }
 
-// Checks are the statuses of all checks, by ID: what was written, but those that a look at the
-// servers lacks. It looks at the sidecar's and the service's in turns, at whichever server is
+// Checks are the statuses of all checks, by ID: what was written, and what a look at the servers
+// shows instead; none where the service or the sidecar is not there any more. It looks at the sidecar's and the service's in turns, at whichever server is
 // near, and asks the leader where that shows something else.
 func (c *Client) Checks(ctx context.Context) (map[string]string, error) {
 	if err := c.take(ctx); err != nil { // nothing is written meanwhile
@@ -302,10 +308,11 @@ func (c *Client) Checks(ctx context.Context) (map[string]string, error) {
 	c.odd = true // written again, whatever the next change is
 	c.mu.Unlock()
 	for _, check := range want {
-		delete(all, check.CheckID)
-		if word, ok := have[check.CheckID]; ok {
-			all[check.CheckID] = word
+		word, there := have[check.CheckID]
+		if !there { // service or sidecar is gone: whoever asks is to register both
+			return map[string]string{}, nil
 		}
+		all[check.CheckID] = word
 	}
 	return all, nil
 }
@@ -387,13 +394,15 @@ func (c *Client) RemoveFromCatalog(ctx context.Context) error {
 		return fmt.Errorf("move %s: %w", c.cfg.Registration.ProxyID(), err)
 	}
 	c.acknowledge(p, version)
-	return c.deregister(ctx, token, c.cfg.Registration.ServiceID())
+	err := c.deregister(ctx, token, c.cfg.Registration.ServiceID())
+	c.removed.Store(err == nil)
+	return err
 }
 
 func (c *Client) deregister(ctx context.Context, token, id string) error {
 	what := api.CatalogDeregistration{Node: c.cfg.Node.Name, ServiceID: id}
 	err := c.each(ctx, func(s *registration.Caller) error { return s.DeregisterCatalog(ctx, what, token) })
-	if err != nil {
+	if err != nil && !unknown(err) {
 		return fmt.Errorf("deregister %s: %w", strings.TrimSpace(id+" on "+c.cfg.Node.Name), err)
 	}
 	return nil
@@ -408,9 +417,12 @@ func (c *Client) Deregister(ctx context.Context) (registration.Result, error) {
 	defer c.give()
 	c.moved.Store(true)
 	token := c.cfg.Token()
-	ids := []string{c.cfg.Registration.ProxyID(), c.cfg.Registration.ServiceID()}
-	if c.cfg.Node.Own {
+	ids := []string{c.cfg.Registration.ProxyID()}
+	switch {
+	case c.cfg.Node.Own:
 		ids = []string{""} // the node, with what is on it
+	case !c.removed.Load():
+		ids = append(ids, c.cfg.Registration.ServiceID())
 	}
 	for _, id := range ids {
 		if err := c.deregister(ctx, token, id); err != nil {

@@ -1,7 +1,7 @@
 package consulservers
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -14,8 +14,11 @@ import (
 	"meshtask/internal/event"
 )
 
-// The first bytes of HTTP/2, and of an alert of TLS, which is how a TLS port answers them.
-const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+// The first bytes of HTTP/2, and the first one of an alert of TLS, by which a TLS port may answer.
+const (
+	alert   = 0x15
+	preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+)
 
 var (
 	errIsTLS  = errors.New("it speaks TLS there")
@@ -42,14 +45,23 @@ func greet(ctx context.Context, s *Server) error {
 		return err
 	}
 	answer := make([]byte, 9)
-	_, err = io.ReadFull(conn, answer)
-	switch {
-	case bytes.HasPrefix(answer, []byte{0x15, 3}):
-		return errIsTLS
-	case err != nil:
-		return fmt.Errorf("its xDS port does not answer: %w", err)
+	if _, err = io.ReadFull(conn, answer); err == nil && answer[0] != alert {
+		return nil
 	}
-	return nil
+	if speaksTLS(ctx, s.GRPC) {
+		return errIsTLS
+	}
+	return fmt.Errorf("its xDS port does not answer: %w", cmp.Or(err, io.ErrUnexpectedEOF))
+}
+
+// speaksTLS says whether a port does, whatever its certificate: it is told nothing.
+func speaksTLS(ctx context.Context, at string) bool {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", at)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	return tls.Client(conn, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}}).HandshakeContext(ctx) == nil
 }
 
 // explain gives an error of a server its code. at is HOST:PORT, field what its settings are.

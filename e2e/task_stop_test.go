@@ -23,6 +23,11 @@ const (
 func TestTaskTermAtRandomInstants(t *testing.T) {
 	t.Parallel()
 	server := harness.StartServer(t, harness.ServerConfig{})
+	termsAtRandom(t, server, func(map[string]any) {})
+}
+
+func termsAtRandom(t *testing.T, server *harness.Server, edit func(map[string]any)) {
+	t.Helper()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
@@ -35,7 +40,7 @@ func TestTaskTermAtRandomInstants(t *testing.T) {
 			t.Run(fmt.Sprint(lane), func(t *testing.T) {
 				t.Parallel()
 				for i := lane; i < randomTerms; i += beside {
-					t.Run(fmt.Sprintf("%d-at-%v", i, at[i].Round(time.Millisecond)), func(t *testing.T) { termAt(t, server, i, at[i]) })
+					t.Run(fmt.Sprintf("%d-at-%v", i, at[i].Round(time.Millisecond)), func(t *testing.T) { termAt(t, server, i, at[i], edit) })
 				}
 			})
 		}
@@ -43,8 +48,9 @@ func TestTaskTermAtRandomInstants(t *testing.T) {
 	server.Empty(t, cleanWithin)
 }
 
-func termAt(t *testing.T, server *harness.Server, n int, instant time.Duration) {
+func termAt(t *testing.T, server *harness.Server, n int, instant time.Duration, edit func(map[string]any)) {
 	m := startTask(t, server, fmt.Sprintf("random-%d", n), "random", func(c map[string]any) {
+		edit(c)
 		if n%4 != 0 { // the wait is the same for all; most runs go without
 			c["shutdown"] = map[string]any{"drain": map[string]any{"propagationWait": "0s"}}
 		}

@@ -138,6 +138,18 @@ func (s *Server) Restart(t T, persist bool) {
 	s.answers(t)
 }
 
+// RestartAll starts the processes of one cluster again, with the state that they had, and waits
+// for its leader.
+func RestartAll(t T, servers ...*Server) {
+	t.Helper()
+	for _, s := range servers {
+		s.launch(t, true)
+	}
+	for _, s := range servers {
+		s.answers(t)
+	}
+}
+
 func (s *Server) launch(t T, persist bool) {
 	t.Helper()
 	argv := []string{ServerConsul(t), "agent", "-config-file", filepath.Join(s.dir, "server.json")}
@@ -187,7 +199,8 @@ func (s *Server) Entry(t T, entry api.ConfigEntry) {
 	}
 }
 
-// Nodes names the nodes in the catalog but the server's own, sorted.
+// Nodes names the nodes in the catalog but the servers' own and those that stand for a cluster
+// of tasks without agents, sorted.
 func (s *Server) Nodes() ([]string, error) {
 	nodes, _, err := s.API.Catalog().Nodes(&api.QueryOptions{RequireConsistent: true})
 	if err != nil {
@@ -195,7 +208,7 @@ func (s *Server) Nodes() ([]string, error) {
 	}
 	var out []string
 	for _, n := range nodes {
-		if n.Node != "server" {
+		if !strings.HasPrefix(n.Node, "server") && n.Meta["synthetic-node"] != "true" {
 			out = append(out, n.Node)
 		}
 	}

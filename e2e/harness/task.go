@@ -80,6 +80,16 @@ func TaskDocument(address, id, service string, port int, server *Server) map[str
 	return doc
 }
 
+// Agentless makes a document that of a task without a client agent.
+func Agentless(doc map[string]any, servers ...*Server) {
+	var hosts []string
+	for _, s := range servers {
+		hosts = append(hosts, s.Address)
+	}
+	delete(doc, "consulAgent")
+	doc["consulServers"] = map[string]any{"hosts": hosts, "http": map[string]any{"https": false, "port": 8500}, "grpc": map[string]any{"tls": false, "port": 8502}}
+}
+
 // StartTask starts a task; it does not wait for anything.
 func StartTask(t T, cfg TaskConfig) *Task {
 	t.Helper()

@@ -51,6 +51,7 @@ type Task struct {
 	Address string `json:"address,omitempty"` // an IP address
 
 	ARN       string `json:"-"` // of the task
+	Named     bool   `json:"-"` // Cluster was given
 	Container string `json:"-"` // name of the own container; empty: not known
 
 	// Of the task metadata endpoint; empty: it does not say.

@@ -11,6 +11,7 @@ import (
 // taken out of the list). Call it once, after Load.
 func (c *Config) Resolve(id ecs.Identity) error {
 	t := &c.Task
+	t.Named = t.Cluster != ""
 	t.ARN, t.Container, t.Zone, t.Revision, t.LaunchType = id.ARN, id.Container, id.Zone, id.Revision, id.LaunchType
 	for _, f := range []struct {
 		to   *string

@@ -56,13 +56,13 @@ func servers(c *config.Config) *Servers {
 	return out
 }
 
-// node is consul-ecs's: that of the cluster, named by its ARN where that is known.
+// node is consul-ecs's: that of the cluster, named by its ARN, or as it was given.
 func node(c *config.Config) consulservers.Node {
 	if c.ConsulServers.Node == config.TaskNode {
 		return consulservers.Node{Name: cmp.Or(c.ConsulAgent.NodeName, "ecs-"+c.Task.ID), Address: c.Task.Address, Own: true}
 	}
 	name := c.Task.Cluster
-	if arn, err := ecs.ClusterARN(c.Task.ARN, name); err == nil && (name == "" || strings.HasSuffix(arn, "/"+name) || arn == name) {
+	if arn, err := ecs.ClusterARN(c.Task.ARN, name); err == nil && !c.Task.Named {
 		name = arn
 	}
 	return consulservers.Node{Name: name, Address: c.Task.Address}

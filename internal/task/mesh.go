@@ -148,11 +148,11 @@ func (m *mesh) envoy(dir *statedir.Dir) lifecycle.Runner {
 	if c.Concurrency == 0 {
 		c.Concurrency = envoy.Concurrency(cgroup.Quota(cgroup.Root{}), runtime.NumCPU())
 	}
-	var warm *warm
 	c.Output, c.Report = m.childOutput("envoy", hclog.Trace), report
-	if m.servers != nil && m.plan.Servers.WarmUp {
+	var warm *warm
+	if m.servers != nil {
 		warm = m.warming()
-		c.Output = warm.before(c.Output)
+		c.Output = m.servers.full(c.Output, warm)
 	}
 	c.Grace, c.Log, c.Server = m.grace(lifecycle.Envoy), m.d.Log.Named("envoy"), m.consulServer
 	admin := envoy.NewAdmin(c.Admin)
@@ -171,7 +171,7 @@ func (m *mesh) envoy(dir *statedir.Dir) lifecycle.Runner {
 func (m *mesh) envoyUp() {
 	m.sync.EnvoyUp()
 	if m.servers != nil {
-		m.servers.lived()
+		m.servers.widen()
 	}
 }
 

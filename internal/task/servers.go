@@ -32,7 +32,8 @@ type servers struct {
 	dir      *statedir.Dir
 	finder   *consulservers.Finder
 	secretOf func(*plan.Endpoint) string // the CA of a port
-	live     chan struct{}               // closed when Envoy is live for the first time
+	wide     chan struct{}               // closed when Envoy is live for the first time, or its server is full
+	once     sync.Once
 	written  []string                    // of the list that Envoy watches; of meshInit's goroutine alone
 	warn     func(msg string, args ...any)
 }
@@ -92,7 +93,7 @@ func (t *task) printed(ctx context.Context, command string) ([]byte, error) {
 // meetServers makes the client of the servers.
 func (m *mesh) meetServers() error {
 	s := m.plan.Servers
-	m.servers = &servers{plan: m.plan, dir: m.d.Dir, finder: m.finder, live: make(chan struct{}), warn: m.d.Log.Warn,
+	m.servers = &servers{plan: m.plan, dir: m.d.Dir, finder: m.finder, wide: make(chan struct{}), warn: m.d.Log.Warn,
 		secretOf: func(e *plan.Endpoint) string { return m.task.secretOf(e.CACert) }}
 	m.consul = consulservers.New(consulservers.Config{Finder: m.finder, Node: s.Node, Registration: *m.plan.Service, Names: s.Names,
 		Synced: m.plan.Health.SyncedChecks(), Token: m.tokens.Service, TokenWait: m.plan.Tokens.Wait, AccessorMeta: acl.MetaAccessor,
@@ -139,10 +140,10 @@ const (
 	followLimit = 5 * time.Second
 )
 
-// keep has Envoy know all servers once it is live, and those that come and go later.
+// keep has Envoy know all servers once it may, and those that come and go later.
 func (s *servers) keep(ctx context.Context) {
 	select {
-	case <-s.live:
+	case <-s.wide:
 	case <-ctx.Done():
 		return
 	}
@@ -171,14 +172,8 @@ func (s *servers) keep(ctx context.Context) {
 	}
 }
 
-// lived is told that Envoy is live.
-func (s *servers) lived() {
-	select {
-	case <-s.live:
-	default:
-		close(s.live)
-	}
-}
+// widen lets Envoy know all servers.
+func (s *servers) widen() { s.once.Do(func() { close(s.wide) }) }
 
 // url is the HTTP API of the server that the login goes to.
 func (t *task) url(ctx context.Context) (string, error) {
@@ -222,10 +217,12 @@ func (w *warm) giveUp() {
 	}
 }
 
-// before looks at Envoy's lines before out has them.
-func (w *warm) before(out func(int, hclog.Level, string)) func(int, hclog.Level, string) {
+// full looks for a server without room in Envoy's lines, before out has them: then there has to
+// be another one.
+func (s *servers) full(out func(int, hclog.Level, string), w *warm) func(int, hclog.Level, string) {
 	return func(stream int, level hclog.Level, line string) {
 		if strings.Contains(line, noRoom) {
+			s.widen()
 			go w.giveUp() // it waits for the stream's end, and lines must not
 		}
 		out(stream, level, line)
@@ -236,7 +233,7 @@ func (w *warm) before(out func(int, hclog.Level, string)) func(int, hclog.Level,
 func (m *mesh) warming() *warm {
 	return &warm{open: func(ctx context.Context) *warmup.Stream {
 		s, err := m.finder.First(ctx)
-		if err != nil {
+		if err != nil || !m.plan.Servers.WarmUp {
 			return nil
 		}
 		r := m.plan.Service
