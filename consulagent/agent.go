@@ -37,6 +37,9 @@ type Config struct {
 	// AgentConfig.CAFile, which is beside it.
 	Write func(name string, data []byte) error
 
+	// Replaces says that the agent's token may become another one while it runs: see Replace.
+	Replaces bool
+
 	// Token is used for reads when there is no agent token; nil is none.
 	Token func() string
 
@@ -61,10 +64,12 @@ type Config struct {
 // Agent is the unit that runs one client agent. Run may be called again when it has
 // returned: the node ID, and the services of this life, are kept then.
 type Agent struct {
-	c      Config
-	lines  atomic.Pointer[lines] // of the latest life
-	wiped  bool                  // services and checks of an earlier life are gone
-	joined bool                  // an earlier Run has been ready
+	c        Config
+	recovery string                // of each life; "" where its token stays
+	lines    atomic.Pointer[lines] // of the latest life
+	life     atomic.Pointer[life]  // the latest
+	wiped    bool                  // services and checks of an earlier life are gone
+	joined   bool                  // an earlier Run has been ready
 }
 
 const (
@@ -137,13 +142,18 @@ func New(c Config) *Agent {
 	if c.Log == nil {
 		c.Log = hclog.NewNullLogger()
 	}
-	return &Agent{c: c}
+	a := &Agent{c: c}
+	if c.Replaces {
+		a.recovery = newRecovery()
+	}
+	return a
 }
 
 // life is one process.
 type life struct {
 	cfg    AgentConfig
 	client *Client
+	token  atomic.Pointer[string] // the agent's
 	child  *supervisor.Child
 	lines  *lines
 	ready  bool
@@ -171,6 +181,7 @@ func (a *Agent) Run(ctx context.Context, ready func(), stop <-chan struct{}) err
 		return err
 	}
 	defer l.client.Close()
+	defer a.life.Store(nil)
 	err = a.watch(ctx, l, ready, stop)
 	a.c.Report(event.WaitOver{})
 	if stuck := a.end(ctx, l); stuck != nil {
@@ -185,6 +196,7 @@ func (a *Agent) start() (*life, error) {
 	if err != nil {
 		return nil, err
 	}
+	cfg.RecoveryToken = a.recovery
 	if err := a.prepare(cfg); err != nil {
 		return nil, fmt.Errorf("start consul-agent: %w", err)
 	}
@@ -193,7 +205,8 @@ func (a *Agent) start() (*life, error) {
 	// The agent's token may read and write the node; a service's may only read it.
 	token := a.c.Token
 	if cfg.AgentToken != "" {
-		token = func() string { return cfg.AgentToken }
+		l.token.Store(&cfg.AgentToken)
+		token = func() string { return *l.token.Load() }
 	}
 	l.client = NewClient(ClientConfig{Address: cfg.http(), Token: token, Node: cfg.NodeName,
 		Timeout: leaveCall, Registration: registration.Registration{Partition: cfg.Partition}})
@@ -202,6 +215,7 @@ func (a *Agent) start() (*life, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.life.Store(l)
 	a.c.Report(event.Exec{Name: "consul-agent", PID: l.child.PID()})
 	return l, nil
 }

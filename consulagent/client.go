@@ -32,9 +32,15 @@ type ClientConfig struct {
 	// AccessorMeta is the key of service meta under which the service says which ACL token
 	// it was registered with, by accessor ID; "" is not at all.
 	AccessorMeta string
+	// AgentAccessorMeta is the key of service meta under which the service says the same of
+	// AgentToken, or NoAgentToken; "" is not at all. Without ACLs neither is said.
+	AgentAccessorMeta string
 
 	Report event.Report // what Register waits for; nil = none
 }
+
+// NoAgentToken is said in place of an accessor ID where the task has no token for an agent.
+const NoAgentToken = "none"
 
 // Client speaks to a task's agent. Its methods may be called side by side; each call ends
 // with its ctx, or after Timeout.

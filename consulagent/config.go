@@ -35,6 +35,9 @@ type AgentConfig struct {
 
 	ACLs       bool
 	AgentToken string // secret; "" with ACLs is an agent that cannot write its own node
+	// RecoveryToken, with ACLs, is known to this agent alone, which lets nobody but its bearer
+	// change its tokens: secret; "" is none. Extra may give another.
+	RecoveryToken string
 
 	// Prometheus has the agent keep its metrics in Prometheus' format, which costs it some MB;
 	// Extra may say for how long.
@@ -114,8 +117,14 @@ func (c AgentConfig) settings() map[string]any {
 	}
 	if c.ACLs {
 		acl := map[string]any{"enabled": true, "default_policy": "deny", "down_policy": "async-cache"}
-		if c.AgentToken != "" {
-			acl["tokens"] = map[string]any{"agent": c.AgentToken}
+		tokens := map[string]any{}
+		for key, token := range map[string]string{"agent": c.AgentToken, "agent_recovery": c.RecoveryToken} {
+			if token != "" {
+				tokens[key] = token
+			}
+		}
+		if len(tokens) > 0 {
+			acl["tokens"] = tokens
 		}
 		doc["acl"] = acl
 	}
@@ -144,7 +153,8 @@ func (p Ports) settings() map[string]any {
 	return ports
 }
 
-// EmittedKeys are the keys that are ours to set, sorted; "a.b" is key b of object a.
+// EmittedKeys are the keys that are ours to set, sorted; "a.b" is key b of object a. The
+// recovery token is not among them: any will do.
 func EmittedKeys() []string {
 	everything := AgentConfig{
 		Datacenter: "x", Partition: "x", GossipKey: "x", CAFile: "x", AutoEncrypt: true, VerifyServerHostname: true, ACLs: true, AgentToken: "x",

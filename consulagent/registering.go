@@ -31,7 +31,8 @@ const (
 // the checks are native. It waits for TokenWait for tokens that are not known yet, the
 // agent's own among them, then for a minute for an agent or servers that fail, and for either
 // no longer than ctx; a refusal is returned at once. It may be repeated: the agent keeps the
-// statuses of checks that it has. The service says by AccessorMeta which token it was registered with.
+// statuses of checks that it has. The service says by AccessorMeta which token it was registered
+// with, and by AgentAccessorMeta which one its agent has.
 func (c *Client) Register(ctx context.Context) error {
 	defer c.cfg.Report(event.WaitOver{})
 	known := time.Now().Add(c.cfg.TokenWait)
@@ -57,8 +58,10 @@ func (c *Client) register(ctx context.Context, known time.Time, token string, ho
 	ends := registration.Deadlines{Token: known, Other: time.Now().Add(registerLimit)}
 	r := c.cfg.Registration
 	service := r.Service()
-	if key := c.cfg.AccessorMeta; key != "" && accessor != "" {
-		service.Meta[key] = accessor
+	if accessor != "" {
+		if err := c.sayTokens(ctx, ends, service, accessor); err != nil {
+			return fmt.Errorf("register: %w", err)
+		}
 	}
 	for _, s := range []*api.AgentServiceRegistration{service, r.Sidecar()} {
 		if err := c.calls.Retry(ctx, ends, "the agent to register "+s.ID, func() error {
@@ -84,6 +87,31 @@ func (c *Client) register(ctx context.Context, known time.Time, token string, ho
 		}
 	}
 	return nil
+}
+
+// sayTokens has the service say which tokens it and its agent use.
+func (c *Client) sayTokens(ctx context.Context, ends registration.Deadlines, service *api.AgentServiceRegistration, accessor string) error {
+	if key := c.cfg.AccessorMeta; key != "" {
+		service.Meta[key] = accessor
+	}
+	key := c.cfg.AgentAccessorMeta
+	if key == "" {
+		return nil
+	}
+	service.Meta[key] = NoAgentToken
+	token := c.cfg.AgentToken()
+	if token == "" {
+		return nil
+	}
+	return c.calls.Retry(ctx, ends, "the accessor ID of the agent's ACL token", func() error {
+		of, err := c.Accessor(ctx, token)
+		if registration.ACLNotFound(err) { // by now: not said, it counts as the old one
+			delete(service.Meta, key)
+			return nil
+		}
+		service.Meta[key] = of
+		return err
+	})
 }
 
 // Sent says whether the agent may have something of ours: a registration has reached it and

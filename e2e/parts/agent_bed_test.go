@@ -139,7 +139,13 @@ func said(e event.Event) string {
 // run starts the unit, under a restart policy if there is one.
 func (a *oneAgent) run(policy supervisor.Policy) *oneAgent {
 	a.bed.t.Helper()
-	a.runner = supervisor.Restart("consul-agent", consulagent.New(a.cfg), policy, a.report)
+	return a.runUnit(consulagent.New(a.cfg), policy)
+}
+
+// runUnit is run with a unit that the test made of a.cfg.
+func (a *oneAgent) runUnit(unit *consulagent.Agent, policy supervisor.Policy) *oneAgent {
+	a.bed.t.Helper()
+	a.runner = supervisor.Restart("consul-agent", unit, policy, a.report)
 	a.ctx, a.kill = context.WithCancel(context.Background())
 	a.begun = time.Now()
 	go func() {

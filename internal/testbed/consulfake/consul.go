@@ -44,6 +44,8 @@ type State struct {
 	Sticky   bool                         // it is back at once when it is removed
 	Hidden   bool                         // tokens may not read it
 	Tokens   map[string]string            // that are known, with their accessor IDs; nil: ACLs are disabled
+	Recovery string                       // the agent's recovery token; "" is none
+	Own      string                       // the agent's own token, once it was given another
 	Services map[string]*api.AgentService // the agent's
 	Catalog  map[string]bool              // services that the servers have
 	Checks   map[string]*Check
@@ -94,6 +96,14 @@ func (s *State) answer(r *http.Request) any {
 		return faulty.Answer(http.StatusInternalServerError, "No known Consul servers")
 	case s.Tokens == nil && op == "GET /v1/acl/token":
 		return faulty.Answer(http.StatusUnauthorized, "ACL support disabled")
+	case op == "PUT /v1/agent/token" && id == "agent":
+		if token == "" || token != s.Recovery {
+			return faulty.Answer(http.StatusForbidden, "Permission denied: token with AccessorID '"+accessor+"' lacks permission 'agent:write' on \""+s.Node+"\"")
+		}
+		var given api.AgentToken
+		_ = json.NewDecoder(r.Body).Decode(&given)
+		s.Own = given.Token
+		return nil
 	case s.Tokens != nil && !known && op != "GET /v1/status":
 		return faulty.Answer(http.StatusForbidden, "rpc error making call: token does not exist: ACL not found")
 	}
