@@ -26,6 +26,9 @@ type consulACL struct {
 // accessor ID of the token that it uses; rotation waits for it.
 const MetaAccessor = "acl-accessor"
 
+// MetaAgentAccessor is the same for the token of the task's agent, "none" without one.
+const MetaAgentAccessor = "acl-agent-accessor"
+
 // ACL objects live in the default namespace of the partition.
 func (c consulACL) namespace() string {
 	if c.partition == "" {
@@ -101,6 +104,16 @@ func (c consulACL) addPolicies(ctx context.Context, t reconcile.Token) error {
 	if changed {
 		_, _, err = c.api.ACL().TokenUpdate(have, c.write(ctx))
 	}
+	return consulError(err, "acl:write")
+}
+
+func (c consulACL) DescribeToken(ctx context.Context, accessorID, description string) error {
+	have, _, err := c.api.ACL().TokenRead(accessorID, c.query(ctx))
+	if err != nil {
+		return consulError(err, "acl:read")
+	}
+	have.Description = description
+	_, _, err = c.api.ACL().TokenUpdate(have, c.write(ctx))
 	return consulError(err, "acl:write")
 }
 
@@ -213,7 +226,8 @@ func (c consulACL) Reports(ctx context.Context, s reconcile.Service) ([]reconcil
 	}
 	reports := make([]reconcile.Report, 0, len(list))
 	for _, i := range list {
-		reports = append(reports, reconcile.Report{TaskID: i.ServiceMeta["task-id"], AccessorID: strings.ToLower(i.ServiceMeta[MetaAccessor])})
+		reports = append(reports, reconcile.Report{TaskID: i.ServiceMeta["task-id"], AccessorID: strings.ToLower(i.ServiceMeta[MetaAccessor]),
+			AgentAccessorID: strings.ToLower(i.ServiceMeta[MetaAgentAccessor])})
 	}
 	return reports, nil
 }

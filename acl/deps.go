@@ -50,6 +50,8 @@ type tokensAPI interface {
 	// PutToken creates a token with the given IDs or, if it exists, adds the
 	// policies that it lacks. errConflict: one of its IDs is another token's.
 	PutToken(ctx context.Context, t reconcile.Token) error
+	// DescribeToken gives a token another description, and changes nothing else of it.
+	DescribeToken(ctx context.Context, accessorID, description string) error
 	// DeleteToken deletes; a token that is gone is fine.
 	DeleteToken(ctx context.Context, accessorID string) error
 }

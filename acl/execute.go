@@ -176,6 +176,10 @@ func (e *executor) do(ctx context.Context, op reconcile.Op, so *outcome) error {
 		})
 	case reconcile.PutToken:
 		return e.putToken(ctx, op.Token, so)
+	case reconcile.MarkToken:
+		return call("consul:DescribeToken", func(ctx context.Context) error {
+			return e.tokens.DescribeToken(ctx, op.Token.AccessorID, op.Token.Description)
+		})
 	case reconcile.DeleteToken:
 		return call("consul:DeleteToken", func(ctx context.Context) error { return e.tokens.DeleteToken(ctx, op.Token.AccessorID) })
 	case reconcile.DeletePolicy:

@@ -139,6 +139,18 @@ func (m *model) PutToken(ctx context.Context, t reconcile.Token) error {
 	})
 }
 
+func (m *model) DescribeToken(ctx context.Context, accessor, description string) error {
+	return m.do(ctx, "DescribeToken", func() error {
+		t, ok := m.tokens[accessor]
+		if !ok {
+			return fmt.Errorf("token %s %s", accessor, aclNotFound)
+		}
+		t.Description = description
+		m.tokens[accessor] = t
+		return nil
+	})
+}
+
 func (m *model) DeleteToken(ctx context.Context, accessor string) error {
 	return m.do(ctx, "DeleteToken", func() error { delete(m.tokens, accessor); return nil })
 }

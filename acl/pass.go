@@ -233,11 +233,21 @@ func (p *pass) readLogins(ctx context.Context) error {
 }
 
 // readReports asks, for audited services that have more than one token, which
-// of them each task uses. A task that cannot be asked has not reported.
+// of them each task uses, and for all services while the client agents have one that was
+// replaced. A task that cannot be asked has not reported.
 func (p *pass) readReports(ctx context.Context) {
 	p.world.Reports = map[reconcile.Service][]reconcile.Report{}
+	ask := map[reconcile.Service]bool{}
 	for s := range p.look.Audited {
-		if len(p.view.Own()[s]) < 2 || p.reads.wait(ctx) != nil {
+		ask[s] = len(p.view.Own()[s]) > 1
+	}
+	if p.look.Client && p.world.Client != nil && p.view.Replaced() {
+		for s := range p.world.Live {
+			ask[s] = true
+		}
+	}
+	for s, asked := range ask {
+		if !asked || p.reads.wait(ctx) != nil {
 			continue
 		}
 		err := p.stats.call(ctx, "consul:ListInstances", func(ctx context.Context) error {

@@ -35,9 +35,9 @@ func (c *Controller) sweep(ctx context.Context, m *memory) error {
 	if listed != nil {
 		listed = &lookError{"ECS", "list the tasks", listed}
 	}
-	w := reconcile.World{Naming: c.naming, Now: time.Now(), RotateAfter: c.cfg.RotateAfter, MakeSecrets: c.cfg.CreateSecrets, Live: m.tasks.live}
+	w := reconcile.World{Naming: c.naming, Now: time.Now(), RotateAfter: c.cfg.RotateAfter, MakeSecrets: c.cfg.CreateSecrets, Live: m.tasks.live, Unserved: m.tasks.unserved()}
 	if c.cfg.SecretPrefix == "" {
-		w.Live = nil // all tasks log in; tokens by secrets are left alone
+		w.Live, w.RotateAfter, w.Unserved = nil, 0, m.tasks.ids() // all tasks log in; tokens by secrets are left alone
 	}
 	if err := c.listTokens(ctx, m, &w); err != nil {
 		return errors.Join(listed, err)

@@ -31,6 +31,7 @@ const (
 type task struct {
 	service reconcile.Service
 	skip    string // why it gets no token; empty: it is ours
+	mesh    bool   // of those that are skipped: it is of the mesh, and of our partition
 	missed  int    // complete sweeps since it was last listed
 }
 
@@ -82,7 +83,7 @@ func (c *Controller) describe(ctx context.Context, l *taskList, arns []string) e
 	})
 	for _, info := range infos {
 		service, skip := reconcile.Classify(info, c.naming)
-		l.known[info.ARN] = task{service: service, skip: skip}
+		l.known[info.ARN] = task{service: service, skip: skip, mesh: c.naming.Concerns(info)}
 		if skip != "" {
 			c.findings.skip(info.ARN, skip)
 		}
@@ -128,6 +129,24 @@ func (l *taskList) forgetSkipped() {
 			delete(l.known, arn)
 		}
 	}
+}
+
+// ids are the IDs of all tasks.
+func (l *taskList) ids() (ids []string) {
+	for _, arn := range l.listed {
+		ids = append(ids, reconcile.TaskID(arn))
+	}
+	return ids
+}
+
+// unserved are the IDs of tasks of the mesh that are skipped, sorted.
+func (l *taskList) unserved() (ids []string) {
+	for _, arn := range l.listed {
+		if t := l.known[arn]; t.skip != "" && t.mesh {
+			ids = append(ids, reconcile.TaskID(arn))
+		}
+	}
+	return ids
 }
 
 func (l *taskList) skipped() (n int) {

@@ -13,7 +13,8 @@ const (
 	FillSecret   // with Creds; without: with IDs made now
 	ClearSecret
 	CreatePolicy
-	PutToken // create it with the IDs of the chain's secret, or give it the policies it lacks
+	PutToken  // create it with the IDs of the chain's secret, or give it the policies it lacks
+	MarkToken // give it another description
 	DeleteToken
 	DeletePolicy
 	PutRole       // create it, or write it where it has an ID
@@ -23,7 +24,7 @@ const (
 
 // String is the kind in words.
 func (k Kind) String() string {
-	return [...]string{"create partition", "create namespace", "create secret", "fill secret", "clear secret", "create policy", "put token", "delete token", "delete policy",
+	return [...]string{"create partition", "create namespace", "create secret", "fill secret", "clear secret", "create policy", "put token", "mark token", "delete token", "delete policy",
 		"put role", "put auth method", "create binding rule"}[k]
 }
 
@@ -62,6 +63,8 @@ func (o Op) String() string {
 			return fmt.Sprintf("create token with the IDs of the secret, policies %v", linkNames(o.Token.Policies))
 		}
 		return fmt.Sprintf("put token %s with policies %v", o.Token.AccessorID, linkNames(o.Token.Policies))
+	case MarkToken:
+		return fmt.Sprintf("mark token %s as replaced", o.Token.AccessorID)
 	case DeleteToken:
 		return "delete token " + o.Token.AccessorID
 	case DeletePolicy:

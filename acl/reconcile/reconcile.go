@@ -80,14 +80,24 @@ func (p *planner) client() {
 	want := Token{AccessorID: creds.AccessorID, SecretID: creds.SecretID, Description: clientTokenDescription, Policies: []Link{link}}
 	ops = append(ops, policy...)
 	have, exists := p.byAccessor[creds.AccessorID]
+	replace := []Op{{Kind: FillSecret, Secret: p.Client.Name, Replaces: p.Client.Version},
+		{Kind: PutToken, Token: Token{Description: clientTokenDescription, Policies: []Link{link}}}}
+	replaced := p.replaced(link, creds.AccessorID)
 	switch {
 	case !exists || creds.Zero():
 		ops = append(ops, Op{Kind: PutToken, Token: want})
+	case p.Naming.replacedClient(have.Description) && !p.Client.Extra: // a replacement was begun
+		ops = append(ops, replace...)
 	case have.Description != clientTokenDescription:
 		p.find(subject, fmt.Sprintf("secret %s names token %s, which is not a client token", p.Client.Name, creds.AccessorID), true)
 		return
 	case !slices.ContainsFunc(have.Policies, func(l Link) bool { return l.ID == link.ID && link.ID != "" }):
 		ops = append(ops, Op{Kind: PutToken, Token: want})
+	case len(replaced) > 0:
+		ops = append(ops, p.retireClient(replaced)...)
+	case p.rotationDue(have, *p.Client):
+		ops = append(ops, Op{Kind: MarkToken, Token: Token{AccessorID: have.AccessorID, Description: p.Naming.replacedDescription()}})
+		ops = append(ops, replace...)
 	}
 	p.chain(subject, Service{}, ops)
 }

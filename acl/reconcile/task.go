@@ -50,6 +50,12 @@ func Classify(t TaskInfo, n Naming) (s Service, skip string) {
 	return s, ""
 }
 
+// Concerns says whether a task is one of the mesh, and not known to be of another partition.
+func (n Naming) Concerns(t TaskInfo) bool {
+	other := t.Tags[tagPartition]
+	return t.Tags[tagMesh] == "true" && (n.Partition == "" || other == "" || other == n.Partition)
+}
+
 // family is the family in a task definition's ARN,
 // arn:aws:ecs:REGION:ACCOUNT:task-definition/FAMILY:REVISION.
 func family(arn string) (string, bool) {

@@ -34,6 +34,7 @@ type World struct {
 	Naming      Naming
 	Now         time.Time
 	RotateAfter time.Duration // 0: never
+	Unserved    []string      // IDs of mesh tasks that get no token here, and may have the client agents'
 	MakeSecrets bool          // create a secret that does not exist
 
 	Live       map[Service][]string // ARNs of the tasks, for services that have some
@@ -48,10 +49,12 @@ type World struct {
 	Client     *Secret              // secret of the client agents' token; nil: not read
 }
 
-// Report is one task's word on which token it uses.
+// Report is one task's word on which tokens it uses.
 type Report struct {
 	TaskID     string
-	AccessorID string
+	AccessorID string // of the service
+
+	AgentAccessorID string // of the task's agent; "" is not said
 }
 
 // View is what can be told from a World at once: it has the World's indexes.
