@@ -37,6 +37,7 @@ func logFields() []struct{ name, means string } {
 
 		{"unit", "the unit that it is about: `token`, `consul-agent`, `mesh-init`, `envoy`, `health-sync`, `inbound`, `app`, or `task`"},
 		{"mark", "the way and the mark that the unit's row belongs to, such as `up T1`"},
+		{"of", "whose token: `service` or `agent`"},
 		{"reached", "of `mark`: the way and the mark that was reached"},
 		{"ms", "milliseconds: of `mark` since the process began, of `drained` and `left` how long it took"},
 		{"cause", "of `shutdown`: what began the stop, a signal or an error; else a code of the closed set (`meshtask config docs --codes`)"},

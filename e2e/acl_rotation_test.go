@@ -13,9 +13,10 @@ import (
 	"meshtask/e2e/load"
 )
 
-// Tokens are rotated under two tasks that call each other: the old ones are deleted once
-// the tasks use the new ones, no request is lost, and Envoy, whose bootstrap still has the
-// old one, gets a new stream by the new one when its agent comes back.
+// Tokens are rotated under two tasks that call each other, those of the services and that of
+// their agents: the old ones are deleted once the tasks use the new ones, no request is lost,
+// and Envoy, whose bootstrap still has the old one, gets a new stream by the new one when its
+// agent comes back.
 func TestTaskFollowsARotation(t *testing.T) {
 	t.Parallel()
 	b := newACLBed(t)
@@ -28,6 +29,10 @@ func TestTaskFollowsARotation(t *testing.T) {
 		c["proxy"] = map[string]any{"upstreams": []any{map[string]any{"destinationName": "apis", "localBindPort": 9191}}}
 	})
 	first := map[string]string{"apis": b.accessor(t, "apis"), "web": b.accessor(t, "web")}
+	agents := b.reports(t, "web", "acl-agent-accessor")
+	if other := b.reports(t, "apis", "acl-agent-accessor"); agents == "" || other == "" {
+		t.Fatalf("the agents' tokens are said to be %q and %q", agents, other)
+	}
 	url := "http://" + web.address + ":9191/"
 	answers(t, url, http.StatusOK, "apis-1")
 
@@ -38,8 +43,13 @@ func TestTaskFollowsARotation(t *testing.T) {
 			t.Errorf("%s reports the token that is deleted", service)
 		}
 	}
-	for _, m := range []member{apis, web} {
+	b.deleted(t, agents)
+	for service, m := range map[string]member{"apis": apis, "web": web} {
+		if now := b.reports(t, service, "acl-agent-accessor"); now == agents {
+			t.Errorf("the agent of %s is said to have the token that is deleted", service)
+		}
 		m.Await(t, soon, "up", "token", "step", "renewed")
+		m.without(t, "up", "consul-agent", "restart", "")
 		m.without(t, "up", "health-sync", "step", "critical")
 	}
 	report := g.Stop()
@@ -70,7 +80,12 @@ func TestTaskFollowsARotation(t *testing.T) {
 
 	for _, m := range []member{web, apis} {
 		m.term(t)
-		m.ended(t, 0)
+		if s := m.ended(t, 0); s.Left != "verified" || s.Deregistered != "verified" {
+			t.Errorf("%s left: %s, deregistered: %s", m.Name, s.Left, s.Deregistered)
+		}
+		if log := m.Output(); strings.Contains(log, "agent.anti_entropy") {
+			t.Errorf("the agent of %s could not write its node:\n%s", m.Name, log)
+		}
 	}
 	b.consul.Empty(t, cleanWithin)
 	stopped(t, controller)
@@ -108,9 +123,15 @@ func (b *aclBed) deleted(t *testing.T, accessor string) {
 // accessor is the token that the one instance of a service reports.
 func (b *aclBed) accessor(t *testing.T, service string) string {
 	t.Helper()
+	return b.reports(t, service, "acl-accessor")
+}
+
+// reports is what the one instance of a service says in its meta.
+func (b *aclBed) reports(t *testing.T, service, key string) string {
+	t.Helper()
 	list, err := b.consul.Instances(service)
 	if err != nil || len(list) != 1 {
 		t.Fatalf("%d instances of %s, %v", len(list), service, err)
 	}
-	return list[0].Service.Meta["acl-accessor"]
+	return list[0].Service.Meta[key]
 }

@@ -15,7 +15,7 @@ type ACL struct {
 	ServiceToken secret.Ref `json:"serviceToken,omitzero"` // zero: none, or Login
 	AgentToken   secret.Ref `json:"agentToken,omitzero"`
 	Wait         Duration   `json:"wait,omitzero"`   // longest wait for a secret that is not filled yet
-	Refresh      Duration   `json:"refresh"`         // between two looks whether ServiceToken is another one; 0: never
+	Refresh      Duration   `json:"refresh"`         // between two looks whether the tokens are other ones; 0: never
 	Login        *Login     `json:"login,omitempty"` // nil: no login
 }
 

@@ -162,8 +162,9 @@ type (
 		Reason string  `json:"reason,omitempty"`
 		Ms     float64 `json:"ms,omitempty"`
 	}
-	// Renewed: another service token is in use.
+	// Renewed: another token is in use.
 	Renewed struct {
+		Of       string `json:"of,omitempty"` // service or agent
 		Accessor string `json:"accessor,omitempty"`
 	}
 )

@@ -127,13 +127,14 @@ type Tokens struct {
 	Service secret.Ref // zero: none, or the login
 	Agent   secret.Ref
 	Wait    time.Duration // longest wait for a secret that is not filled, or a token that Consul does not know
-	Refresh time.Duration // between two looks whether Service is another one; 0: never
+	Refresh time.Duration // between two looks whether Service and Agent are other ones; 0: never
 	Login   *Login
 }
 
-// renews says whether the service token may change while the task runs.
+// renews says whether a token may change while the task runs.
 func (t Tokens) renews() bool {
-	return t.Login == nil && !t.Service.Fixed() && t.Refresh > 0
+	agent := (t.Login == nil || t.Login.AgentMethod == "") && !t.Agent.Fixed()
+	return (t.Login == nil && !t.Service.Fixed() || agent) && t.Refresh > 0
 }
 
 // Login is a login by Consul's aws-iam auth method.

@@ -8,6 +8,7 @@ import (
 	"meshtask/internal/event"
 	"meshtask/internal/plan"
 	"meshtask/internal/state"
+	"meshtask/internal/token"
 	"meshtask/lifecycle"
 	"time"
 
@@ -30,7 +31,7 @@ func (m *mesh) meet() error {
 		node = ""
 	}
 	m.agent = &agent{client: consulagent.NewClient(consulagent.ClientConfig{Address: m.plan.Agent.HTTP, Node: node, Token: m.tokens.Service, AgentToken: m.agentToken,
-		TokenWait: m.plan.Tokens.Wait, Registration: *m.plan.Service, AccessorMeta: acl.MetaAccessor, Report: m.report(lifecycle.MeshInit)})}
+		TokenWait: m.plan.Tokens.Wait, Registration: *m.plan.Service, AccessorMeta: acl.MetaAccessor, AgentAccessorMeta: acl.MetaAgentAccessor, Report: m.report(lifecycle.MeshInit)})}
 	m.consul = m.agent.client
 	if err := m.d.Dir.Sub(plan.AgentData); err != nil {
 		return event.Because(event.StateDirectory, fmt.Errorf("the agent's data directory: %w", err))
@@ -55,7 +56,7 @@ func (m *mesh) agentUnit() lifecycle.Runner {
 		return m.reportUp(lifecycle.ConsulAgent, m.watched(lifecycle.ConsulAgent, ext, m.agent.client.Answers, m.joined, nothing), m.joined, nothing)
 	}
 	m.agent.ours = consulagent.New(consulagent.Config{
-		Path: m.programs.consul, Agent: m.agentConfig, File: m.d.Dir.Path(plan.AgentDocument), Write: m.d.Dir.Write, Env: append(plan.Licence(m.d.Env), m.env...), Token: m.tokens.Service,
+		Path: m.programs.consul, Agent: m.agentConfig, File: m.d.Dir.Path(plan.AgentDocument), Write: m.d.Dir.Write, Env: append(plan.Licence(m.d.Env), m.env...), Token: m.tokens.Service, Replaces: m.tokens.Changes(token.OfAgent),
 		JoinTimeout: a.JoinTimeout, GiveUp: giveUp, Start: m.sup, Output: m.childOutput("consul-agent", hclog.Trace),
 		Report: report, Grace: m.grace(lifecycle.ConsulAgent), Log: m.d.Log.Named("consul-agent"),
 		LeaveAtOnce: m.plan.Kind == plan.Job,

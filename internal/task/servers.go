@@ -34,7 +34,7 @@ type servers struct {
 	secretOf func(*plan.Endpoint) string // the CA of a port
 	wide     chan struct{}               // closed when Envoy is live for the first time, or its server is full
 	once     sync.Once
-	written  []string                    // of the list that Envoy watches; of meshInit's goroutine alone
+	written  []string // of the list that Envoy watches; of meshInit's goroutine alone
 	warn     func(msg string, args ...any)
 }
 

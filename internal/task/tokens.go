@@ -55,8 +55,13 @@ func (t *task) resolveAlone() error {
 
 // tokenUnit makes the unit token.
 func (m *mesh) tokenUnit() lifecycle.Runner {
-	return &token.Unit{Tokens: m.tokens, Grace: m.grace(lifecycle.Token), Report: m.report(lifecycle.Token),
-		Renewal: &token.Renewal{Up: m.settled, Accessor: m.consul.Accessor, Offered: m.sync.Renew}}
+	u := &token.Unit{Tokens: m.tokens, Grace: m.grace(lifecycle.Token), Report: m.report(lifecycle.Token)}
+	for _, of := range []token.Role{token.OfService, token.OfAgent} {
+		if of == token.OfService || m.agent != nil && m.plan.Agent.External == "" {
+			u.Renewals = append(u.Renewals, token.Renewal{Of: of, Up: m.settled, Accessor: m.consul.Accessor, Offered: m.sync.Renew})
+		}
+	}
+	return u
 }
 
 // settled says whether the registration stands and may be changed.
@@ -70,7 +75,7 @@ func (m *mesh) settled() (yes bool) {
 // tokenFile is where Envoy finds a service token that may change, or that is for the servers; "":
 // the document has it.
 func (m *mesh) tokenFile() string {
-	if !m.tokens.Changes() && (m.servers == nil || !m.plan.Tokens.ACLs) {
+	if !m.tokens.Changes(token.OfService) && (m.servers == nil || !m.plan.Tokens.ACLs) {
 		return ""
 	}
 	return m.d.Dir.Path(plan.EnvoyToken)
@@ -78,10 +83,29 @@ func (m *mesh) tokenFile() string {
 
 func (m *mesh) putToken(doc []byte) error { return m.d.Dir.Write(plan.EnvoyToken, doc) }
 
-// takeOver makes a service token that was offered that of the registration, of Envoy's next
-// streams, and of our own calls. health-sync calls it between two writes.
+// takeOver makes tokens that were offered those in use. health-sync calls it between two
+// writes.
 func (m *mesh) takeOver(ctx context.Context) {
-	accessor, err := m.tokens.TakeOver(ctx, func(ctx context.Context, token string) error {
+	m.takeOverAgent(ctx)
+	m.takeOverService(ctx)
+}
+
+// takeOverAgent gives the agent that runs its token, and the next life gets it at its start:
+// that asks for it, so it is in use before the agent that runs has it.
+func (m *mesh) takeOverAgent(ctx context.Context) {
+	accessor, err := m.tokens.TakeOver(ctx, token.OfAgent, nil, func(ctx context.Context) error {
+		if err := m.agent.ours.Replace(ctx, m.tokens.Agent()); err != nil {
+			return err
+		}
+		return m.consul.Renew(ctx, m.tokens.Service()) // it says which one the agent has
+	})
+	m.tookOver(token.OfAgent, accessor, err)
+}
+
+// takeOverService makes the service's token that of the registration, of Envoy's next streams,
+// and of our own calls.
+func (m *mesh) takeOverService(ctx context.Context) {
+	accessor, err := m.tokens.TakeOver(ctx, token.OfService, func(ctx context.Context, token string) error {
 		if err := m.consul.Renew(ctx, token); err != nil {
 			return err
 		}
@@ -98,10 +122,15 @@ func (m *mesh) takeOver(ctx context.Context) {
 		}
 		return m.consul.AddListenerCheck(ctx)
 	})
+	m.tookOver(token.OfService, accessor, err)
+}
+
+// tookOver says how it went.
+func (m *mesh) tookOver(of token.Role, accessor string, err error) {
 	switch {
 	case err != nil:
-		m.d.Log.Warn("the new service token is not used yet", "accessor", accessor, "error", err)
+		m.d.Log.Warn("a new token is not used yet", "of", of.String(), "accessor", accessor, "error", err)
 	case accessor != "":
-		m.report(lifecycle.Token)(event.Renewed{Accessor: accessor})
+		m.report(lifecycle.Token)(event.Renewed{Of: of.String(), Accessor: accessor})
 	}
 }

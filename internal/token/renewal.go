@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"meshtask/internal/retry"
@@ -12,8 +13,9 @@ import (
 // yet: Consul did not know it, or the mesh was not up. A controller fills the secret first.
 const unusedPause = 5 * time.Second
 
-// Renewal is what a renewal of the service's token needs of the task.
+// Renewal is what the renewal of a token needs of the task.
 type Renewal struct {
+	Of Role
 	Up func() bool // the registration stands and may be changed
 	// Accessor fails for a token that Consul does not know.
 	Accessor func(ctx context.Context, token string) (string, error)
@@ -21,16 +23,23 @@ type Renewal struct {
 	Offered func()
 }
 
-// renew looks, until stop is closed or ctx is done, whether the secret of the service's
-// token holds another one, as it does when the ACL controller rotates it. Without a
-// renewal it only waits.
-func (t *Tokens) renew(ctx context.Context, r *Renewal, stop <-chan struct{}) {
+// renew looks, until stop is closed or ctx is done, whether the secrets of tokens hold other
+// ones, as they do when the ACL controller rotates them. Without a renewal it only waits.
+func (t *Tokens) renew(ctx context.Context, all []Renewal, stop <-chan struct{}) {
 	ctx, release := stopped(ctx, stop)
 	defer release()
-	if r == nil || !t.Changes() {
-		<-ctx.Done()
-		return
+	var looks sync.WaitGroup
+	for i := range all {
+		if r := &all[i]; t.Changes(r.Of) {
+			looks.Go(func() { t.follow(ctx, r) })
+		}
 	}
+	<-ctx.Done()
+	looks.Wait()
+}
+
+// follow looks at one secret until ctx is done.
+func (t *Tokens) follow(ctx context.Context, r *Renewal) {
 	failed := false
 	for pause := t.cfg.Refresh; ; {
 		select {
@@ -40,7 +49,7 @@ func (t *Tokens) renew(ctx context.Context, r *Renewal, stop <-chan struct{}) {
 		}
 		found, err := t.look(ctx, r)
 		if err != nil && ctx.Err() == nil && !failed {
-			t.cfg.Log.Warn("the service token cannot be read again, the present one stays", "secret", t.cfg.Service.String(), "error", err)
+			t.cfg.Log.Warn("a token cannot be read again, the present one stays", "of", r.Of.String(), "secret", t.ref(r.Of).String(), "error", err)
 		}
 		failed = err != nil
 		if pause = t.cfg.Refresh; found {
@@ -51,8 +60,11 @@ func (t *Tokens) renew(ctx context.Context, r *Renewal, stop <-chan struct{}) {
 
 // look reads the secret once. found: it holds another token, which may have been offered.
 func (t *Tokens) look(ctx context.Context, r *Renewal) (found bool, err error) {
-	token, err := secret.Once(ctx, secret.Config{Env: t.cfg.Env, Store: t.cfg.Store}, t.cfg.Service)
-	if err != nil || token.Reveal() == t.Service() {
+	token, err := secret.Once(ctx, secret.Config{Env: t.cfg.Env, Store: t.cfg.Store}, t.ref(r.Of))
+	t.mu.Lock()
+	same := token == t.use[r.Of]
+	t.mu.Unlock()
+	if err != nil || same {
 		return false, err
 	}
 	if !r.Up() {
@@ -60,45 +72,50 @@ func (t *Tokens) look(ctx context.Context, r *Renewal) (found bool, err error) {
 	}
 	accessor, err := r.Accessor(ctx, token.Reveal())
 	if err != nil {
-		t.cfg.Log.Debug("another service token is not known to Consul yet", "error", err)
+		t.cfg.Log.Debug("another token is not known to Consul yet", "of", r.Of.String(), "error", err)
 		return true, nil
 	}
 	t.mu.Lock()
-	t.next = offer{token, accessor}
+	t.next[r.Of] = offer{token, accessor}
 	t.mu.Unlock()
 	r.Offered()
 	return true, nil
 }
 
-// TakeOver makes the token that was offered the service's. use puts it to use where it is
-// given explicitly, while Service is still the present one; then Service is the new one,
-// and check, which may be nil, is the first to work with it. What fails leaves the present
-// token in force; the new one is offered again when the secret is looked at next. It
-// returns the accessor ID of the new token, "" when there was none to take over.
-func (t *Tokens) TakeOver(ctx context.Context, use func(ctx context.Context, token string) error, check func(context.Context) error) (accessor string, err error) {
+// TakeOver makes the token that was offered the one in use. use, which may be nil, puts it to
+// use where it is given explicitly, while Service or Agent is still the present one; then that
+// is the new one, and check, which may be nil, is the first to work with it. What fails leaves
+// the present token in force; the new one is offered again when the secret is looked at next.
+// It returns the accessor ID of the new token, "" when there was none to take over.
+func (t *Tokens) TakeOver(ctx context.Context, of Role, use func(ctx context.Context, token string) error, check func(context.Context) error) (accessor string, err error) {
 	t.mu.Lock()
-	next, old := t.next, t.values[t.cfg.Service]
-	t.next = offer{}
+	next, old := t.next[of], t.use[of]
+	t.next[of] = offer{}
 	t.mu.Unlock()
 	if next.token == "" || next.token == old {
 		return "", nil
 	}
-	if err := use(ctx, next.token.Reveal()); err != nil {
-		return next.accessor, err
+	if use != nil {
+		if err := use(ctx, next.token.Reveal()); err != nil {
+			return next.accessor, err
+		}
 	}
-	t.put(next.token)
+	t.put(of, next.token)
 	if check != nil {
 		if err := check(ctx); err != nil {
-			t.put(old)
+			t.put(of, old)
 			return next.accessor, err
 		}
 	}
 	return next.accessor, nil
 }
 
-// put makes s the service's token.
-func (t *Tokens) put(s secret.String) {
+// put makes s the token in use.
+func (t *Tokens) put(of Role, s secret.String) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.values[t.cfg.Service] = s
+	t.use[of], t.values[t.ref(of)] = s, s
 }
+
+// String is the role as logs name it.
+func (r Role) String() string { return [...]string{"service", "agent"}[r] }

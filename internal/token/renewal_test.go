@@ -40,6 +40,7 @@ func (v *vault) put(value string, err error) {
 // renewing is a renewal of a token "old" over a vault, in a testing/synctest bubble.
 type renewing struct {
 	vault
+	of        Role
 	up, known bool
 	tokens    *Tokens
 	offers    []offer
@@ -48,9 +49,11 @@ type renewing struct {
 
 func (r *renewing) begin(t *testing.T) (end func()) {
 	ref := parse(t, arn)
-	r.tokens = New(Config{Service: ref, Store: r, Refresh: 5 * time.Minute, Log: hclog.New(&hclog.LoggerOptions{Output: &r.log})})
+	r.tokens = New(Config{Service: ref, Agent: ref, Store: r, Refresh: 5 * time.Minute, Log: hclog.New(&hclog.LoggerOptions{Output: &r.log})})
 	r.tokens.values = map[secret.Ref]secret.String{ref: "old"}
-	x := &Renewal{
+	r.tokens.use[r.of] = "old"
+	x := Renewal{
+		Of: r.of,
 		Up: func() bool { return r.up },
 		Accessor: func(_ context.Context, token string) (string, error) {
 			if !r.known {
@@ -58,10 +61,10 @@ func (r *renewing) begin(t *testing.T) (end func()) {
 			}
 			return "of " + token, nil
 		},
-		Offered: func() { r.offers = append(r.offers, r.tokens.next) },
+		Offered: func() { r.offers = append(r.offers, r.tokens.next[r.of]) },
 	}
 	stop, done := make(chan struct{}), make(chan struct{})
-	go func() { defer close(done); r.tokens.renew(t.Context(), x, stop) }()
+	go func() { defer close(done); r.tokens.renew(t.Context(), []Renewal{x}, stop) }()
 	return func() { close(stop); <-done }
 }
 
@@ -97,25 +100,27 @@ func TestRenewal(t *testing.T) {
 		"emptied by hand":        {value: "{}", pause: regular, warns: 1},
 		"another, and then none": {value: "", pause: regular, warns: 1},
 	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				r := &renewing{up: !c.down, known: !c.early}
-				r.put(c.value, c.err)
-				end := r.begin(t)
-				shortest, longest := r.pauses()
-				end()
-				if shortest < c.pause[0] || longest > c.pause[1] {
-					t.Errorf("asked every %v to %v, want %v", shortest, longest, c.pause)
-				}
-				if (len(r.offers) > 0) != c.offered || c.offered && r.offers[0] != (offer{"new", "of new"}) {
-					t.Errorf("offered: %d", len(r.offers))
-				}
-				if n := strings.Count(r.log.String(), "[WARN]"); n != c.warns {
-					t.Errorf("%d warnings, want %d:\n%s", n, c.warns, r.log.String())
-				}
-				time.Sleep(time.Hour)
+		for _, of := range []Role{OfService, OfAgent} {
+			t.Run(name+" of "+of.String(), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					r := &renewing{of: of, up: !c.down, known: !c.early}
+					r.put(c.value, c.err)
+					end := r.begin(t)
+					shortest, longest := r.pauses()
+					end()
+					if shortest < c.pause[0] || longest > c.pause[1] {
+						t.Errorf("asked every %v to %v, want %v", shortest, longest, c.pause)
+					}
+					if (len(r.offers) > 0) != c.offered || c.offered && r.offers[0] != (offer{"new", "of new"}) {
+						t.Errorf("offered: %d", len(r.offers))
+					}
+					if n := strings.Count(r.log.String(), "[WARN]"); n != c.warns {
+						t.Errorf("%d warnings, want %d:\n%s", n, c.warns, r.log.String())
+					}
+					time.Sleep(time.Hour)
+				})
 			})
-		})
+		}
 	}
 }
 

@@ -1,5 +1,5 @@
 // Package token holds the secrets of a task: it resolves their references, logs in to
-// Consul and out again, and renews a service token that changes while the task runs.
+// Consul and out again, and renews a token that changes while the task runs.
 //
 // It knows where values come from and when they are replaced. It does not know what they
 // are used for, the configuration, or the order of units: its runners are units by shape.
@@ -27,7 +27,7 @@ type Config struct {
 	Agent      secret.Ref    // of the agent's token; zero: none, or Login.AgentMethod
 	Login      *Login        // nil: no login
 	Wait       time.Duration // longest wait for a value that is not there, and for a login
-	Refresh    time.Duration // between two looks whether Service is another one; 0: never
+	Refresh    time.Duration // between two looks whether Service and Agent are other ones; 0: never
 
 	Env   func(name string) (string, bool) // of env: references
 	Store secret.Store                     // of ARNs; nil: AWS, set up when it is first needed
@@ -51,10 +51,21 @@ type Tokens struct {
 	values map[secret.Ref]secret.String
 	login  iam.Token // of the service
 	agent  iam.Token // of the agent
-	next   offer
+	use    [roles]secret.String
+	next   [roles]offer
 }
 
-// offer is a service token that a renewal has found.
+// Role is what a configured token is for.
+type Role int
+
+// The roles whose token may become another one while the task runs.
+const (
+	OfService Role = iota
+	OfAgent
+	roles
+)
+
+// offer is a token that a renewal has found.
 type offer struct {
 	token    secret.String
 	accessor string
@@ -83,19 +94,28 @@ func (t *Tokens) Of(ref secret.Ref) string {
 func (t *Tokens) Service() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return cmp.Or(t.login.SecretID.Reveal(), t.values[t.cfg.Service].Reveal())
+	return cmp.Or(t.login.SecretID.Reveal(), t.use[OfService].Reveal())
 }
 
 // Agent is the token of the agent: that of its login, else the configured one.
 func (t *Tokens) Agent() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return cmp.Or(t.agent.SecretID.Reveal(), t.values[t.cfg.Agent].Reveal())
+	return cmp.Or(t.agent.SecretID.Reveal(), t.use[OfAgent].Reveal())
 }
 
-// Changes says whether the service's token may become another one while the task runs.
-func (t *Tokens) Changes() bool {
-	return t.cfg.Login == nil && !t.cfg.Service.Fixed() && t.cfg.Refresh > 0
+// Changes says whether a token may become another one while the task runs.
+func (t *Tokens) Changes(of Role) bool {
+	login := t.cfg.Login != nil && (of == OfService || t.cfg.Login.AgentMethod != "")
+	return !login && !t.ref(of).Fixed() && t.cfg.Refresh > 0
+}
+
+// ref is where a token is.
+func (t *Tokens) ref(of Role) secret.Ref {
+	if of == OfAgent {
+		return t.cfg.Agent
+	}
+	return t.cfg.Service
 }
 
 // Resolve reads every secret, and waits for those that are not filled, which it reports;
@@ -108,5 +128,8 @@ func (t *Tokens) Resolve(ctx context.Context, report event.Report) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.values = values
+	for of := range roles {
+		t.use[of] = values[t.ref(of)]
+	}
 	return nil
 }

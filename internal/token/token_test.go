@@ -43,7 +43,7 @@ func TestNothingToResolve(t *testing.T) {
 		t.Error("the store is asked")
 		return "", nil
 	})})
-	if err := tokens.Resolve(t.Context(), nil); err != nil || tokens.Service() != "" || tokens.Agent() != "" || tokens.Changes() {
+	if err := tokens.Resolve(t.Context(), nil); err != nil || tokens.Service() != "" || tokens.Agent() != "" || tokens.Changes(OfService) || tokens.Changes(OfAgent) {
 		t.Errorf("%v: %q, %q", err, tokens.Service(), tokens.Agent())
 	}
 	agent := &agentUnit{}
@@ -92,7 +92,7 @@ func TestTakeOver(t *testing.T) {
 		next       offer
 		use, check error
 		accessor   string
-		service    string
+		now        string
 		calls      string
 	}{
 		"nothing offered": {offer{}, nil, nil, "", "old", ""},
@@ -101,22 +101,49 @@ func TestTakeOver(t *testing.T) {
 		"not usable":      {offer{"new", "a"}, broken, nil, "a", "old", "use new while old"},
 		"not confirmed":   {offer{"new", "a"}, nil, broken, "a", "old", "use new while old; check with new"},
 	} {
-		ref := parse(t, arn)
-		tokens := New(Config{Service: ref})
-		tokens.values, tokens.next = map[secret.Ref]secret.String{ref: "old"}, c.next
-		var calls []string
-		accessor, err := tokens.TakeOver(t.Context(), func(_ context.Context, token string) error {
-			calls = append(calls, "use "+token+" while "+tokens.Service())
-			return c.use
-		}, func(context.Context) error {
-			calls = append(calls, "check with "+tokens.Service())
-			return c.check
-		})
-		if accessor != c.accessor || (err != nil) != (c.use != nil || c.check != nil) || tokens.Service() != c.service || strings.Join(calls, "; ") != c.calls {
-			t.Errorf("%s: %q, %v, then %q after %q", name, accessor, err, tokens.Service(), calls)
+		for _, of := range []Role{OfService, OfAgent} {
+			ref, other := parse(t, arn), parse(t, "file:/other")
+			tokens := New(Config{Service: ref, Agent: other})
+			now, rest := tokens.Service, tokens.Agent
+			if of == OfAgent {
+				tokens.cfg.Service, tokens.cfg.Agent = other, ref
+				now, rest = rest, now
+			}
+			tokens.values, tokens.use = map[secret.Ref]secret.String{}, [roles]secret.String{"kept", "kept"}
+			tokens.use[of], tokens.next[of] = "old", c.next
+			var calls []string
+			accessor, err := tokens.TakeOver(t.Context(), of, func(_ context.Context, token string) error {
+				calls = append(calls, "use "+token+" while "+now())
+				return c.use
+			}, func(context.Context) error {
+				calls = append(calls, "check with "+now())
+				return c.check
+			})
+			if accessor != c.accessor || (err != nil) != (c.use != nil || c.check != nil) || now() != c.now || rest() != "kept" || strings.Join(calls, "; ") != c.calls {
+				t.Errorf("%s of %s: %q, %v, then %q and %q after %q", name, of, accessor, err, now(), rest(), calls)
+			}
+			if again, err := tokens.TakeOver(t.Context(), of, nil, nil); again != "" || err != nil {
+				t.Errorf("%s of %s: taken over twice", name, of)
+			}
 		}
-		if again, err := tokens.TakeOver(t.Context(), nil, nil); again != "" || err != nil {
-			t.Errorf("%s: taken over twice", name)
+	}
+}
+
+// A token changes where it comes from somewhere that may change, and no login gives another.
+func TestChanges(t *testing.T) {
+	secret, fixed := parse(t, arn), parse(t, "env:X")
+	for name, c := range map[string]struct {
+		cfg            Config
+		service, agent bool
+	}{
+		"both":                {Config{Service: secret, Agent: secret, Refresh: 1}, true, true},
+		"never looked at":     {Config{Service: secret, Agent: secret}, false, false},
+		"fixed":               {Config{Service: fixed, Agent: fixed, Refresh: 1}, false, false},
+		"the service logs in": {Config{Agent: secret, Login: &Login{}, Refresh: 1}, false, true},
+		"both log in":         {Config{Login: &Login{AgentMethod: "agent"}, Refresh: 1}, false, false},
+	} {
+		if tokens := New(c.cfg); tokens.Changes(OfService) != c.service || tokens.Changes(OfAgent) != c.agent {
+			t.Errorf("%s: service %v, agent %v", name, !c.service, tokens.Changes(OfAgent))
 		}
 	}
 }

@@ -11,10 +11,10 @@ import (
 // Unit is the runner of row token: it resolves every secret and logs in, lives as long as
 // what it found is used, renews it meanwhile, and logs out.
 type Unit struct {
-	Tokens  *Tokens
-	Renewal *Renewal // nil: what was found stays
-	Grace   func() time.Duration
-	Report  event.Report // nil: nobody listens
+	Tokens   *Tokens
+	Renewals []Renewal // of tokens that may change; the others stay
+	Grace    func() time.Duration
+	Report   event.Report // nil: nobody listens
 }
 
 // Run is ready when everything is there. A stop before that ends the wait.
@@ -32,7 +32,7 @@ func (u *Unit) Run(ctx context.Context, ready func(), stop <-chan struct{}) erro
 	if !over {
 		ready()
 	}
-	u.Tokens.renew(ctx, u.Renewal, stop)
+	u.Tokens.renew(ctx, u.Renewals, stop)
 	if client != nil {
 		u.end(ctx, client)
 	}
