@@ -1,9 +1,7 @@
 package e2e
 
 import (
-	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -21,38 +19,8 @@ func TestTaskLogsInAsConsulECSDid(t *testing.T) {
 	t.Parallel()
 	role := loginRole("web")
 	s, fake := loginBed(t, "", role)
-	acl := s.API.ACL()
-	if _, _, err := acl.PolicyCreate(&api.ACLPolicy{Name: "consul-ecs-client-policy",
-		Rules: `node_prefix "" { policy = "write" } service_prefix "" { policy = "read" }`}, nil); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := acl.RoleCreate(&api.ACLRole{Name: "consul-ecs-client-role", Policies: []*api.ACLLink{{Name: "consul-ecs-client-policy"}}}, nil); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := acl.AuthMethodCreate(&api.ACLAuthMethod{Name: clientMethod, Type: "aws-iam", Config: map[string]any{
-		"BoundIAMPrincipalARNs": []string{"arn:aws:iam::123456789012:role/consul-ecs/*"}, "EnableIAMEntityDetails": true,
-		"STSEndpoint": fake.URL, "IAMEndpoint": fake.URL}}, nil); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := acl.BindingRuleCreate(&api.ACLBindingRule{AuthMethod: clientMethod,
-		BindType: api.BindingRuleBindTypeRole, BindName: "consul-ecs-client-role"}, nil); err != nil {
-		t.Fatal(err)
-	}
-	m := member{address: harness.Address(t), config: map[string]any{"task": map[string]any{"id": "0a1b2c"}}}
-	doc, err := json.Marshal(map[string]any{
-		"bootstrapDir": filepath.Join(t.TempDir(), "consul"), "consulHTTPAddr": "http://" + s.HTTP,
-		"consulLogin": map[string]any{"enabled": true}, "service": map[string]any{"name": "web", "port": 8080}, "proxy": map[string]any{},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	m.Task = harness.StartTask(t, harness.TaskConfig{Name: "web", Args: []string{"run", "--retry-join", s.Address},
-		CMD: []string{harness.App(t), "--name", "web", "--listen", m.address + ":8080"},
-		Env: []string{"CONSUL_ECS_CONFIG_JSON=" + string(doc),
-			"ECS_CONTAINER_METADATA_URI_V4=" + harness.StartEndpoint(t, "0a1b2c", "web", m.address, "main").URI,
-			"AWS_ACCESS_KEY_ID=" + role.Keys.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + role.Keys.SecretAccessKey,
-			"AWS_SESSION_TOKEN=" + role.Keys.SessionToken, "AWS_ENDPOINT_URL_STS=" + fake.URL, "AWS_ENDPOINT_URL_IAM=" + fake.URL}})
-	m.up(t)
+	consulECSInstallation(t, s, fake)
+	m := startFromDocument(t, s, fake, role, "web", "0a1b2c", "web", "")
 	s.Passing(t, soon, "web", 1)
 	made := loginTokens(t, s)
 	if len(made) != 2 {
