@@ -282,6 +282,11 @@ func TestProxyVersions(t *testing.T) {
 		"strict, not in the table":       {"version=1.36.2", true, Server{Version: consul}, "Consul 1.22.6 does not list Envoy 1.36.2 (it lists Envoy 1.33 to 1.35)", false},
 		"strict, and nothing is known":   {"version=1.36.2", true, Server{}, "", true},
 		"strict, and no version of ours": {"version=main", true, Server{Version: consul}, "", true},
+		"strict, and no version at all":  {"version=", true, Server{Version: consul}, "", true},
+		"strict, an unknown newer one":   {"version=1.99.0", true, Server{Version: consul}, "Consul 1.22.6 does not list Envoy 1.99.0 (it lists Envoy 1.33 to 1.35)", false},
+		"strict, by an unknown newer":    {"version=1.36.2", true, Server{Version: "9.9.9"}, "", true},
+		"refused by an unknown newer":    {"version=1.20.2 refused", false, Server{Version: "9.9.9"}, "Consul 9.9.9 refuses Envoy 1.20.2: ", false},
+		"served without a version":       {"version=", false, Server{Version: consul}, "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log syncedBuffer

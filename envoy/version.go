@@ -88,7 +88,7 @@ func (p *Proxy) refused(line string) {
 // judged, Consul's own word counts: it serves it, or refuses it.
 func (p *Proxy) strict(ctx context.Context, admin *Admin) (known bool, err error) {
 	version, err := admin.Version(ctx)
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrNoVersion) {
 		return false, nil // asked again
 	}
 	server := p.server(ctx)
