@@ -44,6 +44,7 @@ func steps() []step {
 		{name: "tests", dir: ".", limit: 10 * time.Minute,
 			tests: "^(TestTaskUpTrafficDown|TestTaskEnvoyKilled|TestTaskAgentKilled|TestTaskHealthyLog|TestTaskConditions|TestTaskSlowAppFollowsItsUpstream|TestTaskJob|TestTaskEnvoyThatConsulRefuses|TestTaskEnvoyThatConsulDoesNotList)$"},
 		{name: "acl", dir: ".", limit: 10 * time.Minute, tests: "^(TestTaskACL|TestTaskFollowsARotation)$"},
+		{name: "migration", dir: ".", limit: 10 * time.Minute, tests: "^TestMigration$"},
 		{name: "layouts", dir: ".", limit: 10 * time.Minute,
 			tests: "^(TestSiblingsAppFirst|TestSiblingsMeshFirst|TestTaskSlowAppOnBothTimelines)$"},
 		{name: "bootstrap", dir: "parts", limit: 10 * time.Minute, tests: "^TestEnvoyBootstrap"},
@@ -88,7 +89,7 @@ func newBench(t harness.T, c choice) *bench {
 	wanted := func(names ...string) bool {
 		return len(c.what) == 0 || slices.ContainsFunc(names, func(n string) bool { return slices.Contains(c.what, n) })
 	}
-	if wanted("tests", "acl", "layouts", "e2e") {
+	if wanted("tests", "acl", "migration", "layouts", "e2e") {
 		b.binaries["."] = build("e2e.test", "test", "-C", e2e, "-c", "-o", filepath.Join(out, "e2e.test"), ".")
 	}
 	if wanted("bootstrap", "parts") {

@@ -2,12 +2,18 @@ package main
 
 import (
 	"cmp"
+	_ "embed"
 	"fmt"
 	"slices"
 	"strings"
 
 	"meshtask/envoy/pairs"
 )
+
+// enterprise is the section of the page that no run can write.
+//
+//go:embed enterprise.md
+var enterprise string
 
 // record is every result, by cell and step.
 type record struct {
@@ -99,7 +105,7 @@ are far apart the machine was busy with other work: the pinned pair's own row, b
 | Consul 2.0 | its Go module is not on the module proxy |
 | Consul 1.18.2 | does not build from the modules that are published beside it: no version of proto-public has what it imports; an older one was not tried |
 | Consul 1.21.1 to 1.21.4 | the module proxy does not have them |
-| Consul Enterprise | needs a licence; namespaces and partitions are tested with fakes |
+| Consul Enterprise | needs a licence: [what that leaves open](#consul-enterprise-what-is-unverified) |
 
 The Consuls are built from their Go modules, with the lists of Envoys that the modules on the proxy have: HashiCorp's
 own builds of the long-term lines list newer ones as well.
@@ -115,6 +121,7 @@ declared by the Consuls above it: that Consul serves it is what has run.
 	for _, l := range pairs.Lines() {
 		fmt.Fprintf(&s, "| %s | 1.%d to 1.%d |\n", l.Consul, l.From, l.To)
 	}
+	s.WriteString(enterprise)
 	s.WriteString(`
 ## Run it again
 
@@ -122,7 +129,7 @@ declared by the Consuls above it: that Consul serves it is what has run.
 make matrix                                             # builds and fetches what is missing, then everything: hours
 make matrix MATRIX='--corners --what life,soak --soak 20s'
 make matrix MATRIX='--consul 1.22.7 --envoy 1.36.4'
-make matrix MATRIX='--consul 1.22.7 --envoy 1.36.4 --server 1.20.6 --what life,acl'
+make matrix MATRIX='--consul 1.22.7 --envoy 1.36.4 --server 1.20.6 --what life,acl,migration'
 ` + "```" + `
 `)
 	return s.String()
