@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,7 +60,25 @@ func TestTaskFollowsARotation(t *testing.T) {
 		t.Errorf("%d of %d requests were lost: %s", len(report.Failures), report.Sent, report.Kinds())
 	}
 
-	// By the new tokens endpoints still reach web's Envoy ...
+	// By its new token an agent writes its node when that is missing ...
+	nodes, err := b.consul.Nodes()
+	if err != nil || len(nodes) != 2 {
+		t.Fatalf("nodes %v, %v", nodes, err)
+	}
+	for _, node := range nodes {
+		if _, err := b.consul.API.Catalog().Deregister(&api.CatalogDeregistration{Node: node}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	harness.Eventually(t, 90*time.Second, "the agents write their nodes again", func() error {
+		if now, err := b.consul.Nodes(); err != nil || !slices.Equal(now, nodes) {
+			return fmt.Errorf("%v, %v", now, err)
+		}
+		return nil
+	})
+	b.consul.Passing(t, soon, "apis", 1)
+
+	// ... endpoints still reach web's Envoy ...
 	second, _ := b.rotated(t, "apis-2", "apis", nil)
 	apis.term(t)
 	apis.ended(t, 0)
