@@ -24,7 +24,7 @@ type Config struct {
 	Interval      time.Duration // from the start of a sweep to the next; default 10s
 	DeletionGrace time.Duration // how long a service without tasks keeps its token; default 2m, negative: none
 	AuditInterval time.Duration // default 10m
-	RotateAfter   time.Duration // age at which a service's token is replaced; 0: never. Below 10m Secrets Manager runs out of versions within a day
+	RotateAfter   time.Duration // age at which the tokens of services and client agents are replaced; 0: never. Below 10m Secrets Manager runs out of versions within a day
 	CreateSecrets bool          // create a service's secret that does not exist
 	Once          bool          // one audit and sweep
 	DryRun        bool          // write operations to Out instead of carrying them out

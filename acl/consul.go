@@ -29,6 +29,10 @@ const MetaAccessor = "acl-accessor"
 // MetaAgentAccessor is the same for the token of the task's agent, "none" without one.
 const MetaAgentAccessor = "acl-agent-accessor"
 
+// A task that servers know of without an agent, as consul-ecs has them from v0.7 on, is on a
+// node with this meta; it says nothing of an agent's token, and has none.
+const metaSynthetic, noAgent = "synthetic-node", "none"
+
 // ACL objects live in the default namespace of the partition.
 func (c consulACL) namespace() string {
 	if c.partition == "" {
@@ -226,8 +230,12 @@ func (c consulACL) Reports(ctx context.Context, s reconcile.Service) ([]reconcil
 	}
 	reports := make([]reconcile.Report, 0, len(list))
 	for _, i := range list {
-		reports = append(reports, reconcile.Report{TaskID: i.ServiceMeta["task-id"], AccessorID: strings.ToLower(i.ServiceMeta[MetaAccessor]),
-			AgentAccessorID: strings.ToLower(i.ServiceMeta[MetaAgentAccessor])})
+		r := reconcile.Report{TaskID: i.ServiceMeta["task-id"], AccessorID: strings.ToLower(i.ServiceMeta[MetaAccessor]),
+			AgentAccessorID: strings.ToLower(i.ServiceMeta[MetaAgentAccessor])}
+		if i.NodeMeta[metaSynthetic] == "true" {
+			r.AgentAccessorID = noAgent
+		}
+		reports = append(reports, r)
 	}
 	return reports, nil
 }
