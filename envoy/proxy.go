@@ -37,6 +37,11 @@ type Config struct {
 	// judged: for a sentence, or with StrictVersion. nil is that nothing is known.
 	Server func(context.Context) Server
 
+	// XDSEnded is called once in a Run if Consul ends a stream of Envoy's before Envoy has got any
+	// configuration: who holds another stream at that server gives it up, as there may be no room
+	// for two. nil = not looked for.
+	XDSEnded func()
+
 	Start  Starter
 	Output func(stream int, level hclog.Level, line string) // NoLevel where none can be read; nil = dropped
 	Report event.Report
@@ -149,7 +154,7 @@ func (p *Proxy) await(ctx context.Context, child *supervisor.Child, admin *Admin
 		cut()
 	})
 
-	judged := !p.c.StrictVersion
+	judged, ended := !p.c.StrictVersion, p.c.XDSEnded
 	diagnose := time.NewTicker(diagnoseEach)
 	defer diagnose.Stop()
 	next := time.NewTicker(pollStart)
@@ -165,6 +170,10 @@ func (p *Proxy) await(ctx context.Context, child *supervisor.Child, admin *Admin
 			if listeners, err := admin.Listeners(poll); err == nil && bound(listeners, p.c.Listen) {
 				return nil
 			}
+		}
+		if err == nil && ended != nil && admin.xdsEnded(poll, state) {
+			ended()
+			ended = nil
 		}
 		select {
 		case <-next.C:

@@ -253,6 +253,31 @@ func TestProxyNotReady(t *testing.T) {
 	}
 }
 
+// Whoever holds another stream at Consul hears once that Envoy gets none, and never otherwise:
+// not of an Envoy that waits, and not of one that is ready.
+func TestProxyTellsThatXDSEnded(t *testing.T) {
+	for play, want := range map[string]int{"ended": 1, "never": 0, plain: 0} {
+		t.Run(play, func(t *testing.T) {
+			heard := make(chan struct{}, 8)
+			l := newLife(t, play, func(c *Config) {
+				c.XDSEnded = func() { heard <- struct{}{} }
+				if play != plain {
+					c.ReadyTimeout = 2 * time.Second // in which Envoy is looked at some hundred times
+				}
+			})
+			l.run(t)
+			if play == plain {
+				eventually.Get(t, "ready", l.ready)
+				close(l.stop)
+			}
+			eventually.Get(t, "end", l.done)
+			if len(heard) != want {
+				t.Errorf("heard %d times", len(heard))
+			}
+		})
+	}
+}
+
 func TestProxyStopBeforeReady(t *testing.T) {
 	l := newLife(t, "never", nil)
 	l.run(t)

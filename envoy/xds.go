@@ -1,6 +1,7 @@
 package envoy
 
 import (
+	"context"
 	"fmt"
 
 	"meshtask/envoy/bootstrap"
@@ -15,6 +16,16 @@ const (
 	statServersCA      = "cluster." + bootstrap.ServersCluster + ".ssl.fail_verify_error"
 	statServersNoTLS   = "cluster." + bootstrap.ServersCluster + ".ssl.connection_error"
 )
+
+// xdsEnded says whether a stream of Envoy's has ended before there was any configuration. Envoy's
+// log does not: it has a refusal for want of room at its level debug for 30 s.
+func (a *Admin) xdsEnded(ctx context.Context, state string) bool {
+	if state != "PRE_INITIALIZING" {
+		return false
+	}
+	stats, err := a.Stats(ctx, statCDSFailure)
+	return err == nil && stats[statCDSFailure] > 0
+}
 
 // atAgent says what is missing until an agent has sent Envoy its listeners.
 func atAgent(state string, stats map[string]int64) Finding {

@@ -1,6 +1,6 @@
 // Package warmup opens the stream that has a Consul server make a proxy's configuration before
-// the proxy's Envoy asks for it. A server makes it when somebody asks, and waits 200 ms before it
-// sends the first: in that time Envoy starts, and is then sent what is there already.
+// the proxy's Envoy asks for it. A server makes it when somebody asks, and lets the one who asked
+// first wait for 200 ms. Envoy, which starts in that time, is sent at once what is there already.
 //
 // It knows one request of Envoy's protocol (delta ADS over gRPC), and reads no answer. It does not
 // know when Envoy is ready, or what to do where a server refuses.
@@ -82,7 +82,7 @@ func (s *Stream) Close() {
 	<-s.done
 }
 
-// Answered is closed when the server has sent the first configuration.
+// Answered is closed when the server has sent this stream something, by when Envoy may be long up.
 func (s *Stream) Answered() <-chan struct{} { return s.answered }
 
 // Done is closed when the stream has ended, and its connection with it.

@@ -92,6 +92,7 @@ func revision(version string) string {
 //	listen=IP:PORT  the public listener is there
 //	version=X       it is of another version
 //	never           it stays PRE_INITIALIZING: xDS does not answer
+//	ended           likewise, as Consul ends each stream
 //	refused         likewise, and says that Consul refuses its version
 //	hangs           it does not answer to a drain or a quit
 //	noquit, noterm  a quit, a TERM does not end it
@@ -110,6 +111,9 @@ func Main(script string) int {
 			e.Version = value
 		case "never":
 			e.State = "PRE_INITIALIZING"
+		case "ended":
+			e.State = "PRE_INITIALIZING"
+			e.Stats = func() map[string]any { return map[string]any{"cluster_manager.cds.update_failure": 2} }
 		case "refused":
 			e.State, refused = "PRE_INITIALIZING", true
 		case "hangs":

@@ -1,0 +1,124 @@
+package parts
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"strings"
+	"testing"
+
+	"meshtask/e2e/harness"
+	"meshtask/envoy"
+	"meshtask/envoy/warmup"
+	"meshtask/internal/testbed/eventually"
+)
+
+// warm opens a stream to a server with the identity of the bed's Envoy.
+func (b *serversBed) warm(server *harness.Server, change func(*warmup.Config)) *warmup.Stream {
+	b.t.Helper()
+	c := warmup.Config{Address: server.Address + ":8502", NodeID: envoyProxyID, Cluster: "web", NodeName: syntheticNode, Token: server.Token}
+	if change != nil {
+		change(&c)
+	}
+	s := warmup.Open(context.Background(), c)
+	b.t.Cleanup(s.Close)
+	return s
+}
+
+// Who asks a server first waits for 200 ms, and that is the warm-up: Envoy, started in the same
+// moment, is ready before the warm-up has its own answer. Where Envoy takes longer than that to
+// start, as on a busy machine, there is nothing to see, and it is started again.
+func TestWarmUpWaitsForEnvoy(t *testing.T) {
+	b := newServersBed(t, 1, harness.ServerConfig{ACL: true})
+	b.catalog()
+	b.list(b.server.Address + ":8502")
+	b.document(func(w *envoy.Bootstrap) { w.Token = func() string { return b.server.Token } })
+	eventually.True(t, "Envoy is ready before the warm-up is answered", func() bool {
+		s := b.warm(b.server, nil)
+		l := b.start(nil)
+		b.up(l)
+		first := true
+		select {
+		case <-s.Answered():
+			first = false
+		default:
+		}
+		s.Close()
+		if err := s.Err(); err != nil && !errors.Is(err, warmup.ErrLimit) {
+			t.Fatalf("the warm-up ended with %v", err)
+		}
+		t.Logf("ready after %v, before the answer: %v", l.upIn, first)
+		b.end(l)
+		return first
+	})
+}
+
+// A server's word is told: no right, no such token; and so is one of TLS.
+func TestWarmUpIsRefused(t *testing.T) {
+	address := harness.Address(t)
+	config, ca := servedOverTLS(t, address, "server.dc1.consul")
+	config.ACL = true
+	b := newServersBed(t, 1, config)
+	b.catalog()
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM([]byte(ca))
+	over := func(name string) func(*warmup.Config) {
+		return func(c *warmup.Config) {
+			c.Address, c.TLS = address+":8503", &tls.Config{RootCAs: roots, ServerName: name}
+		}
+	}
+	eventually.Get(t, "an answer over TLS", b.warm(b.server, over("server.dc1.consul")).Answered())
+	if err := b.warm(b.server, over("server.dc2.consul")).Err(); err == nil || !strings.Contains(err.Error(), "server.dc2.consul") {
+		t.Errorf("another name: %v", err)
+	}
+	for token, code := range map[string]int{"": 7, "00000000-0000-4000-8000-000000000000": 16} {
+		err := b.warm(b.server, func(c *warmup.Config) { c.Token = token }).Err()
+		refusal, ok := errors.AsType[*warmup.Refusal](err)
+		if !ok || refusal.Code != code || refusal.Message == "" || refusal.Full() {
+			t.Errorf("token %q: %v", token, err)
+		}
+	}
+}
+
+// With more servers than proxies, each server has room for one stream. The warm-up that has
+// taken it is given up when Envoy is refused, and Envoy comes up at that same server.
+func TestWarmUpLocksNobodyOut(t *testing.T) {
+	b := newServersBed(t, 3, harness.ServerConfig{})
+	b.catalog()
+	b.document(nil)
+	for _, server := range b.servers {
+		b.list(server.Address + ":8502")
+		var s *warmup.Stream
+		eventually.True(t, "a server of a young cluster makes configuration", func() bool {
+			s = b.warm(server, nil)
+			select {
+			case <-s.Answered():
+				return true
+			case <-s.Done():
+				t.Logf("not yet: %v", s.Err())
+				return false
+			}
+		})
+		second := b.warm(server, nil)
+		if refusal, ok := errors.AsType[*warmup.Refusal](second.Err()); !ok || !refusal.Full() {
+			t.Fatalf("there is room for two streams: %v", second.Err())
+		}
+		gaveUp := false
+		l := b.start(func(c *envoy.Config) {
+			c.XDSEnded = func() { gaveUp = true; s.Close() }
+		})
+		b.up(l)
+		// At its limit it has ended by itself, where Envoy is slower than that.
+		if err := s.Err(); !gaveUp && !errors.Is(err, warmup.ErrLimit) {
+			t.Errorf("Envoy is up, and the warm-up was neither given up nor over: %v", err)
+		}
+		if admin := b.admin(); gaveUp {
+			if hosts, streams := b.where(admin); streams < 2 || len(hosts) != 1 {
+				t.Errorf("given up, but %d streams to %v", streams, hosts)
+			}
+		}
+		t.Logf("given up %v, ready after %v", gaveUp, l.upIn)
+		b.end(l)
+	}
+}
