@@ -18,7 +18,7 @@ const (
 )
 
 // xdsEnded says whether a stream of Envoy's has ended before there was any configuration. Envoy's
-// log does not: it has a refusal for want of room at its level debug for 30 s.
+// log does not: it has the first refusals for want of room at its level debug.
 func (a *Admin) xdsEnded(ctx context.Context, state string) bool {
 	if state != "PRE_INITIALIZING" {
 		return false
