@@ -30,7 +30,7 @@ type Task struct {
 	Family  string
 	Tags    map[string]string
 
-	started, stopped time.Time
+	started, stopping, stopped time.Time
 }
 
 func newECS() *ECS {
@@ -85,12 +85,29 @@ func (e *ECS) Run(cluster, family string, tags map[string]string) string {
 	return arn
 }
 
+// BeginStop asks a task to stop: it is no longer listed, but lives until Stop.
+func (e *ECS) BeginStop(arn string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.tasks[arn].stopping = time.Now()
+}
+
+// Forget is what an hour does to a stopped task: it is no longer described.
+func (e *ECS) Forget(arn string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.tasks[arn].stopped = time.Now().Add(-2 * describable)
+}
+
 // Stop stops a task; it loses its tags.
 func (e *ECS) Stop(arn string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	t := e.tasks[arn]
 	t.stopped, t.Tags = time.Now(), nil
+	if t.stopping.IsZero() {
+		t.stopping = t.stopped
+	}
 }
 
 // Tag replaces the tags of a running task.
@@ -161,7 +178,7 @@ func (e *ECS) listed(cluster string) []string {
 	arns, now := []string{}, time.Now()
 	for _, arn := range e.clusters[cluster] {
 		t := e.tasks[arn]
-		if now.Sub(t.started) >= e.lag && (t.stopped.IsZero() || now.Sub(t.stopped) < e.lag) {
+		if now.Sub(t.started) >= e.lag && (t.stopping.IsZero() || now.Sub(t.stopping) < e.lag) {
 			arns = append(arns, arn)
 		}
 	}
@@ -202,11 +219,14 @@ func (e *ECS) describe(body []byte) reply {
 }
 
 func (t *Task) document(withTags bool) map[string]any {
-	status := "RUNNING"
+	status, desired := "RUNNING", "RUNNING"
+	if !t.stopping.IsZero() {
+		status, desired = "DEACTIVATING", "STOPPED"
+	}
 	if !t.stopped.IsZero() {
 		status = "STOPPED"
 	}
-	doc := map[string]any{"taskArn": t.ARN, "clusterArn": ClusterARN(t.Cluster), "lastStatus": status, "desiredStatus": status,
+	doc := map[string]any{"taskArn": t.ARN, "clusterArn": ClusterARN(t.Cluster), "lastStatus": status, "desiredStatus": desired,
 		"taskDefinitionArn": fmt.Sprintf("arn:aws:ecs:%s:%s:task-definition/%s:1", Region, Account, t.Family)}
 	if withTags {
 		tags := []map[string]string{}
