@@ -10,27 +10,29 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"meshtask/acl/reconcile"
 	"meshtask/internal/event"
 )
 
 // Config is the controller's configuration; CONTRACT §5 names the flags.
 type Config struct {
-	Cluster       string        // name or ARN, as task metadata gives it; it is written into descriptions. Required
-	SecretPrefix  string        // of the secrets' names; empty, with RolePath only: tasks get no tokens by secrets
-	RolePath      string        // of the IAM roles by which tasks log in, such as /consul-ecs/; "/": any; empty: they do not
-	ClientSecret  string        // ARN or name of the client agents' secret; empty: their token is not looked after
-	Reserved      []string      // more secrets that no service may have: ARNs, names, or names without the prefix
-	Partition     string        // Consul Enterprise partition; empty: partitions are off
-	Interval      time.Duration // from the start of a sweep to the next; default 10s
-	DeletionGrace time.Duration // how long a service without tasks keeps its token; default 2m, negative: none
-	AuditInterval time.Duration // default 10m
-	RotateAfter   time.Duration // age at which the tokens of services and client agents are replaced; 0: never. Below 10m Secrets Manager runs out of versions within a day
-	CreateSecrets bool          // create a service's secret that does not exist
-	Once          bool          // one audit and sweep
-	DryRun        bool          // write operations to Out instead of carrying them out
-	Out           io.Writer     // of DryRun; required with it
-	Log           hclog.Logger  // required
-	HA            bool          // one of several: only the one that holds a Consul lock works
+	Mode          reconcile.Mode // whether tasks have client agents
+	Cluster       string         // name or ARN, as task metadata gives it; it is written into descriptions. Required
+	SecretPrefix  string         // of the secrets' names; empty: tasks get no tokens by secrets
+	RolePath      string         // of the IAM roles by which tasks log in, such as /consul-ecs/; "/": any; empty: they do not
+	ClientSecret  string         // ARN or name of the client agents' secret; empty: their token is not looked after
+	Reserved      []string       // more secrets that no service may have: ARNs, names, or names without the prefix
+	Partition     string         // Consul Enterprise partition; empty: partitions are off
+	Interval      time.Duration  // from the start of a sweep to the next; default 10s
+	DeletionGrace time.Duration  // how long a service without tasks keeps its token; default 2m, negative: none
+	AuditInterval time.Duration  // default 10m
+	RotateAfter   time.Duration  // age at which the tokens of services and client agents are replaced; 0: never. Below 10m Secrets Manager runs out of versions within a day
+	CreateSecrets bool           // create a service's secret that does not exist
+	Once          bool           // one audit and sweep
+	DryRun        bool           // write operations to Out instead of carrying them out
+	Out           io.Writer      // of DryRun; required with it
+	Log           hclog.Logger   // required
+	HA            bool           // one of several: only the one that holds a Consul lock works
 
 	// Report gets what the controller waits for, and event.WaitOver when it waits no
 	// longer. nil: nobody listens.
@@ -74,7 +76,8 @@ func (c Config) resolved() (Config, error) {
 	c.Report = c.Report.Or()
 	c.Rates.Write = cmp.Or(c.Rates.Write, 20)
 	need(c.Cluster != "", "cluster: give the name or ARN of the ECS cluster")
-	need(c.SecretPrefix != "" || c.RolePath != "", "secret-name-prefix: give the prefix of the secrets' names (or iam-role-path, when all tasks log in by IAM)")
+	need(c.SecretPrefix != "" || c.RolePath != "" || c.Mode == reconcile.Agentless, "secret-name-prefix: give the prefix of the secrets' names (or iam-role-path, when all tasks log in by IAM)")
+	need(c.ClientSecret == "" || c.Mode != reconcile.Agentless, "consul-client-secret-arn: there are no client agents with --agentless; where some tasks have one, say --agentless=also")
 	need(c.RolePath == "" || isRolePath(c.RolePath), "iam-role-path: want a path of IAM roles such as /consul-ecs/, got %q", c.RolePath)
 	need(c.Interval > 0, "interval: must be above 0, got %v", c.Interval)
 	need(c.AuditInterval >= c.Interval, "audit-interval: must not be below the interval %v, got %v", c.Interval, c.AuditInterval)
@@ -84,6 +87,10 @@ func (c Config) resolved() (Config, error) {
 	need(!c.DryRun || c.Out != nil, "a dry run needs somewhere to write to")
 	return c, errors.Join(errs...)
 }
+
+// withACLs says whether the controller looks after tokens at all: a mesh without ACLs has a catalog
+// to be kept as well.
+func (c Config) withACLs() bool { return c.SecretPrefix != "" || c.RolePath != "" }
 
 // installation are the secrets beside those of services that deploy/ gives names
 // to, without the prefix.

@@ -250,6 +250,12 @@ func notFound(err error) bool {
 	return ok && (status.Code == 404 || strings.Contains(status.Body, aclNotFound) && strings.TrimSpace(status.Body) != aclNotFound)
 }
 
+// disabledACLs says whether a refusal is Consul's answer to every call about ACLs when it has none.
+func disabledACLs(err error) bool {
+	refused, ok := errors.AsType[*denied](err)
+	return ok && strings.Contains(refused.reason, "ACL support disabled")
+}
+
 // consulError says which privilege CONSUL_HTTP_TOKEN lacks when Consul refuses.
 func consulError(err error, needs string) error {
 	status, ok := errors.AsType[api.StatusError](err)

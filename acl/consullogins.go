@@ -11,10 +11,10 @@ import (
 	"meshtask/acl/reconcile"
 )
 
-// Logins reads the two auth methods, their rules, the client agents' role, and whether this
+// Logins reads the two auth methods, their rules, the roles that they give, and whether this
 // datacenter is the primary one.
 func (c consulACL) Logins(ctx context.Context) (reconcile.Logins, error) {
-	l := reconcile.Logins{Methods: map[string]reconcile.AuthMethod{}, Rules: map[string][]reconcile.BindingRule{}}
+	l := reconcile.Logins{Methods: map[string]reconcile.AuthMethod{}, Rules: map[string][]reconcile.BindingRule{}, Roles: map[string]reconcile.Role{}}
 	for _, name := range []string{reconcile.ClientMethod, reconcile.ServiceMethod} {
 		m, _, err := c.api.ACL().AuthMethodRead(name, c.query(ctx))
 		if err != nil && !notFound(err) {
@@ -30,19 +30,24 @@ func (c consulACL) Logins(ctx context.Context) (reconcile.Logins, error) {
 			return l, consulError(err, "acl:read")
 		}
 		for _, r := range rules {
-			l.Rules[name] = append(l.Rules[name], reconcile.BindingRule{Method: name, Description: r.Description, BindType: string(r.BindType), BindName: r.BindName})
+			l.Rules[name] = append(l.Rules[name], reconcile.BindingRule{Method: name, Description: r.Description, Selector: r.Selector, BindType: string(r.BindType), BindName: r.BindName})
 		}
 	}
-	role, _, err := c.api.ACL().RoleReadByName(reconcile.ClientRole, c.query(ctx))
-	if err != nil && !notFound(err) {
-		return l, consulError(err, "acl:read")
-	}
-	if role != nil {
-		l.Role = &reconcile.Role{ID: role.ID, Name: role.Name, Description: role.Description}
+	for _, name := range reconcile.LoginRoles() {
+		role, _, err := c.api.ACL().RoleReadByName(name, c.query(ctx))
+		if err != nil && !notFound(err) {
+			return l, consulError(err, "acl:read")
+		}
+		if role == nil {
+			continue
+		}
+		have := reconcile.Role{ID: role.ID, Name: role.Name, Description: role.Description}
 		for _, p := range role.Policies {
-			l.Role.Policies = append(l.Role.Policies, reconcile.Link{ID: p.ID, Name: p.Name})
+			have.Policies = append(have.Policies, reconcile.Link{ID: p.ID, Name: p.Name})
 		}
+		l.Roles[name] = have
 	}
+	var err error
 	if l.Primary, err = c.primary(ctx); err != nil {
 		l.Unread = err.Error()
 	}
@@ -112,7 +117,7 @@ func (c consulACL) PutAuthMethod(ctx context.Context, m reconcile.AuthMethod) er
 }
 
 func (c consulACL) CreateBindingRule(ctx context.Context, r reconcile.BindingRule) error {
-	_, _, err := c.api.ACL().BindingRuleCreate(&api.ACLBindingRule{AuthMethod: r.Method, Description: r.Description,
+	_, _, err := c.api.ACL().BindingRuleCreate(&api.ACLBindingRule{AuthMethod: r.Method, Description: r.Description, Selector: r.Selector,
 		BindType: api.BindingRuleBindType(r.BindType), BindName: r.BindName, Partition: c.partition, Namespace: c.namespace()}, c.write(ctx))
 	return consulError(err, "acl:write")
 }

@@ -14,7 +14,8 @@ import (
 	"meshtask/internal/event"
 )
 
-// Controller keeps the ACL tokens of one ECS cluster's mesh tasks. It is used by
+// Controller keeps the ACL tokens of one ECS cluster's mesh tasks and, of those without a client
+// agent, what is in the catalog. It is used by
 // one Run at a time; Health and Metrics may be called whenever.
 type Controller struct {
 	deps
@@ -33,7 +34,7 @@ type Controller struct {
 func New(cfg Config, aws aws.Config, client *api.Client) (*Controller, error) {
 	consul := consulACL{client, cfg.Partition}
 	d := deps{ecs: newECSTasks(aws), secrets: newSMSecrets(aws), tokens: consul, policies: consul, rules: consul,
-		partitions: consul, namespaces: consul, reports: consul, logins: consul}
+		partitions: consul, namespaces: consul, reports: consul, logins: consul, catalog: consul}
 	if cfg.HA && !cfg.DryRun {
 		d.leader = newConsulLock(client, cfg)
 	}
@@ -49,7 +50,7 @@ func newController(cfg Config, d deps) (*Controller, error) {
 	reads := newLimiter(cfg.Rates.Read, int(cfg.Rates.Read)+1)
 	return &Controller{
 		deps: d, cfg: cfg, log: cfg.Log, stats: stats, findings: newFindings(cfg.Log), reads: reads,
-		naming:   reconcile.Naming{Prefix: cfg.SecretPrefix, Cluster: reconcile.NewCluster(cfg.Cluster), Partition: cfg.Partition, Reserved: cfg.reserved(), RolePath: cfg.RolePath},
+		naming:   reconcile.Naming{Mode: cfg.Mode, Prefix: cfg.SecretPrefix, Cluster: reconcile.NewCluster(cfg.Cluster), Partition: cfg.Partition, Reserved: cfg.reserved(), RolePath: cfg.RolePath},
 		ecsCalls: newLimiter(cfg.Rates.ECS, cfg.Rates.ECSBurst),
 		exec: &executor{deps: d, stats: stats, log: cfg.Log, reads: reads, conflicts: map[string]int{},
 			write: newLimiter(cfg.Rates.Write, int(cfg.Rates.Write)+1)},

@@ -18,6 +18,7 @@ type deps struct {
 	namespaces namespacesAPI
 	reports    reportsAPI
 	logins     loginsAPI
+	catalog    catalogAPI
 	leader     leader // nil: there is no other controller
 }
 
@@ -29,6 +30,10 @@ type ecsAPI interface {
 	// DescribeTasks describes at most 100 tasks and at least one. Tasks that no
 	// longer exist are left out.
 	DescribeTasks(ctx context.Context, cluster string, arns []string) ([]reconcile.TaskInfo, error)
+	// Stopped are those of at most 100 tasks that have stopped for good, or that ECS does
+	// not know (any more). A task that is stopping has not. errRefused: ECS will not answer
+	// for one of these ARNs.
+	Stopped(ctx context.Context, cluster string, arns []string) ([]string, error)
 }
 
 // secretsAPI is Secrets Manager.
@@ -99,6 +104,19 @@ type loginsAPI interface {
 	// PutAuthMethod creates an auth method or, where it exists, writes it.
 	PutAuthMethod(ctx context.Context, m reconcile.AuthMethod) error
 	CreateBindingRule(ctx context.Context, r reconcile.BindingRule) error
+}
+
+// catalogAPI is Consul's catalog, as far as tasks without an agent write it.
+type catalogAPI interface {
+	// Node reads a node and what is registered on it; a node that is not there is Missing.
+	Node(ctx context.Context, name string) (reconcile.Node, []reconcile.Instance, error)
+	// TaskNodes lists the nodes without an agent whose name begins as those of tasks do.
+	TaskNodes(ctx context.Context) ([]reconcile.Node, error)
+	// PutNode makes a node or, where it exists, adds the meta that it lacks.
+	PutNode(ctx context.Context, n reconcile.Node) error
+	// DeregisterService and DeregisterNode deregister; what is gone is fine.
+	DeregisterService(ctx context.Context, i reconcile.Instance) error
+	DeregisterNode(ctx context.Context, name string) error
 }
 
 // leader lets one of several controllers work.

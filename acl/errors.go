@@ -14,6 +14,8 @@ var (
 	errConflict = errors.New("was changed by another writer")
 	// errThrottled: too many calls; the call may be repeated later.
 	errThrottled = errors.New("throttled")
+	// errRefused: an argument of the call is not what the API takes.
+	errRefused = errors.New("refused")
 	// errUnsure: the call failed on its way, there or back; it may be repeated.
 	errUnsure = errors.New("no answer")
 )

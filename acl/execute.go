@@ -195,6 +195,12 @@ func (e *executor) do(ctx context.Context, op reconcile.Op, so *outcome) error {
 		return call("consul:PutAuthMethod", func(ctx context.Context) error { return e.logins.PutAuthMethod(ctx, op.Method) })
 	case reconcile.CreateBindingRule:
 		return call("consul:CreateBindingRule", func(ctx context.Context) error { return e.logins.CreateBindingRule(ctx, op.Rule) })
+	case reconcile.PutNode:
+		return call("consul:PutNode", func(ctx context.Context) error { return e.catalog.PutNode(ctx, op.Node) })
+	case reconcile.DeregisterService:
+		return call("consul:DeregisterService", func(ctx context.Context) error { return e.catalog.DeregisterService(ctx, op.Instance) })
+	case reconcile.DeregisterNode:
+		return call("consul:DeregisterNode", func(ctx context.Context) error { return e.catalog.DeregisterNode(ctx, op.Node.Name) })
 	}
 	return fmt.Errorf("unknown operation %d", op.Kind)
 }

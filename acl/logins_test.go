@@ -19,14 +19,14 @@ import (
 func (m *model) Logins(ctx context.Context) (l reconcile.Logins, err error) {
 	err = m.do(ctx, "Logins", func() error {
 		l = m.logins
-		l.Methods, l.Rules = maps.Clone(l.Methods), maps.Clone(l.Rules)
+		l.Methods, l.Rules, l.Roles = maps.Clone(l.Methods), maps.Clone(l.Rules), maps.Clone(l.Roles)
 		return nil
 	})
 	return l, err
 }
 
 func (m *model) PutRole(ctx context.Context, r reconcile.Role) error {
-	return m.do(ctx, "PutRole", func() error { r.ID = "role-1"; m.logins.Role = &r; return nil })
+	return m.do(ctx, "PutRole", func() error { r.ID = "id-of-" + r.Name; m.logins.Roles[r.Name] = r; return nil })
 }
 
 // PutAuthMethod keeps what JSON makes of it, as Consul does.
@@ -102,7 +102,7 @@ func TestLoginsAreSetUp(t *testing.T) {
 			t.Errorf("a second sweep does\n%s", got)
 		}
 		m.dropPolicy("consul-ecs-client-policy")
-		m.logins.Role.Policies = nil
+		m.logins.Roles[reconcile.ClientRole] = reconcile.Role{ID: "id", Name: reconcile.ClientRole}
 		if got, want := sweep(), "create policy consul-ecs-client-policy\n"+role; got != want {
 			t.Errorf("without the policy it does\n%swant\n%s", got, want)
 		}

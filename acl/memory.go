@@ -13,10 +13,13 @@ import (
 type memory struct {
 	working     bool // ECS and Consul have answered
 	partitioned bool // our partition exists
+	noACLs      bool // there are no tokens to look after
 
 	tasks      taskList
 	absences   absences[reconcile.Service]
 	logins     absences[string]             // of tasks that logged in, by ID
+	strays     absences[string]             // of tasks that have something in the catalog, by ARN
+	foreign    map[string]bool              // nodes, named as tasks' own, that are of other clusters
 	accessors  map[reconcile.Service]string // in each service's secret, when last read
 	client     string                       // accessor in the client agents' secret, when last read
 	withPolicy map[reconcile.Service]bool   // services that had policies of ours at the last audit
@@ -37,7 +40,8 @@ type attempt struct {
 }
 
 func newMemory() *memory {
-	return &memory{tasks: taskList{known: map[string]task{}}, absences: absences[reconcile.Service]{}, logins: absences[string]{}, accessors: map[reconcile.Service]string{},
+	return &memory{tasks: taskList{known: map[string]task{}}, absences: absences[reconcile.Service]{}, logins: absences[string]{},
+		strays: absences[string]{}, foreign: map[string]bool{}, accessors: map[reconcile.Service]string{},
 		withPolicy: map[reconcile.Service]bool{}, rules: map[string]reconcile.Policy{}, retry: map[string]attempt{}}
 }
 
@@ -79,6 +83,9 @@ func (m *memory) begin(now time.Time, every time.Duration) bool {
 // next decides what to look at closely: what the tokens show to be wrong, what has
 // ended, and the next batch of the audit.
 func (m *memory) next(v *reconcile.View, now time.Time, batch int) reconcile.Look {
+	if m.noACLs {
+		return reconcile.Look{Strays: v.Strays()}
+	}
 	look := reconcile.Look{Services: map[reconcile.Service]bool{}, Audited: map[reconcile.Service]bool{}, Client: m.auditShared, Shared: m.auditShared}
 	for s := range v.Live {
 		if m.suspect(v, s) && !m.waits(s.String(), now) {
@@ -100,6 +107,7 @@ func (m *memory) next(v *reconcile.View, now time.Time, batch int) reconcile.Loo
 	if m.client != "" && !v.Exists(m.client) || m.retry[reconcile.ClientSubject].fails > 0 {
 		look.Client = look.Client || !m.waits(reconcile.ClientSubject, now)
 	}
+	look.Strays = v.Strays()
 	if v.Naming.RolePath != "" {
 		again := m.retry[reconcile.LoginSubject].fails > 0
 		look.Logins = (m.auditShared || again) && !m.waits(reconcile.LoginSubject, now)

@@ -34,6 +34,9 @@ type model struct {
 	denied     map[string]bool // secrets that cannot be read
 	serial     int
 	logins     reconcile.Logins
+	stopping   map[string]bool           // tasks that ECS no longer lists, but describes
+	nodes      map[string]reconcile.Node // of the catalog
+	instances  []reconcile.Instance
 }
 
 type modelSecret struct {
@@ -46,7 +49,8 @@ var errLostAnswer = errors.New("the answer was lost")
 func newModel() *model {
 	return &model{calls: map[string]int{}, tasks: map[string]reconcile.TaskInfo{}, secrets: map[string]*modelSecret{}, tokens: map[string]reconcile.Token{},
 		policies: map[string]reconcile.Policy{}, spaces: []string{"default"}, partitions: []string{"default", "p"}, reports: map[reconcile.Service][]reconcile.Report{}, denied: map[string]bool{},
-		logins: reconcile.Logins{Primary: true, Methods: map[string]reconcile.AuthMethod{}, Rules: map[string][]reconcile.BindingRule{}}}
+		stopping: map[string]bool{}, nodes: map[string]reconcile.Node{},
+		logins: reconcile.Logins{Primary: true, Methods: map[string]reconcile.AuthMethod{}, Rules: map[string][]reconcile.BindingRule{}, Roles: map[string]reconcile.Role{}}}
 }
 
 // do makes a call: f under the lock, unless the gate is shut.
@@ -148,7 +152,7 @@ func (m *model) controller(t testing.TB, change ...func(*Config)) *Controller {
 	for _, f := range change {
 		f(&cfg)
 	}
-	c, err := newController(cfg, deps{ecs: m, secrets: m, tokens: m, policies: m, rules: m, partitions: m, namespaces: m, reports: m, logins: m})
+	c, err := newController(cfg, deps{ecs: m, secrets: m, tokens: m, policies: m, rules: m, partitions: m, namespaces: m, reports: m, logins: m, catalog: m})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -110,6 +110,9 @@ func (p *pass) subjects() map[string]bool {
 	if p.look.Logins {
 		subjects[reconcile.LoginSubject] = true
 	}
+	for _, n := range p.world.Catalog.Nodes {
+		subjects[reconcile.NodeSubject(n.Name)] = true
+	}
 	for _, f := range p.plan.Findings { // such as the agents' policy
 		subjects[f.Subject] = true
 	}
@@ -162,6 +165,9 @@ func (p *pass) readSecrets(ctx context.Context) error {
 // readPolicies lists policies and namespaces, and reads the rules of those
 // policies that are compared and that changed since the last time.
 func (p *pass) readPolicies(ctx context.Context) error {
+	if p.mem.noACLs {
+		return nil
+	}
 	w := &p.world
 	err := p.stats.call(ctx, "consul:ListPolicies", func(ctx context.Context) (err error) {
 		w.Policies, err = p.policies.Policies(ctx)

@@ -14,6 +14,7 @@ import (
 
 // sweep looks once at everything and puts it right:
 //
+//	Consul ─► catalog (agentless only, and before the tasks)
 //	ECS ─► tasks ─► live ──┐
 //	Consul ─► tokens ──────┼─► what to look at ─► secrets, policies, … ─► Decide ─► execute
 //	absences ─► ended ─────┘
@@ -31,50 +32,61 @@ func (c *Controller) sweep(ctx context.Context, m *memory) error {
 	if auditing {
 		m.tasks.forgetSkipped()
 	}
-	listed := c.listTasks(ctx, &m.tasks)
-	if listed != nil {
-		listed = &lookError{"ECS", "list the tasks", listed}
+	catalog, unread := c.readCatalog(ctx)
+	if err := c.listTasks(ctx, &m.tasks); err != nil {
+		unread = errors.Join(unread, &lookError{"ECS", "list the tasks", err})
 	}
 	w := reconcile.World{Naming: c.naming, Now: time.Now(), RotateAfter: c.cfg.RotateAfter, MakeSecrets: c.cfg.CreateSecrets, Live: m.tasks.live, Unserved: m.tasks.unserved()}
 	if c.cfg.SecretPrefix == "" {
 		w.Live, w.RotateAfter, w.Unserved = nil, 0, m.tasks.ids() // all tasks log in; tokens by secrets are left alone
 	}
 	if err := c.listTokens(ctx, m, &w); err != nil {
-		return errors.Join(listed, err)
+		return errors.Join(unread, err)
 	}
-	if listed == nil {
-		c.answered(m)
+	if m.noACLs {
+		w.Live = nil
 	}
-	if auditing && listed == nil {
-		m.begin(w.Now, c.cfg.AuditInterval)
-		if c.cfg.ClientSecret == "" {
-			c.log.Debug("no secret of the client agents is named, so their token is not looked after")
-		}
+	if unread == nil {
+		unread = c.examine(ctx, m, catalog, w.Tokens)
 	}
 	v := reconcile.See(w)
-	if listed == nil {
-		w.Ended = m.absences.observe(w.Now, c.cfg.DeletionGrace, c.served(v, m.withPolicy), func(s reconcile.Service) bool { return len(w.Live[s]) > 0 })
-		w.GoneTasks = c.gone(m, w)
-		v.Ended, v.GoneTasks = w.Ended, w.GoneTasks
-		c.forgetGone(m, v)
+	if unread == nil {
+		c.answered(m)
+		if auditing {
+			m.begin(w.Now, c.cfg.AuditInterval)
+		}
+		c.observe(m, v, catalog)
 	}
 	if c.cfg.SecretPrefix != "" {
 		c.nameUnserved(v)
 	}
 	c.gauge(m, v)
-	p := pass{Controller: c, mem: m, world: w, view: v, look: m.next(v, w.Now, c.batch(between))}
+	p := pass{Controller: c, mem: m, world: v.World, view: v, look: m.next(v, w.Now, c.batch(between))}
 	if p.look.Empty() {
-		return listed
+		return unread
 	}
 	err := p.run(ctx)
 	if err != nil && !errors.Is(err, errPartial) {
 		m.audit = append(m.audit, reconcile.Sorted(p.look.Audited)...) // they were not looked at
 	}
-	return errors.Join(listed, err)
+	return errors.Join(unread, err)
 }
 
-// listTokens lists the tokens of our partition, which is made where it is missing.
+// observe takes in what a complete sweep has seen: what has ended, and what the catalog still has.
+func (c *Controller) observe(m *memory, v *reconcile.View, catalog *catalogView) {
+	v.Catalog = catalog.Catalog
+	v.Ended = m.absences.observe(v.Now, c.cfg.DeletionGrace, c.served(v, m.withPolicy), func(s reconcile.Service) bool { return len(v.Live[s]) > 0 })
+	v.GoneTasks = c.gone(m, v.World, catalog)
+	v.Hold()
+	c.forgetGone(m, v)
+}
+
+// listTokens lists the tokens of our partition, which is made where it is missing. Where tasks have no
+// agent, a Consul without ACLs has work for a controller all the same.
 func (c *Controller) listTokens(ctx context.Context, m *memory, w *reconcile.World) error {
+	if m.noACLs = !c.cfg.withACLs(); m.noACLs {
+		return nil
+	}
 	if err := c.ensurePartition(ctx, m); err != nil {
 		return err
 	}
@@ -82,6 +94,10 @@ func (c *Controller) listTokens(ctx context.Context, m *memory, w *reconcile.Wor
 		w.Tokens, err = c.tokens.Tokens(ctx)
 		return err
 	})
+	if c.cfg.Mode != reconcile.WithAgents && disabledACLs(err) {
+		m.noACLs = true
+		return nil
+	}
 	if err != nil {
 		m.partitioned = false // it may be why
 		return &lookError{"Consul", "list the tokens", err}
@@ -95,6 +111,12 @@ func (c *Controller) answered(m *memory) {
 		m.working = true
 		c.cfg.Report(event.WaitOver{})
 		c.log.Info("acl controller working", "cluster", c.cfg.Cluster, "interval", c.cfg.Interval, "partition", c.cfg.Partition)
+		if m.noACLs {
+			c.log.Info("no tokens are looked after: neither their secrets nor the tasks' roles are named, or Consul has no ACLs")
+		}
+		if c.cfg.ClientSecret == "" {
+			c.log.Debug("no secret of the client agents is named, so their token is not looked after")
+		}
 	}
 }
 
@@ -111,8 +133,9 @@ func (c *Controller) served(v *reconcile.View, withPolicy map[reconcile.Service]
 	return have
 }
 
-// gone are the tasks that have tokens of logins, and have not been listed for the grace.
-func (c *Controller) gone(m *memory, w reconcile.World) map[string]bool {
+// gone are the tasks that have tokens of logins, and have not been there for the grace. Those that
+// are stopping are there still, where somebody asked.
+func (c *Controller) gone(m *memory, w reconcile.World, catalog *catalogView) map[string]bool {
 	if c.naming.RolePath == "" {
 		return nil
 	}
@@ -122,11 +145,14 @@ func (c *Controller) gone(m *memory, w reconcile.World) map[string]bool {
 			have[task] = true
 		}
 	}
-	listed := make(map[string]bool, len(m.tasks.listed))
+	there := make(map[string]bool, len(m.tasks.listed))
 	for _, arn := range m.tasks.listed {
-		listed[reconcile.TaskID(arn)] = true
+		there[reconcile.TaskID(arn)] = true
 	}
-	return m.logins.observe(w.Now, c.cfg.DeletionGrace, have, func(task string) bool { return listed[task] })
+	for arn := range catalog.asked {
+		there[reconcile.TaskID(arn)] = there[reconcile.TaskID(arn)] || !catalog.stopped[arn]
+	}
+	return m.logins.observe(w.Now, c.cfg.DeletionGrace, have, func(task string) bool { return there[task] })
 }
 
 // nameUnserved names the tokens that an earlier controller made for services

@@ -54,6 +54,37 @@ func (t ecsTasks) DescribeTasks(ctx context.Context, cluster string, arns []stri
 	return infos, nil
 }
 
+func (t ecsTasks) Stopped(ctx context.Context, cluster string, arns []string) ([]string, error) {
+	if len(arns) == 0 {
+		return nil, nil
+	}
+	out, err := t.api.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &cluster, Tasks: arns})
+	if awssdk.Is(err, badParameter) {
+		return nil, fmt.Errorf("%w: %w", errRefused, err)
+	}
+	if err != nil {
+		return nil, awsError(err, "ecs:DescribeTasks on *")
+	}
+	var stopped []string
+	for _, t := range out.Tasks {
+		if aws.ToString(t.LastStatus) == string(types.DesiredStatusStopped) {
+			stopped = append(stopped, aws.ToString(t.TaskArn))
+		}
+	}
+	for _, f := range out.Failures {
+		if aws.ToString(f.Reason) == missingTask {
+			stopped = append(stopped, aws.ToString(f.Arn))
+		}
+	}
+	return stopped, nil
+}
+
+// What ECS says of a task that it does not know, and of an ARN that is none.
+const (
+	missingTask  = "MISSING"
+	badParameter = "InvalidParameterException"
+)
+
 // awsError turns the answers that the controller acts on into its own errors;
 // needs is the action and resource that a refusal lacks.
 func awsError(err error, needs string) error {

@@ -14,7 +14,6 @@ const (
 	ServiceMethod  = "iam-ecs-service-token"
 	ClientRole     = "consul-ecs-client-role"
 	loginPolicy    = "consul-ecs-client-policy"
-	roleText       = "Consul Client Token Role for ECS"
 	entityService  = "consul.hashicorp.com.service-name"
 	keyPrincipals  = "BoundIAMPrincipalARNs"
 	keyDetails     = "EnableIAMEntityDetails"
@@ -33,7 +32,7 @@ const LoginSubject = "logins of tasks"
 type Logins struct {
 	Methods map[string]AuthMethod    // by name, of the two that are ours
 	Rules   map[string][]BindingRule // by auth method
-	Role    *Role                    // ClientRole; nil: there is none
+	Roles   map[string]Role          // by name, of those that are ours
 	Primary bool                     // this datacenter is the primary one
 	Unread  string                   // why that could not be read; empty: it was
 }
@@ -47,7 +46,7 @@ type AuthMethod struct {
 }
 
 // BindingRule says what a login by an auth method gets.
-type BindingRule struct{ Method, Description, BindType, BindName string }
+type BindingRule struct{ Method, Description, Selector, BindType, BindName string }
 
 // Role is an ACL role.
 type Role struct {
@@ -74,18 +73,12 @@ func (n Naming) methods(principals string) []AuthMethod {
 	config := func() map[string]any {
 		return map[string]any{keyPrincipals: []string{principals}, keyDetails: true} // without the details no pattern is taken
 	}
-	client := AuthMethod{Name: ClientMethod, Type: "aws-iam", Description: "AWS IAM auth method for ECS client tokens", Config: config()}
 	service := AuthMethod{Name: ServiceMethod, Type: "aws-iam", Description: "AWS IAM auth method for ECS service tokens", Config: config(), TaggedNamespace: n.Partition != ""}
 	service.Config[keyTags] = []string{entityService, EntitySpace}
-	return []AuthMethod{client, service}
-}
-
-// rules are the binding rules as they should be.
-func rules() []BindingRule {
-	return []BindingRule{
-		{Method: ClientMethod, Description: "Bind a policy for Consul clients on ECS", BindType: "role", BindName: ClientRole},
-		{Method: ServiceMethod, Description: "Bind a service identity from IAM role tag for ECS", BindType: "service", BindName: "${entity_tags." + entityService + "}"},
+	if !n.Mode.agents() {
+		return []AuthMethod{service}
 	}
+	return []AuthMethod{{Name: ClientMethod, Type: "aws-iam", Description: "AWS IAM auth method for ECS client tokens", Config: config()}, service}
 }
 
 // anonymousRules let mesh gateways read across datacenters.
@@ -127,19 +120,12 @@ func (p *planner) logins() {
 		p.find(LoginSubject, "the account of the cluster is not known before a task runs in it: give --cluster its ARN", true)
 		return
 	}
-	ops, ok := p.clientRole(have.Role)
+	ops, ok := p.loginRoles(have.Roles)
 	for _, want := range p.Naming.methods(principals) {
 		put, fine := p.method(have.Methods[want.Name], want)
 		ops, ok = append(ops, put...), ok && fine
 	}
-	for _, want := range rules() {
-		switch there := have.Rules[want.Method]; {
-		case len(there) == 0:
-			ops = append(ops, Op{Kind: CreateBindingRule, Rule: want})
-		case !slices.ContainsFunc(there, func(r BindingRule) bool { return r.BindType == want.BindType && r.BindName == want.BindName }):
-			p.find(LoginSubject, fmt.Sprintf("no binding rule of auth method %s gives %s %s; its rules were made by hand and are used as they are", want.Method, want.BindType, want.BindName), false)
-		}
-	}
+	ops = append(ops, p.bindings(have.Rules)...)
 	if have.Unread != "" {
 		p.find(LoginSubject, "the anonymous token is not looked after, for it is not known whether this datacenter is the primary one: "+have.Unread, false)
 	}
@@ -150,27 +136,6 @@ func (p *planner) logins() {
 	if ok {
 		p.chain(LoginSubject, Service{}, ops)
 	}
-}
-
-// clientRole is the role of the client agents, with its policy.
-func (p *planner) clientRole(have *Role) (ops []Op, ok bool) {
-	ops, ok = p.policy(LoginSubject, Policy{Name: loginPolicy, Description: clientPolicyDescription, Rules: p.Naming.clientRules()},
-		func(text string) bool { return text == clientPolicyDescription })
-	if !ok {
-		return nil, false
-	}
-	link := Link{ID: p.policies[fold(loginPolicy)].ID, Name: loginPolicy}
-	switch {
-	case have == nil:
-		return append(ops, Op{Kind: PutRole, Role: Role{Name: ClientRole, Description: roleText, Policies: []Link{link}}}), true
-	case len(have.Policies) == 0: // Consul has taken a deleted policy out of it
-		role := *have
-		role.Policies = []Link{link}
-		return append(ops, Op{Kind: PutRole, Role: role}), true
-	case !slices.ContainsFunc(have.Policies, func(l Link) bool { return fold(l.Name) == fold(loginPolicy) }):
-		p.find(LoginSubject, fmt.Sprintf("role %s has other policies than %s; it is used as it is", ClientRole, loginPolicy), false)
-	}
-	return ops, true
 }
 
 // method brings an auth method into agreement with what it should be: other clusters' roles,

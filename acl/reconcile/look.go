@@ -7,12 +7,13 @@ type Look struct {
 	Client   bool             // the client agents' secret and policy
 	Logins   bool             // what tasks log in by
 	Reap     bool             // there are tokens of logins whose tasks are gone
+	Strays   bool             // what tasks without an agent have registered, or the node for it
 	Shared   bool             // what services share, and which policies of ours there are
 }
 
 // Empty says whether there is nothing to look at.
 func (l Look) Empty() bool {
-	return len(l.Services) == 0 && !l.Client && !l.Logins && !l.Reap && !l.Shared
+	return len(l.Services) == 0 && !l.Client && !l.Logins && !l.Reap && !l.Strays && !l.Shared
 }
 
 // NeedsRules gives the policies whose rules Decide compares: those that are
@@ -26,12 +27,12 @@ func (n Naming) NeedsRules(l Look) func(Policy) bool {
 		needed[fold(n.ClientPolicy())] = func(Policy) bool { return true }
 	}
 	if l.Logins {
-		for _, name := range []string{loginPolicy, anonymousName} {
+		for _, name := range loginPolicies() {
 			needed[name] = func(Policy) bool { return true }
 		}
 	}
-	if n.Partition != "" {
-		needed[CrossNamespacePolicy] = func(p Policy) bool { return l.Shared || p.Description != crossNamespaceDescription }
+	for _, shared := range n.sharedPolicies() {
+		needed[shared.Name] = func(p Policy) bool { return l.Shared || p.Description != shared.Description }
 	}
 	return func(p Policy) bool {
 		f, ok := needed[fold(p.Name)]
@@ -42,8 +43,13 @@ func (n Naming) NeedsRules(l Look) func(Policy) bool {
 // Subjects are all that findings can be about while there are these services.
 func (n Naming) Subjects(services map[Service]bool) map[string]bool {
 	subjects := map[string]bool{ClientSubject: true, LoginSubject: true, PolicySubject(n.ClientPolicy()): true,
-		PolicySubject(loginPolicy): true, PolicySubject(anonymousName): true,
-		PolicySubject(CrossNamespacePolicy): true, PartitionSubject(n.Partition): true}
+		PolicySubject(CrossNamespacePolicy): true, PartitionSubject(n.Partition): true, n.sharedSubject(): true}
+	for _, name := range loginPolicies() {
+		subjects[PolicySubject(name)] = true
+	}
+	for _, name := range n.Nodes() {
+		subjects[NodeSubject(name)] = true
+	}
 	for s := range services {
 		for _, subject := range []string{s.String(), PolicySubject(n.Policy(s)), namespaceSubject(s.Namespace)} {
 			subjects[subject] = true

@@ -29,6 +29,8 @@ const (
 	clientPolicyDescription   = "Consul Client Token Policy for ECS"
 	CrossNamespacePolicy      = "cross-namespace-read"
 	crossNamespaceDescription = "Allow service and node reads across namespaces within the partition"
+	TaskNodePolicy            = "meshtask-task-node-policy"
+	taskNodeDescription       = "Nodes of ECS tasks without a Consul agent"
 	defaultName               = "default"
 )
 
@@ -52,8 +54,23 @@ func (s Service) String() string {
 	return s.Partition + "/" + s.Namespace + "/" + s.Name
 }
 
+// Mode says how the tasks of a cluster are in the mesh.
+type Mode int
+
+// The modes.
+const (
+	WithAgents Mode = iota // each by a Consul client agent of its own
+	Agentless              // none has an agent
+	Mixed                  // some have one
+)
+
+// agents and agentless say whether there are tasks with an agent, and without.
+func (m Mode) agents() bool    { return m != Agentless }
+func (m Mode) agentless() bool { return m != WithAgents }
+
 // Naming makes the names, descriptions and rules of one installation.
 type Naming struct {
+	Mode      Mode
 	Prefix    string // of secrets
 	Cluster   Cluster
 	Partition string   // ours; empty: partitions are off
@@ -103,10 +120,11 @@ func (n Naming) ClientPolicy() string { return n.Prefix + "-consul-client-policy
 
 // links are the policies of a service's token.
 func (n Naming) links(s Service) []string {
-	if n.Partition == "" {
-		return []string{n.Policy(s)}
+	names := []string{n.Policy(s)}
+	for _, shared := range n.sharedPolicies() {
+		names = append(names, shared.Name)
 	}
-	return []string{n.Policy(s), CrossNamespacePolicy}
+	return names
 }
 
 // description is the text of a "Token" or "Policy"; it carries the ownership.
@@ -195,6 +213,16 @@ node_prefix "" { policy = "read" }`, s.Name, s.Name+"-sidecar-proxy")
 		return rules
 	}
 	return fmt.Sprintf("partition %q {\n  namespace %q {\n%s\n  }\n}", s.Partition, s.Namespace, rules)
+}
+
+// taskNodeRules let a task without an agent register on a node of its own; no rule says of which
+// task a token is.
+func (n Naming) taskNodeRules() string {
+	rules := fmt.Sprintf(`node_prefix %q { policy = "write" }`, TaskNodePrefix)
+	if n.Partition == "" {
+		return rules
+	}
+	return fmt.Sprintf("partition %q {\n%s\n}", n.Partition, rules)
 }
 
 // crossNamespaceRules let a service of one namespace see the others of its partition.

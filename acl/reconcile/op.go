@@ -20,12 +20,15 @@ const (
 	PutRole       // create it, or write it where it has an ID
 	PutAuthMethod // create it, or write it where it exists
 	CreateBindingRule
+	PutNode // make it, or give it the meta that it lacks
+	DeregisterService
+	DeregisterNode
 )
 
 // String is the kind in words.
 func (k Kind) String() string {
 	return [...]string{"create partition", "create namespace", "create secret", "fill secret", "clear secret", "create policy", "put token", "mark token", "delete token", "delete policy",
-		"put role", "put auth method", "create binding rule"}[k]
+		"put role", "put auth method", "create binding rule", "put node", "deregister service", "deregister node"}[k]
 }
 
 // Op is one write. Which fields hold, its Kind says.
@@ -40,6 +43,8 @@ type Op struct {
 	Method   AuthMethod
 	Rule     BindingRule
 	Name     string // of a partition or namespace
+	Node     Node
+	Instance Instance
 }
 
 // String names what it does to what, without any secret ID.
@@ -75,6 +80,10 @@ func (o Op) String() string {
 		return fmt.Sprintf("put auth method %s for %v", o.Method.Name, texts(o.Method.Config[keyPrincipals]))
 	case CreateBindingRule:
 		return fmt.Sprintf("create binding rule of %s: %s %s", o.Rule.Method, o.Rule.BindType, o.Rule.BindName)
+	case PutNode, DeregisterNode:
+		return o.Kind.String() + " " + o.Node.Name
+	case DeregisterService:
+		return fmt.Sprintf("deregister service %s of node %s", o.Instance.ID, o.Instance.Node)
 	}
 	return "unknown operation"
 }
@@ -103,6 +112,10 @@ func (o Op) Object(made Creds) string {
 		return o.Method.Name
 	case CreateBindingRule:
 		return o.Rule.Method
+	case PutNode, DeregisterNode:
+		return o.Node.Name
+	case DeregisterService:
+		return o.Instance.ID
 	}
 	if o.Token.AccessorID == "" {
 		return made.AccessorID

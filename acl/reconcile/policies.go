@@ -7,21 +7,54 @@ import (
 	"slices"
 )
 
-// shared makes what several services share: Enterprise's namespaces, which are
-// never deleted, and the policy for reading across them.
+// sharedPolicies are the policies that the tokens of all services have, beside their own.
+func (n Naming) sharedPolicies() []Policy {
+	var all []Policy
+	if n.Partition != "" {
+		all = append(all, Policy{Name: CrossNamespacePolicy, Description: crossNamespaceDescription, Rules: n.crossNamespaceRules()})
+	}
+	if n.Mode.agentless() {
+		all = append(all, n.taskNodePolicy())
+	}
+	return all
+}
+
+func (n Naming) taskNodePolicy() Policy {
+	return Policy{Name: TaskNodePolicy, Description: taskNodeDescription, Rules: n.taskNodeRules()}
+}
+
+// sharedSubject is the subject of what services share.
+func (n Naming) sharedSubject() string {
+	if n.Partition == "" {
+		return "services"
+	}
+	return PartitionSubject(n.Partition)
+}
+
+// shared makes what several services share: policies, and Enterprise's namespaces, which are
+// never deleted.
 func (p *planner) shared() {
-	if p.Naming.Partition == "" || len(p.Live) == 0 {
+	if len(p.Live) == 0 {
 		return
 	}
-	subject := PartitionSubject(p.Naming.Partition)
-	want := Policy{Name: CrossNamespacePolicy, Description: crossNamespaceDescription, Rules: p.Naming.crossNamespaceRules()}
-	ops, ok := p.policy(subject, want, func(text string) bool { return text == crossNamespaceDescription })
-	if !ok {
-		p.sharedProblem = fmt.Sprintf("policy %s of %s is somebody else's", CrossNamespacePolicy, subject)
-		return
+	subject := p.Naming.sharedSubject()
+	var ops []Op
+	for _, want := range p.Naming.sharedPolicies() {
+		made, ok := p.policy(subject, want, func(text string) bool { return text == want.Description })
+		if !ok {
+			p.sharedProblem = fmt.Sprintf("policy %s of %s is somebody else's", want.Name, subject)
+			return
+		}
+		ops = append(ops, made...)
+		if len(made) > 0 {
+			p.policies[fold(want.Name)] = want // the chains after this one find it
+		}
 	}
 	if len(ops) > 0 {
 		p.plan.Common = append(p.plan.Common, Chain{For: subject, Ops: ops})
+	}
+	if p.Naming.Partition == "" {
+		return
 	}
 	made := map[string]bool{}
 	for _, s := range Sorted(p.Live) {

@@ -18,6 +18,8 @@ func Decide(w World) Plan {
 	p.client()
 	p.logins()
 	p.reap()
+	p.nodes()
+	p.strays()
 	for _, s := range Sorted(p.Live) {
 		if sec, ok := p.Secrets[s]; ok {
 			p.serve(s, sec)

@@ -46,6 +46,7 @@ type World struct {
 	Reports    map[Service][]Report // who uses which token; nil: nobody was asked
 	Logins     *Logins              // nil: not read
 	GoneTasks  map[string]bool      // IDs of tasks that logged in, and whose grace is over
+	Catalog    Catalog              // what tasks without an agent have registered
 	Client     *Secret              // secret of the client agents' token; nil: not read
 }
 

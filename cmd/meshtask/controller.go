@@ -13,6 +13,7 @@ import (
 
 	"meshtask/acl"
 	"meshtask/acl/daemon"
+	"meshtask/acl/reconcile"
 	"meshtask/internal/config"
 	"meshtask/internal/printable"
 	"meshtask/supervisor"
@@ -21,8 +22,10 @@ import (
 // controllerFlags are the flags of acl-controller, by CONTRACT §5.
 func controllerFlags(fs *pflag.FlagSet) {
 	fs.String("cluster", "", "name or ARN of the ECS cluster (own task's)")
+	fs.String("agentless", "", "`MODE` only: no task has a client agent, also: some have; keeps the catalog of those that have none")
+	fs.Lookup("agentless").NoOptDefVal = agentlessOnly
 	fs.String("consul-client-secret-arn", "", "secret of the Consul client agents' token")
-	fs.String("secret-name-prefix", "", "prefix of the secrets' names, required without --iam-role-path")
+	fs.String("secret-name-prefix", "", "prefix of the secrets' names, required without --iam-role-path or --agentless")
 	fs.String("iam-role-path", "", "path of the IAM roles by which tasks log in; / is any (they do not log in)")
 	fs.String("reserved", "", "more secrets, separated by commas, that no service may have")
 	fs.Bool("partitions-enabled", false, "Consul Enterprise: partitions and namespaces")
@@ -39,6 +42,12 @@ func controllerFlags(fs *pflag.FlagSet) {
 	fs.String("log-level", "", "trace, debug, info, warn or error (info)")
 	fs.String("log-format", "", "text or json (text)")
 }
+
+// agentlessOnly is --agentless without a value; agentlessAlso is its only one.
+const (
+	agentlessOnly = "only"
+	agentlessAlso = "also"
+)
 
 func runController(w *world, c call) int {
 	if len(c.rest) > 0 || c.hasDash {
@@ -109,8 +118,19 @@ func controllerConfig(w *world, c call) (cfg daemon.Config, wrong []error) {
 	if given, ok := c.set["iam-role-path"]; ok && given == "" {
 		refuse("--iam-role-path: give the path of the tasks' roles, such as /consul-ecs/; / is any role of the account")
 	}
-	if cfg.ACL.SecretPrefix == "" && cfg.ACL.RolePath == "" {
+	switch given, ok := c.set["agentless"]; {
+	case given == agentlessOnly:
+		cfg.ACL.Mode = reconcile.Agentless
+	case given == agentlessAlso:
+		cfg.ACL.Mode = reconcile.Mixed
+	case ok:
+		refuse("--agentless: want no value (no task has a client agent) or --agentless=also (some have), got %q", given)
+	}
+	if cfg.ACL.SecretPrefix == "" && cfg.ACL.RolePath == "" && cfg.ACL.Mode != reconcile.Agentless {
 		refuse("--secret-name-prefix: give the prefix of the secrets' names (or --iam-role-path, when all tasks log in by IAM)")
+	}
+	if cfg.ACL.ClientSecret != "" && cfg.ACL.Mode == reconcile.Agentless {
+		refuse("--consul-client-secret-arn: with --agentless there are no client agents; where some tasks have one, say --agentless=also")
 	}
 	switch given := c.set["partition"]; {
 	case c.on("partitions-enabled"):

@@ -9,6 +9,11 @@ session_prefix "" { policy = "write" }
 service_prefix "" { policy = "read" }
 node_prefix "" { policy = "read" }
 
+# --agentless: the cluster's node, named by its ARN, and those of tasks that have one each.
+# Where --cluster is a name, a line for the node of that name as well.
+node_prefix "arn:" { policy = "write" }
+node_prefix "ecs-" { policy = "write" }
+
 # --iam-role-path: whether this is the primary datacenter.
 agent_prefix "" { policy = "read" }
 
