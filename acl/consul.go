@@ -158,6 +158,12 @@ func (c consulACL) CreatePolicy(ctx context.Context, p reconcile.Policy) (string
 	return made.ID, nil
 }
 
+func (c consulACL) UpdatePolicy(ctx context.Context, p reconcile.Policy) error {
+	_, _, err := c.api.ACL().PolicyUpdate(&api.ACLPolicy{ID: p.ID, Name: p.Name, Description: p.Description, Rules: p.Rules,
+		Partition: c.partition, Namespace: c.namespace()}, c.write(ctx))
+	return consulError(err, "acl:write")
+}
+
 // taken is errConflict for Consul's answer that something of that name exists:
 // whose it is, the next look tells.
 func taken(err error, what string) error {

@@ -1,6 +1,7 @@
 package acl
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -98,4 +99,36 @@ func (c consulACL) DeregisterService(ctx context.Context, i reconcile.Instance) 
 func (c consulACL) DeregisterNode(ctx context.Context, name string) error {
 	_, err := c.api.Catalog().Deregister(&api.CatalogDeregistration{Node: name, Partition: c.partition}, c.nodeWrite(ctx))
 	return consulError(err, "node:write on "+name)
+}
+
+func (c consulACL) Terminating(ctx context.Context) ([]reconcile.Terminating, error) {
+	q := c.query(ctx)
+	if c.partition != "" {
+		q.Namespace = "*"
+	}
+	list, _, err := c.api.ConfigEntries().List(api.TerminatingGateway, q)
+	if err != nil {
+		return nil, consulError(err, "service:read")
+	}
+	var all []reconcile.Terminating
+	for _, entry := range list {
+		e, ok := entry.(*api.TerminatingGatewayConfigEntry)
+		if !ok {
+			continue
+		}
+		t := reconcile.Terminating{Gateway: c.service(e.Name, e.Namespace)}
+		for _, s := range e.Services {
+			t.Services = append(t.Services, c.service(s.Name, s.Namespace))
+		}
+		all = append(all, t)
+	}
+	return all, nil
+}
+
+// service is a service by the names that Consul gives it.
+func (c consulACL) service(name, namespace string) reconcile.Service {
+	if c.partition == "" {
+		return reconcile.Service{Name: name}
+	}
+	return reconcile.Service{Name: name, Namespace: cmp.Or(namespace, defaultName), Partition: c.partition}
 }

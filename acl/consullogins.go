@@ -13,7 +13,7 @@ import (
 
 // Logins reads the two auth methods, their rules, the roles that they give, and whether this
 // datacenter is the primary one.
-func (c consulACL) Logins(ctx context.Context) (reconcile.Logins, error) {
+func (c consulACL) Logins(ctx context.Context, roles []string) (reconcile.Logins, error) {
 	l := reconcile.Logins{Methods: map[string]reconcile.AuthMethod{}, Rules: map[string][]reconcile.BindingRule{}, Roles: map[string]reconcile.Role{}}
 	for _, name := range []string{reconcile.ClientMethod, reconcile.ServiceMethod} {
 		m, _, err := c.api.ACL().AuthMethodRead(name, c.query(ctx))
@@ -33,7 +33,7 @@ func (c consulACL) Logins(ctx context.Context) (reconcile.Logins, error) {
 			l.Rules[name] = append(l.Rules[name], reconcile.BindingRule{Method: name, Description: r.Description, Selector: r.Selector, BindType: string(r.BindType), BindName: r.BindName})
 		}
 	}
-	for _, name := range reconcile.LoginRoles() {
+	for _, name := range roles {
 		role, _, err := c.api.ACL().RoleReadByName(name, c.query(ctx))
 		if err != nil && !notFound(err) {
 			return l, consulError(err, "acl:read")

@@ -67,6 +67,8 @@ type policiesAPI interface {
 	// CreatePolicy creates and gives the ID. errConflict: a policy of that name
 	// exists, in whatever case.
 	CreatePolicy(ctx context.Context, p reconcile.Policy) (id string, err error)
+	// UpdatePolicy replaces the rules of one that exists.
+	UpdatePolicy(ctx context.Context, p reconcile.Policy) error
 	// DeletePolicy deletes; a policy that is gone is fine.
 	DeletePolicy(ctx context.Context, id string) error
 }
@@ -98,7 +100,8 @@ type reportsAPI interface {
 
 // loginsAPI is what tasks log in by.
 type loginsAPI interface {
-	Logins(ctx context.Context) (reconcile.Logins, error)
+	// Logins reads them, and of the roles those of these names.
+	Logins(ctx context.Context, roles []string) (reconcile.Logins, error)
 	// PutRole creates a role or, where it has an ID, writes it.
 	PutRole(ctx context.Context, r reconcile.Role) error
 	// PutAuthMethod creates an auth method or, where it exists, writes it.
@@ -117,6 +120,8 @@ type catalogAPI interface {
 	// DeregisterService and DeregisterNode deregister; what is gone is fine.
 	DeregisterService(ctx context.Context, i reconcile.Instance) error
 	DeregisterNode(ctx context.Context, name string) error
+	// Terminating lists the config entries of terminating gateways, in order.
+	Terminating(ctx context.Context) ([]reconcile.Terminating, error)
 }
 
 // leader lets one of several controllers work.

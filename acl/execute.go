@@ -174,6 +174,8 @@ func (e *executor) do(ctx context.Context, op reconcile.Op, so *outcome) error {
 			so.made[op.Policy.Name], err = e.policies.CreatePolicy(ctx, op.Policy)
 			return err
 		})
+	case reconcile.UpdatePolicy:
+		return call("consul:UpdatePolicy", func(ctx context.Context) error { return e.policies.UpdatePolicy(ctx, op.Policy) })
 	case reconcile.PutToken:
 		return e.putToken(ctx, op.Token, so)
 	case reconcile.MarkToken:

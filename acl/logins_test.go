@@ -16,10 +16,15 @@ import (
 	"meshtask/internal/secret"
 )
 
-func (m *model) Logins(ctx context.Context) (l reconcile.Logins, err error) {
+func (m *model) Logins(ctx context.Context, roles []string) (l reconcile.Logins, err error) {
 	err = m.do(ctx, "Logins", func() error {
 		l = m.logins
-		l.Methods, l.Rules, l.Roles = maps.Clone(l.Methods), maps.Clone(l.Rules), maps.Clone(l.Roles)
+		l.Methods, l.Rules, l.Roles = maps.Clone(l.Methods), maps.Clone(l.Rules), map[string]reconcile.Role{}
+		for _, name := range roles {
+			if r, ok := m.logins.Roles[name]; ok {
+				l.Roles[name] = r
+			}
+		}
 		return nil
 	})
 	return l, err
@@ -73,6 +78,7 @@ func TestLoginsAreSetUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newModel()
 		m.tokens[reconcile.AnonymousToken] = reconcile.Token{AccessorID: reconcile.AnonymousToken}
+		m.run("api-gw", "consul.hashicorp.com/gateway-kind", "api-gateway")
 		once := func(c *Config) { loggingIn(c); c.Once = true }
 		sweep := func() string {
 			var out bytes.Buffer
@@ -90,9 +96,22 @@ func TestLoginsAreSetUp(t *testing.T) {
 			method = "put auth method iam-ecs-service-token for [arn:aws:iam::123456789012:role/consul-ecs/*]\n"
 			rule   = "create binding rule of iam-ecs-client-token: role consul-ecs-client-role\n"
 		)
-		want := "create policy consul-ecs-client-policy\n" + role +
+		gateway := func(kind string) string {
+			name := "consul-ecs-" + kind + "-gateway-"
+			return "create policy " + name + "policy\nput role " + name + "role with policies [" + name + "policy]\n"
+		}
+		bound := func(names ...string) (rules string) {
+			for _, name := range names {
+				rules += "create binding rule of iam-ecs-service-token: role " + name + "\n"
+			}
+			return rules
+		}
+		want := gateway("api") + "put role consul-ecs-terminating-gateway-role with policies []\n" + gateway("mesh") +
+			"create policy consul-ecs-client-policy\n" + role +
 			"put auth method iam-ecs-client-token for [arn:aws:iam::123456789012:role/consul-ecs/*]\n" + method + rule +
 			"create binding rule of iam-ecs-service-token: service ${entity_tags.consul.hashicorp.com.service-name}\n" +
+			bound("consul-ecs-api-gateway-role", "consul-ecs-terminating-gateway-role", "consul-ecs-mesh-gateway-role",
+				"${entity_tags.consul.hashicorp.com.service-name}-terminating-gateway-role") +
 			"create policy anonymous-token-policy\n" +
 			"put token 00000000-0000-0000-0000-000000000002 with policies [anonymous-token-policy]\n"
 		if got := sweep(); got != want {
@@ -140,6 +159,19 @@ func TestLoginsAreTakenOver(t *testing.T) {
 		}
 		if n := len(m.logins.Rules[reconcile.ServiceMethod]); n != 1 {
 			t.Errorf("%d binding rules, want the one by hand", n)
+		}
+		m.run("gw", "consul.hashicorp.com/gateway-kind", "mesh-gateway")
+		if err := m.controller(t, loggingIn, func(c *Config) { c.Once = true }).Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		rules := m.logins.Rules[reconcile.ServiceMethod]
+		for _, r := range rules[1:] {
+			if r.BindType != "role" || !strings.Contains(r.Selector, `entity_tags["consul.hashicorp.com.gateway-kind"] == "`) {
+				t.Errorf("beside the one by hand there is rule %+v", r)
+			}
+		}
+		if got := fmt.Sprint(m.logins.Methods[reconcile.ServiceMethod].Config["IAMEntityTags"]); len(rules) != 5 || !strings.HasSuffix(got, "consul.hashicorp.com.gateway-kind]") {
+			t.Errorf("with a gateway there are %d rules, tags %s", len(rules), got)
 		}
 		if _, ok := m.policies["anonymous-token-policy"]; ok {
 			t.Error("in a secondary datacenter the anonymous token's policy was made")

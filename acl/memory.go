@@ -1,6 +1,7 @@
 package acl
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -26,6 +27,7 @@ type memory struct {
 
 	begun       time.Time // of the last sweep
 	nextAudit   time.Time
+	linked      string              // what terminating gateways link, when last decided upon
 	audit       []reconcile.Service // still to be looked at in this audit
 	auditShared bool                // what services share is still to be looked at
 	rules       map[string]reconcile.Policy
@@ -108,13 +110,18 @@ func (m *memory) next(v *reconcile.View, now time.Time, batch int) reconcile.Loo
 		look.Client = look.Client || !m.waits(reconcile.ClientSubject, now)
 	}
 	look.Strays = v.Strays()
+	relinked := v.GatewaysRead && (m.auditShared || m.linked != linked(v) || m.retry[reconcile.GatewaySubject].fails > 0)
+	look.Gateways = relinked && !m.waits(reconcile.GatewaySubject, now)
 	if v.Naming.RolePath != "" {
 		again := m.retry[reconcile.LoginSubject].fails > 0
-		look.Logins = (m.auditShared || again) && !m.waits(reconcile.LoginSubject, now)
+		look.Logins = (m.auditShared || again || look.Gateways) && !m.waits(reconcile.LoginSubject, now)
 		look.Reap = len(v.GoneTasks) > 0
 	}
 	return look
 }
+
+// linked tells apart what gateways need of a controller.
+func linked(v *reconcile.View) string { return fmt.Sprint(v.Naming.Gateways, v.Terminating) }
 
 // suspect says, from the tokens alone, whether a service lacks something.
 func (m *memory) suspect(v *reconcile.View, s reconcile.Service) bool {

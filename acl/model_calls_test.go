@@ -200,6 +200,18 @@ func (m *model) CreatePolicy(ctx context.Context, p reconcile.Policy) (id string
 	return id, err
 }
 
+func (m *model) UpdatePolicy(ctx context.Context, p reconcile.Policy) error {
+	return m.do(ctx, "UpdatePolicy", func() error {
+		have, ok := m.policyByID(p.ID)
+		if !ok {
+			return errors.New("no such policy")
+		}
+		have.Rules = p.Rules
+		m.policies[have.Name] = have
+		return nil
+	})
+}
+
 func policyID(name string) string { return "id-of-" + name }
 
 // linkTo is the link to a policy that the model made.

@@ -37,6 +37,7 @@ type model struct {
 	stopping   map[string]bool           // tasks that ECS no longer lists, but describes
 	nodes      map[string]reconcile.Node // of the catalog
 	instances  []reconcile.Instance
+	linked     []reconcile.Terminating
 }
 
 type modelSecret struct {

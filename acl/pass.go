@@ -49,6 +49,9 @@ func (p *pass) run(ctx context.Context) error {
 func (p *pass) conclude() error {
 	found, failed, errs := p.collect()
 	p.mem.remember(p.done)
+	if p.look.Gateways {
+		p.mem.linked = linked(p.view)
+	}
 	for subject := range p.subjects() {
 		p.findings.replace(subject, found[subject])
 		failure := failed[subject]
@@ -109,6 +112,9 @@ func (p *pass) subjects() map[string]bool {
 	}
 	if p.look.Logins {
 		subjects[reconcile.LoginSubject] = true
+	}
+	if p.look.Gateways {
+		subjects[reconcile.GatewaySubject] = true
 	}
 	for _, n := range p.world.Catalog.Nodes {
 		subjects[reconcile.NodeSubject(n.Name)] = true
@@ -228,7 +234,7 @@ func (p *pass) readLogins(ctx context.Context) error {
 		return nil
 	}
 	err := p.stats.call(ctx, "consul:ReadLogins", func(ctx context.Context) error {
-		logins, err := p.logins.Logins(ctx)
+		logins, err := p.logins.Logins(ctx, p.world.Naming.LoginRoles(p.world.Terminating))
 		p.world.Logins = &logins
 		return err
 	})

@@ -61,6 +61,24 @@ func (c *Controller) readNode(ctx context.Context, name string) (node reconcile.
 	return node, on, nil
 }
 
+// readGateways reads what terminating gateways link, where there may be one: those that log in
+// are told apart by a tag of their role, which nobody shows us.
+func (c *Controller) readGateways(ctx context.Context, m *memory, w *reconcile.World) error {
+	login, secret := c.naming.RolePath != "" && w.Naming.Gateways, slices.Contains(slices.Collect(maps.Values(w.Kinds)), reconcile.TerminatingGateway)
+	if m.noACLs || !login && !secret {
+		return nil
+	}
+	err := c.stats.call(ctx, "consul:ListGateways", func(ctx context.Context) (err error) {
+		w.Terminating, err = c.catalog.Terminating(ctx)
+		return err
+	})
+	if err != nil {
+		return &lookError{"Consul", "list the terminating gateways", err}
+	}
+	w.GatewaysRead = true
+	return nil
+}
+
 // examine finds out which tasks of the catalog, and of the logins, are gone: ECS is asked for
 // those alone that are not listed, for the list has no task that is stopping.
 func (c *Controller) examine(ctx context.Context, m *memory, v *catalogView, tokens []reconcile.Token) error {

@@ -36,10 +36,11 @@ func (c *Controller) sweep(ctx context.Context, m *memory) error {
 	if err := c.listTasks(ctx, &m.tasks); err != nil {
 		unread = errors.Join(unread, &lookError{"ECS", "list the tasks", err})
 	}
-	w := reconcile.World{Naming: c.naming, Now: time.Now(), RotateAfter: c.cfg.RotateAfter, MakeSecrets: c.cfg.CreateSecrets, Live: m.tasks.live, Unserved: m.tasks.unserved()}
+	w := reconcile.World{Naming: c.naming, Now: time.Now(), RotateAfter: c.cfg.RotateAfter, MakeSecrets: c.cfg.CreateSecrets, Live: m.tasks.live, Unserved: m.tasks.unserved(), Kinds: m.tasks.kinds}
 	if c.cfg.SecretPrefix == "" {
 		w.Live, w.RotateAfter, w.Unserved = nil, 0, m.tasks.ids() // all tasks log in; tokens by secrets are left alone
 	}
+	w.Naming.Gateways = c.cfg.Mode != reconcile.WithAgents || len(w.Kinds) > 0
 	if err := c.listTokens(ctx, m, &w); err != nil {
 		return errors.Join(unread, err)
 	}
@@ -48,6 +49,9 @@ func (c *Controller) sweep(ctx context.Context, m *memory) error {
 	}
 	if unread == nil {
 		unread = c.examine(ctx, m, catalog, w.Tokens)
+	}
+	if unread == nil {
+		unread = c.readGateways(ctx, m, &w)
 	}
 	v := reconcile.See(w)
 	if unread == nil {

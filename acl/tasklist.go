@@ -30,6 +30,7 @@ const (
 // it stops.
 type task struct {
 	service reconcile.Service
+	kind    string // of gateway; empty: it is none
 	skip    string // why it gets no token; empty: it is ours
 	mesh    bool   // of those that are skipped: it is of the mesh, and of our partition
 	missed  int    // complete sweeps since it was last listed
@@ -39,7 +40,8 @@ type task struct {
 type taskList struct {
 	known  map[string]task // by ARN
 	live   map[reconcile.Service][]string
-	listed []string // ARNs, sorted, by the last sweep
+	kinds  map[reconcile.Service]string // of gateways among them
+	listed []string                     // ARNs, sorted, by the last sweep
 }
 
 // listTasks brings the list up to date: one ListTasks call for 100 tasks, and
@@ -83,7 +85,7 @@ func (c *Controller) describe(ctx context.Context, l *taskList, arns []string) e
 	})
 	for _, info := range infos {
 		service, skip := reconcile.Classify(info, c.naming)
-		l.known[info.ARN] = task{service: service, skip: skip, mesh: c.naming.Concerns(info)}
+		l.known[info.ARN] = task{service: service, kind: reconcile.GatewayKind(info), skip: skip, mesh: c.naming.Concerns(info)}
 		if skip != "" {
 			c.findings.skip(info.ARN, skip)
 		}
@@ -94,7 +96,7 @@ func (c *Controller) describe(ctx context.Context, l *taskList, arns []string) e
 // update makes the live services of the tasks listed, and forgets tasks that
 // have long not been.
 func (l *taskList) update(arns []string, complete bool) {
-	l.live, l.listed = map[reconcile.Service][]string{}, arns
+	l.live, l.kinds, l.listed = map[reconcile.Service][]string{}, map[reconcile.Service]string{}, arns
 	for _, arn := range arns {
 		t, ok := l.known[arn]
 		if !ok {
@@ -104,6 +106,9 @@ func (l *taskList) update(arns []string, complete bool) {
 		l.known[arn] = t
 		if t.skip == "" {
 			l.live[t.service] = append(l.live[t.service], arn)
+			if t.kind != "" {
+				l.kinds[t.service] = t.kind
+			}
 		}
 	}
 	if !complete {

@@ -73,16 +73,20 @@ func (l *consulLog) after(n int) []consulWrite {
 	return slices.Clone(l.writes[n:])
 }
 
-// meshPair registers what a task without an agent does, with the task's own rights: service and
-// sidecar, in two writes.
-func meshPair(t testing.TB, client *api.Client, node, service, arn string) (ids []string) {
-	t.Helper()
+// pairOf is what a task without an agent registers.
+func pairOf(service, arn string) []*api.AgentService {
 	id := arn[strings.LastIndexByte(arn, '/')+1:]
 	meta := map[string]string{"source": "consul-ecs", "task-id": id, "task-arn": arn}
 	plain := &api.AgentService{ID: service + "-" + id, Service: service, Port: 8080, Address: "127.0.0.1", Meta: meta}
 	sidecar := &api.AgentService{Kind: api.ServiceKindConnectProxy, ID: plain.ID + "-sidecar-proxy", Service: service + "-sidecar-proxy", Port: 20000, Address: "127.0.0.1", Meta: meta,
 		Proxy: &api.AgentServiceConnectProxyConfig{DestinationServiceName: service, DestinationServiceID: plain.ID}}
-	for _, s := range []*api.AgentService{plain, sidecar} {
+	return []*api.AgentService{plain, sidecar}
+}
+
+// meshPair registers it with the task's own rights, in two writes.
+func meshPair(t testing.TB, client *api.Client, node, service, arn string) (ids []string) {
+	t.Helper()
+	for _, s := range pairOf(service, arn) {
 		_, err := client.Catalog().Register(&api.CatalogRegistration{Node: node, Address: "127.0.0.1", SkipNodeUpdate: !strings.HasPrefix(node, "ecs-"), Service: s,
 			Checks: api.HealthChecks{{Node: node, CheckID: s.ID + "-check", Name: "check", ServiceID: s.ID, Status: api.HealthPassing}}}, nil)
 		if err != nil {

@@ -15,6 +15,7 @@ const (
 	ClientRole     = "consul-ecs-client-role"
 	loginPolicy    = "consul-ecs-client-policy"
 	entityService  = "consul.hashicorp.com.service-name"
+	entityGateway  = "consul.hashicorp.com.gateway-kind"
 	keyPrincipals  = "BoundIAMPrincipalARNs"
 	keyDetails     = "EnableIAMEntityDetails"
 	keyTags        = "IAMEntityTags"
@@ -75,6 +76,9 @@ func (n Naming) methods(principals string) []AuthMethod {
 	}
 	service := AuthMethod{Name: ServiceMethod, Type: "aws-iam", Description: "AWS IAM auth method for ECS service tokens", Config: config(), TaggedNamespace: n.Partition != ""}
 	service.Config[keyTags] = []string{entityService, EntitySpace}
+	if n.Gateways {
+		service.Config[keyTags] = []string{entityService, EntitySpace, entityGateway}
+	}
 	if !n.Mode.agents() {
 		return []AuthMethod{service}
 	}

@@ -8,12 +8,13 @@ type Look struct {
 	Logins   bool             // what tasks log in by
 	Reap     bool             // there are tokens of logins whose tasks are gone
 	Strays   bool             // what tasks without an agent have registered, or the node for it
+	Gateways bool             // what terminating gateways link
 	Shared   bool             // what services share, and which policies of ours there are
 }
 
 // Empty says whether there is nothing to look at.
 func (l Look) Empty() bool {
-	return len(l.Services) == 0 && !l.Client && !l.Logins && !l.Reap && !l.Strays && !l.Shared
+	return len(l.Services) == 0 && !l.Client && !l.Logins && !l.Reap && !l.Strays && !l.Gateways && !l.Shared
 }
 
 // NeedsRules gives the policies whose rules Decide compares: those that are
@@ -34,7 +35,15 @@ func (n Naming) NeedsRules(l Look) func(Policy) bool {
 	for _, shared := range n.sharedPolicies() {
 		needed[shared.Name] = func(p Policy) bool { return l.Shared || p.Description != shared.Description }
 	}
+	for _, shared := range n.gatewayPolicies() {
+		if needed[shared.Name] == nil {
+			needed[shared.Name] = func(p Policy) bool { return p.Description != shared.Description }
+		}
+	}
 	return func(p Policy) bool {
+		if l.Gateways && p.Description == terminatingText {
+			return true
+		}
 		f, ok := needed[fold(p.Name)]
 		return ok && f(p)
 	}
@@ -43,7 +52,7 @@ func (n Naming) NeedsRules(l Look) func(Policy) bool {
 // Subjects are all that findings can be about while there are these services.
 func (n Naming) Subjects(services map[Service]bool) map[string]bool {
 	subjects := map[string]bool{ClientSubject: true, LoginSubject: true, PolicySubject(n.ClientPolicy()): true,
-		PolicySubject(CrossNamespacePolicy): true, PartitionSubject(n.Partition): true, n.sharedSubject(): true}
+		PolicySubject(CrossNamespacePolicy): true, PartitionSubject(n.Partition): true, n.sharedSubject(): true, GatewaySubject: true}
 	for _, name := range loginPolicies() {
 		subjects[PolicySubject(name)] = true
 	}

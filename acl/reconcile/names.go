@@ -14,6 +14,7 @@ const (
 	tagService   = "consul.hashicorp.com/service-name"
 	tagPartition = "consul.hashicorp.com/partition"
 	tagNamespace = "consul.hashicorp.com/namespace"
+	tagGateway   = "consul.hashicorp.com/gateway-kind"
 )
 
 // Lines of a description, the texts of consul-ecs v0.2–v0.4 to the letter.
@@ -71,6 +72,7 @@ func (m Mode) agentless() bool { return m != WithAgents }
 // Naming makes the names, descriptions and rules of one installation.
 type Naming struct {
 	Mode      Mode
+	Gateways  bool   // some tasks are gateways, or may be
 	Prefix    string // of secrets
 	Cluster   Cluster
 	Partition string   // ours; empty: partitions are off

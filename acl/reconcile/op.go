@@ -23,12 +23,13 @@ const (
 	PutNode // make it, or give it the meta that it lacks
 	DeregisterService
 	DeregisterNode
+	UpdatePolicy // its rules
 )
 
 // String is the kind in words.
 func (k Kind) String() string {
 	return [...]string{"create partition", "create namespace", "create secret", "fill secret", "clear secret", "create policy", "put token", "mark token", "delete token", "delete policy",
-		"put role", "put auth method", "create binding rule", "put node", "deregister service", "deregister node"}[k]
+		"put role", "put auth method", "create binding rule", "put node", "deregister service", "deregister node", "update policy"}[k]
 }
 
 // Op is one write. Which fields hold, its Kind says.
@@ -72,8 +73,8 @@ func (o Op) String() string {
 		return fmt.Sprintf("mark token %s as replaced", o.Token.AccessorID)
 	case DeleteToken:
 		return "delete token " + o.Token.AccessorID
-	case DeletePolicy:
-		return "delete policy " + o.Policy.Name
+	case DeletePolicy, UpdatePolicy:
+		return o.Kind.String() + " " + o.Policy.Name
 	case PutRole:
 		return fmt.Sprintf("put role %s with policies %v", o.Role.Name, linkNames(o.Role.Policies))
 	case PutAuthMethod:
@@ -104,7 +105,7 @@ func (o Op) Object(made Creds) string {
 		return o.Name
 	case CreateSecret, FillSecret, ClearSecret:
 		return o.Secret
-	case CreatePolicy, DeletePolicy:
+	case CreatePolicy, UpdatePolicy, DeletePolicy:
 		return o.Policy.Name
 	case PutRole:
 		return o.Role.Name

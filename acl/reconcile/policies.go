@@ -46,13 +46,8 @@ func (p *planner) shared() {
 			return
 		}
 		ops = append(ops, made...)
-		if len(made) > 0 {
-			p.policies[fold(want.Name)] = want // the chains after this one find it
-		}
 	}
-	if len(ops) > 0 {
-		p.plan.Common = append(p.plan.Common, Chain{For: subject, Ops: ops})
-	}
+	p.common(subject, ops)
 	if p.Naming.Partition == "" {
 		return
 	}

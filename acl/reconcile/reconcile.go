@@ -15,6 +15,7 @@ func Decide(w World) Plan {
 	p := &planner{View: See(w)}
 	p.clashes = p.findClashes()
 	p.shared()
+	p.gateways()
 	p.client()
 	p.logins()
 	p.reap()

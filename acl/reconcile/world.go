@@ -37,17 +37,20 @@ type World struct {
 	Unserved    []string      // IDs of mesh tasks that get no token here, and may have the client agents'
 	MakeSecrets bool          // create a secret that does not exist
 
-	Live       map[Service][]string // ARNs of the tasks, for services that have some
-	Ended      map[Service]bool     // services without tasks whose grace is over
-	Tokens     []Token
-	Policies   []Policy
-	Namespaces []string             // those that exist; used with partitions only
-	Secrets    map[Service]Secret   // those that were read; a service without one is left alone
-	Reports    map[Service][]Report // who uses which token; nil: nobody was asked
-	Logins     *Logins              // nil: not read
-	GoneTasks  map[string]bool      // IDs of tasks that logged in, and whose grace is over
-	Catalog    Catalog              // what tasks without an agent have registered
-	Client     *Secret              // secret of the client agents' token; nil: not read
+	Live         map[Service][]string // ARNs of the tasks, for services that have some
+	Ended        map[Service]bool     // services without tasks whose grace is over
+	Tokens       []Token
+	Policies     []Policy
+	Namespaces   []string             // those that exist; used with partitions only
+	Secrets      map[Service]Secret   // those that were read; a service without one is left alone
+	Reports      map[Service][]Report // who uses which token; nil: nobody was asked
+	Logins       *Logins              // nil: not read
+	GoneTasks    map[string]bool      // IDs of tasks that logged in, and whose grace is over
+	Kinds        map[Service]string   // of those that are gateways
+	Terminating  []Terminating        // config entries, in the order of their names
+	GatewaysRead bool                 // Terminating holds all that there are
+	Catalog      Catalog              // what tasks without an agent have registered
+	Client       *Secret              // secret of the client agents' token; nil: not read
 }
 
 // Report is one task's word on which tokens it uses.
@@ -115,7 +118,7 @@ func (v *View) Lacks(t Token, s Service) bool { return len(v.lacks(t, s)) > 0 }
 // links are the policies of a service's token, with the IDs of those that exist.
 func (v *View) links(s Service) []Link {
 	var links []Link
-	for _, name := range v.Naming.links(s) {
+	for _, name := range append(v.Naming.links(s), v.gatewayLinks(s)...) {
 		links = append(links, Link{ID: v.policies[fold(name)].ID, Name: name})
 	}
 	return links
