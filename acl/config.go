@@ -18,6 +18,7 @@ import (
 type Config struct {
 	Mode          reconcile.Mode // whether tasks have client agents
 	Cluster       string         // name or ARN, as task metadata gives it; it is written into descriptions. Required
+	ClusterARN    string         // where Cluster is a name; empty: its first task tells it
 	SecretPrefix  string         // of the secrets' names; empty: tasks get no tokens by secrets
 	RolePath      string         // of the IAM roles by which tasks log in, such as /consul-ecs/; "/": any; empty: they do not
 	ClientSecret  string         // ARN or name of the client agents' secret; empty: their token is not looked after

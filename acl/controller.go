@@ -46,11 +46,15 @@ func newController(cfg Config, d deps) (*Controller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("acl-controller: %w", err)
 	}
+	cluster := reconcile.NewCluster(cfg.Cluster)
+	if cluster.ARN == "" {
+		cluster.ARN = cfg.ClusterARN
+	}
 	stats := newCounters()
 	reads := newLimiter(cfg.Rates.Read, int(cfg.Rates.Read)+1)
 	return &Controller{
 		deps: d, cfg: cfg, log: cfg.Log, stats: stats, findings: newFindings(cfg.Log), reads: reads,
-		naming:   reconcile.Naming{Mode: cfg.Mode, Prefix: cfg.SecretPrefix, Cluster: reconcile.NewCluster(cfg.Cluster), Partition: cfg.Partition, Reserved: cfg.reserved(), RolePath: cfg.RolePath},
+		naming:   reconcile.Naming{Mode: cfg.Mode, Prefix: cfg.SecretPrefix, Cluster: cluster, Partition: cfg.Partition, Reserved: cfg.reserved(), RolePath: cfg.RolePath},
 		ecsCalls: newLimiter(cfg.Rates.ECS, cfg.Rates.ECSBurst),
 		exec: &executor{deps: d, stats: stats, log: cfg.Log, reads: reads, conflicts: map[string]int{},
 			write: newLimiter(cfg.Rates.Write, int(cfg.Rates.Write)+1)},

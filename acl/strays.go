@@ -158,6 +158,7 @@ func (c *Controller) askStopped(ctx context.Context, v *catalogView) error {
 			odd = append(odd, arn)
 		}
 	}
+	var found []reconcile.Finding
 	for _, group := range [][]string{usual, odd} {
 		for some := range slices.Chunk(group, maxDescribe) {
 			var stopped []string
@@ -166,7 +167,7 @@ func (c *Controller) askStopped(ctx context.Context, v *catalogView) error {
 				return err
 			})
 			if errors.Is(err, errRefused) {
-				c.log.Debug("ECS does not say what became of tasks in the catalog", "tasks", len(some), "error", err)
+				found = append(found, reconcile.Finding{Subject: reconcile.CatalogSubject, Reason: fmt.Sprintf("ECS does not say what became of %d tasks, %s and so on: what they have registered is left alone: %v", len(some), some[0], err)})
 				continue
 			}
 			if err != nil {
@@ -177,5 +178,6 @@ func (c *Controller) askStopped(ctx context.Context, v *catalogView) error {
 			}
 		}
 	}
+	c.findings.replace(reconcile.CatalogSubject, found)
 	return nil
 }

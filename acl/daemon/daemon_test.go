@@ -96,7 +96,7 @@ func TestIdentify(t *testing.T) {
 		cfg := config(c.metadata)
 		cfg.ACL.Cluster, cfg.Region = c.cluster, c.region
 		d := made(t, cfg)
-		if err := d.identify(t.Context()); err != nil || d.cfg.ACL.Cluster != c.wantCluster || d.region != c.wantRegion {
+		if err := d.identify(t.Context()); err != nil || (d.cfg.ACL.ClusterARN != "") != (c.cluster == "") || d.cfg.ACL.Cluster != c.wantCluster || d.region != c.wantRegion {
 			t.Errorf("%+v: cluster %q, Region %q, %v", c, d.cfg.ACL.Cluster, d.region, err)
 		}
 	}

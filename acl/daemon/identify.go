@@ -37,7 +37,12 @@ func (d *Daemon) identify(ctx context.Context) error {
 	if arn, err := ecs.ParseARN(id.ARN); err == nil {
 		d.region = arn.Region
 	}
-	*cluster = cmp.Or(*cluster, id.Cluster)
+	if *cluster == "" {
+		*cluster = id.Cluster
+		if d.cfg.ACL.ClusterARN, err = ecs.ClusterARN(id.ARN, id.Cluster); err != nil {
+			return event.Because(event.Metadata, err)
+		}
+	}
 	return nil
 }
 

@@ -59,14 +59,17 @@ type Catalog struct {
 	Dead      map[string]bool // ARNs of the tasks that are gone, by two looks
 }
 
-// Nodes are the names of the cluster's node. A cluster that is given by name has two: that name,
-// which a task may be told to use, and the ARN, which its tasks make of their own.
+// Nodes are the names of the cluster's node: its ARN. A cluster of which only the name is given has
+// two, that name, which a task may be told to use, and the ARN, which its tasks make of their own.
 func (n Naming) Nodes() []string {
-	names := []string{n.Cluster.Raw}
-	if arn := n.Cluster.ARN; arn != "" && arn != n.Cluster.Raw {
-		names = append(names, arn)
+	switch c := n.Cluster; {
+	case c.ARN == "":
+		return []string{c.Raw}
+	case c.learned:
+		return []string{c.Raw, c.ARN}
+	default:
+		return []string{c.ARN}
 	}
-	return names
 }
 
 // Task is the ARN of a task of this cluster, or "" while the cluster's is not known.
@@ -152,6 +155,9 @@ func (w *World) Strays() bool {
 	return len(w.Catalog.Dead) > 0 ||
 		slices.ContainsFunc(w.Catalog.Nodes, func(n Node) bool { return n.lacks() || n.HasAgent() })
 }
+
+// CatalogSubject is the subject of findings about what tasks have registered.
+const CatalogSubject = "catalog"
 
 // NodeSubject is the subject of the chain and the findings about a cluster's node.
 func NodeSubject(name string) string { return "node " + name }

@@ -129,6 +129,25 @@ func TestProves(t *testing.T) {
 	}
 }
 
+// A cluster of which only the name is given has two nodes; one whose ARN is known has that.
+func TestNodes(t *testing.T) {
+	named := Cluster{Raw: "prod"}
+	for _, tt := range []struct {
+		c    Cluster
+		want string
+	}{
+		{NewCluster(modelCluster), modelCluster},
+		{NewCluster(modelCluster).Learn(prodTask + deadID), modelCluster},
+		{named, "prod"},
+		{named.Learn(prodTask + deadID), "prod " + modelCluster},
+		{Cluster{Raw: "prod", ARN: modelCluster}, modelCluster}, // the own task's on EC2
+	} {
+		if got := strings.Join((Naming{Cluster: tt.c}).Nodes(), " "); got != tt.want {
+			t.Errorf("%+v: %s, want %s", tt.c, got, tt.want)
+		}
+	}
+}
+
 // Tokens go after everything that was registered with them.
 func TestHold(t *testing.T) {
 	n := Naming{Prefix: "pre", Cluster: NewCluster(modelCluster), Mode: Agentless}

@@ -6,6 +6,8 @@ import "strings"
 type Cluster struct {
 	Raw string // as descriptions name it: the metadata's Cluster, an ARN on Fargate, a name on EC2
 	ARN string // empty while nobody has told it
+
+	learned bool // ARN is a task's word
 }
 
 // NewCluster is the cluster of that name or ARN.
@@ -25,7 +27,7 @@ func (c Cluster) Learn(taskARN string) Cluster {
 	head, rest, ok := strings.Cut(taskARN, ":task/")
 	f := strings.Split(head, ":")
 	if c.ARN == "" && ok && rest != "" && len(f) == 5 && f[0] == "arn" && f[2] == "ecs" {
-		c.ARN = head + ":cluster/" + c.Raw
+		c.ARN, c.learned = head+":cluster/"+c.Raw, true
 	}
 	return c
 }

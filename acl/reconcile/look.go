@@ -52,7 +52,7 @@ func (n Naming) NeedsRules(l Look) func(Policy) bool {
 // Subjects are all that findings can be about while there are these services.
 func (n Naming) Subjects(services map[Service]bool) map[string]bool {
 	subjects := map[string]bool{ClientSubject: true, LoginSubject: true, PolicySubject(n.ClientPolicy()): true,
-		PolicySubject(CrossNamespacePolicy): true, PartitionSubject(n.Partition): true, n.sharedSubject(): true, GatewaySubject: true}
+		PolicySubject(CrossNamespacePolicy): true, PartitionSubject(n.Partition): true, n.sharedSubject(): true, GatewaySubject: true, CatalogSubject: true}
 	for _, name := range loginPolicies() {
 		subjects[PolicySubject(name)] = true
 	}
