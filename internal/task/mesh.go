@@ -152,7 +152,10 @@ func (m *mesh) envoy(dir *statedir.Dir) lifecycle.Runner {
 	var warm *warm
 	if m.servers != nil {
 		warm = m.warming()
-		c.Output = m.servers.full(c.Output, warm)
+		c.XDSEnded = func() { // there may be no room at that server for both, or for another
+			m.servers.widen()
+			warm.giveUp()
+		}
 	}
 	c.Grace, c.Log, c.Server = m.grace(lifecycle.Envoy), m.d.Log.Named("envoy"), m.consulServer
 	admin := envoy.NewAdmin(c.Admin)

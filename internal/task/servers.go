@@ -22,8 +22,6 @@ import (
 	"meshtask/internal/statedir"
 	"meshtask/lifecycle"
 	"meshtask/supervisor"
-
-	"github.com/hashicorp/go-hclog"
 )
 
 // servers are the Consul servers of a task without a client agent.
@@ -184,9 +182,6 @@ func (t *task) url(ctx context.Context) (string, error) {
 	return s.HTTP, nil
 }
 
-// noRoom is what Envoy logs when a server has no room for its stream.
-const noRoom = "too many xDS streams open"
-
 // warm is a decorator of Envoy's unit: each start of Envoy has a server make its configuration
 // meanwhile. The stream for that is given up when Envoy is live, or finds no room.
 type warm struct {
@@ -214,18 +209,6 @@ func (w *warm) giveUp() {
 	w.mu.Unlock()
 	if s != nil {
 		s.Close()
-	}
-}
-
-// full looks for a server without room in Envoy's lines, before out has them: then there has to
-// be another one.
-func (s *servers) full(out func(int, hclog.Level, string), w *warm) func(int, hclog.Level, string) {
-	return func(stream int, level hclog.Level, line string) {
-		if strings.Contains(line, noRoom) {
-			s.widen()
-			go w.giveUp() // it waits for the stream's end, and lines must not
-		}
-		out(stream, level, line)
 	}
 }
 
