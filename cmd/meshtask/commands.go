@@ -74,6 +74,12 @@ meshtask timeline --svg life.svg task.log`,
 			more:    "It is the health check of the container: \"healthCheck\": {\"command\": [\"CMD\", \"meshtask\", \"health\"]}",
 			example: `meshtask health && echo up`,
 			run:     runHealth, flags: dirFlag},
+		{name: "probe", args: "[--timeout DURATION] URL", group: groupLook, does: "exit 0 if an app answers, else say why",
+			more: "A health check for images without a shell or curl; http:// (200 to 399), https://, tcp:// or grpc:// (grpc.health.v1): \"healthCheck\": {\"command\": [\"CMD\", \"/mesh/meshtask\", \"probe\", \"http://127.0.0.1:8080/health\"]}",
+			example: `meshtask probe http://127.0.0.1:8080/health
+meshtask probe tcp://127.0.0.1:5432
+meshtask probe --timeout 1s grpc://127.0.0.1:9000/shop.Cart`,
+			run: runProbe, flags: probeFlags},
 		{name: "plan", args: "[flags] [-- CMD ARG…]", group: groupPrepare, does: "show what would run, and how a stop is budgeted",
 			example: `meshtask plan --config web.json -- /bin/server
 meshtask plan --config web.json --stop-timeout 60s --json -- /bin/server`,

@@ -15,8 +15,6 @@ import (
 func taskdefFlags(fs *pflag.FlagSet) {
 	for _, f := range [][2]string{
 		{"layout", "single or siblings (default: single for one app)"},
-		{"app", "names of the app containers, separated by commas (default: detected)"},
-		{"retry-join", "addresses of Consul servers, separated by commas"},
 		{"config", "configuration file whose fields take precedence"},
 		{"name", "name of the service, where the definition has none"},
 		{"port", "port of the service, where the definition has none"},
@@ -24,7 +22,6 @@ func taskdefFlags(fs *pflag.FlagSet) {
 		{"mesh-image", "image of the mesh container in layout siblings"},
 		{"image-entrypoint", `ENTRYPOINT of the app's image: ["/entry.sh"], or {"web":["/entry.sh"],"api":[]}`},
 		{"image-cmd", "CMD of the app's image, likewise"},
-		{"image-config", "the app's image, as docker inspect or a registry says it: `[CONTAINER=]FILE`, separated by commas"},
 		{"image", "render: image of the app"},
 		{"command", `render: the app's whole command, as words or ["a","b c"]`},
 		{"cpu", "render: CPU units (256)"},
@@ -38,9 +35,26 @@ func taskdefFlags(fs *pflag.FlagSet) {
 	} {
 		fs.String(f[0], "", f[1])
 	}
+	fs.Var(new(list), "app", "names of the app containers, separated by commas (default: detected)")
+	fs.Var(new(list), "retry-join", "addresses of Consul servers, separated by commas")
+	fs.Var(new(list), "image-config", "the app's image, as docker inspect or a registry says it: `[CONTAINER=]FILE`, separated by commas or given again for each")
 	fs.Bool("job", false, "a task that runs to completion")
 	fs.Bool("inject", false, "images stay as they are: a container puts meshtask into a shared volume (siblings)")
 	fs.Bool("diff", false, "print a unified diff instead of the definition")
+}
+
+// list is a flag whose values stand in one word, separated by commas, or in several that are
+// given one after another.
+type list string
+
+func (l *list) String() string { return string(*l) }
+func (l *list) Type() string   { return "string" }
+func (l *list) Set(word string) error {
+	if *l != "" {
+		word = string(*l) + "," + word
+	}
+	*l = list(word)
+	return nil
 }
 
 // runTaskdef is `meshtask taskdef convert FILE` and `taskdef render`: the
@@ -117,6 +131,9 @@ func images(w *world, c call) (map[string]taskdef.Image, error) {
 		container, file, ok := strings.Cut(word, "=")
 		if !ok {
 			container, file = taskdef.OnlyApp, word
+		}
+		if _, twice := out[container]; twice {
+			return nil, fmt.Errorf("--image-config: %s is the second file for one container: name each container once, as in web=%s", file, file)
 		}
 		text, err := w.readFile(file, config.MaxDocument)
 		if err != nil {

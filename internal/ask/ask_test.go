@@ -35,6 +35,34 @@ func grpcServer(t *testing.T, asked *string, code int, message, status string) s
 	return srv.Listener.Addr().String()
 }
 
+// A URL says which question is asked.
+func TestOf(t *testing.T) {
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/health" {
+			w.WriteHeader(http.StatusTeapot)
+		}
+	}))
+	defer web.Close()
+	addr := web.Listener.Addr().String()
+	for target, want := range map[string]string{ // in the error; "" is a yes
+		"http://" + addr + "/health": "", "HTTP://" + addr + "/health": "", "tcp://" + addr: "",
+		"http://" + addr + "/": "status 418", "grpc://" + addr: "http2: ", "https://" + addr + "/": "gave HTTP response to HTTPS client",
+	} {
+		q, err := Of(target)
+		if err == nil {
+			err = q(t.Context())
+		}
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", target, err, want)
+		}
+	}
+	for _, target := range []string{"", addr, "http://", "http:///health", "tcp://", "tcp://127.0.0.1", "tcp://:80", "tcp://127.0.0.1:0", "tcp://127.0.0.1:http", "grpc:///Cart", "udp://" + addr, "http://[::1"} {
+		if _, err := Of(target); err == nil || !strings.Contains(err.Error(), "want http://") {
+			t.Errorf("%q is a question: %v", target, err)
+		}
+	}
+}
+
 func TestGRPC(t *testing.T) {
 	const serving = "\x00\x00\x00\x00\x02\x08\x01"
 	for name, tt := range map[string]struct {

@@ -60,9 +60,27 @@ func (c *conversion) convert() error {
 	case Siblings:
 		c.siblings()
 	}
+	if err := c.fits(); err != nil {
+		return err
+	}
 	c.tags()
 	c.roles()
 	return c.finish()
+}
+
+// fits refuses what ECS would: more containers than a task may have, once ours are added.
+func (c *conversion) fits() error {
+	all := names(c.def.Objects("containerDefinitions"))
+	if len(all) <= maxContainers {
+		return nil
+	}
+	had := len(c.rest)
+	advice := "merge or remove as many, or make two task definitions of it"
+	if c.opt.Inject && len(all)-1 <= maxContainers {
+		advice = "leave out --inject, which saves " + all[len(all)-1] + " (the images of the apps then hold meshtask themselves), or merge or remove one"
+	}
+	return fmt.Errorf("the result would have %d containers, and ECS takes %d: %s of the definition and, added, %s: %s",
+		len(all), maxContainers, strings.Join(all[:had], ", "), strings.Join(all[had:], " and "), advice)
 }
 
 // platform refuses where meshtask cannot run.

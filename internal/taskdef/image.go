@@ -61,6 +61,9 @@ func (c *conversion) images() error {
 		if name != OnlyApp && !slices.Contains(names(c.apps), name) {
 			return fmt.Errorf("--image-config: %q is no app container: %s", name, strings.Join(names(c.apps), ", "))
 		}
+		if _, twice := c.opt.Images[OnlyApp]; twice && name != OnlyApp {
+			return fmt.Errorf("--image-config: container %s is given twice, with its name and without: leave one of them out", name)
+		}
 	}
 	c.opt.Entrypoints, c.opt.Cmds = maps.Clone(c.opt.Entrypoints), maps.Clone(c.opt.Cmds)
 	for _, app := range c.apps {
@@ -110,10 +113,27 @@ func (c *conversion) stopOn(app *jsontree.Object) {
 		return
 	}
 	const name = "MESHTASK_STOP_ON"
+	if c.opt.Layout == Single && c.opt.configHas("app", "stopOn") { // the variable would win over it
+		c.stopOnOfConfig(app, s)
+		return
+	}
 	if have, ok := variable(app, name); ok {
 		c.say(Note, at(app, "environment"), "%s stays %s; the image's STOPSIGNAL is %s", name, have, signame.Of(s))
 		return
 	}
 	setVariable(app, name, signame.Short(s))
 	c.say(Note, at(app, "environment"), "%s is %s, the image's STOPSIGNAL, which ECS sends instead of TERM", name, signame.Short(s))
+}
+
+// stopOnOfConfig leaves app.stopOn as the configuration has it, and says whether the image's
+// STOPSIGNAL is in it.
+func (c *conversion) stopOnOfConfig(app *jsontree.Object, s syscall.Signal) {
+	on := c.doc.Obj("app").Strings("stopOn")
+	for _, word := range on {
+		if have, ok := signame.Parse(word); ok && have == s {
+			return
+		}
+	}
+	c.say(Todo, configName+".app.stopOn", "stays as --config has it (%s), without the image's STOPSIGNAL %s, which ECS sends to %s instead of TERM: add %s",
+		strings.Join(on, ", "), signame.Of(s), app.Str("name"), signame.Short(s))
 }

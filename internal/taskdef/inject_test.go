@@ -20,6 +20,7 @@ func TestInjectRefuses(t *testing.T) {
 		"relative":        {run, "--binary: with --inject want DIR/meshtask", Options{Binary: "meshtask"}},
 		"single":          {run, "--inject: layout single", Options{Layout: Single}},
 		"job":             {run, "a job is one container", Options{Job: true}},
+		"said twice":      {run, "--image-config: container web is given twice", Options{Images: map[string]Image{OnlyApp: {}, "web": {}}}},
 		"other container": {run, `--image-config: "x" is no app container: web`, Options{Images: map[string]Image{"x": {}}}},
 	} {
 		c.opt.Inject, c.opt.RetryJoin = true, []string{"10.0.0.1"}

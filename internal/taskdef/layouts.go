@@ -88,6 +88,7 @@ func (c *conversion) siblings() {
 	for _, app := range c.apps {
 		c.entry(app, "app")
 		c.stopOn(app)
+		c.checked(app)
 		if app.Has("healthCheck") {
 			synced = append(synced, app.Str("name"))
 		} else {
@@ -144,7 +145,6 @@ func (c *conversion) probe(app *jsontree.Object) {
 		c.doc.Set("healthSyncContainers", jsontree.Texts(list))
 		c.known()
 	}
-	grace := check.Num("startPeriod")
 	switch cmd := check.Strings("command"); {
 	case len(cmd) == 0 || cmd[0] == "NONE":
 	case c.opt.configHas("health", "app"):
@@ -164,7 +164,7 @@ func (c *conversion) probe(app *jsontree.Object) {
 		}
 	}
 	if !c.opt.Job {
-		c.check(app, grace, c.opt.Binary)
+		c.check(app, c.doc.Obj("health").Obj("app").Num("startPeriod"), c.opt.Binary)
 	}
 }
 

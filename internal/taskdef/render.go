@@ -91,8 +91,8 @@ func scheme(said string) (name, address string, ok bool) {
 	return strings.ToLower(name), address, ok && name != "" && !strings.ContainsFunc(name, other)
 }
 
-// health gives the app its check: an address is meshtask's to ask, in the
-// configuration; a line is ECS's, in the container.
+// health gives the app its check: an address goes into the configuration, for meshtask to ask
+// (in layout siblings by a probe in the app's container); a line is ECS's, in the container.
 func health(said string, app *jsontree.Object, o *Options) error {
 	if o.configHas("health", "app") {
 		return errors.New("--health: --config has health.app already; give one of them")
@@ -111,9 +111,6 @@ func health(said string, app *jsontree.Object, o *Options) error {
 	}
 	if strings.ContainsAny(said, " \t\n") {
 		return fmt.Errorf("--health: an address has no spaces, got %q", said)
-	}
-	if o.Layout == Siblings {
-		return fmt.Errorf("--health: %s is for --layout single; in siblings ECS checks the app's container, by a command that its image has", said)
 	}
 	config, err := o.own()
 	if err != nil {

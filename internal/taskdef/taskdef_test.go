@@ -301,7 +301,6 @@ func TestRenderHealth(t *testing.T) {
 		{"http://", "health.app.http: must be an http or https URL", Options{}},
 		{"tcp://127.0.0.1", "health.app.tcp: must be HOST:PORT", Options{}},
 		{"grpc://:8080", "health.app.grpc: must be HOST:PORT", Options{}},
-		{"tcp://127.0.0.1:8080", "is for --layout single", Options{Layout: Siblings, MeshImage: "m:1"}},
 		{"tcp://127.0.0.1:8080", "--config: want a JSON object", Options{Config: []byte(`[]`)}},
 		{"tcp://127.0.0.1:8080", "--config has health.app already", Options{Config: []byte(`{"health":{"app":{"http":"http://127.0.0.1:8080/"}}}`)}},
 		{"/web check", "--config has health.app already", Options{Config: []byte(`{"health":{"app":{"http":"http://127.0.0.1:8080/"}}}`)}},
@@ -317,9 +316,13 @@ func TestRenderHealth(t *testing.T) {
 func TestConfigsHealthWins(t *testing.T) {
 	in := []byte(`{"family":"web","networkMode":"awsvpc","containerDefinitions":[{"name":"web","image":"w","command":["/w"],
 		"portMappings":[{"containerPort":8080}],"healthCheck":{"command":["CMD-SHELL","curl -f localhost"],"startPeriod":60}}]}`)
-	r := convert(t, in, Options{RetryJoin: []string{"10.0.0.1"}, Config: []byte(`{"health":{"app":{"tcp":"127.0.0.1:8080","interval":10}}}`)})
-	if got := *register(t, r.New).ContainerDefinitions[0].Environment[0].Value; !strings.Contains(got, `"health":{"app":{"tcp":"127.0.0.1:8080","interval":10}}`) {
+	r := convert(t, in, Options{RetryJoin: []string{"10.0.0.1"}, Config: []byte(`{"health":{"app":{"tcp":"127.0.0.1:8080","interval":10,"startPeriod":90}}}`)})
+	app := register(t, r.New).ContainerDefinitions[0]
+	if got := *app.Environment[0].Value; !strings.Contains(got, `"health":{"app":{"tcp":"127.0.0.1:8080","interval":10,"startPeriod":90}}`) {
 		t.Errorf("the configuration is %s", got)
+	}
+	if got := *app.HealthCheck.StartPeriod; got != checkStart+90 {
+		t.Errorf("the container's check begins to count after %d s: the app alone may take 90", got)
 	}
 	if said := fmt.Sprint(r.Findings); !strings.Contains(said, "healthCheck: dropped: --config has health.app") {
 		t.Errorf("nobody is told: %s", said)
