@@ -20,7 +20,7 @@ endif
 # Programs built with -race sleep a second at their end otherwise.
 TEST := GORACE=atexit_sleep_ms=0 $(RACE) go test
 
-.PHONY: help tools build try test unit e2e faults fuzz lint demo bench soak matrix test-image test-page test-deploy test-moto licences release images-update vuln check clean
+.PHONY: help tools build try test unit e2e faults fuzz lint demo bench soak matrix mixed test-image test-page test-deploy test-moto licences release images images-update vuln check clean
 
 help: ## print the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -77,6 +77,9 @@ matrix: tools ## a life, tests and soak on every pair of tools/versions, and doc
 	@tools/matrix.sh
 	@go build -C e2e -o ../$(OUT)/matrix ./matrix && exec $(OUT)/matrix $(MATRIX)
 
+mixed: tools ## sibling tasks of two builds, mesh container of one and apps of the other (FROM=v0.1.0: a tag or commit; default: the last tag)
+	@tools/mixed.sh $(FROM)
+
 test-image: tools ## build the images and run what is in them (buildah where it is installed; else without it)
 	@go build -C e2e -o ../$(OUT)/image ./image && exec $(OUT)/image
 
@@ -95,6 +98,9 @@ licences: ## write NOTICE and THIRD_PARTY_LICENSES.txt: what is linked, and unde
 
 release: ## both architectures, SBOMs, licences and checksums into RELEASE (dist)
 	@VERSION='$(VERSION)' tools/release.sh $(RELEASE)
+
+images: ## both images for both architectures, by docker buildx, podman or buildah (REPOSITORY=…; IMAGES='--dry-run', '--push')
+	@VERSION='$(VERSION)' tools/build-images.sh $(IMAGES) $(REPOSITORY)
 
 images-update: ## resolve the base images' tags to digests anew (needs a registry, and crane, skopeo or docker buildx)
 	@tools/images.sh

@@ -74,7 +74,7 @@ func (p *pair) app(t *testing.T, name string, cmd ...string) *harness.Task {
 	p.endpoint.Set(name, "", nil)
 	own := harness.StartEndpoint(t, name, name, p.address, name)
 	dir := filepath.Join(t.TempDir(), name)
-	return p.contain(t, name, dir, append([]string{harness.Meshtask(t), "app", "--mesh", p.address + ":9902", "--dir", dir, "--stop-timeout", "15s", "--"}, cmd...),
+	return p.contain(t, name, dir, append([]string{harness.Sibling(t), "app", "--mesh", p.address + ":9902", "--dir", dir, "--stop-timeout", "15s", "--"}, cmd...),
 		[]string{"ECS_CONTAINER_METADATA_URI_V4=" + own.URI})
 }
 

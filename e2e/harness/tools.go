@@ -82,6 +82,19 @@ func Meshtask(t T) string {
 	return Plain(t)
 }
 
+// SiblingVariable names another build of the program, which the app containers of sibling tasks
+// run; with MESHTASK_E2E_BUILT_meshtask the mesh containers do. tools/mixed.sh sets them.
+const SiblingVariable = "MESHTASK_E2E_SIBLING"
+
+// Sibling is the program of app containers: Meshtask, or SiblingVariable's.
+func Sibling(t T) string {
+	t.Helper()
+	if path := os.Getenv(SiblingVariable); path != "" {
+		return path
+	}
+	return Meshtask(t)
+}
+
 // Plain builds the program as it is shipped; measurements need it.
 func Plain(t T) string {
 	t.Helper()

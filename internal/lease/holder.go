@@ -228,7 +228,7 @@ func (h *Holder) greet(c net.Conn, r *bufio.Reader, name string) error {
 		return err
 	}
 	req.Header.Set("Connection", "Upgrade")
-	req.Header.Set("Upgrade", protocol)
+	req.Header.Set("Upgrade", strings.Join(protocols(), ", "))
 	if err := req.Write(c); err != nil {
 		return err
 	}
@@ -237,7 +237,10 @@ func (h *Holder) greet(c net.Conn, r *bufio.Reader, name string) error {
 	case err != nil:
 		return err
 	case resp.StatusCode == http.StatusUpgradeRequired && strings.HasPrefix(resp.Header.Get("Upgrade"), "meshtask-lease/"):
-		return fmt.Errorf("%s speaks %q, not %s: use one version of meshtask in all containers", h.Addr, resp.Header.Get("Upgrade"), protocol)
+		return fmt.Errorf("%s speaks %q, not %s: give this container and the mesh container versions of meshtask that have one in common (docs/upgrades.md)",
+			h.Addr, resp.Header.Get("Upgrade"), strings.Join(protocols(), ", "))
+	case resp.StatusCode == http.StatusSwitchingProtocols && agreed(protocols(), resp.Header.Values("Upgrade")) == "":
+		return fmt.Errorf("%s answers with %q, which was not asked for: it grants no leases", h.Addr, resp.Header.Get("Upgrade"))
 	case resp.StatusCode != http.StatusSwitchingProtocols:
 		return fmt.Errorf("%s answers %s: it grants no leases", h.Addr, resp.Status)
 	}

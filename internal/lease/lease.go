@@ -23,6 +23,23 @@ const Path = "/lease"
 // protocol is the HTTP Upgrade that a lease begins with: a name and a version.
 const protocol = "meshtask-lease/1"
 
+// protocols are those that both sides speak, the best one first. A new version stands before the
+// one before it, which stays: the containers of a task are not always of one build.
+func protocols() []string { return []string{protocol} }
+
+// agreed is the best protocol of those that are spoken that a peer offers, in one header or
+// several; "" is none.
+func agreed(spoken, offers []string) string {
+	for _, p := range spoken {
+		for offer := range strings.SplitSeq(strings.Join(offers, ","), ",") {
+			if strings.EqualFold(strings.TrimSpace(offer), p) {
+				return p
+			}
+		}
+	}
+	return ""
+}
+
 // What a message says. A receiver ignores what it does not know.
 const (
 	sayHello   = "hello"   // app: I am the container Name, and ask for a lease

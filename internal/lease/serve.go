@@ -30,9 +30,11 @@ type grant struct {
 // does. A lease that ends because the server closes, which the context's cause says
 // (http.ErrServerClosed), is not lost: nobody is left to miss it.
 func (k *Keeper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !offered(r.Header.Values("Upgrade")) {
-		w.Header().Set("Upgrade", protocol)
-		http.Error(w, "ask for a lease with Upgrade: "+protocol, http.StatusUpgradeRequired)
+	chosen := agreed(protocols(), r.Header.Values("Upgrade"))
+	if chosen == "" {
+		spoken := strings.Join(protocols(), ", ")
+		w.Header().Set("Upgrade", spoken)
+		http.Error(w, "ask for a lease with Upgrade: "+spoken, http.StatusUpgradeRequired)
 		return
 	}
 	c, rw, err := http.NewResponseController(w).Hijack()
@@ -41,21 +43,11 @@ func (k *Keeper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	_ = c.SetDeadline(time.Now().Add(writeLimit))
-	if _, err := c.Write([]byte("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + protocol + "\r\n\r\n")); err != nil {
+	if _, err := c.Write([]byte("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + chosen + "\r\n\r\n")); err != nil {
 		_ = c.Close()
 		return
 	}
 	k.serve(r.Context(), c, rw.Reader)
-}
-
-// offered: one of the protocols that a client offers is ours.
-func offered(upgrades []string) bool {
-	for offer := range strings.SplitSeq(strings.Join(upgrades, ","), ",") {
-		if strings.EqualFold(strings.TrimSpace(offer), protocol) {
-			return true
-		}
-	}
-	return false
 }
 
 // serve owns an upgraded connection until its lease has ended.
