@@ -26,6 +26,7 @@ func unplayed() map[string]string {
 		"docs/use-laptop.md: make try":                                   build,
 		"docs/images.md: make images-update":                             "it asks registries",
 		"docs/images.md: docker build":                                   images,
+		"docs/images.md: make images REPOSITORY":                         "it needs a container engine; TestBuildImages plays one",
 		"docs/use-siblings.md: docker build":                             images,
 		"docs/use-laptop.md: docker compose":                             images,
 		"docs/use-laptop.md: meshtask dev --config web.json --log-level": person,
@@ -39,7 +40,7 @@ func unplayed() map[string]string {
 		"docs/runbook.md: meshtask plan":                                 inside,
 		"docs/runbook.md: meshtask health; echo $?":                      inside,
 		"docs/runbook.md: meshtask why":                                  inside,
-		"docs/runbook.md: curl -s --unix-socket /run/meshtask":           inside,
+		"docs/runbook.md: meshtask status --metrics":                     inside,
 		"docs/runbook.md: consul acl token read":                         server,
 		"docs/runbook.md: consul operator raft":                          server,
 	}

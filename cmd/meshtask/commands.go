@@ -45,14 +45,16 @@ meshtask app --mesh 127.0.0.1:9902 --wait 2m -- /bin/server`,
 				fs.String("wait", "", "how long to wait for the mesh (5m), as a `DURATION`; then exit 204")
 				hide(fs, "retry-join", "no-drain", "no-mesh", "job", "max-run-time")
 			}},
-		{name: "status", args: "[--dir DIR] [--json] [--watch]", group: groupLook, does: "show how a running task is, and why",
+		{name: "status", args: "[--dir DIR] [--json] [--metrics] [--watch]", group: groupLook, does: "show how a running task is, and why",
 			more: "Without --dir it finds the task that runs here, dev's too, and lists them if there are several. The shape of --json: meshtask config schema --of status.",
 			example: `meshtask status
 meshtask status --watch
-meshtask status --json | jq .why`,
+meshtask status --json | jq .why
+meshtask status --metrics | grep resident_memory`,
 			run: runStatus, flags: func(fs *pflag.FlagSet) {
 				dirFlag(fs)
 				jsonFlag(fs)
+				fs.Bool("metrics", false, "print the metrics instead, Envoy's and the agent's too, as Prometheus reads them")
 				fs.Bool("watch", false, "show it again when it changes, until the task ends")
 			}},
 		{name: "why", args: "[--dir DIR] [--json] [LOG|-]", group: groupLook, does: "show what is wrong, or why it ended, and the fix",

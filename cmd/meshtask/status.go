@@ -17,6 +17,13 @@ func runStatus(w *world, c call) int {
 	if len(c.rest)+len(c.cmd) > 0 {
 		return w.fail(exitUsage, "status: takes no arguments; a directory goes to --dir")
 	}
+	if c.on("metrics") {
+		text, err := w.places(c).Scrape()
+		if err != nil {
+			return w.fail(1, "status: %v", err)
+		}
+		return w.print(text)
+	}
 	found, err := w.places(c).Status()
 	if several, ok := errors.AsType[*inspect.SeveralError](err); ok && !c.on("json") && !c.on("watch") {
 		return w.print([]byte(several.Error() + "\n"))

@@ -27,6 +27,15 @@ func Status(ctx context.Context, dir string) ([]byte, error) {
 	return body, err
 }
 
+// Scrape asks for the metrics, as Prometheus' text.
+func Scrape(ctx context.Context, dir string) ([]byte, error) {
+	code, body, err := get(ctx, dir, "/metrics")
+	if err == nil && code != http.StatusOK {
+		err = fmt.Errorf("the task answered %d: %s", code, strings.TrimSpace(string(body)))
+	}
+	return body, err
+}
+
 func get(ctx context.Context, dir, path string) (int, []byte, error) {
 	client, transport := dial(dir)
 	defer transport.CloseIdleConnections()

@@ -176,6 +176,17 @@ func status(ctx context.Context, dir string) (Found, error) {
 	return f, nil
 }
 
+// Scrape asks the one task that runs for its metrics, as Prometheus' text; Envoy's and the agent's
+// stand beside its own.
+func (p Places) Scrape() ([]byte, error) {
+	found, err := p.Status()
+	if err != nil {
+		return nil, err
+	}
+	a := ask([]string{found.Dir}, admin.Scrape)[0]
+	return a.value, a.err
+}
+
 // strange says whether a directory is a stranger's, and tells of it where it is passed over.
 func (p Places) strange(err error) bool {
 	s, ok := errors.AsType[*statedir.StrangeError](err)
