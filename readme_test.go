@@ -91,7 +91,7 @@ func TestLinks(t *testing.T) {
 		}
 		pages = append(pages, found...)
 	}
-	link := regexp.MustCompile(`\]\(([^)#:\s]+)[)#]`)
+	link := regexp.MustCompile(`\]\(([^)#:\s]*)(?:#([^)\s]+))?\)`)
 	linked := map[string]bool{}
 	for _, page := range pages {
 		text, err := os.ReadFile(page)
@@ -100,8 +100,14 @@ func TestLinks(t *testing.T) {
 		}
 		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
 			to := filepath.Join(filepath.Dir(page), m[1])
+			if m[1] == "" { // a section of its own
+				to = page
+			}
 			if _, err := os.Stat(to); err != nil {
 				t.Errorf("%s links to %s, which is not there", page, m[1])
+			}
+			if m[2] != "" && filepath.Ext(to) == ".md" && !slices.Contains(sections(t, to), m[2]) {
+				t.Errorf("%s links to %s#%s, and that page has no such section", page, m[1], m[2])
 			}
 			linked[to] = linked[to] || page == "README.md"
 		}
@@ -111,4 +117,19 @@ func TestLinks(t *testing.T) {
 			t.Errorf("the README does not link to %s", page)
 		}
 	}
+}
+
+// sections are the anchors of a page's headings, as GitHub makes them.
+func sections(t *testing.T, page string) (out []string) {
+	t.Helper()
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Error(err)
+	}
+	text = regexp.MustCompile("(?ms)^```.*?^```$").ReplaceAll(text, nil)
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllSubmatch(text, -1) {
+		anchor := regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(strings.ToLower(string(m[1])), "")
+		out = append(out, strings.ReplaceAll(anchor, " ", "-"))
+	}
+	return out
 }
