@@ -31,7 +31,7 @@ const self = "/proc/self/exe"
 func Into(dir string) (path string, err error) {
 	path = filepath.Join(dir, Name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", err
+		return "", writable(dir, err)
 	}
 	same, err := occupied(path)
 	if err != nil {
@@ -45,12 +45,23 @@ func Into(dir string) (path string, err error) {
 		defer os.Remove(temp) // gone once it has been renamed
 	}
 	if err != nil {
-		return "", err
+		return "", writable(dir, err)
 	}
 	if err := executable(temp, dir); err != nil {
 		return "", err
 	}
 	return path, os.Rename(temp, path)
+}
+
+// writable says what to write in the task definition where dir cannot be written to.
+func writable(dir string, err error) error {
+	switch {
+	case errors.Is(err, unix.EROFS):
+		return fmt.Errorf("%s cannot be written to (%w): mount a volume there in this container, without \"readOnly\": true; the app containers may have it read-only", dir, err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("user %d may not write to %s (%w): give this container \"user\": \"0\", as ECS makes a volume root's", os.Getuid(), dir, err)
+	}
+	return err
 }
 
 // occupied says whether path is this very program already; an error is what stands there and
@@ -130,7 +141,7 @@ func copied(dir string) (temp string, err error) {
 // at how the file system is mounted.
 func executable(path, dir string) error {
 	if err := unix.Access(path, unix.X_OK); err != nil {
-		return fmt.Errorf("nothing can be executed in %s (%w): mount it without noexec", dir, err)
+		return fmt.Errorf("nothing can be executed in %s (%w): mount it without noexec, which a volume of the task does not have: a host path or a driver's option gives it", dir, err)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package install
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -117,4 +118,15 @@ func TestNoPlace(t *testing.T) {
 		t.Error("there is a meshtask in /proc")
 	}
 	alone(t, dir, "file")
+}
+
+// A volume of ECS is root's: another user is told which user to give the container.
+func TestAnotherUsersPlace(t *testing.T) {
+	err := writable("/mesh", &os.PathError{Op: "open", Path: "/mesh/x", Err: unix.EACCES})
+	if got := err.Error(); !strings.Contains(got, "may not write to /mesh (open /mesh/x: permission denied)") || !strings.Contains(got, `"user": "0"`) {
+		t.Error(got)
+	}
+	if err := writable("/mesh", unix.ENOSPC); !errors.Is(err, unix.ENOSPC) || err.Error() != unix.ENOSPC.Error() {
+		t.Error(err)
+	}
 }
