@@ -11,10 +11,14 @@
 //	/exit?code=N ends the process
 //
 // With --tcp it echoes lines instead of HTTP, each with its name before it.
+//
+// By the name fake-service it takes that program's variables instead of flags: NAME, LISTEN_ADDR
+// and UPSTREAM_URIS; consul-ecs's examples run it.
 package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -23,6 +27,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"sync/atomic"
 	"syscall"
@@ -51,6 +56,9 @@ func run() int {
 	life := flag.Duration("life", 0, "end by itself after this time with --code; 0: never")
 	code := flag.Int("code", 0, "exit code of the end by itself")
 	flag.Parse()
+	if filepath.Base(os.Args[0]) == "fake-service" {
+		*name, *listen, *upstream = os.Getenv("NAME"), cmp.Or(os.Getenv("LISTEN_ADDR"), "0.0.0.0:9090"), os.Getenv("UPSTREAM_URIS")
+	}
 	if *get != "" {
 		return fetch(*get)
 	}
