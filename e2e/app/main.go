@@ -2,7 +2,7 @@
 // soak put behind meshtask. It knows nothing of the mesh.
 //
 //	/            "hello from NAME"
-//	/healthz     200, or 503 after /sick
+//	/healthz     200, or 503 after /sick; /health likewise, as the examples of deploy/ ask
 //	/slow?ms=N   answers after N milliseconds, or at once when its caller has gone
 //	/call?n=URL  calls URL (default --upstream) and answers with its status and body
 //	/env?name=N  the value of environment variable N
@@ -11,6 +11,8 @@
 //	/exit?code=N ends the process
 //
 // With --tcp it echoes lines instead of HTTP, each with its name before it.
+//
+// With an argument that is no flag it ends at once with 0, as a check or a migration of a user may.
 //
 // By the name fake-service it takes that program's variables instead of flags: NAME, LISTEN_ADDR
 // and UPSTREAM_URIS; consul-ecs's examples run it.
@@ -58,6 +60,10 @@ func run() int {
 	flag.Parse()
 	if filepath.Base(os.Args[0]) == "fake-service" {
 		*name, *listen, *upstream = os.Getenv("NAME"), cmp.Or(os.Getenv("LISTEN_ADDR"), "0.0.0.0:9090"), os.Getenv("UPSTREAM_URIS")
+	}
+	if flag.NArg() > 0 {
+		fmt.Println(flag.Args())
+		return 0
 	}
 	if *get != "" {
 		return fetch(*get)
@@ -160,11 +166,9 @@ func (a *app) routes() http.Handler {
 		_, _ = io.Copy(io.Discard, r.Body)
 		fmt.Fprintf(w, "hello from %s\n", a.name)
 	})
-	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) {
-		if a.sick.Load() {
-			w.WriteHeader(http.StatusServiceUnavailable)
-		}
-	})
+	for _, path := range []string{"/healthz", "/health"} {
+		mux.HandleFunc(path, a.health)
+	}
 	mux.HandleFunc("/sick", func(http.ResponseWriter, *http.Request) { a.sick.Store(true) })
 	mux.HandleFunc("/well", func(http.ResponseWriter, *http.Request) { a.sick.Store(false) })
 	mux.HandleFunc("/env", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, os.Getenv(r.FormValue("name"))) })
@@ -211,4 +215,10 @@ func (a *app) call(w http.ResponseWriter, r *http.Request) {
 	defer answer.Body.Close()
 	w.WriteHeader(answer.StatusCode)
 	_, _ = io.Copy(w, io.LimitReader(answer.Body, 1<<20))
+}
+
+func (a *app) health(w http.ResponseWriter, _ *http.Request) {
+	if a.sick.Load() {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"meshtask/e2e/harness"
@@ -19,6 +20,7 @@ type bases struct {
 	trees map[string]string // by the reference that stands in
 	binds []string          // what the Go image shows of the machine, as SRC:DST[:ro]
 	env   []string          // of the Go image
+	shell []string          // the references whose steps have the machine's shell and tools
 }
 
 // makeBases makes one tree each: a Debian with Go (the machine's own /usr), a
@@ -41,12 +43,33 @@ func makeBases(t harness.T) *bases {
 			install(t, lib, tree+lib)
 		}
 	}
+	const roots = "/etc/ssl/certs/ca-certificates.crt" // as Envoy's image has them
+	if _, err := os.Stat(roots); err == nil {
+		install(t, roots, withEnvoy+roots)
+	}
 	b.golang(t, b.tree(reference("GO_IMAGE")))
 	return b
 }
 
 // baseArgs are the build arguments that name an image.
 func baseArgs() []string { return []string{"GO_IMAGE", "CONSUL_IMAGE", "ENVOY_IMAGE", "BASE_IMAGE"} }
+
+// tools show the machine's own programs to a step, over whatever the tree has there.
+func (b *bases) tools(ref string) []string {
+	switch {
+	case ref == reference("GO_IMAGE"):
+		return b.binds
+	case !slices.Contains(b.shell, ref):
+		return nil
+	}
+	var binds []string
+	for _, dir := range []string{"/bin", "/lib", "/lib64", "/usr"} {
+		if _, err := os.Stat(dir); err == nil {
+			binds = append(binds, dir+":"+dir+":ro")
+		}
+	}
+	return binds
+}
 
 // tree is the folder that stands in for an image; "" when none does.
 func (b *bases) tree(reference string) string { return b.trees[reference] }

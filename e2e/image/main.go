@@ -8,7 +8,8 @@
 // consul, envoy and glibc. The containers are boxes (package harness) in a network
 // namespace of the test's own.
 //
-// With --plain it does without buildah. It ends with 1 when something was not as it should be, or could not be tested.
+// With --plain it does without buildah; with --shipped it plays only what users copy: the task definitions
+// and configurations of deploy/ and the pages, each as it stands, in the image that its page builds. It ends with 1 when something was not as it should be, or could not be tested.
 package main
 
 import (
@@ -101,17 +102,22 @@ func build(t harness.T) {
 		r.judge(target+": "+size(t, images[target].Tree), began, describes(target, images[target]))
 	}
 	program := images["meshtask"].Tree + "/meshtask"
-	r.programs(make, context, b, program)
+	alone := slices.Contains(os.Args, "--shipped")
+	if !alone {
+		r.programs(make, context, b, program)
+	}
+	pages := pageImages(r, context, b, images)
 	images["consul"] = &image{Tree: b.tree(reference("CONSUL_IMAGE")), Entrypoint: []string{"/bin/consul"}}
 
-	text, err := json.Marshal(images)
+	definitions := shipped(t)
+	text, err := json.Marshal(world{Images: images, Pages: pages, Definitions: definitions, Alone: alone})
 	must(t, err)
 	file := filepath.Join(t.TempDir(), "images.json")
 	must(t, os.WriteFile(file, text, 0o600))
 	harness.App(t) // the second half finds what is built in its environment
 	self, err := os.Executable()
 	must(t, err)
-	play, why := harness.Network(t, []string{self, "play", file}, addresses()...)
+	play, why := harness.Network(t, []string{self, "play", file}, append(addresses(), named(definitions)...)...)
 	if why != "" {
 		t.Fatalf("no network namespace can be made here (root, or user namespaces, are needed): %s", why)
 	}

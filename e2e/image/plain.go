@@ -71,7 +71,7 @@ func (p *plain) stage(t harness.T, name string) *image {
 // from lays what a stage begins with: nothing, another stage, or a base.
 func (p *plain) from(t harness.T, st stage, img *image) {
 	tree := p.bases.tree(st.from)
-	if _, ours := p.file.stage(st.from); ours {
+	if _, ours := p.file.stage(st.from); ours && tree == "" {
 		parent := *p.stage(t, st.from)
 		tree, parent.Tree = parent.Tree, img.Tree
 		*img = parent
@@ -91,15 +91,11 @@ func (p *plain) run(t harness.T, st stage, s step, img *image, vars map[string]s
 	for name, value := range vars {
 		env = append(env, name+"="+value)
 	}
-	var binds []string
-	if st.from == p.args["GO_IMAGE"] {
-		binds = p.bases.binds
-	}
 	argv := []string{"/bin/sh", "-c", s.text}
 	if s.exec {
 		argv = s.args
 	}
-	run := harness.StartBox(t, "run-"+st.name, harness.Box{Root: img.Tree, Writable: true, Binds: binds, Dir: img.Dir}, argv, env)
+	run := harness.StartBox(t, "run-"+st.name, harness.Box{Root: img.Tree, Writable: true, Binds: p.bases.tools(st.from), Dir: img.Dir}, argv, env)
 	if code := run.Wait(t, buildLimit); code != 0 {
 		t.Fatalf("RUN %s: exit code %d\n%s", s.text, code, run.Tail(40))
 	}
@@ -109,7 +105,11 @@ func (p *plain) run(t harness.T, st stage, s step, img *image, vars map[string]s
 func (p *plain) copy(t harness.T, s step, img *image) {
 	source, owner := p.context, 0
 	if from := s.flags["from"]; from != "" {
-		source = p.stage(t, from).Tree
+		if _, ours := p.file.stage(from); ours {
+			source = p.stage(t, from).Tree
+		} else if source = p.bases.tree(from); source == "" {
+			t.Fatalf("COPY --from=%s: nothing stands in for it", from)
+		}
 	}
 	if chown := s.flags["chown"]; chown != "" {
 		user, _, _ := strings.Cut(chown, ":")

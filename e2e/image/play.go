@@ -28,14 +28,22 @@ func playAll(t harness.T, file string) {
 	r := &report{T: t}
 	text, err := os.ReadFile(file)
 	must(t, err)
-	var images map[string]*image
-	must(t, json.Unmarshal(text, &images))
+	var w world
+	must(t, json.Unmarshal(text, &w))
+	images := w.Images
+	if w.Alone {
+		r.shipped(&w)
+		r.end()
+		return
+	}
 	r.version(images["meshtask"])
 	consul := harness.StartServer(t, harness.ServerConfig{Address: server})
 	r.single(consul, images["example"])
 	r.code(consul, images["example"])
 	r.appUser(consul, images["example-app-user"])
 	r.siblings(consul, images["meshtask-mesh"], images["example-sibling"])
+	consul.Kill()
+	r.shipped(&w)
 	r.compose(images)
 	r.end()
 }
@@ -53,8 +61,13 @@ const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 // start runs an image as an engine would: its user, its environment, its volumes
 // with the owner that the folder in the image has, cmd in the place of its own.
 func (r *report) start(name string, img *image, net int, env []string, cmd ...string) *container {
+	return r.startIn(name, img, harness.Box{Net: net}, env, cmd...)
+}
+
+// startIn is start with what box says besides.
+func (r *report) startIn(name string, img *image, box harness.Box, env []string, cmd ...string) *container {
 	c := &container{image: img}
-	box := harness.Box{Root: img.Tree, Dir: img.Dir, Net: net}
+	box.Root, box.Dir = img.Tree, img.Dir
 	if user, _, _ := strings.Cut(img.User, ":"); user != "" {
 		n, err := strconv.Atoi(user)
 		must(r, err)

@@ -62,6 +62,16 @@ func (s *Secrets) Set(name, content string) string {
 	return sec.arn
 }
 
+// SetARN is Set for a secret that has this ARN, with the six letters at its end.
+func (s *Secrets) SetARN(arn, content string) {
+	_, name, _ := strings.Cut(arn, ":secret:")
+	name = name[:max(0, len(name)-len("-AbCdEf"))]
+	s.Set(name, content)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.secrets[name].arn = arn
+}
+
 // Get is a secret's content; false: there is no such secret.
 func (s *Secrets) Get(name string) (string, bool) {
 	s.mu.Lock()

@@ -1,0 +1,274 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+
+	"meshtask/e2e/harness"
+	"meshtask/internal/testbed/awsfake"
+)
+
+// serverName is that of the servers in all examples.
+const serverName = "consul.shop.internal"
+
+// account is what the examples suppose: servers with TLS, ACLs and a gossip key under a name, secrets
+// in Secrets Manager, a cluster with tasks.
+type account struct {
+	consul *harness.Server
+	cloud  *awsfake.Cloud
+	hosts  string // a file as /etc/hosts
+	tasks  int
+}
+
+const gossip = "pUqJrVyVRj5jsiYEkM/tFQYfWyJIv4s3XkvDwy7Cu5s="
+
+// open makes the account: the server as docs/consul-servers.md wants it, and the secrets that somebody
+// has filled by hand. Those of services and clients are empty: the controller fills them.
+func open(t harness.T, w *world) *account {
+	dir := t.TempDir()
+	for _, args := range [][]string{{"tls", "ca", "create"}, {"tls", "cert", "create", "-server", "-dc", "dc1", "-additional-dnsname", serverName}} {
+		cmd := exec.CommandContext(t.Context(), harness.ServerConsul(t), args...)
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("consul %v: %v\n%s", args, err, out)
+		}
+	}
+	in := func(name string) string { return filepath.Join(dir, name) }
+	a := &account{cloud: awsfake.New(t.Cleanup), hosts: in("hosts")}
+	must(t, os.WriteFile(a.hosts, []byte("127.0.0.1 localhost\n"+server+" "+serverName+"\n"), 0o644))
+	a.consul = harness.StartServer(t, harness.ServerConfig{ACL: true, Address: server, Extra: map[string]any{
+		"ports":   map[string]any{"dns": -1, "serf_wan": -1, "grpc": 8502, "grpc_tls": -1, "https": 8501},
+		"encrypt": gossip, "auto_encrypt": map[string]any{"allow_tls": true},
+		"tls": map[string]any{"defaults": map[string]any{"ca_file": in("consul-agent-ca.pem"), "cert_file": in("dc1-server-consul-0.pem"),
+			"key_file": in("dc1-server-consul-0-key.pem"), "verify_outgoing": true}, "internal_rpc": map[string]any{"verify_incoming": true}},
+	}})
+	ca, err := os.ReadFile(in("consul-agent-ca.pem"))
+	must(t, err)
+	for _, arn := range secrets(w.Definitions) {
+		a.cloud.Secrets.SetARN(arn, map[bool]string{true: string(ca), false: "{}"}[strings.Contains(arn, "-ca-cert-")])
+		if strings.Contains(arn, "-gossip-key-") {
+			a.cloud.Secrets.SetARN(arn, gossip)
+		}
+	}
+	rules, err := os.ReadFile(filepath.Join(harness.Root(t), "deploy/consul/acl-controller.hcl"))
+	must(t, err)
+	_, _, err = a.consul.API.ACL().PolicyCreate(&api.ACLPolicy{Name: "acl-controller", Rules: string(rules)}, nil)
+	must(t, err)
+	token, _, err := a.consul.API.ACL().TokenCreate(&api.ACLToken{Policies: []*api.ACLLink{{Name: "acl-controller"}}}, nil)
+	must(t, err)
+	a.cloud.Secrets.Set("shop-bootstrap-token", token.SecretID)
+	a.cloud.ECS.AddCluster("test")
+	return a
+}
+
+// secrets are the ARNs with their six letters that the configurations name.
+func secrets(all []*definition) (out []string) {
+	arn := regexp.MustCompile(`arn:aws:secretsmanager:[a-z0-9-]+:\d{12}:secret:[a-z0-9-]+-[A-Za-z]{6}\b`)
+	for _, d := range all {
+		var text strings.Builder
+		text.WriteString(d.Config)
+		for _, c := range d.ContainerDefinitions {
+			for _, e := range c.Environment {
+				text.WriteString(e.Value)
+			}
+		}
+		for _, found := range arn.FindAllString(text.String(), -1) {
+			if !slices.Contains(out, found) {
+				out = append(out, found)
+			}
+		}
+	}
+	return out
+}
+
+// shipped lets every definition and configuration live as it stands: the controller beside all.
+func (r *report) shipped(w *world) {
+	a := open(r, w)
+	var controllers []*definition
+	for _, d := range w.Definitions {
+		if c := d.ContainerDefinitions; len(c) == 1 && slices.Contains(c[0].Command, "acl-controller") {
+			controllers = append(controllers, d)
+		}
+	}
+	if len(controllers) != 1 {
+		r.Fatalf("%d definitions of the controller were found, want 1", len(controllers))
+	}
+	began := time.Now()
+	controller, _, err := r.containers(a, w, controllers[0], task)
+	must(r, err)
+	for _, d := range w.Definitions {
+		if d != controllers[0] {
+			r.lives(a, w, d)
+		}
+	}
+	for c := range controller {
+		err = errors.Join(err, stop(r, map[*container]int{c: 0}))
+	}
+	r.judge(controllers[0].Where+": it fills the secrets of all of the above, and ends with 0", began, err)
+}
+
+// lives is one life: up, healthy, passing at the servers; TERM, exit codes 0, nothing left. A job ends
+// by itself.
+func (r *report) lives(a *account, w *world, d *definition) {
+	began := time.Now()
+	consul := a.consul
+	if hosts := d.document().ConsulAgent.RetryJoin; len(hosts) == 1 && hosts[0] != serverName {
+		if net.ParseIP(hosts[0]) == nil {
+			r.judge(d.Where+": its server", began, fmt.Errorf("%s is a name that stands for nothing here", hosts[0]))
+			return
+		}
+		consul = harness.StartServer(r, harness.ServerConfig{Address: hosts[0]})
+		defer consul.Kill()
+	}
+	if d.Config != "" {
+		d.ContainerDefinitions = []shippedContainer{alone(d)}
+	}
+	service := d.document().Service.Name
+	if service == "" {
+		service = d.Family
+	}
+	tags := map[string]string{}
+	for _, tag := range d.Tags {
+		tags[tag.Key] = tag.Value
+	}
+	if d.Config != "" {
+		tags["consul.hashicorp.com/mesh"], tags["consul.hashicorp.com/service-name"] = "true", service
+	}
+	arn := a.cloud.ECS.Run("test", service, tags)
+	defer a.cloud.ECS.Stop(arn)
+	all, endpoint, err := r.containers(a, w, d, task)
+	if err != nil {
+		r.judge(d.Where, began, err)
+		return
+	}
+	what := d.Where + ": up, its checks good, passing; TERM, every exit code 0, catalog empty"
+	if d.job() {
+		what = d.Where + ": it runs, ends with 0, and leaves nothing"
+		for c := range all {
+			if code := c.Wait(r, soon); code != 0 {
+				err = fmt.Errorf("exit code %d\n%s", code, c.Tail(30))
+			}
+		}
+	} else {
+		r.checked(d, all, endpoint)
+		consul.Passing(r, soon, service, 1)
+		err = stop(r, all)
+	}
+	consul.Empty(r, limit)
+	r.judge(what, began, err)
+}
+
+// job says whether a definition runs to completion.
+func (d *definition) job() bool {
+	return slices.ContainsFunc(d.ContainerDefinitions, func(c shippedContainer) bool { return slices.Contains(c.EntryPoint, "--job") })
+}
+
+// alone is a container for a configuration that stands alone: a service with a port serves, another is a job.
+func alone(d *definition) shippedContainer {
+	c := shippedContainer{Name: "main", EntryPoint: []string{"meshtask", "run", "--"}, Command: []string{"/app/server", "--listen", "127.0.0.1:8080"}}
+	c.Environment = append(c.Environment, struct{ Name, Value string }{"MESHTASK_CONFIG_JSON", d.Config})
+	if !strings.Contains(d.Config, `"port"`) {
+		c.EntryPoint, c.Command = []string{"meshtask", "run", "--job", "--"}, []string{"/app/server", "up"}
+	} else {
+		c.HealthCheck.Command = []string{"CMD", "meshtask", "health"}
+	}
+	return c
+}
+
+// containers starts all of a definition's at once, as ECS does, at one address. The endpoint is that of
+// the container that runs the mesh.
+func (r *report) containers(a *account, w *world, d *definition, address string) (map[*container]int, *harness.Endpoint, error) {
+	a.tasks++
+	id, family := fmt.Sprintf("%032x", a.tasks), d.Family
+	if family == "" {
+		family = d.document().Service.Name
+	}
+	out := map[*container]int{}
+	var mesh *harness.Endpoint
+	for _, c := range d.ContainerDefinitions {
+		img, err := w.of(d, c)
+		if err != nil {
+			return nil, nil, err
+		}
+		endpoint := harness.StartEndpoint(r, id, family, address, c.Name)
+		for _, other := range d.ContainerDefinitions {
+			if other.Name != c.Name {
+				endpoint.Set(other.Name, map[bool]string{true: "UNKNOWN"}[len(other.HealthCheck.Command) > 0], nil)
+			}
+		}
+		if !slices.Contains(c.EntryPoint, "app") {
+			mesh = endpoint
+		}
+		env := append(a.cloud.Environment(), "ECS_CONTAINER_METADATA_URI_V4="+endpoint.URI)
+		for _, e := range c.Environment {
+			env = append(env, e.Name+"="+e.Value)
+		}
+		for _, s := range c.Secrets { // ECS reads them
+			_, name, _ := strings.Cut(s.ValueFrom, ":secret:")
+			value, ok := a.cloud.Secrets.Get(name)
+			if !ok {
+				return nil, nil, fmt.Errorf("%s: there is no secret %s", c.Name, s.ValueFrom)
+			}
+			env = append(env, s.Name+"="+value)
+		}
+		must(r, os.MkdirAll(img.Tree+"/etc", 0o755)) // where an engine lays its hosts
+		own := *img
+		own.Entrypoint, own.Health = c.EntryPoint, nil
+		if c.User != "" {
+			own.User = c.User
+		}
+		if len(c.HealthCheck.Command) > 0 {
+			own.Health = c.HealthCheck.Command[1:] // CMD
+		}
+		started := r.startIn(c.Name, &own, harness.Box{Writable: !c.ReadonlyRootFilesystem, Binds: []string{a.hosts + ":/etc/hosts:ro"}}, env, c.Command...)
+		out[started] = 0
+	}
+	return out, mesh, nil
+}
+
+// checked runs the ECS health check of each container that has one until it is good, as the agent of ECS
+// does, and tells the mesh.
+func (r *report) checked(d *definition, all map[*container]int, mesh *harness.Endpoint) {
+	var order []*container
+	for c := range all {
+		if slices.Contains(c.image.Entrypoint, "app") { // apps first: the service waits for them
+			order = slices.Insert(order, 0, c)
+		} else {
+			order = append(order, c)
+		}
+	}
+	for _, c := range order {
+		if len(c.image.Health) == 0 {
+			continue
+		}
+		harness.Eventually(r, soon, d.Where+": the health check of "+c.Name+" ("+strings.Join(c.image.Health, " ")+")", func() error {
+			select {
+			case <-c.Done():
+				return fmt.Errorf("it has ended:\n%s", c.Tail(20))
+			default:
+			}
+			if code := c.health(r); code != 0 {
+				select { // a process each: not as often as Eventually asks
+				case <-time.After(500 * time.Millisecond):
+				case <-c.Done():
+				}
+				return errors.New("exit code " + strconv.Itoa(code) + "\n" + c.Tail(10))
+			}
+			return nil
+		})
+		if slices.Contains(c.image.Entrypoint, "app") {
+			mesh.Set(c.Name, "HEALTHY", nil)
+		}
+	}
+}
