@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -75,8 +76,8 @@ var filled = strings.NewReplacer("ACCOUNT", "123456789012", "REGION", "us-east-1
 // block is a fenced block of a page.
 var block = regexp.MustCompile("(?ms)^```(json|dockerfile)[^\\n]*\\n(.*?)^```$")
 
-// shipped finds every task definition and every configuration that users copy: each file of deploy and
-// deploy/config, and each block of a page. One that a page and a file have is one.
+// shipped finds every task definition and every configuration that users copy: each file below deploy
+// that is one, and each block of a page. One that a page and a file have is one.
 func shipped(t harness.T) []*definition {
 	root := harness.Root(t)
 	var out []*definition
@@ -97,7 +98,7 @@ func shipped(t harness.T) []*definition {
 		seen[short.String()] = d
 		out = append(out, d)
 	}
-	for _, path := range glob(t, root, "deploy/*.json", "deploy/config/*.json") {
+	for _, path := range documents(t, root) {
 		text, err := os.ReadFile(filepath.Join(root, path))
 		must(t, err)
 		if filepath.Dir(path) == "deploy/config" {
@@ -118,6 +119,21 @@ func shipped(t harness.T) []*definition {
 	if len(out) < 7 {
 		t.Fatalf("only %d definitions and configurations were found", len(out))
 	}
+	return out
+}
+
+// documents are the JSON files below deploy.
+func documents(t harness.T, root string) (out []string) {
+	must(t, filepath.WalkDir(filepath.Join(root, "deploy"), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && slices.Contains([]string{"test", "node_modules", ".terraform", "cdk.out", "out"}, d.Name()) {
+			return fs.SkipDir
+		}
+		if err == nil && filepath.Ext(path) == ".json" {
+			path, err = filepath.Rel(root, path)
+			out = append(out, path)
+		}
+		return err
+	}))
 	return out
 }
 

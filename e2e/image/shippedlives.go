@@ -166,8 +166,18 @@ func (r *report) lives(a *account, w *world, d *definition) {
 		err = stop(r, all)
 	}
 	consul.Empty(r, limit)
+	for c := range all {
+		for _, line := range trouble.FindAllString(c.Output(), -1) {
+			if !strings.Contains(line, "memberlist") { // gossip says how busy the machine is
+				err = errors.Join(err, fmt.Errorf("the log of a good life has %s", line))
+			}
+		}
+	}
 	r.judge(what, began, err)
 }
+
+// trouble is a line of a child's that says that something is wrong.
+var trouble = regexp.MustCompile(`(?m)^\[(consul-agent|envoy)\].*\[(WARN|ERROR)\].*$`)
 
 // job says whether a definition runs to completion.
 func (d *definition) job() bool {

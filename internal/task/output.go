@@ -63,6 +63,7 @@ func knownLines() []known {
 	return []known{
 		{"consul-agent", "agent.router.manager: No servers available", joining, "the agent looks for servers before it has joined any"},
 		{"consul-agent", `agent.anti_entropy: failed to sync remote state: error="No known Consul servers"`, joining, "it syncs before it has joined"},
+		{"consul-agent", `agent.cache: handling error in Cache.Notify: cache-type=connect-ca-root error="No known Consul servers"`, joining, "with auto_encrypt it asks for the CA before it has joined"},
 		{"consul-server", "agent.leaf-certs: handling error in Manager.Notify", always, "a new development server has no CA in its first moments"},
 		{"consul-server", "agent.server.cert-manager: failed to handle cache update event", always, "likewise"},
 		{"consul-server", "heartbeat timeout reached, starting election", always, "a new development server elects itself"},
