@@ -15,10 +15,11 @@ import (
 
 // injectedTask converts a task of one image that nobody's command repeats, so that the image stays
 // as it is, and returns the containers by name. dir is where the program is put.
-func injectedTask(t *testing.T, bin, dir, server string, image map[string]any) map[string]convertedContainer {
+// The app is healthy when health, a URL, answers.
+func injectedTask(t *testing.T, bin, dir, server, health string, image map[string]any) map[string]convertedContainer {
 	t.Helper()
 	type o = map[string]any
-	files := map[string]any{"inspect.json": []any{o{"Config": image}},
+	files := map[string]any{"config.json": o{"health": o{"app": o{"http": health}}}, "inspect.json": []any{o{"Config": image}},
 		"task.json": o{"family": "shop", "networkMode": "awsvpc", "requiresCompatibilities": []string{"FARGATE"}, "cpu": "256", "memory": "512",
 			"containerDefinitions": []any{o{"name": "shop", "image": "shop:4", "essential": true, "portMappings": []any{o{"containerPort": 8080}}}}}}
 	from := t.TempDir()
@@ -31,7 +32,7 @@ func injectedTask(t *testing.T, bin, dir, server string, image map[string]any) m
 			t.Fatal(err)
 		}
 	}
-	return injected(t, bin, filepath.Join(from, "task.json"), "--binary", filepath.Join(dir, "meshtask"), "--mesh-image", "mesh:1", "--retry-join", server, "--image-config", filepath.Join(from, "inspect.json"))
+	return injected(t, bin, filepath.Join(from, "task.json"), "--binary", filepath.Join(dir, "meshtask"), "--mesh-image", "mesh:1", "--retry-join", server, "--config", filepath.Join(from, "config.json"), "--image-config", filepath.Join(from, "inspect.json"))
 }
 
 // injected are the three containers of a converted definition of one app, by name.
@@ -134,7 +135,7 @@ func put(t *testing.T, program, at string) {
 }
 
 // A definition of --inject is lived in: the first container puts the program there and ends, the
-// app's image begins by it, and the image's own STOPSIGNAL stops the task.
+// app's image begins by it, ECS's check asks the app by it, and the image's own STOPSIGNAL stops the task.
 func TestInjectedTaskLives(t *testing.T) {
 	t.Parallel()
 	bin, dir := programs(t), filepath.Join(t.TempDir(), "volume")
@@ -143,16 +144,18 @@ func TestInjectedTaskLives(t *testing.T) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	all := injectedTask(t, bin, dir, server.Address, map[string]any{
+	all := injectedTask(t, bin, dir, server.Address, "http://"+address+":8080/health", map[string]any{
 		"Entrypoint": []string{"/bin/sh", "-c", `trap 'kill $!' WINCH; "$0" "$@" & wait; wait`, filepath.Join(bin, "app")}, // as httpd ends at WINCH
 		"Cmd":        []string{"--name", "shop", "--listen", address + ":8080"}, "StopSignal": "SIGWINCH"})
 	// On loopback two tasks would meet at 127.0.0.1:9902, which in ECS each has for itself.
 	lease := address + ":9902"
+	endpoints := map[string]*harness.Endpoint{}
 	start := func(name string) *harness.Process {
 		c, endpoint := all[name], harness.StartEndpoint(t, "0a1b2c3d4e5f", "shop", address, name)
+		endpoints[name] = endpoint
 		for other := range all {
 			if other != name {
-				endpoint.Set(other, "", nil)
+				endpoint.Set(other, map[string]string{"shop": "UNKNOWN"}[other], nil)
 			}
 		}
 		env := []string{"PATH=" + bin, "MESHTASK_DIR=" + filepath.Join(t.TempDir(), "state"), "MESHTASK_MESH=" + lease, "MESHTASK_ADMIN_LISTEN=" + lease,
@@ -172,7 +175,21 @@ func TestInjectedTaskLives(t *testing.T) {
 	if got := all["shop"].EntryPoint[0]; !strings.HasPrefix(got, dir) {
 		t.Fatalf("the app begins with %s, and the program was put into %s", got, dir)
 	}
+	check := all["shop"].HealthCheck.Command
+	if len(check) < 3 || check[0] != "CMD" || !strings.HasPrefix(check[1], dir) || check[2] != "probe" {
+		t.Fatalf("ECS's check is %q", check)
+	}
+	asked := func() int { return harness.Start(t, "check", check[1:], nil).Wait(t, soon) }
+	if code := asked(); code != 1 {
+		t.Errorf("before there is an app its check is %d", code)
+	}
 	app, mesh := start("shop"), start("meshtask")
+	answers(t, "http://"+address+":8080/", 200, "hello from shop")
+	if code := asked(); code != 0 {
+		t.Errorf("the check is %d", code)
+	}
+	status(t, server, "shop", "critical") // ECS has not said yet what its check found
+	endpoints["meshtask"].Set("shop", "HEALTHY", nil)
 	server.Passing(t, soon, "shop", 1)
 	answers(t, "http://"+address+":8080/", 200, "hello from shop")
 	for p, signal := range map[*harness.Process]syscall.Signal{app: syscall.SIGWINCH, mesh: syscall.SIGTERM} {
