@@ -129,18 +129,25 @@ func strict(t *testing.T, path string, into any) {
 
 // A variable of a module that nothing reads would be passed over in silence.
 func TestModuleVariables(t *testing.T) {
-	for _, module := range []string{"mesh-task", "acl-controller", "example"} {
-		files, err := filepath.Glob(filepath.Join("terraform", module, "*.tf"))
+	dirs, err := filepath.Glob("terraform/*/modules/*")
+	if err != nil || len(dirs) == 0 {
+		t.Fatalf("%v: %v", dirs, err)
+	}
+	dirs = append(append(dirs, modules(t)...), "terraform/examples/production")
+	for _, module := range dirs {
+		files, err := filepath.Glob(filepath.Join(module, "*.tf"))
 		if err != nil || len(files) < 3 {
 			t.Fatalf("%s: %d files, %v", module, len(files), err)
 		}
-		var rest strings.Builder
+		var rest, declared strings.Builder
 		for _, f := range files {
-			if filepath.Base(f) != "variables.tf" {
+			if strings.HasSuffix(f, "variables.tf") {
+				declared.Write(read(t, f))
+			} else {
 				rest.Write(read(t, f))
 			}
 		}
-		blocks := strings.Split("\n"+string(read(t, filepath.Join("terraform", module, "variables.tf"))), "\nvariable \"")[1:]
+		blocks := strings.Split("\n"+declared.String(), "\nvariable \"")[1:]
 		if len(blocks) < 5 {
 			t.Fatalf("%s: %d variables: the extraction is broken", module, len(blocks))
 		}
@@ -162,7 +169,7 @@ func TestPorts(t *testing.T) {
 	readme := string(read(t, "README.md"))
 	_, table, _ := strings.Cut(readme, "## Security groups")
 	table, _, _ = strings.Cut(table, "\n## ")
-	network, err := os.ReadFile("terraform/example/network.tf")
+	network, err := os.ReadFile("terraform/examples/production/network.tf")
 	if err != nil {
 		t.Fatal(err)
 	}

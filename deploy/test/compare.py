@@ -21,7 +21,7 @@ ROLES = {
     "migrate-execution": MESH_EXECUTION,
     "migrate-schedule": ("scheduler-role", {"RunTheJob", "GiveTheTaskItsTags", "GiveTheTaskItsRoles"}),
     "shop-consul-acl-controller-task": ("controller-role", {"SeeTheTasksOfTheCluster", "ReadAndFillSecrets", "LeaveTheInstallationsOwnSecrets"}),
-    "shop-consul-acl-controller-execution": ("execution-role", MESH_EXECUTION[1] | {"GiveTheControllerItsSecrets"}),
+    "shop-consul-acl-controller-execution": ("execution-role", MESH_EXECUTION[1] | {"GiveTheContainersTheirSecrets"}),
 }
 
 

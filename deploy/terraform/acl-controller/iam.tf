@@ -7,7 +7,7 @@ locals {
   account   = local.arn[4]
 
   here = { for name in ["controller-role", "controller-role-create-secrets"] : name => jsondecode(
-    replace(replace(replace(replace(replace(file("${path.module}/../../iam/${name}.json"),
+    replace(replace(replace(replace(replace(file("${path.module}/iam/${name}.json"),
       "arn:aws:ecs:REGION:ACCOUNT:cluster/CLUSTER", var.ecs_cluster_arn),
       "arn:aws:", "arn:${local.partition}:"),
       "REGION", var.region),
@@ -20,7 +20,7 @@ locals {
     Statement = concat(local.here["controller-role"], [for s in local.here["controller-role-create-secrets"] : s if var.create_secrets])
   })
 
-  allowed    = { for s in jsondecode(file("${path.module}/../../iam/execution-role.json")).Statement : s.Sid => s }
+  allowed    = { for s in jsondecode(file("${path.module}/iam/execution-role.json")).Statement : s.Sid => s }
   repository = try(regex("^([0-9]{12})[.]dkr[.]ecr[.]([a-z0-9-]+)[.][^/]+/([^:@]+)", var.meshtask_image), null)
 
   execution_policy = jsonencode({
@@ -29,7 +29,7 @@ locals {
       merge(local.allowed["WriteLogs"], { Resource = try(["arn:${local.partition}:logs:${var.log_configuration.options["awslogs-region"]}:${local.account}:log-group:${var.log_configuration.options["awslogs-group"]}:*"], []) }),
       merge(local.allowed["LogInToTheRegistry"], { Resource = ["*"] }),
       merge(local.allowed["PullTheImage"], { Resource = local.repository == null ? [] : ["arn:${local.partition}:ecr:${local.repository[1]}:${local.repository[0]}:repository/${local.repository[2]}"] }),
-      merge(local.allowed["GiveTheControllerItsSecrets"], { Resource = [for a in [var.consul_bootstrap_token_secret_arn, var.consul_server_ca_cert_arn] : a if a != ""] }),
+      merge(local.allowed["GiveTheContainersTheirSecrets"], { Resource = [for a in [var.consul_bootstrap_token_secret_arn, var.consul_server_ca_cert_arn] : a if a != ""] }),
     ] : s if length(s.Resource) > 0]
   })
 

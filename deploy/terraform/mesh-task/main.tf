@@ -1,15 +1,64 @@
 locals {
-  service_secret = var.consul_partition == "" ? local.service_name : "${local.service_name}-${var.consul_namespace}-${var.consul_partition}"
+  service_secret = var.consul_partition == "" ? module.definition.service_name : "${module.definition.service_name}-${var.consul_namespace}-${var.consul_partition}"
+  secret_made    = var.acls && var.acl_secret_name_prefix != "" && var.create_service_secret
 }
 
 # Without a version: the ACL controller writes the first one.
 resource "aws_secretsmanager_secret" "service_token" {
-  count = var.acls && !local.by_login ? 1 : 0
+  count = local.secret_made ? 1 : 0
 
   name                    = "${var.acl_secret_name_prefix}-${local.service_secret}"
-  description             = "Consul ACL token of ${local.service_name}, kept by meshtask acl-controller"
+  description             = "Consul ACL token of ${module.definition.service_name}, kept by meshtask acl-controller"
   recovery_window_in_days = 0
   tags                    = var.tags
+}
+
+# What is in the containers is written there, and needs no provider.
+module "definition" {
+  source = "./modules/definition"
+
+  family                             = var.family
+  container_definitions              = var.container_definitions
+  app_containers                     = var.app_containers
+  layout                             = var.layout
+  inject                             = var.inject
+  image_configs                      = var.image_configs
+  mesh_image                         = var.mesh_image
+  mesh_container                     = var.mesh_container
+  meshtask_binary                    = var.meshtask_binary
+  job                                = var.job
+  stop_timeout                       = var.stop_timeout
+  health_check_start_period          = var.health_check_start_period
+  meshtask_config                    = var.meshtask_config
+  consul_service_name                = var.consul_service_name
+  consul_service_tags                = var.consul_service_tags
+  consul_service_meta                = var.consul_service_meta
+  consul_namespace                   = var.consul_namespace
+  consul_partition                   = var.consul_partition
+  port                               = var.port
+  outbound_only                      = var.outbound_only
+  upstreams                          = var.upstreams
+  checks                             = var.checks
+  consul_ecs_config                  = var.consul_ecs_config
+  application_shutdown_delay_seconds = var.application_shutdown_delay_seconds
+  retry_join                         = var.retry_join
+  consul_datacenter                  = var.consul_datacenter
+  consul_primary_datacenter          = var.consul_primary_datacenter
+  enable_acl_token_replication       = var.enable_acl_token_replication
+  consul_agent_configuration         = var.consul_agent_configuration
+  tls                                = var.tls
+  consul_server_ca_cert_arn          = var.consul_server_ca_cert_arn
+  gossip_key_secret_arn              = var.gossip_key_secret_arn
+  acls                               = var.acls
+  consul_client_token_secret_arn     = var.consul_client_token_secret_arn
+  acl_secret_name_prefix             = var.acl_secret_name_prefix
+  consul_http_addr                   = var.consul_http_addr
+  consul_https_ca_cert_arn           = var.consul_https_ca_cert_arn
+  client_token_auth_method_name      = var.client_token_auth_method_name
+  service_token_auth_method_name     = var.service_token_auth_method_name
+  log_configuration                  = var.log_configuration
+
+  service_token_secret_arn = local.secret_made ? aws_secretsmanager_secret.service_token[0].arn : var.service_token_secret_arn
 }
 
 resource "aws_ecs_task_definition" "this" {
@@ -20,19 +69,10 @@ resource "aws_ecs_task_definition" "this" {
   memory                   = var.memory
   task_role_arn            = local.task_role_arn
   execution_role_arn       = local.execution_role_arn
-  container_definitions    = jsonencode(local.container_definitions)
+  container_definitions    = jsonencode(module.definition.container_definitions)
+  skip_destroy             = var.skip_destroy
 
-  tags = merge(
-    var.tags,
-    {
-      "consul.hashicorp.com/mesh"         = "true"
-      "consul.hashicorp.com/service-name" = local.service_name
-    },
-    { for k, v in {
-      "consul.hashicorp.com/partition" = var.consul_partition
-      "consul.hashicorp.com/namespace" = var.consul_namespace
-    } : k => v if v != "" },
-  )
+  tags = merge(var.tags, module.definition.tags)
 
   dynamic "runtime_platform" {
     for_each = var.runtime_platform == null ? [] : [var.runtime_platform]
@@ -42,8 +82,23 @@ resource "aws_ecs_task_definition" "this" {
     }
   }
 
+  dynamic "ephemeral_storage" {
+    for_each = var.ephemeral_storage_gib == null ? [] : [var.ephemeral_storage_gib]
+    content {
+      size_in_gib = ephemeral_storage.value
+    }
+  }
+
+  dynamic "placement_constraints" {
+    for_each = var.placement_constraints
+    content {
+      type       = "memberOf"
+      expression = placement_constraints.value
+    }
+  }
+
   dynamic "volume" {
-    for_each = local.state_needed ? [local.state_volume] : []
+    for_each = module.definition.volumes
     content {
       name = volume.value
     }
@@ -99,75 +154,18 @@ resource "aws_ecs_task_definition" "this" {
     }
   }
 
-  # Nothing that is said is passed over: what cannot be meant is refused.
   lifecycle {
     precondition {
-      condition     = length(setsubtract(local.app_names, local.names)) == 0
-      error_message = "The app_containers ${join(", ", setsubtract(local.app_names, local.names))} are not in container_definitions."
+      condition     = length([for v in var.volumes : v.name if contains(module.definition.volumes, v.name)]) == 0
+      error_message = "A volume of yours is called ${join(" or ", module.definition.volumes)}, as one of this module is: rename it."
     }
     precondition {
-      condition     = local.layout == "siblings" || length(local.app_names) == 1
-      error_message = "The single layout has one app container, not ${length(local.app_names)}: name it in app_containers, or choose layout = \"siblings\"."
+      condition     = var.create_service_secret || (var.acls && var.acl_secret_name_prefix != "")
+      error_message = "The create_service_secret is false, and the task has no secret: it goes with acls and acl_secret_name_prefix."
     }
     precondition {
-      condition     = (local.layout == "siblings") == (var.mesh_image != "")
-      error_message = local.layout == "siblings" ? "The siblings layout needs mesh_image." : "The mesh_image is for the siblings layout, and this is single."
-    }
-    precondition {
-      condition     = local.layout == "single" || !contains(local.names, "meshtask")
-      error_message = "A container of yours is called meshtask, as the mesh container is."
-    }
-    precondition {
-      condition     = !var.job || local.layout == "single"
-      error_message = "A job has the single layout."
-    }
-    precondition {
-      condition     = alltrue([for c in var.container_definitions : try(length(c.command) > 0, false) || try(length(c.entryPoint) > 0, false) if contains(local.app_names, c.name)])
-      error_message = "An app container has neither command nor entryPoint: meshtask takes the place of the image's ENTRYPOINT, and ECS then drops its CMD."
-    }
-    precondition {
-      condition     = alltrue([for c in var.container_definitions : try(c.stopTimeout, null) == null if contains(local.app_names, c.name)])
-      error_message = "An app container has a stopTimeout: give stop_timeout, which is the whole task's."
-    }
-    precondition {
-      condition     = alltrue([for c in var.container_definitions : try(length(c.dependsOn), 0) == 0])
-      error_message = "A container has dependsOn: the order is meshtask's, and ECS's would hold the stop signal back."
-    }
-    precondition {
-      condition     = length(local.said_twice) == 0
-      error_message = "The meshtask_config sets what a variable has set: ${join(", ", local.said_twice)}."
-    }
-    precondition {
-      condition     = !can(local.generated.health.app) || length(setintersection(try(keys(var.meshtask_config.health.app), []), ["http", "tcp", "grpc"])) == 0
-      error_message = "The app has a healthCheck, and meshtask_config has health.app: give one of them."
-    }
-    precondition {
-      condition     = var.job ? !var.outbound_only : var.outbound_only == (var.port == 0)
-      error_message = var.job ? "A job takes requests only when it has a port: leave outbound_only." : var.port == 0 ? "Give port, or outbound_only = true." : "There is a port and outbound_only is true: one of them is wrong."
-    }
-    precondition {
-      condition     = (var.consul_partition == "") == (var.consul_namespace == "")
-      error_message = "The consul_partition and consul_namespace go together."
-    }
-    precondition {
-      condition     = var.tls == (var.consul_server_ca_cert_arn != "")
-      error_message = var.tls ? "With tls consul_server_ca_cert_arn is needed." : "There is a consul_server_ca_cert_arn and tls is false."
-    }
-    precondition {
-      condition     = (var.acls && !local.by_login) == (var.consul_client_token_secret_arn != "")
-      error_message = var.acls && !local.by_login ? "With acl_secret_name_prefix consul_client_token_secret_arn is needed, the agent's token." : "The consul_client_token_secret_arn goes with acls and acl_secret_name_prefix."
-    }
-    precondition {
-      condition     = var.acls || var.acl_secret_name_prefix == ""
-      error_message = "There is an acl_secret_name_prefix and acls is false."
-    }
-    precondition {
-      condition     = local.by_login == (var.consul_http_addr != "")
-      error_message = local.by_login ? "With acls give acl_secret_name_prefix (tokens from the ACL controller) or consul_http_addr (login)." : "The consul_http_addr is for a login, and this task has none: acls is false or acl_secret_name_prefix is set."
-    }
-    precondition {
-      condition     = local.by_login || (var.consul_https_ca_cert_arn == "" && var.service_token_auth_method_name == "iam-ecs-service-token" && var.client_token_auth_method_name == "iam-ecs-client-token")
-      error_message = "The consul_https_ca_cert_arn and the names of auth methods are for a login, and this task has none."
+      condition     = var.create_service_secret ? var.service_token_secret_arn == "" : true
+      error_message = "The service_token_secret_arn is given, and create_service_secret is true: one of them is wrong."
     }
     precondition {
       condition     = var.create_task_role == (var.task_role.arn == null) && (var.create_task_role || length(var.additional_task_role_policies) == 0)

@@ -30,7 +30,7 @@ output "task_tags" {
 
 output "service_token_secret_arn" {
   description = "ARN of the secret that the ACL controller fills; empty without one."
-  value       = var.acls && !local.by_login ? aws_secretsmanager_secret.service_token[0].arn : ""
+  value       = local.secret_made ? aws_secretsmanager_secret.service_token[0].arn : var.service_token_secret_arn
 }
 
 output "task_role_policy" {
@@ -41,4 +41,14 @@ output "task_role_policy" {
 output "execution_role_policy" {
   description = "What the execution role must allow, as a policy."
   value       = local.execution_policy
+}
+
+output "container_definitions" {
+  description = "The container definitions."
+  value       = module.definition.container_definitions
+}
+
+output "health_check_grace_period_seconds" {
+  description = "What the ECS service's health_check_grace_period_seconds should be at least: consulAgent.joinTimeout, acl.wait and the app's start."
+  value       = module.definition.health_check_grace_period_seconds
 }

@@ -1,270 +1,4 @@
-# Names that terraform-aws-consul-ecs v0.3 to v0.5 has mean the same here.
-# ../README.md lists the others, and what became of those that are missing.
-
-variable "family" {
-  description = "Family of the task definition. In lower case it is the service's name in Consul, unless consul_service_name is given."
-  type        = string
-}
-
-variable "container_definitions" {
-  description = "The application's container definitions, as ECS has them (camelCase) and as they would be without a mesh. App containers need a command or an entryPoint: their entrypoint becomes meshtask, and the image's own ENTRYPOINT and CMD are not used."
-  type        = any
-}
-
-variable "app_containers" {
-  description = "Names of the containers that meshtask runs the command of. Others (a log router, a monitoring agent) are left as they are. Default: all."
-  type        = list(string)
-  default     = null
-}
-
-variable "layout" {
-  description = "single: the app's container also holds the agent and Envoy. siblings: they get a container of their own, which needs mesh_image. Default: single for one app container, else siblings."
-  type        = string
-  default     = null
-
-  validation {
-    condition     = var.layout == null ? true : contains(["single", "siblings"], var.layout)
-    error_message = "The layout must be single or siblings."
-  }
-}
-
-variable "mesh_image" {
-  description = "Image of the mesh container of the siblings layout: it holds meshtask, consul and envoy (docs/use-siblings.md)."
-  type        = string
-  default     = ""
-}
-
-variable "meshtask_binary" {
-  description = "meshtask in the app containers' images: a name on PATH or a path."
-  type        = string
-  default     = "meshtask"
-}
-
-variable "job" {
-  description = "A task that runs to completion (docs/use-job.md). Single layout only."
-  type        = bool
-  default     = false
-}
-
-variable "stop_timeout" {
-  description = "ECS's stopTimeout in seconds of the containers that meshtask is in, and meshtask's whole stop budget. Fargate takes 120 at most."
-  type        = number
-  default     = 30
-
-  validation {
-    condition     = var.stop_timeout >= 5 && var.stop_timeout <= 120
-    error_message = "The stop_timeout must be 5 to 120 seconds."
-  }
-}
-
-variable "meshtask_config" {
-  description = "More of meshtask's configuration (meshtask config docs), stanza by stanza, for example { health = { app = { http = \"http://127.0.0.1:8080/health\" } } }, which needs no shell and no curl as a healthCheck may (also tcp and grpc). Objects are added to, and a field that a variable of this module sets is refused."
-  type        = any
-  default     = {}
-}
-
-variable "runtime_platform" {
-  description = "Processor and operating system of the task. Default: ECS's own, X86_64 and LINUX."
-  type = object({
-    cpu_architecture        = string
-    operating_system_family = string
-  })
-  default = null
-}
-
-# The service.
-
-variable "consul_service_name" {
-  description = "The service's name in Consul. Default: the family in lower case."
-  type        = string
-  default     = ""
-
-  validation {
-    condition     = var.consul_service_name == "" || can(regex("^[a-z0-9]([a-z0-9_-]*[a-z0-9])?$", var.consul_service_name))
-    error_message = "The consul_service_name must be of lower-case letters, digits, - and _, and begin and end with a letter or a digit."
-  }
-}
-
-variable "consul_service_tags" {
-  description = "Tags of the service in Consul."
-  type        = list(string)
-  default     = []
-}
-
-variable "consul_service_meta" {
-  description = "Metadata of the service in Consul."
-  type        = map(string)
-  default     = {}
-}
-
-variable "consul_namespace" {
-  description = "Namespace of the service (Consul Enterprise). Goes with consul_partition."
-  type        = string
-  default     = ""
-}
-
-variable "consul_partition" {
-  description = "Admin partition of the service and of the agent (Consul Enterprise). Goes with consul_namespace."
-  type        = string
-  default     = ""
-}
-
-variable "port" {
-  description = "Where the application listens. 0: nowhere; then outbound_only or job must be true."
-  type        = number
-  default     = 0
-}
-
-variable "outbound_only" {
-  description = "The application takes no requests. Must be true when port is 0 (a job needs no word of it), and false otherwise."
-  type        = bool
-  default     = false
-}
-
-variable "upstreams" {
-  description = "Services that the application calls, as proxy.upstreams of the configuration: destinationName and localBindPort are required."
-  type        = any
-  default     = []
-
-  validation {
-    condition     = alltrue([for u in var.upstreams : can(u.destinationName) && can(u.localBindPort)])
-    error_message = "Each of the upstreams needs destinationName and localBindPort."
-  }
-}
-
-variable "checks" {
-  description = "Native Consul checks of the service, as service.checks of the configuration. With them the containers' ECS health is not synced."
-  type        = any
-  default     = []
-}
-
-variable "consul_ecs_config" {
-  description = "As in terraform-aws-consul-ecs: service with enableTagOverride and weights, proxy with meshGateway, expose and config."
-  type        = any
-  default     = {}
-
-  validation {
-    condition     = length(setsubtract(keys(var.consul_ecs_config), ["service", "proxy"])) == 0
-    error_message = "The consul_ecs_config may have service and proxy only."
-  }
-
-  validation {
-    condition     = length(setsubtract(try(keys(var.consul_ecs_config.service), []), ["enableTagOverride", "weights"])) == 0
-    error_message = "The consul_ecs_config.service may have enableTagOverride and weights only."
-  }
-
-  validation {
-    condition     = length(setsubtract(try(keys(var.consul_ecs_config.proxy), []), ["meshGateway", "expose", "config"])) == 0
-    error_message = "The consul_ecs_config.proxy may have meshGateway, expose and config only."
-  }
-}
-
-variable "application_shutdown_delay_seconds" {
-  description = "The application is told to stop no earlier than this many seconds after TERM, whatever the drain says (shutdown.drain.min)."
-  type        = number
-  default     = 0
-}
-
-# Consul.
-
-variable "retry_join" {
-  description = "Addresses of the Consul servers to join, as consulAgent.retryJoin."
-  type        = list(string)
-
-  validation {
-    condition     = length(var.retry_join) > 0
-    error_message = "The retry_join must name one server at least."
-  }
-}
-
-variable "consul_datacenter" {
-  description = "Name of the datacenter."
-  type        = string
-  default     = "dc1"
-}
-
-variable "consul_primary_datacenter" {
-  description = "Name of the primary datacenter of a WAN federation: primary_datacenter of the agent."
-  type        = string
-  default     = ""
-}
-
-variable "enable_acl_token_replication" {
-  description = "The datacenter's servers replicate tokens of the primary one: acl.enable_token_replication of the agent."
-  type        = bool
-  default     = false
-}
-
-variable "consul_agent_configuration" {
-  description = "More configuration of the Consul agent, as JSON: jsonencode({...}). Other than in terraform-aws-consul-ecs, HCL is not taken, and keys that meshtask writes itself are refused when the task starts."
-  type        = string
-  default     = ""
-
-  validation {
-    condition     = var.consul_agent_configuration == "" || can(keys(jsondecode(var.consul_agent_configuration)))
-    error_message = "The consul_agent_configuration must be a JSON object: jsonencode({...}), not HCL."
-  }
-}
-
-variable "tls" {
-  description = "TLS between agent and servers. Goes with consul_server_ca_cert_arn."
-  type        = bool
-  default     = false
-}
-
-variable "consul_server_ca_cert_arn" {
-  description = "ARN of the secret or parameter with the PEM of the servers' CA."
-  type        = string
-  default     = ""
-}
-
-variable "gossip_key_secret_arn" {
-  description = "ARN of the secret or parameter with the gossip encryption key."
-  type        = string
-  default     = ""
-}
-
-variable "acls" {
-  description = "The task has Consul tokens: from the ACL controller's secrets when acl_secret_name_prefix is given (v0.3 and v0.4), else by a login with the aws-iam auth method at consul_http_addr (v0.5)."
-  type        = bool
-  default     = false
-}
-
-variable "consul_client_token_secret_arn" {
-  description = "ARN of the ACL controller's secret of the agents' token. Goes with acl_secret_name_prefix; with a login the agent logs in as well."
-  type        = string
-  default     = ""
-}
-
-variable "acl_secret_name_prefix" {
-  description = "Prefix of the ACL controller's secrets. The service's, PREFIX-SERVICE, is made here, without a value: the controller fills it, so that no token is in Terraform's state."
-  type        = string
-  default     = ""
-}
-
-variable "consul_http_addr" {
-  description = "URL of a Consul server's HTTP API, for the login."
-  type        = string
-  default     = ""
-}
-
-variable "consul_https_ca_cert_arn" {
-  description = "ARN of the secret or parameter with the PEM of the CA of consul_http_addr, where it is not that of the servers."
-  type        = string
-  default     = ""
-}
-
-variable "client_token_auth_method_name" {
-  description = "Auth method of the agent's login."
-  type        = string
-  default     = "iam-ecs-client-token"
-}
-
-variable "service_token_auth_method_name" {
-  description = "Auth method of the service's login."
-  type        = string
-  default     = "iam-ecs-service-token"
-}
+# Those of the containers are in definition_variables.tf, a copy of modules/definition/variables.tf.
 
 # The task.
 
@@ -292,16 +26,54 @@ variable "volumes" {
   default     = []
 }
 
-variable "log_configuration" {
-  description = "ECS log configuration of the containers that have none of their own, the mesh container among them."
-  type        = any
-  default     = null
-}
-
 variable "tags" {
   description = "Tags of everything that this module makes."
   type        = map(string)
   default     = {}
+}
+
+variable "runtime_platform" {
+  description = "Processor and operating system of the task. Default: ECS's own, X86_64 and LINUX. All images of the task must be of this architecture, that of meshtask too: an image built for one alone ends with exec format error on the other."
+  type = object({
+    cpu_architecture        = string
+    operating_system_family = string
+  })
+  default = null
+
+  validation {
+    condition     = var.runtime_platform == null ? true : contains(["X86_64", "ARM64"], var.runtime_platform.cpu_architecture) && var.runtime_platform.operating_system_family == "LINUX"
+    error_message = "The runtime_platform must have the cpu_architecture X86_64 or ARM64, and the operating_system_family LINUX."
+  }
+}
+
+variable "ephemeral_storage_gib" {
+  description = "GiB of the task's own storage, 21 to 200 (Fargate). Default: Fargate's 20."
+  type        = number
+  default     = null
+}
+
+variable "placement_constraints" {
+  description = "Expressions of the cluster query language that an instance must meet (EC2)."
+  type        = list(string)
+  default     = []
+}
+
+variable "skip_destroy" {
+  description = "Leave earlier revisions of the task definition active, so that a rollback finds them."
+  type        = bool
+  default     = false
+}
+
+variable "enable_execute_command" {
+  description = "Let the task role have what ECS Exec needs. The ECS service needs enable_execute_command as well, and a container with a read-only root needs volumes at /var/lib/amazon and /var/log/amazon."
+  type        = bool
+  default     = false
+}
+
+variable "create_service_secret" {
+  description = "Make the secret PREFIX-SERVICE of acl_secret_name_prefix. False where another task of the service has made it: then give service_token_secret_arn."
+  type        = bool
+  default     = true
 }
 
 # IAM.
@@ -360,7 +132,7 @@ variable "additional_task_role_policies" {
 }
 
 variable "additional_execution_role_policies" {
-  description = "ARNs of more policies of the execution role that is made: secretsmanager:GetSecretValue where the containers have secrets of ECS's own kind."
+  description = "ARNs of more policies of the execution role that is made: ssm:GetParameters where the containers' secrets are parameters, and what a sidecar of AWS's needs to be pulled (GuardDuty). Secrets of Secrets Manager need none."
   type        = list(string)
   default     = []
 }

@@ -21,11 +21,11 @@ variables {
 
 run "no_secrets" {
   assert {
-    condition     = length(aws_iam_role_policy.task) == 0
-    error_message = "A task without secrets needs no policy."
+    condition     = [for s in jsondecode(aws_iam_role_policy.task[0].policy).Statement : s.Effect] == ["Deny"]
+    error_message = "A task without secrets is allowed nothing."
   }
   assert {
-    condition     = jsondecode(local.config_json).service.name == "web" && aws_ecs_task_definition.this.tags["consul.hashicorp.com/service-name"] == "web"
+    condition     = jsondecode(module.definition.config_json).service.name == "web" && aws_ecs_task_definition.this.tags["consul.hashicorp.com/service-name"] == "web"
     error_message = "The service is the family in lower case, in the tag as well."
   }
   assert {
@@ -47,14 +47,14 @@ run "login" {
     meshtask_config              = { acl = { wait = "60s", login = { region = "eu-west-3" } } }
   }
   assert {
-    condition = jsondecode(local.config_json).acl == {
+    condition = jsondecode(module.definition.config_json).acl == {
       wait  = "60s"
       login = { method = "iam-ecs-service-token", agentMethod = "iam-ecs-client-token", server = "https://consul:8501", caCert = "arn:aws:ssm:us-east-1:123456789012:parameter/mesh/ca", region = "eu-west-3" }
     }
     error_message = "The login is not what the variables say."
   }
   assert {
-    condition     = jsondecode(local.config_json).consulAgent.extraConfig == { primary_datacenter = "dc0", acl = { token_ttl = "5s", enable_token_replication = true } }
+    condition     = jsondecode(module.definition.config_json).consulAgent.extraConfig == { primary_datacenter = "dc0", acl = { token_ttl = "5s", enable_token_replication = true } }
     error_message = "The agent's own configuration is not what the variables say."
   }
   assert {
@@ -95,14 +95,14 @@ run "enterprise_and_settings" {
     tags                               = { owner = "shop" }
   }
   assert {
-    condition = jsondecode(local.config_json).service == {
+    condition = jsondecode(module.definition.config_json).service == {
       name   = "shop", port = 8080, tags = ["v1"], meta = { team = "shop" }, namespace = "n", partition = "p", enableTagOverride = true, weights = { passing = 2, warning = 1 }
       checks = [{ name = "http", checkId = "http", http = "http://127.0.0.1:8080/health", interval = "10s" }]
     }
     error_message = "The service is not what the variables say."
   }
   assert {
-    condition = { for k, v in jsondecode(local.config_json) : k => v if contains(["proxy", "shutdown", "log"], k) } == {
+    condition = { for k, v in jsondecode(module.definition.config_json) : k => v if contains(["proxy", "shutdown", "log"], k) } == {
       proxy    = { config = { protocol = "http" }, meshGateway = { mode = "local" }, expose = { checks = true } }
       shutdown = { stopTimeout = "60s", drain = { min = "5s", max = "9s" }, agentLeave = "first" }
       log      = { format = "json" }
@@ -110,7 +110,7 @@ run "enterprise_and_settings" {
     error_message = "Proxy, shutdown or log are not what the variables say."
   }
   assert {
-    condition     = jsondecode(local.config_json).consulAgent == { retryJoin = ["10.0.3.7"], datacenter = "dc1", partition = "p", extraConfig = { disable_remote_exec = true } }
+    condition     = jsondecode(module.definition.config_json).consulAgent == { retryJoin = ["10.0.3.7"], datacenter = "dc1", partition = "p", extraConfig = { disable_remote_exec = true } }
     error_message = "The agent is not what the variables say."
   }
   assert {
@@ -150,7 +150,7 @@ run "read_only_root" {
     error_message = "The volumes are not the state's and the variable's."
   }
   assert {
-    condition     = !can(jsondecode(local.config_json).health) && jsondecode(aws_ecs_task_definition.this.container_definitions)[0].environment[0] == { name = "MODE", value = "live" }
+    condition     = !can(jsondecode(module.definition.config_json).health) && jsondecode(aws_ecs_task_definition.this.container_definitions)[0].environment[0] == { name = "MODE", value = "live" }
     error_message = "A check of NONE is none, and the app's environment stays."
   }
 }
@@ -175,7 +175,7 @@ run "siblings_beside_others" {
     error_message = "A container that is no app's was changed."
   }
   assert {
-    condition     = !can(jsondecode(local.config_json).healthSyncContainers) && jsondecode(aws_ecs_task_definition.this.container_definitions)[0].logConfiguration.logDriver == "awsfirelens"
+    condition     = !can(jsondecode(module.definition.config_json).healthSyncContainers) && jsondecode(aws_ecs_task_definition.this.container_definitions)[0].logConfiguration.logDriver == "awsfirelens"
     error_message = "Only apps with a health check are synced; log_configuration is for those that have none."
   }
 }
@@ -185,11 +185,61 @@ run "asked_by_meshtask" {
     meshtask_config = { app = { ready = { tcp = "127.0.0.1:8080" } }, health = { app = { grpc = "127.0.0.1:8080/shop.Cart", interval = 10 } } }
   }
   assert {
-    condition     = jsondecode(local.config_json).health.app == { grpc = "127.0.0.1:8080/shop.Cart", interval = 10 } && jsondecode(local.config_json).app.ready == { tcp = "127.0.0.1:8080" }
+    condition     = jsondecode(module.definition.config_json).health.app == { grpc = "127.0.0.1:8080/shop.Cart", interval = 10 } && jsondecode(module.definition.config_json).app.ready == { tcp = "127.0.0.1:8080" }
     error_message = "The questions that meshtask asks itself are not in the configuration."
   }
   assert {
     condition     = jsondecode(aws_ecs_task_definition.this.container_definitions)[0].healthCheck.command == ["CMD", "meshtask", "health"]
     error_message = "The container's check is not meshtask health."
+  }
+}
+
+# The definition and the secrets in one configuration: their ARNs are unknown while planning.
+run "unknown_arns" {
+  command = plan
+  module {
+    source = "./tests/unknown"
+  }
+}
+
+run "second_task_of_a_service" {
+  variables {
+    acls                           = true
+    acl_secret_name_prefix         = "mesh"
+    consul_client_token_secret_arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:mesh-consul-client-token-AbCdEf"
+    create_service_secret          = false
+    service_token_secret_arn       = "arn:aws:secretsmanager:us-east-1:123456789012:secret:mesh-web-GhIjKl"
+  }
+  assert {
+    condition     = length(aws_secretsmanager_secret.service_token) == 0 && jsondecode(module.definition.config_json).acl.serviceToken == "arn:aws:secretsmanager:us-east-1:123456789012:secret:mesh-web-GhIjKl:token" && output.service_token_secret_arn == "arn:aws:secretsmanager:us-east-1:123456789012:secret:mesh-web-GhIjKl"
+    error_message = "The secret that another task has made is not used."
+  }
+}
+
+run "injected_and_shaped" {
+  variables {
+    inject                 = true
+    mesh_image             = "123456789012.dkr.ecr.us-east-1.amazonaws.com/meshtask-mesh:1.0"
+    mesh_container         = { user = "12345", readonlyRootFilesystem = true, cpu = 128, secrets = [{ name = "LICENSE", valueFrom = "arn:aws:secretsmanager:us-east-1:123456789012:secret:licence-AbCdEf:key::" }] }
+    enable_execute_command = true
+    ephemeral_storage_gib  = 30
+    placement_constraints  = ["attribute:ecs.os-type == linux"]
+    runtime_platform       = { cpu_architecture = "ARM64", operating_system_family = "LINUX" }
+  }
+  assert {
+    condition     = toset([for v in aws_ecs_task_definition.this.volume : v.name]) == toset(["meshtask_state", "meshtask_bin"])
+    error_message = "The volumes of state and program are missing."
+  }
+  assert {
+    condition     = { for s in jsondecode(output.execution_role_policy).Statement : s.Sid => s.Resource }["GiveTheContainersTheirSecrets"] == ["arn:aws:secretsmanager:us-east-1:123456789012:secret:licence-AbCdEf"]
+    error_message = "ECS may not read the secret that the mesh container has."
+  }
+  assert {
+    condition     = [for s in jsondecode(output.task_role_policy).Statement : s.Sid] == ["LetOperatorsIn"]
+    error_message = "The task role does not allow ECS Exec."
+  }
+  assert {
+    condition     = aws_ecs_task_definition.this.ephemeral_storage[0].size_in_gib == 30 && tolist(aws_ecs_task_definition.this.placement_constraints)[0].expression == "attribute:ecs.os-type == linux" && aws_ecs_task_definition.this.runtime_platform[0].cpu_architecture == "ARM64"
+    error_message = "The task is not what the variables say."
   }
 }

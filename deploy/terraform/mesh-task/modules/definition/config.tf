@@ -39,7 +39,7 @@ locals {
       extraConfig = length(local.agent_extra) == 0 ? null : local.agent_extra
     }
     acl = {
-      serviceToken = var.acls && !local.by_login ? "${aws_secretsmanager_secret.service_token[0].arn}:token" : null
+      serviceToken = var.acls && !local.by_login ? "${var.service_token_secret_arn}:token" : null
       agentToken   = var.acls && !local.by_login ? "${var.consul_client_token_secret_arn}:token" : null
       login        = local.by_login ? local.login : null
     }
@@ -88,4 +88,12 @@ locals {
     fields,
   ) })
   config_json = jsonencode(local.config)
+}
+
+# How long a healthy task may take to be one: ECS's bound is the service's, not the task's.
+locals {
+  waits = [for v in [try(local.config.consulAgent.joinTimeout, "120s"), try(local.config.acl.wait, "120s")] : sum(concat([0], [
+    for part in regexall("([0-9.]+)(ms|h|m|s)", v) : tonumber(part[0]) * { ms = 0.001, s = 1, m = 60, h = 3600 }[part[1]]
+  ]))]
+  grace = ceil(sum(local.waits)) + 30
 }

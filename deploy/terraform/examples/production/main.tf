@@ -1,6 +1,7 @@
 # A shop on a cluster of the same name: the ACL controller, a service in one
 # container (web), one with sibling containers (shop) and a nightly job (migrate).
-# These are the task definitions of ../../*.json; a test compares them.
+# The Consul servers are elsewhere (docs/consul-servers.md). These are the task
+# definitions of deploy/*.json; a test compares them.
 
 provider "aws" {
   region = var.region
@@ -27,41 +28,45 @@ locals {
     }
   } }
 
-  x86 = { cpu_architecture = "X86_64", operating_system_family = "LINUX" }
+  # Of all images: one that was built for the other ends with exec format error.
+  platform = { cpu_architecture = var.cpu_architecture, operating_system_family = "LINUX" }
+
+  # The deployment alarms' metrics.
+  metrics = { for k, v in { log = { emf = { namespace = var.metrics_namespace } } } : k => v if var.metrics_namespace != "" }
 }
 
 module "acl_controller" {
-  source = "../acl-controller"
+  source = "../../acl-controller"
 
   name_prefix                       = "shop"
   region                            = var.region
   ecs_cluster_arn                   = aws_ecs_cluster.shop.arn
   meshtask_image                    = "${local.registry}/meshtask-mesh:1.0"
-  consul_server_http_addr           = "https://consul.shop.internal:8501"
+  consul_server_http_addr           = "https://${var.consul_address}:8501"
   consul_bootstrap_token_secret_arn = var.bootstrap_token_arn
   consul_server_ca_cert_arn         = var.ca_cert_arn
   subnets                           = var.subnets
   security_groups                   = [aws_security_group.mesh.id]
   requires_compatibilities          = ["FARGATE"]
-  runtime_platform                  = { cpu_architecture = "ARM64", operating_system_family = "LINUX" }
+  runtime_platform                  = local.platform
   log_configuration                 = local.logs["acl-controller"]
 }
 
 module "web" {
-  source = "../mesh-task"
+  source = "../../mesh-task"
 
   family                   = "web"
   requires_compatibilities = ["FARGATE"]
-  runtime_platform         = local.x86
+  runtime_platform         = local.platform
   port                     = 8080
   upstreams                = [{ destinationName = "api", localBindPort = 9191 }]
   log_configuration        = local.logs["web"]
 
   # meshtask asks itself, so the image needs no shell and no curl.
-  meshtask_config = {
+  meshtask_config = merge(local.metrics, {
     app    = { ready = { http = "http://127.0.0.1:8080/health" } }
     health = { app = { http = "http://127.0.0.1:8080/health" } }
-  }
+  })
 
   container_definitions = [{
     name         = "web"
@@ -71,7 +76,7 @@ module "web" {
     portMappings = [{ containerPort = 8080, protocol = "tcp" }]
   }]
 
-  retry_join                     = ["consul.shop.internal"]
+  retry_join                     = [var.consul_address]
   tls                            = true
   consul_server_ca_cert_arn      = var.ca_cert_arn
   gossip_key_secret_arn          = var.gossip_key_arn
@@ -81,15 +86,17 @@ module "web" {
 }
 
 module "shop" {
-  source = "../mesh-task"
+  source = "../../mesh-task"
 
   family                   = "shop"
   mesh_image               = "${local.registry}/meshtask-mesh:1.0"
   requires_compatibilities = ["FARGATE"]
+  runtime_platform         = local.platform
   cpu                      = 512
   memory                   = 1024
   port                     = 8080
   stop_timeout             = 57
+  meshtask_config          = local.metrics
   upstreams                = [{ destinationName = "api", localBindPort = 9191 }]
   log_configuration        = local.logs["web"]
 
@@ -114,7 +121,7 @@ module "shop" {
     },
   ]
 
-  retry_join                     = ["consul.shop.internal"]
+  retry_join                     = [var.consul_address]
   tls                            = true
   consul_server_ca_cert_arn      = var.ca_cert_arn
   gossip_key_secret_arn          = var.gossip_key_arn
@@ -124,12 +131,12 @@ module "shop" {
 }
 
 module "migrate" {
-  source = "../mesh-task"
+  source = "../../mesh-task"
 
   family                   = "migrate"
   job                      = true
   requires_compatibilities = ["FARGATE"]
-  runtime_platform         = local.x86
+  runtime_platform         = local.platform
   upstreams                = [{ destinationName = "db", localBindPort = 5432 }]
   log_configuration        = local.logs["migrate"]
 
@@ -140,7 +147,7 @@ module "migrate" {
     command   = ["/app/migrate", "up"]
   }]
 
-  retry_join                     = ["consul.shop.internal"]
+  retry_join                     = [var.consul_address]
   tls                            = true
   consul_server_ca_cert_arn      = var.ca_cert_arn
   gossip_key_secret_arn          = var.gossip_key_arn

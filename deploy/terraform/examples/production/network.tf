@@ -1,5 +1,5 @@
 # One group for the mesh's tasks and the ACL controller; the Consul servers have
-# theirs. ../../README.md says what each port is for.
+# theirs. deploy/README.md says what each port is for.
 
 resource "aws_security_group" "mesh" {
   name        = "mesh-tasks"

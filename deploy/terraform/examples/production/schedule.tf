@@ -2,7 +2,7 @@
 # tag the task, and pass on the two roles of the task; deploy/iam says so.
 
 locals {
-  scheduler = { for s in jsondecode(file("${path.module}/../../iam/scheduler-role.json")).Statement : s.Sid => s }
+  scheduler = { for s in jsondecode(file("${path.module}/iam/scheduler-role.json")).Statement : s.Sid => s }
   family    = replace(module.migrate.task_definition_arn, "/:[0-9]+$/", "")
 }
 

@@ -38,3 +38,21 @@ variable "gossip_key_arn" {
   description = "ARN of the secret with the gossip encryption key."
   type        = string
 }
+
+variable "consul_address" {
+  description = "A name that has the addresses of the Consul servers, and is in their certificates."
+  type        = string
+  default     = "consul.shop.internal"
+}
+
+variable "cpu_architecture" {
+  description = "What the images are built for: X86_64 or ARM64."
+  type        = string
+  default     = "X86_64"
+}
+
+variable "metrics_namespace" {
+  description = "Namespace of meshtask's metrics in CloudWatch, by which a bad deployment is rolled back. Empty: none."
+  type        = string
+  default     = "meshtask"
+}
