@@ -18,6 +18,7 @@ func copied() map[string]string {
 	out := map[string]string{"terraform/mesh-task/definition_variables.tf": "terraform/mesh-task/modules/definition/variables.tf"}
 	for module, names := range map[string][]string{
 		"examples/production": {"scheduler-role"},
+		"dev-server":          {"dev-server-role", "execution-role", "task-role-exec"},
 		"mesh-task":           {"task-role", "task-role-parameters", "task-role-login", "task-role-exec", "execution-role"},
 		"acl-controller":      {"controller-role", "controller-role-create-secrets", "execution-role"},
 	} {
