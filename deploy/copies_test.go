@@ -15,7 +15,10 @@ import (
 // copied are the files that a Terraform module has a copy of, so that its folder works alone: what
 // it is a copy of, by the copy.
 func copied() map[string]string {
-	out := map[string]string{"terraform/mesh-task/definition_variables.tf": "terraform/mesh-task/modules/definition/variables.tf"}
+	out := map[string]string{
+		"terraform/mesh-task/definition_variables.tf":  "terraform/mesh-task/modules/definition/variables.tf",
+		"terraform/examples/production/api-image.json": "api-image.json",
+	}
 	for module, names := range map[string][]string{
 		"examples/production": {"scheduler-role"},
 		"dev-server":          {"dev-server-role", "execution-role", "task-role-exec"},

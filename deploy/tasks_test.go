@@ -47,6 +47,14 @@ func examples(t *testing.T) map[string]func() (*taskdef.Result, error) {
 		"siblings": func() (*taskdef.Result, error) {
 			return taskdef.Convert(read(t, "plain.json"), taskdef.Options{Layout: taskdef.Siblings, MeshImage: registry + "meshtask-mesh:1.0", Config: read(t, "config/siblings.json")})
 		},
+		"injected": func() (*taskdef.Result, error) {
+			image, err := taskdef.ReadImage(read(t, "api-image.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return taskdef.Convert(read(t, "api.json"), taskdef.Options{Inject: true, MeshImage: registry + "meshtask-mesh:1.0",
+				Images: map[string]taskdef.Image{taskdef.OnlyApp: image}, Config: read(t, "config/injected.json")})
+		},
 		"job": func() (*taskdef.Result, error) {
 			d := describe("migrate", "migrate:1.4")
 			d.Command = []string{"/app/migrate", "up"}
@@ -101,10 +109,12 @@ func valid(t *testing.T, text []byte) {
 	}
 	configured := 0
 	for _, c := range in.ContainerDefinitions {
-		if len(c.DependsOn) > 0 {
-			t.Errorf("%s depends on other containers", *c.Name)
+		for _, d := range c.DependsOn {
+			if *d.ContainerName != "meshtask-install" || d.Condition != types.ContainerConditionSuccess {
+				t.Errorf("%s depends on %s", *c.Name, *d.ContainerName)
+			}
 		}
-		if c.StopTimeout == nil || *c.StopTimeout > 120 {
+		if (c.StopTimeout == nil || *c.StopTimeout > 120) && *c.Name != "meshtask-install" { // which nobody stops
 			t.Errorf("%s has no stopTimeout that Fargate takes", *c.Name)
 		}
 		for _, e := range c.Environment {

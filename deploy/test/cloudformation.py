@@ -1,7 +1,7 @@
 """Lints CloudFormation templates, and renders the parts of them that are compared.
 
 Rendering knows the functions that our templates and the CDK's use, and no others:
-Ref, Fn::GetAtt, Fn::Sub, Fn::Join. An unknown one fails.
+Ref, Fn::GetAtt, Fn::Sub, Fn::Join, Fn::If, Fn::Not, Fn::Equals. An unknown one fails.
 """
 
 import re
@@ -14,7 +14,7 @@ import yaml
 import compare
 from work import DEPLOY, Failed, load, run
 
-TEMPLATES = {"single": ["web"], "siblings": ["shop"], "job": ["migrate"], "acl-controller": ["shop-consul-acl-controller"]}
+TEMPLATES = {"single": ["web"], "siblings": ["shop"], "injected": ["api"], "job": ["migrate"], "acl-controller": ["shop-consul-acl-controller"]}
 PSEUDO = {
     "AWS::Partition": "aws",
     "AWS::Region": compare.REGION,
@@ -65,6 +65,7 @@ def render() -> str:
         t = template(DEPLOY / "cloudformation" / f"{name}.yaml")
         used |= t["Parameters"].keys()
         stack = Stack(t, parameters)
+        rolled_back(name, stack)
         definitions |= stack.definitions()
         statements |= stack.statements()
         roles += [r for r in compare.ROLES if r.rsplit("-", 1)[0] in families]
@@ -76,10 +77,22 @@ def render() -> str:
     return f"{len(definitions)} task definitions, {len(roles)} roles"
 
 
+def rolled_back(name: str, stack: Any) -> None:
+    """Fails unless each service ends a bad deployment with the revision before it."""
+    for service in stack.of("AWS::ECS::Service"):
+        breaker = service.get("DeploymentConfiguration", {}).get("DeploymentCircuitBreaker", {})
+        if not breaker.get("Enable") or not breaker.get("Rollback"):
+            raise Failed(f"{name}: {service['ServiceName']} has no circuit breaker with rollback")
+
+
+NOTHING = object()
+
+
 class Stack:
     """A template with parameters, as CloudFormation would fill it in."""
 
     def __init__(self, t: Any, parameters: dict[str, str]) -> None:
+        self.conditions: dict[str, Any] = t.get("Conditions", {})
         self.resources: dict[str, Any] = t["Resources"]
         self.known: dict[str, str] = PSEUDO | {name: parameters[name] for name in t.get("Parameters", {}) if name in parameters}
 
@@ -96,7 +109,7 @@ class Stack:
 
     def value(self, v: Any) -> Any:
         if isinstance(v, list):
-            return [self.value(x) for x in v]
+            return [y for x in v if (y := self.value(x)) is not NOTHING]
         if not isinstance(v, dict):
             return v
         if len(v) == 1:
@@ -105,6 +118,12 @@ class Stack:
                 return self.ref(str(argument))
             if name == "Fn::GetAtt":
                 return self.attribute(*argument)
+            if name == "Fn::If":
+                return self.value(argument[1 if self.value(self.conditions[argument[0]]) else 2])
+            if name == "Fn::Not":
+                return not self.value(argument[0])
+            if name == "Fn::Equals":
+                return self.value(argument[0]) == self.value(argument[1])
             if name == "Fn::Join":
                 return str(argument[0]).join(self.value(argument[1]))
             if name == "Fn::Sub":
@@ -113,9 +132,11 @@ class Stack:
                 )
             if name.startswith("Fn::"):
                 raise Failed(f"{name} is not known to the comparison")
-        return {k: self.value(x) for k, x in v.items()}
+        return {k: y for k, x in v.items() if (y := self.value(x)) is not NOTHING}
 
-    def ref(self, name: str) -> str:
+    def ref(self, name: str) -> Any:
+        if name == "AWS::NoValue":
+            return NOTHING
         if name in self.known:
             return self.known[name]
         kind, properties = self.resource(name)

@@ -17,6 +17,8 @@ ROLES = {
     "web-execution": MESH_EXECUTION,
     "shop-task": MESH_TASK,
     "shop-execution": MESH_EXECUTION,
+    "api-task": MESH_TASK,
+    "api-execution": MESH_EXECUTION,
     "migrate-task": MESH_TASK,
     "migrate-execution": MESH_EXECUTION,
     "migrate-schedule": ("scheduler-role", {"RunTheJob", "GiveTheTaskItsTags", "GiveTheTaskItsRoles"}),
@@ -69,6 +71,9 @@ def normal(definition: dict[str, Any]) -> dict[str, Any]:
 def container(c: dict[str, Any]) -> dict[str, Any]:
     out = {k: v for k, v in c.items() if v not in (None, [], "")}
     out["environment"] = {e["name"]: parsed(e["value"]) for e in out.get("environment", [])}
+    if check := out.get("healthCheck"):
+        out["healthCheck"] = {"interval": 30, "timeout": 5, "retries": 3, **check}
+    out["mountPoints"] = [{"readOnly": False, **m} for m in out.get("mountPoints", [])]
     out["portMappings"] = [{"protocol": "tcp", **p} for p in out.get("portMappings", [])]
     # A secret may be named with the six letters that Secrets Manager adds, or without.
     out["command"] = [re.sub(r"(:secret:[\w-]+?)-[A-Za-z]{6}$", r"\1", word) for word in out.get("command", [])]

@@ -30,6 +30,7 @@ CHECKS: dict[str, Callable[[], str]] = {
     "prometheus": prometheus,
     "inputs": inputs.check,
     "terraform-fmt": terraform.formatted,
+    "terraform-definition": terraform.defined,
     "terraform": terraform.tested,
     "cfn-lint": cloudformation.lint,
     "cloudformation": cloudformation.render,
@@ -53,7 +54,7 @@ def main(names: list[str]) -> int:
             bad, result = bad + 1, f"MISSING  {e}"
         except Failed as e:
             bad, result = bad + 1, f"FAILED   {e}"
-        print(f"{name:15} {time.monotonic() - began:5.1f} s  {result}", flush=True)
+        print(f"{name:20} {time.monotonic() - began:5.1f} s  {result}", flush=True)
     print(f"{len(chosen) - bad} passed, {bad} failed")
     return 1 if bad else 0
 

@@ -9,7 +9,7 @@ import yaml
 from jsonschema import Draft7Validator
 
 import compare
-from cloudformation import Stack, linted
+from cloudformation import Stack, linted, rolled_back
 from work import DEPLOY, WORK, Failed, Missing, fresh, loads, meshtask, need, run
 
 HOW = "Node.js 20 or later, which brings npm"
@@ -37,7 +37,7 @@ def packages(name: str, source: Path) -> Path:
 
 def cdk() -> str:
     modules = packages("cdk", DEPLOY / "cdk")
-    folder = fresh("cdk", "cdk", "iam")
+    folder = fresh("cdk", "cdk", "iam", "api-image.json")
     (folder / "cdk" / "node_modules").symlink_to(modules)
     run("node", "node_modules/typescript/bin/tsc", cwd=folder / "cdk")
     out = folder / "cdk.out"
@@ -45,12 +45,40 @@ def cdk() -> str:
     template = out / "shop.template.json"
     linted([template])
     stack = Stack(json.loads(template.read_text()), {})
-    compare.definitions("CDK", stack.definitions(), ["single", "job"])
-    compare.policies("CDK", stack.statements(), [r for r in compare.ROLES if r.startswith(("web-", "migrate-"))])
+    compare.definitions("CDK", stack.definitions(), ["single", "siblings", "injected", "job"])
+    compare.policies("CDK", stack.statements(), [r for r in compare.ROLES if not r.startswith("shop-consul-")])
     for service in stack.of("AWS::ECS::Service"):
         if service.get("PropagateTags") != "TASK_DEFINITION":
             raise Failed(f"CDK: PropagateTags of {service['ServiceName']} is {service.get('PropagateTags')}")
+    rolled_back("CDK", stack)
+    refused(folder / "cdk")
     return f"{len(stack.definitions())} task definitions"
+
+
+# What the construct refuses, and words of why.
+REFUSED = {
+    "apps: [{ name: 'a', image }]": ["container a has neither command nor entryPoint", "docker inspect IMAGE >a.json"],
+    "apps: [{ name: 'a', image, command: ['--listen'] }]": ["command of container a begins with -", "entryPoint"],
+    "apps: [{ name: 'a', image, command: ['/a'] }], inject: true": ["inject needs meshImage"],
+    "apps: [{ name: 'meshtask', image, command: ['/a'] }], meshImage: image": ["called meshtask", "rename it"],
+    "apps: [{ name: 'a', image, command: ['/a'], imageConfig: { StopSignal: '9' } }]": ["image of container a", "STOPSIGNAL SIGTERM"],
+    "apps: [{ name: 'a', image, command: ['/a'], healthCheck: { command: ['CMD', '/a'] } }]": ["container a has a healthCheck", "config.health.app"],
+    "apps: []": ["one app, not 0", "meshImage"],
+}
+
+
+def refused(folder: Path) -> None:
+    """Fails unless the construct refuses what cannot be meant, with the container and what to write."""
+    script = """const cdk = require('aws-cdk-lib'); const { MeshTask } = require('./out/lib/mesh-task');
+const stack = new cdk.Stack(new cdk.App(), 'x');
+const image = { repository: cdk.aws_ecr.Repository.fromRepositoryName(stack, 'r', 'r'), tag: '1' };
+const mesh = { retryJoin: ['x'], datacenter: 'dc1', caCertArn: 'a', gossipKeyArn: 'b', clientTokenArn: 'c', secretPrefix: 'p', logGroup: cdk.aws_logs.LogGroup.fromLogGroupName(stack, 'l', 'l') };
+try { new MeshTask(stack, 'T', { mesh, name: 't', PROPS }); console.log('taken'); } catch (e) { console.log(e.message); }
+"""
+    for props, words in REFUSED.items():
+        said = run("node", "-e", script.replace("PROPS", props), cwd=folder)
+        if missing := [w for w in words if w not in said]:
+            raise Failed(f"CDK, {props}: want {missing} in {said}")
 
 
 def compose() -> str:

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import compare
-from work import DEPLOY, Failed, Missing, fresh, loads, meshtask, need, run
+from work import DEPLOY, WORK, Failed, Missing, fresh, loads, meshtask, need, run
 
-MODULES = ["mesh-task", "acl-controller", "example"]
+DEFINITION = "mesh-task/modules/definition"
+MODULES = ["mesh-task", "acl-controller", "mesh-service", "dev-server", "examples/production", "examples/dev-server-fargate", "examples/dev-server-ec2"]
 HOW = "Terraform 1.7 or later, from its maker or a distribution's package"
 PROVIDER = (
     "hashicorp/aws cannot be had: let terraform reach its registry, or put the provider unpacked"
@@ -24,28 +25,62 @@ def formatted() -> str:
 
 def tested() -> str:
     """terraform init, validate and test in each module; what is rendered is compared, and loaded by meshtask."""
+    return in_each(MODULES)
+
+
+def defined() -> str:
+    """The same for the definition alone, which needs no provider; and what it refuses is read."""
+    done = in_each([DEFINITION])
+    return f"{done}, {refused(WORK / 'terraform' / 'terraform' / DEFINITION)} refusals"
+
+
+def in_each(modules: list[str]) -> str:
     need("terraform", HOW)
     program = meshtask()
-    folder = fresh("terraform", "terraform", "iam")
+    folder = fresh("terraform", "terraform")
     seen = []
-    for module in MODULES:
+    for module in modules:
         at = folder / "terraform" / module
         initialise(at)
         run("terraform", "validate", "-no-color", cwd=at, env=environment())
         runs = 0
-        for file in sorted((at / "tests").iterdir()):
+        for file in sorted(at.glob("tests/*.tftest.hcl")):
             passed, states = test(at, file.name)
             runs += passed
             for config in [c for state in states for c in configurations(state)]:
                 loads(program, config)
-            if module == "example":
-                rendered(states[-1])
+            if module == "examples/production":
+                rendered(resources(states[-1]["root_module"]))
         seen.append(f"{module} {runs} runs")
     return ", ".join(seen)
 
 
-def test(module: Path, file: str) -> tuple[int, list[list[Any]]]:
-    """Runs one test file: how many runs have passed, and the resources after each that has applied."""
+# What the definition refuses, and words of what it says: the container and what to write.
+APP = '[{ name = "web", image = "shop/web:7" }]'
+REFUSED = {
+    f"inject = true\nmesh_image = \"m\"\ncontainer_definitions = {APP}": ["container web has neither command nor entryPoint", "image_configs = { web = jsondecode(file(\"web.json\")) }"],
+    'inject = true\nmesh_image = "m"\ncontainer_definitions = [{ name = "web", image = "w", command = ["--listen"] }]': ["command of container web begins with -", "entryPoint"],
+    'inject = true\nmesh_image = "m"\ncontainer_definitions = [{ name = "web", image = "w", command = ["/w"], mountPoints = [{ containerPath = "/mesh" }] }]': ["container web mounts something at /mesh", 'meshtask_binary = "/DIR/meshtask"'],
+    'container_definitions = [{ name = "web", image = "w", command = ["/w"], stopTimeout = 9 }]': ["container web has a stopTimeout", "stop_timeout"],
+    'container_definitions = [{ name = "web", image = "w", command = ["/w"], dependsOn = [{ containerName = "x" }] }]': ["container web has dependsOn", "take it out"],
+    'container_definitions = [{ name = "web", image = "w", command = ["/w"] }]\nimage_configs = { web = [{ Config = { StopSignal = "SIGKILL" } }] }': ["image of container web", "STOPSIGNAL SIGTERM"],
+    'container_definitions = [{ name = "dd", image = "datadog/agent" }]': ["dd are known sidecars", "app_containers"],
+}
+
+
+def refused(module: Path) -> int:
+    for variables, words in REFUSED.items():
+        file = module / "refused.tfvars"
+        file.write_text(f'family = "web"\nport = 8080\nretry_join = ["10.0.3.7"]\n{variables}\n')
+        said = run("terraform", "plan", "-json", "-input=false", f"-var-file={file.name}", cwd=module, env=environment(), codes=(1,))
+        text = "\n".join(d["detail"] for line in said.splitlines() if (d := json.loads(line).get("diagnostic")))
+        if missing := [w for w in words if w not in text]:
+            raise Failed(f"the definition with {variables}: want {missing} in:\n{text}")
+    return len(REFUSED)
+
+
+def test(module: Path, file: str) -> tuple[int, list[Any]]:
+    """Runs one test file: how many runs have passed, and the state after each that has applied."""
     # A state comes with the provider's whole schema: not where nothing is applied.
     verbose = [] if file.startswith("refused") else ["-verbose"]
     lines = run("terraform", "test", "-json", *verbose, f"-filter=tests/{file}", cwd=module, env=environment(), codes=(0, 1)).splitlines()
@@ -54,7 +89,7 @@ def test(module: Path, file: str) -> tuple[int, list[list[Any]]]:
     if total["passed"] == 0 or total["status"] != "pass":
         said = [d["summary"] + ": " + d["detail"] + place(d) for m in messages if (d := m.get("diagnostic"))]
         raise Failed(f"{module.name}, {file}: {total}\n" + "\n".join(said))
-    return total["passed"], [resources(m["test_state"]["root_module"]) for m in messages if m["type"] == "test_state"]
+    return total["passed"], [m["test_state"] for m in messages if m["type"] == "test_state"]
 
 
 def place(diagnostic: Any) -> str:
@@ -67,9 +102,9 @@ def resources(module: Any) -> list[Any]:
     return found + [r for child in module.get("child_modules", []) for r in resources(child)]
 
 
-def configurations(state: list[Any]) -> list[str]:
-    found = []
-    for r in state:
+def configurations(state: Any) -> list[str]:
+    found = [o["value"] for name, o in state.get("outputs", {}).items() if name == "config_json"]
+    for r in resources(state["root_module"]):
         if r["type"] == "aws_ecs_task_definition":
             for c in json.loads(r["values"]["container_definitions"]):
                 found += [e["value"] for e in c.get("environment", []) if e["name"] == "MESHTASK_CONFIG_JSON"]
@@ -108,7 +143,7 @@ def plugins() -> list[Path]:
 
 def rendered(state: list[Any]) -> None:
     definitions = {r["values"]["family"]: definition(r["values"]) for r in state if r["type"] == "aws_ecs_task_definition"}
-    compare.definitions("Terraform", definitions, ["single", "siblings", "job", "acl-controller"])
+    compare.definitions("Terraform", definitions, ["single", "siblings", "injected", "job", "acl-controller"])
 
     # A role's policy is in the same module, under the same name.
     names = {r["address"]: r["values"]["name"] for r in state if r["type"] == "aws_iam_role"}
@@ -135,5 +170,6 @@ def definition(values: dict[str, Any]) -> dict[str, Any]:
         if (p := next(iter(platform), None))
         else None,
         "containerDefinitions": json.loads(values["container_definitions"]),
+        "volumes": [{"name": v["name"]} for v in values.get("volume") or []],
         "tags": [{"key": k, "value": v} for k, v in (values.get("tags") or {}).items()],
     }

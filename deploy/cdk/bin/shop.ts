@@ -1,6 +1,8 @@
-// The service of deploy/single.json and the nightly job of deploy/job.json.
-import { App, ArnFormat, aws_ec2 as ec2, aws_ecr as ecr, aws_ecs as ecs, aws_iam as iam, aws_logs as logs, aws_scheduler as scheduler, Stack } from 'aws-cdk-lib';
-import { Mesh, MeshTask } from '../lib/mesh-task';
+// The services of deploy/single.json, siblings.json and injected.json, and the nightly job of deploy/job.json.
+import { App, ArnFormat, aws_cloudwatch as cloudwatch, aws_ec2 as ec2, aws_ecr as ecr, aws_ecs as ecs, aws_iam as iam, aws_logs as logs, aws_scheduler as scheduler, Duration, Stack } from 'aws-cdk-lib';
+import { join } from 'node:path';
+import { imageConfig } from '../lib/image';
+import { Image, Mesh, MeshTask } from '../lib/mesh-task';
 import { statement } from '../lib/policies';
 
 const app = new App();
@@ -22,38 +24,80 @@ const mesh: Mesh = {
   logGroup: logs.LogGroup.fromLogGroupName(stack, 'Logs', '/ecs/shop'),
 };
 
+const image = (name: string, tag: string): Image => ({ repository: ecr.Repository.fromRepositoryName(stack, `Image-${name}`, name), tag });
+const meshImage = image('meshtask-mesh', '1.0');
+
 const web = new MeshTask(stack, 'Web', {
   mesh,
   name: 'web',
-  repository: ecr.Repository.fromRepositoryName(stack, 'WebImage', 'web'),
-  tag: '1.4',
-  command: ['/app/server', '--listen', '127.0.0.1:8080'],
   port: 8080,
   upstreams: [{ destinationName: 'api', localBindPort: 9191 }],
+  apps: [{ name: 'web', image: image('web', '1.4'), command: ['/app/server', '--listen', '127.0.0.1:8080'], port: 8080 }],
   config: {
     app: { ready: { http: 'http://127.0.0.1:8080/health' } },
     health: { app: { http: 'http://127.0.0.1:8080/health' } },
   },
 });
 
-// The tags are the definition's, and a task stops when its successor is up.
-new ecs.FargateService(stack, 'WebService', {
-  cluster,
-  serviceName: 'web',
-  taskDefinition: web.definition,
-  desiredCount: 2,
-  minHealthyPercent: 100,
-  maxHealthyPercent: 200,
-  propagateTags: ecs.PropagatedTagSource.TASK_DEFINITION,
-  securityGroups: securityGroups.map((id) => ec2.SecurityGroup.fromSecurityGroupId(stack, id, id, { mutable: false })),
+const shop = new MeshTask(stack, 'Shop', {
+  mesh,
+  name: 'shop',
+  port: 8080,
+  meshImage,
+  upstreams: [{ destinationName: 'api', localBindPort: 9191 }],
+  cpu: 512,
+  memoryLimitMiB: 1024,
+  stopTimeout: Duration.seconds(57),
+  apps: [
+    { name: 'web', image: image('shop-web', '1.4'), entryPoint: ['/web'], command: ['--listen', '127.0.0.1:8080'], port: 8080, healthCheck: { command: ['CMD', '/web', 'check'], interval: Duration.seconds(5) } },
+    { name: 'images', image: image('shop-images', '2.0'), entryPoint: ['/images'], command: ['--listen', '127.0.0.1:8081'], healthCheck: { command: ['CMD', '/images', 'check'], interval: Duration.seconds(5) } },
+  ],
 });
+
+// Its image stays as it is: meshtask comes by a volume, and the command is the image's.
+const api = new MeshTask(stack, 'Api', {
+  mesh,
+  name: 'api',
+  port: 8080,
+  meshImage,
+  inject: true,
+  upstreams: [{ destinationName: 'db', localBindPort: 5432 }],
+  cpu: 512,
+  memoryLimitMiB: 1024,
+  stopTimeout: Duration.seconds(57),
+  apps: [{ name: 'api', image: image('api', '2.1'), imageConfig: imageConfig(join(__dirname, '..', '..', '..', 'api-image.json')), port: 8080 }],
+});
+
+for (const [name, task] of Object.entries({ web, shop, api })) {
+  // As in observability/alarms.yaml: a stop has cut requests. It needs log.emf in the configuration.
+  const cut = new cloudwatch.Alarm(stack, `DrainCut-${name}`, {
+    alarmName: `shop-${name}-deployment-drain-cut`,
+    metric: new cloudwatch.Metric({ namespace: 'meshtask', metricName: 'DrainCut', dimensionsMap: { Cluster: 'shop', Service: name }, statistic: 'Sum', period: Duration.minutes(1) }),
+    evaluationPeriods: 1,
+    threshold: 1,
+    comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+    treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
+  });
+  // The tags are the definition's, and a task stops when its successor is up. A deployment whose
+  // tasks do not become healthy, or lose requests, ends with the revision before it.
+  new ecs.FargateService(stack, `Service-${name}`, {
+    cluster,
+    serviceName: name,
+    taskDefinition: task.definition,
+    desiredCount: 2,
+    minHealthyPercent: 100,
+    maxHealthyPercent: 200,
+    circuitBreaker: { rollback: true },
+    deploymentAlarms: { alarmNames: [cut.alarmName], behavior: ecs.AlarmBehavior.ROLLBACK_ON_ALARM },
+    propagateTags: ecs.PropagatedTagSource.TASK_DEFINITION,
+    securityGroups: securityGroups.map((id) => ec2.SecurityGroup.fromSecurityGroupId(stack, `${id}-${name}`, id, { mutable: false })),
+  });
+}
 
 const migrate = new MeshTask(stack, 'Migrate', {
   mesh,
   name: 'migrate',
-  repository: ecr.Repository.fromRepositoryName(stack, 'MigrateImage', 'migrate'),
-  tag: '1.4',
-  command: ['/app/migrate', 'up'],
+  apps: [{ name: 'migrate', image: image('migrate', '1.4'), command: ['/app/migrate', 'up'] }],
   upstreams: [{ destinationName: 'db', localBindPort: 5432 }],
   job: true,
 });

@@ -71,6 +71,11 @@ resource "aws_ecs_service" "this" {
   propagate_tags  = "TASK_DEFINITION"
   tags            = var.tags
 
+  deployment_circuit_breaker {
+    enable   = true
+    rollback = true
+  }
+
   network_configuration {
     subnets          = var.subnets
     security_groups  = var.security_groups

@@ -1,5 +1,6 @@
 # A shop on a cluster of the same name: the ACL controller, a service in one
-# container (web), one with sibling containers (shop) and a nightly job (migrate).
+# container (web), one with sibling containers (shop), one whose image stays as it is
+# (api) and a nightly job (migrate).
 # The Consul servers are elsewhere (docs/consul-servers.md). These are the task
 # definitions of deploy/*.json; a test compares them.
 
@@ -19,7 +20,7 @@ resource "aws_cloudwatch_log_group" "shop" {
 locals {
   registry = "${var.account}.dkr.ecr.${var.region}.amazonaws.com"
 
-  logs = { for prefix in ["acl-controller", "web", "images", "migrate"] : prefix => {
+  logs = { for prefix in ["acl-controller", "web", "images", "api", "migrate"] : prefix => {
     logDriver = "awslogs"
     options = {
       "awslogs-group"         = aws_cloudwatch_log_group.shop.name
@@ -120,6 +121,41 @@ module "shop" {
       logConfiguration = local.logs["images"]
     },
   ]
+
+  retry_join                     = [var.consul_address]
+  tls                            = true
+  consul_server_ca_cert_arn      = var.ca_cert_arn
+  gossip_key_secret_arn          = var.gossip_key_arn
+  acls                           = true
+  acl_secret_name_prefix         = "shop"
+  consul_client_token_secret_arn = module.acl_controller.client_token_secret_arn
+}
+
+module "api" {
+  source = "../../mesh-task"
+
+  family                   = "api"
+  inject                   = true
+  mesh_image               = "${local.registry}/meshtask-mesh:1.0"
+  requires_compatibilities = ["FARGATE"]
+  runtime_platform         = local.platform
+  cpu                      = 512
+  memory                   = 1024
+  port                     = 8080
+  stop_timeout             = 57
+  meshtask_config          = local.metrics
+  upstreams                = [{ destinationName = "db", localBindPort = 5432 }]
+  log_configuration        = local.logs["api"]
+
+  # docker inspect IMAGE: the command and the stop signal that the image declares.
+  image_configs = { api = jsondecode(file("${path.module}/api-image.json")) }
+
+  container_definitions = [{
+    name         = "api"
+    image        = "${local.registry}/api:2.1"
+    essential    = true
+    portMappings = [{ containerPort = 8080 }]
+  }]
 
   retry_join                     = [var.consul_address]
   tls                            = true

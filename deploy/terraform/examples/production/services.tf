@@ -1,6 +1,6 @@
 module "services" {
   source   = "../../mesh-service"
-  for_each = { web = module.web.task_definition_arn, shop = module.shop.task_definition_arn }
+  for_each = { web = module.web.task_definition_arn, shop = module.shop.task_definition_arn, api = module.api.task_definition_arn }
 
   name                = each.key
   ecs_cluster_arn     = aws_ecs_cluster.shop.arn

@@ -73,6 +73,21 @@ override_resource {
 }
 
 override_resource {
+  target = module.api.aws_secretsmanager_secret.service_token
+  values = { arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:shop-api-MnOpQr" }
+}
+
+override_resource {
+  target = module.api.aws_iam_role.task
+  values = { arn = "arn:aws:iam::123456789012:role/api-task" }
+}
+
+override_resource {
+  target = module.api.aws_iam_role.execution
+  values = { arn = "arn:aws:iam::123456789012:role/api-execution" }
+}
+
+override_resource {
   target = module.migrate.aws_secretsmanager_secret.service_token
   values = { arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:shop-migrate-MnOpQr" }
 }
@@ -96,7 +111,7 @@ override_resource {
 run "planned" {
   command = plan
   assert {
-    condition     = length(output.deployment_alarms) == 2
+    condition     = length(output.deployment_alarms) == 3
     error_message = "Each service has its deployment alarms."
   }
 }
