@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import compare
-from work import DEPLOY, WORK, Failed, Missing, fresh, loads, meshtask, need, run
+from work import DEPLOY, WORK, Failed, Missing, fresh, load, loads, meshtask, need, run
 
 DEFINITION = "mesh-task/modules/definition"
 MODULES = ["mesh-task", "acl-controller", "mesh-service", "dev-server", "examples/production", "examples/dev-server-fargate", "examples/dev-server-ec2"]
@@ -51,6 +51,10 @@ def in_each(modules: list[str]) -> str:
                 loads(program, config)
             if module == "examples/production":
                 rendered(resources(states[-1]["root_module"]))
+            if module == "dev-server":
+                got = states[-1]["outputs"]["container_definitions"]["value"]
+                if lines := compare.differences("", dict(enumerate(load("dev-server.json"))), dict(enumerate(got))):
+                    raise Failed("the module dev-server renders something else than deploy/dev-server.json:\n" + "\n".join(lines))
         seen.append(f"{module} {runs} runs")
     return ", ".join(seen)
 

@@ -136,3 +136,14 @@ run "bad_name_prefix" {
   }
   expect_failures = [var.name_prefix]
 }
+
+# The last that is applied is deploy/dev-server.json, which an e2e test lives in.
+run "lived" {
+  variables {
+    config_entries = [{ Kind = "service-intentions", Name = "api", Sources = [{ Name = "web", Action = "allow" }, { Name = "shop", Action = "allow" }] }]
+  }
+  assert {
+    condition     = local.server_config.config_entries.bootstrap[0].Name == "api"
+    error_message = "The intentions are not in the server's configuration."
+  }
+}
