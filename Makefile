@@ -48,7 +48,7 @@ e2e: tools ## tests with a real Consul, a real Envoy and a real app
 fuzz: ## every fuzz target of the tree for its share of FUZZ (10m); a crash is kept in testdata/fuzz
 	tools/fuzz.sh $(or $(FUZZ),10m)
 
-lint: ## gofmt, vet, go fix, staticcheck; NOTICE is not stale
+lint: ## gofmt, vet, go fix, staticcheck; NOTICE and the tables of deploy/terraform are not stale
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt these:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	go vet ./...
 	go vet -C e2e ./...
@@ -56,6 +56,7 @@ lint: ## gofmt, vet, go fix, staticcheck; NOTICE is not stale
 	@go fix -C e2e -diff ./... || { echo "run: go fix -C e2e ./..."; exit 1; }
 	go tool -modfile=tools/lint/go.mod staticcheck ./...
 	cd e2e && go tool -modfile=../tools/lint/go.mod staticcheck ./...
+	@go vet -C tools/tfdocs . && go test -C tools/tfdocs .
 	@go vet -C tools/licences . && go build -C tools/licences -o ../../$(OUT)/licences . && $(OUT)/licences -check
 
 demo: ## a Consul server and three tasks on loopback: up, intentions, a stop under load

@@ -25,11 +25,17 @@ def prometheus() -> str:
     return run("go", "test", "-C", "tools/observability", ".", cwd=ROOT).strip()
 
 
+def docs() -> str:
+    need("go", "the version of go.mod")
+    return run("go", "test", "-C", "tools/tfdocs", ".", cwd=ROOT).strip()
+
+
 CHECKS: dict[str, Callable[[], str]] = {
     "go": go,
     "prometheus": prometheus,
     "inputs": inputs.check,
     "terraform-fmt": terraform.formatted,
+    "terraform-docs": docs,
     "terraform-definition": terraform.defined,
     "terraform": terraform.tested,
     "cfn-lint": cloudformation.lint,
