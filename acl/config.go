@@ -96,7 +96,7 @@ func (c Config) withACLs() bool { return c.SecretPrefix != "" || c.RolePath != "
 // installation are the secrets beside those of services that deploy/ gives names
 // to, without the prefix.
 func installation() []string {
-	return []string{"consul-client-token", "gossip-key", "ca-cert", "bootstrap-token"}
+	return []string{"consul-client-token", "gossip-key", "ca-cert", "ca-key", "bootstrap-token"}
 }
 
 // reserved are the names of secrets that no service may have.

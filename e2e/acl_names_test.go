@@ -24,7 +24,7 @@ func TestControllerServesNoNameTwice(t *testing.T) {
 		t.Fatal(err)
 	}
 	const cluster = "names"
-	for _, service := range []string{"WEB", "ops", "web-sidecar-proxy", "gossip-key", "bootstrap-token", "ca-cert", "database", "web"} {
+	for _, service := range []string{"WEB", "ops", "web-sidecar-proxy", "gossip-key", "bootstrap-token", "ca-cert", "ca-key", "database", "web"} {
 		b.mesh(cluster, service)
 	}
 	p := b.start(t, "controller", cluster, "--interval", "100ms", "--audit-interval", "300ms", "--create-secrets", "--reserved", "database,"+aclPrefix+"-other")
@@ -35,6 +35,7 @@ func TestControllerServesNoNameTwice(t *testing.T) {
 		`secret \"shop-gossip-key\", which is the installation's own`,
 		`secret \"shop-bootstrap-token\", which is`,
 		`secret \"shop-ca-cert\", which is`,
+		`secret \"shop-ca-key\", which is`,
 		`secret \"shop-database\", which is`,
 		"policy ops-service was written by somebody else",
 	} {
@@ -49,7 +50,7 @@ func TestControllerServesNoNameTwice(t *testing.T) {
 	if owned := b.owned(t, cluster); len(owned) != 1 || owned[0] != token.AccessorID {
 		t.Errorf("tokens %v, want web's alone", owned)
 	}
-	for _, service := range []string{"WEB", "ops", "web-sidecar-proxy", "gossip-key", "bootstrap-token", "ca-cert", "database"} {
+	for _, service := range []string{"WEB", "ops", "web-sidecar-proxy", "gossip-key", "bootstrap-token", "ca-cert", "ca-key", "database"} {
 		if text, _ := b.cloud.Secrets.Get(aclPrefix + "-" + service); text != "{}" {
 			t.Errorf("the secret of %s was filled", service)
 		}
