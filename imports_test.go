@@ -74,7 +74,7 @@ func directions() []direction {
 			{"meshtask/internal/config", edge}, {"meshtask/internal/plan", edge},
 			{"meshtask/internal/journal", "it reports events; what becomes of them is not its affair"}, {"meshtask/internal/admin", "it reports events; what becomes of them is not its affair"},
 		}}
-		for _, other := range []string{"consulagent", "envoy", "health", "acl"} {
+		for _, other := range []string{"consulagent", "consulservers", "envoy", "health", "acl"} {
 			if other != dir {
 				d.bars = append(d.bars, bar{"meshtask/" + other, apart})
 			}
@@ -103,7 +103,7 @@ func directions() []direction {
 		}},
 		{dir: "envoy/pairs", only: []string{}, bars: []bar{{"os", "a table"}, {"os/", "a table"}, {"net", "a table"}, {"net/", "a table"}, {"context", "nothing in it waits"}}},
 		{dir: "envoy/warmup", only: []string{}, bars: []bar{{"os", "one stream, made of values"}, {"os/", "one stream, made of values"}}},
-		domain("consulagent"), domain("envoy"), domain("health"), domain("acl", noProcess),
+		domain("consulagent"), domain("consulservers", noProcess), domain("envoy"), domain("health"), domain("acl", noProcess),
 		{dir: "internal/config", bars: append(above("the config is data; what it leads to is plan's"), noProcess)},
 		{dir: "internal/journal", bars: append(above("the record knows words, not who says them"), noProcess)},
 		{dir: "internal/why", only: []string{"meshtask/internal/state", "meshtask/internal/event", "meshtask/internal/signame", "meshtask/internal/printable"}, bars: append(above("it judges the record, and asks nobody"), noProcess,

@@ -123,14 +123,14 @@ func TestGatewayPolicies(t *testing.T) {
 	}
 	for _, token := range m.tokens {
 		name := strings.Fields(token.Description)[2]
-		var extra string
+		var extra strings.Builder
 		for _, l := range token.Policies {
 			if l.Name != name+"-service" {
-				extra += l.Name
+				extra.WriteString(l.Name)
 			}
 		}
-		if extra != want[name] {
-			t.Errorf("%s has %q, want %q", name, extra, want[name])
+		if extra.String() != want[name] {
+			t.Errorf("%s has %q, want %q", name, extra.String(), want[name])
 		}
 	}
 	if n := m.calls["Terminating"]; n > 0 {
