@@ -22,7 +22,7 @@ import (
 // controllerFlags are the flags of acl-controller, by CONTRACT §5.
 func controllerFlags(fs *pflag.FlagSet) {
 	fs.String("cluster", "", "name or ARN of the ECS cluster (own task's)")
-	fs.String("agentless", "", "`MODE` only: no task has a client agent, also: some have; keeps the catalog of those that have none")
+	fs.String("agentless", "", "`MODE` only (no task has a client agent) or also (some have): keep the cluster's node and the catalog of those without")
 	fs.Lookup("agentless").NoOptDefVal = agentlessOnly
 	fs.String("consul-client-secret-arn", "", "secret of the Consul client agents' token")
 	fs.String("secret-name-prefix", "", "prefix of the secrets' names, required without --iam-role-path or --agentless")
@@ -50,6 +50,9 @@ const (
 )
 
 func runController(w *world, c call) int {
+	if len(c.rest) == 1 && c.rest[0] == agentlessAlso && c.set["agentless"] == agentlessOnly {
+		return w.fail(exitUsage, "acl-controller: the value of --agentless goes behind =: --agentless=also")
+	}
 	if len(c.rest) > 0 || c.hasDash {
 		return w.fail(exitUsage, "acl-controller: it takes flags only")
 	}
