@@ -40,6 +40,7 @@ FROM ${ENVOY_IMAGE} AS envoy
 FROM scratch AS meshtask
 COPY --from=build /out/meshtask /meshtask
 COPY --from=build /out/doc /usr/share/doc
+STOPSIGNAL SIGTERM
 ENTRYPOINT ["/meshtask"]
 
 FROM envoy AS meshtask-mesh
@@ -50,6 +51,7 @@ COPY --from=build /out/certs /etc/ssl/certs
 COPY --from=build --chown=12345:12345 /out/run /run
 VOLUME ["/run/meshtask"]
 USER 12345:12345
+STOPSIGNAL SIGTERM
 ENTRYPOINT ["meshtask", "run"]
 CMD []
 HEALTHCHECK --interval=5s --timeout=5s --start-period=120s --retries=3 CMD ["meshtask", "health"]
@@ -66,6 +68,7 @@ FROM parts AS example
 COPY --from=build --chown=12345:12345 /out/run /run
 VOLUME ["/run/meshtask"]
 USER 12345:12345
+STOPSIGNAL SIGTERM
 ENTRYPOINT ["meshtask", "run", "--"]
 CMD ["/app/server", "--listen", "127.0.0.1:8080"]
 HEALTHCHECK --interval=5s --timeout=5s --start-period=120s --retries=3 CMD ["meshtask", "health"]
@@ -74,6 +77,7 @@ FROM parts AS example-app-user
 COPY --from=build /out/run /run
 VOLUME ["/run/meshtask"]
 USER 0:0
+STOPSIGNAL SIGTERM
 ENTRYPOINT ["meshtask", "run", "--"]
 CMD ["/app/server", "--listen", "127.0.0.1:8080"]
 HEALTHCHECK --interval=5s --timeout=5s --start-period=120s --retries=3 CMD ["meshtask", "health"]
@@ -83,5 +87,6 @@ COPY --from=meshtask /meshtask /meshtask
 COPY --from=build /out/doc /usr/share/doc
 COPY --from=build /out/server /server
 USER 12345:12345
+STOPSIGNAL SIGTERM
 ENTRYPOINT ["/meshtask", "app", "--"]
 CMD ["/server", "--listen", "127.0.0.1:8080"]

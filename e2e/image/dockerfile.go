@@ -80,7 +80,7 @@ func logical(text string) []string {
 
 func (d *dockerfile) add(s step, given map[string]string) error {
 	known := map[string][]string{"FROM": {"platform"}, "ARG": nil, "ENV": nil, "WORKDIR": nil, "RUN": nil, "COPY": {"from", "chown"}, "VOLUME": nil,
-		"USER": nil, "ENTRYPOINT": nil, "CMD": nil, "HEALTHCHECK": {"interval", "timeout", "start-period", "retries"}}
+		"USER": nil, "STOPSIGNAL": nil, "ENTRYPOINT": nil, "CMD": nil, "HEALTHCHECK": {"interval", "timeout", "start-period", "retries"}}
 	flags, ok := known[s.op]
 	if !ok {
 		return fmt.Errorf("this instruction is not known here")
@@ -128,6 +128,7 @@ type image struct {
 	Env        []string
 	User       string
 	Dir        string
+	StopSignal string
 }
 
 // configure takes what a step says of the image's use; false: it says nothing.
@@ -145,6 +146,8 @@ func (i *image) configure(s step, vars map[string]string) bool {
 		i.User = s.text
 	case "WORKDIR":
 		i.Dir = s.text
+	case "STOPSIGNAL":
+		i.StopSignal = s.text
 	case "ENV":
 		i.Env = append(slices.Clone(i.Env), expand(s.text, vars))
 	default:

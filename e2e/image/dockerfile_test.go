@@ -25,6 +25,9 @@ func TestDockerfile(t *testing.T) {
 		if !ok {
 			t.Errorf("no stage %s", target)
 		}
+		if !slices.ContainsFunc(st.steps, func(s step) bool { return s.op == "STOPSIGNAL" && s.text == "SIGTERM" }) {
+			t.Errorf("%s: no STOPSIGNAL SIGTERM: that of its base, which Fargate sends, would not begin a stop", target)
+		}
 		for _, s := range st.steps {
 			if s.op == "RUN" {
 				t.Errorf("%s: RUN %s", target, s.text)

@@ -110,10 +110,10 @@ func (b *buildah) stage(t harness.T, target string) *image {
 	var doc struct {
 		Docker struct {
 			Config struct {
-				User, WorkingDir     string
-				Env, Entrypoint, Cmd []string
-				Volumes              map[string]struct{}
-				Healthcheck          struct{ Test []string }
+				User, WorkingDir, StopSignal string
+				Env, Entrypoint, Cmd         []string
+				Volumes                      map[string]struct{}
+				Healthcheck                  struct{ Test []string }
 			} `json:"config"`
 		}
 	}
@@ -121,7 +121,7 @@ func (b *buildah) stage(t harness.T, target string) *image {
 		t.Fatalf("buildah inspect %s: %v", tag, err)
 	}
 	c := doc.Docker.Config
-	img := &image{Entrypoint: c.Entrypoint, Cmd: c.Cmd, Volumes: slices.Sorted(maps.Keys(c.Volumes)), Env: c.Env, User: c.User, Dir: c.WorkingDir}
+	img := &image{Entrypoint: c.Entrypoint, Cmd: c.Cmd, Volumes: slices.Sorted(maps.Keys(c.Volumes)), Env: c.Env, User: c.User, Dir: c.WorkingDir, StopSignal: c.StopSignal}
 	if test := c.Healthcheck.Test; len(test) > 0 {
 		if test[0] != "CMD" {
 			t.Fatalf("the health check of %s needs a shell: %q", target, test)

@@ -168,6 +168,9 @@ func describes(target string, img *image) error {
 	if a, b := fmt.Sprint(got), fmt.Sprint(want); a != b {
 		return fmt.Errorf("it is to be run as %s, want %s", a, b)
 	}
+	if img.StopSignal != "SIGTERM" { // else a base image's own would be sent instead
+		return fmt.Errorf("its STOPSIGNAL is %q, want SIGTERM", img.StopSignal)
+	}
 	for _, name := range []string{"LICENSE", "NOTICE", "THIRD_PARTY_LICENSES.txt"} {
 		if info, err := os.Stat(filepath.Join(img.Tree, "usr/share/doc/meshtask", name)); err != nil || info.Size() == 0 {
 			return fmt.Errorf("it does not carry %s: %w", name, err)
