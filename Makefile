@@ -56,7 +56,7 @@ lint: ## gofmt, vet, go fix, staticcheck; NOTICE and the tables of deploy/terraf
 	@go fix -C e2e -diff ./... || { echo "run: go fix -C e2e ./..."; exit 1; }
 	go tool -modfile=tools/lint/go.mod staticcheck ./...
 	cd e2e && go tool -modfile=../tools/lint/go.mod staticcheck ./...
-	@go vet -C tools/tfdocs . && go test -C tools/tfdocs .
+	@go vet -C tools/tfdocs . && go test -C tools/tfdocs -count=1 .
 	@go vet -C tools/licences . && go build -C tools/licences -o ../../$(OUT)/licences . && $(OUT)/licences -check
 
 demo: ## a Consul server and three tasks on loopback: up, intentions, a stop under load

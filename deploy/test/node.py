@@ -55,14 +55,18 @@ def cdk() -> str:
     return f"{len(stack.definitions())} task definitions"
 
 
-# What the construct refuses, and words of why.
+# What the construct refuses, with words of why, or makes, with words of the template.
 REFUSED = {
+    "apps: [{ name: 'a', image, command: ['/a'] }], meshImage: image, serviceTokenArn: 'arn:mine', meshContainer: { user: '7', readonlyRootFilesystem: true, secrets: { S: cdk.aws_secretsmanager.Secret.fromSecretNameV2(stack, 's', 's') } }": [
+        '"User":"7"', '"ContainerPath":"/run/meshtask"', "GiveTheContainersTheirSecrets", "arn:mine:token", '"ReadonlyRootFilesystem":true',
+    ],
     "apps: [{ name: 'a', image }]": ["container a has neither command nor entryPoint", "docker inspect IMAGE >a.json"],
     "apps: [{ name: 'a', image, command: ['--listen'] }]": ["command of container a begins with -", "entryPoint"],
     "apps: [{ name: 'a', image, command: ['/a'] }], inject: true": ["inject needs meshImage"],
     "apps: [{ name: 'meshtask', image, command: ['/a'] }], meshImage: image": ["called meshtask", "rename it"],
     "apps: [{ name: 'a', image, command: ['/a'], imageConfig: { StopSignal: '9' } }]": ["image of container a", "STOPSIGNAL SIGTERM"],
     "apps: [{ name: 'a', image, command: ['/a'], healthCheck: { command: ['CMD', '/a'] } }]": ["container a has a healthCheck", "config.health.app"],
+    "apps: [{ name: 'a', image, command: ['/a'] }], meshContainer: {}": ["meshContainer is for the siblings layout", "meshImage"],
     "apps: []": ["one app, not 0", "meshImage"],
 }
 
@@ -70,13 +74,15 @@ REFUSED = {
 def refused(folder: Path) -> None:
     """Fails unless the construct refuses what cannot be meant, with the container and what to write."""
     script = """const cdk = require('aws-cdk-lib'); const { MeshTask } = require('./out/lib/mesh-task');
-const stack = new cdk.Stack(new cdk.App(), 'x');
-const image = { repository: cdk.aws_ecr.Repository.fromRepositoryName(stack, 'r', 'r'), tag: '1' };
-const mesh = { retryJoin: ['x'], datacenter: 'dc1', caCertArn: 'a', gossipKeyArn: 'b', clientTokenArn: 'c', secretPrefix: 'p', logGroup: cdk.aws_logs.LogGroup.fromLogGroupName(stack, 'l', 'l') };
-try { new MeshTask(stack, 'T', { mesh, name: 't', PROPS }); console.log('taken'); } catch (e) { console.log(e.message); }
+const play = (props) => {
+  const stack = new cdk.Stack(new cdk.App(), 'x');
+  const image = { repository: cdk.aws_ecr.Repository.fromRepositoryName(stack, 'r', 'r'), tag: '1' };
+  const mesh = { retryJoin: ['x'], datacenter: 'dc1', caCertArn: 'a', gossipKeyArn: 'b', clientTokenArn: 'c', secretPrefix: 'p', logGroup: cdk.aws_logs.LogGroup.fromLogGroupName(stack, 'l', 'l') };
+  try { new MeshTask(stack, 'T', { mesh, name: 't', ...props(stack, image) }); return JSON.stringify(stack._toCloudFormation()); } catch (e) { return e.message; }
+};
 """
-    for props, words in REFUSED.items():
-        said = run("node", "-e", script.replace("PROPS", props), cwd=folder)
+    script += f"console.log(JSON.stringify([{', '.join(f'(stack, image) => ({{ {props} }})' for props in REFUSED)}].map(play)))"
+    for (props, words), said in zip(REFUSED.items(), json.loads(run("node", "-e", script, cwd=folder)), strict=True):
         if missing := [w for w in words if w not in said]:
             raise Failed(f"CDK, {props}: want {missing} in {said}")
 

@@ -133,7 +133,8 @@ def initialise(module: Path) -> None:
     for folder in plugins():
         run("terraform", "init", "-no-color", "-input=false", f"-plugin-dir={folder}", cwd=module, env=environment())
         return
-    raise Missing(f"{PROVIDER}\n{reason}")
+    why = next((line.strip(" │") for line in str(reason).splitlines() if "Error" in line), "")
+    raise Missing(f"{PROVIDER} ({why})")
 
 
 def plugins() -> list[Path]:

@@ -37,6 +37,10 @@ export interface App {
   readonly healthCheck?: ecs.HealthCheck;
 }
 
+/** What may be said of the mesh container. */
+export type MeshContainer = Pick<ecs.ContainerDefinitionOptions,
+  'user' | 'readonlyRootFilesystem' | 'cpu' | 'memoryLimitMiB' | 'memoryReservationMiB' | 'ulimits' | 'linuxParameters' | 'environment'> & { readonly secrets?: Record<string, sm.ISecret> };
+
 export interface MeshTaskProps {
   readonly mesh: Mesh;
   /** Family and service. */
@@ -44,6 +48,10 @@ export interface MeshTaskProps {
   readonly apps: App[];
   /** Image meshtask-mesh: the siblings layout. None: the one app's image holds meshtask, consul and envoy (docs/use-single-container.md). */
   readonly meshImage?: Image;
+  /** More of the mesh container: user, readonlyRootFilesystem, limits, secrets. With a read-only root the state directory gets a volume. */
+  readonly meshContainer?: MeshContainer;
+  /** ARN of the service's secret, where another task of the service has it: none is made. */
+  readonly serviceTokenArn?: string;
   /** Leave the apps' images as they are: meshtask comes by a volume. Siblings layout only. */
   readonly inject?: boolean;
   /** Where the service listens; none: nothing is routed to it. */
@@ -81,12 +89,12 @@ export class MeshTask extends Construct {
     this.stop = props.stopTimeout ?? Duration.seconds(30);
 
     // Without a value: the ACL controller writes the first one.
-    const token = new sm.CfnSecret(this, 'ServiceToken', {
+    const token = props.serviceTokenArn ?? new sm.CfnSecret(this, 'ServiceToken', {
       name: `${mesh.secretPrefix}-${name}`,
       description: `Consul ACL token of ${name}, kept by meshtask acl-controller`,
-    });
+    }).ref;
     this.taskRole = this.role('TaskRole', `${name}-task`, [
-      statement('task-role', 'ReadTheTasksSecrets', [token.ref, mesh.clientTokenArn, mesh.gossipKeyArn, mesh.caCertArn]),
+      statement('task-role', 'ReadTheTasksSecrets', [token, mesh.clientTokenArn, mesh.gossipKeyArn, mesh.caCertArn]),
       ...(props.enableExecuteCommand ? [statement('task-role-exec', 'LetOperatorsIn', ['*'])] : []),
     ]);
     this.executionRole = this.role('ExecutionRole', `${name}-execution`, this.given());
@@ -98,7 +106,7 @@ export class MeshTask extends Construct {
       taskRole: this.taskRole.withoutPolicyUpdates(),
       executionRole: this.executionRole.withoutPolicyUpdates(),
     });
-    const config = Stack.of(this).toJsonString(this.config(token.ref));
+    const config = Stack.of(this).toJsonString(this.config(token));
     const containers = props.apps.map((app) => this.app(app, config));
     if (props.meshImage) {
       this.meshContainer(props.meshImage, config);
@@ -139,7 +147,7 @@ export class MeshTask extends Construct {
         ...stopOn(app),
         ...(meshImage ? { MESHTASK_STOP_TIMEOUT: `${this.stop.toSeconds()}s` } : { MESHTASK_CONFIG_JSON: config }),
       },
-      secrets: Object.fromEntries(Object.entries(app.secrets ?? {}).map(([k, s]) => [k, ecs.Secret.fromSecretsManager(s)])),
+      secrets: given(app.secrets),
       stopTimeout: this.stop,
       logging: this.logs(app.name),
       ...(app.port ? { portMappings: [{ containerPort: app.port, protocol: ecs.Protocol.TCP }] } : {}),
@@ -149,14 +157,21 @@ export class MeshTask extends Construct {
   }
 
   private meshContainer(image: Image, config: string): void {
-    this.definition.addContainer('meshtask', {
+    const more = this.props.meshContainer ?? {};
+    const container = this.definition.addContainer('meshtask', {
+      ...more,
       image: ecs.ContainerImage.fromEcrRepository(image.repository, image.tag),
       entryPoint: ['meshtask', 'run'],
-      environment: { MESHTASK_CONFIG_JSON: config },
+      environment: { ...more.environment, MESHTASK_CONFIG_JSON: config },
+      secrets: given(more.secrets),
       stopTimeout: this.stop,
       logging: this.logs(this.props.apps[0].name),
       healthCheck: this.healthCheck(),
     });
+    if (more.readonlyRootFilesystem) {
+      this.definition.addVolume({ name: 'meshtask_state' });
+      container.addMountPoints({ sourceVolume: 'meshtask_state', containerPath: '/run/meshtask', readOnly: false });
+    }
   }
 
   /** The container that puts meshtask into the apps' volume and ends; as user 0, as ECS makes the volume root's. */
@@ -193,10 +208,10 @@ export class MeshTask extends Construct {
 
   /** What ECS itself needs to start the task. */
   private given(): iam.PolicyStatement[] {
-    const { mesh, apps, meshImage } = this.props;
+    const { mesh, apps, meshImage, meshContainer } = this.props;
     const logGroup = Stack.of(this).formatArn({ service: 'logs', resource: 'log-group', resourceName: `${mesh.logGroup.logGroupName}:*`, arnFormat: ArnFormat.COLON_RESOURCE_NAME });
     const repositories = [...apps.map((app) => app.image), ...(meshImage ? [meshImage] : [])].map((image) => image.repository.repositoryArn);
-    const secrets = apps.flatMap((app) => Object.values(app.secrets ?? {})).map((s) => s.secretArn);
+    const secrets = [...apps, meshContainer ?? {}].flatMap((c) => Object.values(c.secrets ?? {})).map((s) => s.secretArn);
     return [
       statement('execution-role', 'WriteLogs', [logGroup]),
       statement('execution-role', 'LogInToTheRegistry', ['*']),
@@ -214,6 +229,11 @@ export class MeshTask extends Construct {
   }
 }
 
+/** Secrets as ECS gives them to a container. */
+function given(secrets: Record<string, sm.ISecret> = {}): Record<string, ecs.Secret> {
+  return Object.fromEntries(Object.entries(secrets).map(([name, secret]) => [name, ecs.Secret.fromSecretsManager(secret)]));
+}
+
 /** Nothing that is said is passed over: what cannot be meant is refused. */
 function refuse(props: MeshTaskProps): void {
   const { name, apps, meshImage, inject, job } = props;
@@ -223,6 +243,9 @@ function refuse(props: MeshTaskProps): void {
   }
   if (inject && !meshImage) {
     throw new Error(`${name}: inject needs meshImage, which meshtask is taken from`);
+  }
+  if (props.meshContainer && !meshImage) {
+    throw new Error(`${name}: meshContainer is for the siblings layout: give meshImage`);
   }
   if (job && meshImage) {
     throw new Error(`${name}: a job has the single layout: leave meshImage`);
