@@ -173,14 +173,23 @@ func TestAlarmedMetricsExist(t *testing.T) {
 	for _, f := range append(emf.IntervalFields(), emf.LifeFields()...) {
 		known[f.Name] = true
 	}
-	all := regexp.MustCompile(`MetricName: (\w+)`).FindAllStringSubmatch(observability(t, "alarms.yaml"), -1)
-	for _, m := range all {
-		if !known[m[1]] {
-			t.Errorf("there is no metric %s", m[1])
+	for file, want := range map[string]struct {
+		pattern string
+		alarms  int
+	}{
+		"observability/alarms.yaml":      {`MetricName: (\w+)`, 8},
+		"terraform/mesh-service/main.tf": {`metric = "(\w+)"`, 3},
+		"cdk/bin/shop.ts":                {`metricName: '(\w+)'`, 1},
+	} {
+		all := regexp.MustCompile(want.pattern).FindAllStringSubmatch(string(read(t, file)), -1)
+		for _, m := range all {
+			if !known[m[1]] {
+				t.Errorf("%s: there is no metric %s", file, m[1])
+			}
 		}
-	}
-	if len(all) < 8 {
-		t.Errorf("only %d alarms", len(all))
+		if len(all) < want.alarms {
+			t.Errorf("%s: only %d alarms", file, len(all))
+		}
 	}
 }
 

@@ -168,8 +168,9 @@ resource "aws_service_discovery_private_dns_namespace" "this" {
 }
 
 resource "aws_service_discovery_service" "server" {
-  name = "server"
-  tags = var.tags
+  name          = "server"
+  force_destroy = true
+  tags          = var.tags
 
   dns_config {
     namespace_id   = aws_service_discovery_private_dns_namespace.this.id

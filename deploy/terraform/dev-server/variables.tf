@@ -85,7 +85,7 @@ variable "aws_cli_image" {
 }
 
 variable "persistent" {
-  description = "Keep the server's state on EFS: services, intentions and tokens outlive the task. False: with the task they are lost, and the ACL controller makes the tokens anew."
+  description = "Keep the server's state on EFS: services, intentions and tokens outlive the task. False: with the task they are lost, and the ACL controller makes the tokens anew. EFS takes one of the subnets in each zone: give no two of one zone."
   type        = bool
   default     = false
 }

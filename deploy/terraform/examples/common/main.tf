@@ -113,13 +113,17 @@ module "task" {
   source   = "../../mesh-task"
   for_each = local.services
 
-  family                   = each.key
+  family                   = "${var.name}-${each.key}"
+  consul_service_name      = each.key
   port                     = 9090
   upstreams                = each.value.upstreams
   requires_compatibilities = [var.launch_type]
   runtime_platform         = local.platform
   log_configuration        = local.logs[each.key]
   enable_execute_command   = true
+
+  # As long as the service's grace is: the first tasks may wait for the controller's first tokens.
+  health_check_start_period = 270
 
   # The image stays as it is: meshtask comes by a volume, before the command that the image declares.
   inject        = true
