@@ -192,8 +192,9 @@ type write struct {
 func (c *Client) put(ctx context.Context, token string, w write) error {
 	r := &api.CatalogRegistration{Node: c.cfg.Node.Name, Address: c.cfg.Node.Address, SkipNodeUpdate: true,
 		Service: w.service, Checks: w.checks, Partition: c.cfg.Registration.Partition}
-	if !c.cfg.Node.Own {
-		r.NodeMeta = map[string]string{"synthetic-node": "true"}
+	r.NodeMeta = map[string]string{"synthetic-node": "true"}
+	if c.cfg.Node.Own { // a task that is killed before it has a service is found by it
+		r.NodeMeta = c.cfg.Registration.Own()
 	}
 	for _, check := range w.checks {
 		check.Node = c.cfg.Node.Name

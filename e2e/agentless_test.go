@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -10,11 +12,13 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/consul/api"
 
 	"meshtask/e2e/harness"
 	"meshtask/e2e/load"
+	"meshtask/internal/testbed/awsfake"
 )
 
 // node is the node of tasks whose cluster is "local".
@@ -147,6 +151,58 @@ func TestAgentlessACL(t *testing.T) {
 	if s := m.ended(t, 0); s.Deregistered != "verified" {
 		t.Errorf("summary %+v", s)
 	}
+}
+
+// A task that is killed leaves an instance that passes, which no server ever takes away: the
+// controller does, once ECS says that the task has stopped. The task's token and its node are
+// the controller's too.
+func TestAgentlessKilledIsReaped(t *testing.T) {
+	t.Parallel()
+	b := newACLBed(t)
+	const cluster = "reaped"
+	arn := b.mesh(cluster, "web")
+	controller, _ := b.agentless(t, cluster)
+	token := b.agreed(t, time.Minute, aclPrefix+"-web")
+	id := arn[strings.LastIndexByte(arn, '/')+1:]
+	node := awsfake.ClusterARN(cluster)
+	m := prepare(t, b.consul, id, "web", func(doc map[string]any) {
+		agentless(b.consul)(doc)
+		doc["task"] = map[string]any{"address": doc["task"].(map[string]any)["address"], "id": id}
+		doc["acl"] = map[string]any{"serviceToken": tokenOf(aclPrefix + "-web")}
+	})
+	endpoint := harness.StartEndpoint(t, id, "web", m.address, "main")
+	endpoint.Task(map[string]any{"TaskARN": arn, "Cluster": node})
+	m.Task = harness.StartTask(t, harness.TaskConfig{Name: id, Config: m.config, Env: append(b.cloud.Environment(), "ECS_CONTAINER_METADATA_URI_V4="+endpoint.URI),
+		CMD: []string{harness.App(t), "--name", id, "--listen", m.address + ":8080"}})
+	m.up(t)
+	if on := b.on(t, node); len(on) != 2 {
+		t.Fatalf("on %s are %v", node, on)
+	}
+	children := append(m.pids(t, "envoy"), m.pids(t, "app")...)
+	for _, pid := range append(children, m.PID) { // a container's end is the end of all that is in it
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && err != syscall.ESRCH {
+			t.Fatal(err)
+		}
+	}
+	m.Wait(t, soon)
+	b.sweeps(t, 4)
+	if on := b.on(t, node); len(on) != 2 {
+		t.Fatalf("ECS has not said that it stopped, and left are %v", on)
+	}
+	b.cloud.ECS.Stop(arn)
+	harness.Eventually(t, time.Minute, "the end of what it left", func() error {
+		if on := b.on(t, node); len(on) > 0 {
+			return fmt.Errorf("%v", on)
+		}
+		return nil
+	})
+	harness.Eventually(t, time.Minute, "the end of its token", func() error {
+		if _, _, err := b.consul.API.ACL().TokenRead(token.AccessorID, nil); err == nil {
+			return errors.New("it is there")
+		}
+		return nil
+	})
+	stopped(t, controller)
 }
 
 // What others take away is put back, by the next look.

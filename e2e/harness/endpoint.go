@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"time"
 )
@@ -126,7 +127,7 @@ func (e *Endpoint) serve(w http.ResponseWriter, r *http.Request) {
 
 func (e *Endpoint) path() string {
 	arn := e.task["TaskARN"].(string)
-	return "/v4/" + arn[len("arn:aws:ecs:us-east-1:123456789012:task/test/"):]
+	return "/v4/" + arn[strings.LastIndexByte(arn, '/')+1:]
 }
 
 // take takes one token of the path's bucket.

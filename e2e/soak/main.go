@@ -1,6 +1,6 @@
 // Command soak replaces the instances of a service one by one, for as long as it
 // is told, while a downstream Envoy is under load, and fails on one lost request.
-// It plays both timelines, with an app that finishes what it has and one that dies
+// It plays every timeline, with an app that finishes what it has and one that dies
 // at once on TERM. Then it plays the same without drain: that must lose requests,
 // or the soak could not have seen any and says so.
 package main
@@ -16,18 +16,21 @@ import (
 
 // round is one way of stopping to be soaked.
 type round struct {
-	timeline string // shutdown.agentLeave: last or first
+	timeline string // shutdown.agentLeave: last or first; or agentless, loaded by tasks of both kinds
 	term     string // what the app does on TERM: finish or exit
 	noDrain  bool
 }
 
 func (r round) String() string {
-	name := map[string]string{"last": "documented", "first": "agent-first"}[r.timeline]
+	name := map[string]string{"last": "documented", "first": "agent-first", agentless: "agentless"}[r.timeline]
 	if r.noDrain {
 		name += ", no drain"
 	}
 	return name + map[string]string{"exit": ", app dies at once", "finish": ", app finishes"}[r.term]
 }
+
+// agentless is the timeline without a client agent.
+const agentless = "agentless"
 
 type settings struct {
 	rate, instances int
@@ -50,7 +53,8 @@ func main() {
 
 func play(t harness.T, total time.Duration, cfg settings) {
 	rounds := []round{
-		{"last", "exit", false}, {"first", "exit", false}, {"last", "finish", false}, {"first", "finish", false},
+		{"last", "exit", false}, {"first", "exit", false}, {agentless, "exit", false},
+		{"last", "finish", false}, {"first", "finish", false}, {agentless, "finish", false},
 		{"last", "exit", true},
 	}
 	t.Logf("soak: %d requests a second, half on new connections, 3 in 100 long; %d instances; seed %d", cfg.rate, cfg.instances, cfg.seed)

@@ -61,10 +61,18 @@ func roll(t harness.T, r round, length time.Duration, cfg settings, random *rand
 	for range cfg.instances {
 		m.add()
 	}
-	downstream, url := m.downstream()
-	m.settled(url)
-
-	g := load.Start(t.Context(), load.Config{URL: url + "/", LongURL: url + longURL, Rate: cfg.rate, NewConn: 50, Long: 3, Body: 32})
+	kinds := []bool{false}
+	if r.timeline == agentless {
+		kinds = []bool{false, true}
+	}
+	var downstreams []*harness.Task
+	var loads []*load.Generator
+	for _, without := range kinds {
+		downstream, url := m.downstream(without)
+		m.settled(url)
+		downstreams = append(downstreams, downstream)
+		loads = append(loads, load.Start(t.Context(), load.Config{URL: url + "/", LongURL: url + longURL, Rate: cfg.rate / len(kinds), NewConn: 50, Long: 3, Body: 32}))
+	}
 	var out result
 	for end := time.Now().Add(length); len(out.stops) == 0 || time.Now().Before(end); {
 		m.add()
@@ -73,9 +81,14 @@ func roll(t harness.T, r round, length time.Duration, cfg settings, random *rand
 		out.stops = append(out.stops, m.replaceOldest())
 	}
 	m.wait(500 * time.Millisecond) // what the last stop cost is still to come
-	report := g.Stop()
+	var report load.Report
+	for _, g := range loads {
+		one := g.Stop()
+		report.Sent, report.Late = report.Sent+one.Sent, report.Late+one.Late
+		report.Failures, report.Took = append(report.Failures, one.Failures...), append(report.Took, one.Took...)
+	}
 	out.requests, out.failures, out.kinds, out.late, out.median = report.Sent, report.Failures, report.Kinds(), report.Late, report.Median()
-	for _, k := range append(m.serving, downstream) {
+	for _, k := range append(m.serving, downstreams...) {
 		m.end(k)
 	}
 	m.server.Empty(t, 3*time.Second)
@@ -96,7 +109,13 @@ func (m *mesh) add() {
 	m.serial++
 	name, address := fmt.Sprintf("api-%d", m.serial), harness.Address(m)
 	config := harness.TaskDocument(address, name, "api", port, m.server)
-	config["shutdown"] = map[string]any{"agentLeave": m.timeline, "drain": map[string]any{"enabled": !m.noDrain}}
+	shutdown := map[string]any{"drain": map[string]any{"enabled": !m.noDrain}}
+	config["shutdown"] = shutdown
+	if m.timeline == agentless {
+		harness.Agentless(config, m.server)
+	} else {
+		shutdown["agentLeave"] = m.timeline
+	}
 	k := harness.StartTask(m, harness.TaskConfig{Name: name, Binary: m.program, Config: config,
 		CMD: []string{m.app, "--name", name, "--term", m.term, "--listen", fmt.Sprintf("%s:%d", address, port)}})
 	k.Await(m, limit, "up", "", "step", "passing")
@@ -104,15 +123,21 @@ func (m *mesh) add() {
 	m.server.Passing(m, limit, "api", len(m.serving))
 }
 
-// downstream starts the task whose Envoy is under load, and returns the URL of
-// its upstream.
-func (m *mesh) downstream() (*harness.Task, string) {
-	address := harness.Address(m)
-	config := harness.TaskDocument(address, "web", "web", port, m.server)
+// downstream starts the task whose Envoy is under load, with an agent or without, and returns
+// the URL of its upstream.
+func (m *mesh) downstream(without bool) (*harness.Task, string) {
+	address, name := harness.Address(m), "web"
+	if without {
+		name += "-" + agentless
+	}
+	config := harness.TaskDocument(address, name, "web", port, m.server)
+	if without {
+		harness.Agentless(config, m.server)
+	}
 	config["proxy"] = map[string]any{"upstreams": []any{map[string]any{"destinationName": "api", "localBindPort": 9191}}}
 	config["envoy"] = map[string]any{"concurrency": 2}
-	k := harness.StartTask(m, harness.TaskConfig{Name: "web", Binary: m.program, Config: config,
-		CMD: []string{m.app, "--name", "web", "--listen", fmt.Sprintf("%s:%d", address, port)}})
+	k := harness.StartTask(m, harness.TaskConfig{Name: name, Binary: m.program, Config: config,
+		CMD: []string{m.app, "--name", name, "--listen", fmt.Sprintf("%s:%d", address, port)}})
 	k.Mark(m, limit, "up", "T2")
 	return k, fmt.Sprintf("http://%s:9191", address)
 }
@@ -164,7 +189,8 @@ func (m *mesh) end(k *harness.Task) {
 		m.Fatalf("%v", err)
 	}
 	code := k.Wait(m, 35*time.Second)
-	if s := k.Summary(m); code != 0 || s.Left != "verified" || len(s.Killed) > 0 {
-		m.Fatalf("%s ended with %d, left %s, killed %v:\n%s", k.Name, code, s.Left, s.Killed, k.Tail(30))
+	s := k.Summary(m)
+	if left := s.Left == "verified" || s.Left == "skipped"; code != 0 || !left || s.Deregistered != "verified" || len(s.Killed) > 0 {
+		m.Fatalf("%s ended with %d, left %s, killed %v:\n%s", k.Name, code, s.Left+"/"+s.Deregistered, s.Killed, k.Tail(30))
 	}
 }

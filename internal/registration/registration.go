@@ -98,7 +98,7 @@ func (r Registration) Native() bool { return len(r.Checks) > 0 }
 // Overridden are the keys of Meta that do not take effect, sorted.
 func (r Registration) Overridden() []string {
 	var keys []string
-	for key := range r.own() {
+	for key := range r.Own() {
 		if _, ok := r.Meta[key]; ok {
 			keys = append(keys, key)
 		}
@@ -107,7 +107,8 @@ func (r Registration) Overridden() []string {
 	return keys
 }
 
-func (r Registration) own() map[string]string {
+// Own is the meta by which others find the task: consul-ecs's, to the letter.
+func (r Registration) Own() map[string]string {
 	return map[string]string{"task-id": r.TaskID, "task-arn": r.TaskARN, "source": "consul-ecs"}
 }
 
@@ -170,7 +171,7 @@ func (r Registration) common() *api.AgentServiceRegistration {
 		}
 	}
 	maps.Copy(meta, r.Meta)
-	maps.Copy(meta, r.own())
+	maps.Copy(meta, r.Own())
 	return &api.AgentServiceRegistration{
 		Locality: r.locality(),
 		Tags:     r.Tags, Meta: meta, Weights: r.Weights, EnableTagOverride: r.EnableTagOverride,
