@@ -34,6 +34,27 @@ func find(t *testing.T, edit func(*FinderConfig), hosts ...string) (*Finder, *ca
 	return f, c
 }
 
+// first looks for a server until there is one, or the first round has failed: the wait says why.
+func first(t *testing.T, cfg FinderConfig) (*Server, *event.Waiting) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var waits *event.Waiting
+	cfg.Limit, cfg.Report = time.Minute, func(e event.Event) {
+		if w, ok := e.(event.Waiting); ok && waits == nil {
+			waits = &w
+			cancel()
+		}
+	}
+	f := NewFinder(cfg)
+	t.Cleanup(f.Close)
+	s, err := f.First(ctx)
+	if (err == nil) != (waits == nil) {
+		t.Fatalf("%v, but %+v", err, waits)
+	}
+	return s, waits
+}
+
 // Hosts are addresses, names and commands.
 func TestFinderHosts(t *testing.T) {
 	resolve := func(_ context.Context, name string) ([]netip.Addr, error) {
@@ -59,17 +80,16 @@ func TestFinderHosts(t *testing.T) {
 		"127.0.0.1 in vain": {event.ConsulNoLeader, "knows no leader"},
 	} {
 		t.Run(host, func(t *testing.T) {
-			f, catalog := find(t, func(c *FinderConfig) { c.Resolve, c.Exec, c.Limit = resolve, run, 100*time.Millisecond }, strings.Fields(host)[0])
+			f, catalog := find(t, func(c *FinderConfig) { c.Resolve, c.Exec = resolve, run }, strings.Fields(host)[0])
 			if strings.Contains(host, "in vain") {
 				catalog.with(func() { catalog.leader = "" })
 			}
-			s, err := f.First(t.Context())
-			cause := event.CauseOf(err)
+			s, waits := first(t, f.cfg)
 			switch {
-			case c.code == "" && (err != nil || s.Address != netip.MustParseAddr("127.0.0.1")):
-				t.Errorf("%+v, %v", s, err)
-			case c.code != "" && (cause == nil || cause.Code != c.code || cause.Facts[event.FactCase] != event.CaseServers || !strings.Contains(err.Error(), c.says)):
-				t.Errorf("%v, %+v, want %s and %q", err, cause, c.code, c.says)
+			case c.code == "" && (waits != nil || s.Address != netip.MustParseAddr("127.0.0.1")):
+				t.Errorf("%+v, %+v", s, waits)
+			case c.code != "" && (waits == nil || waits.Code != c.code || waits.Facts[event.FactCase] != event.CaseServers || !strings.Contains(waits.Err, c.says)):
+				t.Errorf("%+v, want %s and %q", waits, c.code, c.says)
 			}
 		})
 	}
@@ -98,6 +118,16 @@ func TestFinderWaits(t *testing.T) {
 	good(t, <-found)
 	if all := f.All(); len(all) != 2 || !strings.HasPrefix(all[0], "127.0.0.1:") {
 		t.Errorf("the servers are %v", all)
+	}
+}
+
+// When the time is over, the error has the code of what the last round found.
+func TestFinderGivesUp(t *testing.T) {
+	f, c := find(t, func(c *FinderConfig) { c.Limit = time.Millisecond }, "127.0.0.1")
+	c.with(func() { c.leader = "" })
+	_, err := f.First(t.Context())
+	if cause := event.CauseOf(err); cause == nil || cause.Code.Exit() != 202 || !strings.Contains(err.Error(), "no Consul server is reached within 1ms") {
+		t.Errorf("%v", err)
 	}
 }
 
@@ -155,15 +185,12 @@ func TestFinderTLS(t *testing.T) {
 		"TLS at a plain port": {Endpoint{port, right}, Endpoint{plain, right}, event.ConsulNotTLS, "consulServers.grpc"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := NewFinder(FinderConfig{Hosts: []string{"127.0.0.1"}, HTTP: c.http, GRPC: c.grpc, Limit: 100 * time.Millisecond, Call: registration.CallerConfig{Registration: web()}})
-			t.Cleanup(f.Close)
-			_, err := f.First(t.Context())
-			cause := event.CauseOf(err)
+			_, waits := first(t, FinderConfig{Hosts: []string{"127.0.0.1"}, HTTP: c.http, GRPC: c.grpc, Call: registration.CallerConfig{Registration: web()}})
 			switch {
-			case c.code == "" && err != nil:
-				t.Error(err)
-			case c.code != "" && (cause == nil || cause.Code != c.code || cause.Facts["field"] != c.field):
-				t.Errorf("%v, %+v, want %s of %s", err, cause, c.code, c.field)
+			case c.code == "" && waits != nil:
+				t.Errorf("%+v", waits)
+			case c.code != "" && (waits == nil || waits.Code != c.code || waits.Facts["field"] != c.field):
+				t.Errorf("%+v, want %s of %s", waits, c.code, c.field)
 			}
 		})
 	}
