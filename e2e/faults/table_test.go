@@ -7,7 +7,7 @@ import (
 
 // table is every fault that is made, in the order in which a life could meet them.
 func table() []fault {
-	return slices.Concat(startFaults(), consulFaults(), tokenFaults(), envoyFaults(), appFaults(), runningFaults(), stopFaults())
+	return slices.Concat(startFaults(), consulFaults(), serversFaults(), tokenFaults(), envoyFaults(), appFaults(), runningFaults(), stopFaults())
 }
 
 // term is the signal with which ECS stops a task.
