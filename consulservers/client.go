@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -164,7 +162,7 @@ func (c *Client) register(ctx context.Context, token, accessor string) error {
 	if key := c.cfg.AccessorMeta; key != "" && accessor != "" {
 		service.Meta[key] = accessor
 	}
-	for _, w := range []write{{catalogService(service, service.Port), p.service()}, {c.sidecar(publicPort(r)), p.sidecar()}} {
+	for _, w := range []write{{catalogService(service, service.Port), p.service()}, {sidecar(r, publicPort(r)), p.sidecar()}} {
 		if err := c.put(ctx, token, w); err != nil {
 			return err
 		}
@@ -182,23 +180,9 @@ func (c *Client) nodeMissing(err error) error {
 		"node", c.cfg.Node.Name, "service", c.cfg.Registration.Name, event.FactCase, event.CaseNode, event.FactSaid, registration.Reply(err))
 }
 
-// write is one registration: of a service with checks, or of checks alone.
-type write struct {
-	service *api.AgentService
-	checks  api.HealthChecks
-}
-
 // put makes one write to the catalog.
 func (c *Client) put(ctx context.Context, token string, w write) error {
-	r := &api.CatalogRegistration{Node: c.cfg.Node.Name, Address: c.cfg.Node.Address, SkipNodeUpdate: true,
-		Service: w.service, Checks: w.checks, Partition: c.cfg.Registration.Partition}
-	r.NodeMeta = map[string]string{"synthetic-node": "true"}
-	if c.cfg.Node.Own { // a task that is killed before it has a service is found by it
-		r.NodeMeta = c.cfg.Registration.Own()
-	}
-	for _, check := range w.checks {
-		check.Node = c.cfg.Node.Name
-	}
+	r := w.payload(c.cfg.Node, c.cfg.Registration)
 	err := c.each(ctx, func(s *registration.Caller) error {
 		return s.Call(ctx, token, func(a *api.Client, q *api.QueryOptions) error {
 			_, err := a.Catalog().Register(r, (&api.WriteOptions{Token: token, Namespace: q.Namespace, Partition: q.Partition}).WithContext(q.Context()))
@@ -391,7 +375,7 @@ func (c *Client) RemoveFromCatalog(ctx context.Context) error {
 	c.mu.Unlock()
 	c.moved.Store(true)
 	token := c.cfg.Token()
-	if err := c.put(ctx, token, write{c.sidecar(movedPort), append(p.service(), p.sidecar()...)}); err != nil {
+	if err := c.put(ctx, token, write{sidecar(c.cfg.Registration, movedPort), append(p.service(), p.sidecar()...)}); err != nil {
 		return fmt.Errorf("move %s: %w", c.cfg.Registration.ProxyID(), err)
 	}
 	c.acknowledge(p, version)
@@ -436,43 +420,4 @@ func (c *Client) Deregister(ctx context.Context) (registration.Result, error) {
 		return err
 	})
 	return result, err
-}
-
-// sidecar is the proxy's payload, said to be at a port. Its own listener is where it always
-// was: bind_address and bind_port say so.
-func (c *Client) sidecar(port int) *api.AgentService {
-	r := c.cfg.Registration
-	s := r.Sidecar()
-	config := maps.Clone(s.Proxy.Config)
-	if config == nil {
-		config = map[string]any{}
-	}
-	for key, value := range map[string]any{"bind_address": anywhere(r), "bind_port": publicPort(r)} {
-		if _, given := config[key]; !given {
-			config[key] = value
-		}
-	}
-	s.Proxy.Config = config
-	return catalogService(s, port)
-}
-
-// anywhere is all interfaces.
-func anywhere(r registration.Registration) string {
-	if ip := net.ParseIP(r.Address); ip != nil && ip.To4() == nil {
-		return "::"
-	}
-	return "0.0.0.0"
-}
-
-func publicPort(r registration.Registration) int { return r.Sidecar().Port }
-
-// catalogService is an agent's payload as the catalog takes it.
-func catalogService(s *api.AgentServiceRegistration, port int) *api.AgentService {
-	out := &api.AgentService{Kind: s.Kind, ID: s.ID, Service: s.Name, Tags: s.Tags, Meta: s.Meta, Port: port, Address: s.Address,
-		EnableTagOverride: s.EnableTagOverride, Proxy: s.Proxy, Namespace: s.Namespace, Partition: s.Partition, Locality: s.Locality,
-		Weights: api.AgentWeights{Passing: 1, Warning: 1}}
-	if s.Weights != nil {
-		out.Weights = *s.Weights
-	}
-	return out
 }

@@ -28,7 +28,7 @@ type chapter struct {
 
 func chapters() []chapter {
 	return []chapter{
-		{"upstreams", upstreams}, {"siblings", siblings}, {"catalog", catalog},
+		{"upstreams", upstreams}, {"agentless", agentless}, {"siblings", siblings}, {"catalog", catalog},
 		{"together", together}, {"stop", stops}, {"controller", controllers},
 	}
 }

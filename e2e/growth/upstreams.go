@@ -107,11 +107,7 @@ func (s *starts) table() table {
 // document is the quick one, also one that polls quickly.
 func (b *bench) oneStart(t harness.T, server *harness.Server, s *starts, size, round int) {
 	within(t, func(t harness.T) {
-		k := b.prepare(t, server, fmt.Sprintf("%.5s-%d-%d", s.label, size, round), "floor")
-		for i := range size {
-			k.upstreams = append(k.upstreams, map[string]any{"destinationName": name("upstream", i), "localBindPort": 21000 + i, "localBindAddress": k.address})
-		}
-		k.config["proxy"] = map[string]any{"upstreams": k.upstreams}
+		k := b.upstreamTask(t, server, fmt.Sprintf("%.5s-%d-%d", s.label, size, round), size)
 		if s.whole {
 			k.config["envoy"] = map[string]any{"statsTags": true}
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/consul/api"
 
 	"meshtask/consulagent"
+	"meshtask/consulservers"
 	"meshtask/envoy/bootstrap"
 	"meshtask/health"
 	"meshtask/internal/config"
@@ -36,6 +37,7 @@ type document struct {
 	Lease      *leaseDocument                `json:"lease,omitempty"`
 	Agent      *agentDocument                `json:"agent,omitempty"`
 	Servers    *serversDocument              `json:"consul_servers,omitempty"`
+	Catalog    []*api.CatalogRegistration    `json:"catalog,omitempty"` // in place of the next two, without an agent
 	Service    *api.AgentServiceRegistration `json:"service,omitempty"`
 	Sidecar    *api.AgentServiceRegistration `json:"sidecar,omitempty"`
 	Checks     []checkDocument               `json:"checks,omitempty"`
@@ -202,13 +204,13 @@ func (p *Plan) JSON() ([]byte, error) {
 }
 
 func (p *Plan) meshDocument(d *document) error {
-	d.Service, d.Sidecar, d.Checks = p.Service.Service(), p.Service.Sidecar(), checks(p.Health.Checks)
+	d.Checks = checks(p.Health.Checks)
 	d.Files.Bootstrap = inDir(BootstrapFile)
 	if dir := p.Files.BootstrapDir; dir != "" {
 		d.Files.Bootstrap = strings.TrimSuffix(dir, "/") + "/" + BootstrapFile
 	}
 	if p.Servers != nil {
-		d.Servers = p.Servers.document()
+		d.Servers, d.Catalog = p.Servers.document(), consulservers.Registrations(p.Servers.Node, *p.Service, p.Servers.Names, p.Health.SyncedChecks())
 	} else if err := p.agentDocument(d); err != nil {
 		return err
 	}
@@ -219,6 +221,7 @@ func (p *Plan) meshDocument(d *document) error {
 // agentDocument is the agent's part.
 func (p *Plan) agentDocument(d *document) error {
 	reference := func(r secret.Ref) string { return r.String() }
+	d.Service, d.Sidecar = p.Service.Service(), p.Service.Sidecar()
 	d.Agent = &agentDocument{External: p.Agent.External, HTTP: p.Agent.HTTP, GRPC: p.Agent.GRPC, JoinTimeout: p.Agent.JoinTimeout.String()}
 	if p.Agent.External == "" {
 		text, err := p.Agent.Config(reference, p.Tokens.Agent.String(), inDir).Document()

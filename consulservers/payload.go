@@ -1,0 +1,77 @@
+package consulservers
+
+import (
+	"maps"
+	"net"
+
+	"github.com/hashicorp/consul/api"
+
+	"meshtask/internal/registration"
+)
+
+// Registrations are the first two writes of a task: its service, and its sidecar.
+func Registrations(node Node, r registration.Registration, n Names, synced []Synced) (list []*api.CatalogRegistration) {
+	p := newPicture(r, n, synced)
+	service := r.Service()
+	for _, w := range []write{{catalogService(service, service.Port), p.service()}, {sidecar(r, publicPort(r)), p.sidecar()}} {
+		list = append(list, w.payload(node, r))
+	}
+	return list
+}
+
+// write is one registration: of a service with checks, or of checks alone.
+type write struct {
+	service *api.AgentService
+	checks  api.HealthChecks
+}
+
+// payload is the write as the catalog takes it.
+func (w write) payload(node Node, r registration.Registration) *api.CatalogRegistration {
+	out := &api.CatalogRegistration{Node: node.Name, Address: node.Address, SkipNodeUpdate: true, NodeMeta: map[string]string{"synthetic-node": "true"},
+		Service: w.service, Checks: w.checks, Partition: r.Partition}
+	if node.Own { // a task that is killed before it has a service is found by it
+		out.NodeMeta = r.Own()
+	}
+	for _, check := range w.checks {
+		check.Node = node.Name
+	}
+	return out
+}
+
+// sidecar is the proxy's payload, said to be at a port. Its own listener is where it always
+// was: bind_address and bind_port say so.
+func sidecar(r registration.Registration, port int) *api.AgentService {
+	s := r.Sidecar()
+	config := maps.Clone(s.Proxy.Config)
+	if config == nil {
+		config = map[string]any{}
+	}
+	for key, value := range map[string]any{"bind_address": anywhere(r), "bind_port": publicPort(r)} {
+		if _, given := config[key]; !given {
+			config[key] = value
+		}
+	}
+	s.Proxy.Config = config
+	return catalogService(s, port)
+}
+
+// anywhere is all interfaces.
+func anywhere(r registration.Registration) string {
+	if ip := net.ParseIP(r.Address); ip != nil && ip.To4() == nil {
+		return "::"
+	}
+	return "0.0.0.0"
+}
+
+func publicPort(r registration.Registration) int { return r.Sidecar().Port }
+
+// catalogService is an agent's payload as the catalog takes it.
+func catalogService(s *api.AgentServiceRegistration, port int) *api.AgentService {
+	out := &api.AgentService{Kind: s.Kind, ID: s.ID, Service: s.Name, Tags: s.Tags, Meta: s.Meta, Port: port, Address: s.Address,
+		EnableTagOverride: s.EnableTagOverride, Proxy: s.Proxy, Namespace: s.Namespace, Partition: s.Partition, Locality: s.Locality,
+		Weights: api.AgentWeights{Passing: 1, Warning: 1}}
+	if s.Weights != nil {
+		out.Weights = *s.Weights
+	}
+	return out
+}
