@@ -5,6 +5,7 @@
 package consulservers
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -181,7 +182,7 @@ func (f *Finder) discover(ctx context.Context) (list []*Server, err error) {
 			continue
 		}
 		for _, a := range addresses {
-			s, err := f.server(a, f.cfg.GRPC.Port)
+			s, err := f.reuse(a, f.cfg.GRPC.Port)
 			if err != nil {
 				return nil, err
 			}
@@ -326,33 +327,52 @@ func (f *Finder) All() (list []string) {
 	return list
 }
 
-// Refresh asks the servers which of them there are, and keeps to those.
+// Refresh asks the servers which of them there are, and keeps to those. Where none of those that
+// are known answers, the hosts are looked up anew.
 func (f *Finder) Refresh(ctx context.Context) error {
-	s := f.now()
-	if s == nil {
-		return errors.New("no server is known")
+	err := errors.New("no server is known")
+	for range f.All() {
+		s := f.now()
+		if err = f.ask(ctx, s); err == nil {
+			return nil
+		}
+		f.lost(s)
 	}
+	list, lookUp := f.discover(ctx)
+	if lookUp != nil {
+		return errors.Join(err, lookUp)
+	}
+	for _, s := range list {
+		if f.serves(ctx, s) == nil {
+			f.use(s, list)
+			return nil
+		}
+	}
+	return err
+}
+
+// ask asks one server for all.
+func (f *Finder) ask(ctx context.Context, s *Server) error {
 	var entries []*api.ServiceEntry
 	if err := s.call.Call(ctx, s.call.Token(), func(a *api.Client, q *api.QueryOptions) (err error) {
 		q.AllowStale, q.Namespace, q.Partition = true, "", ""
 		entries, _, err = a.Health().Service("consul", "", true, q)
 		return err
 	}); err != nil {
-		f.lost(s)
 		return err
 	}
 	var list []*Server
 	for _, e := range entries {
-		address, err := netip.ParseAddr(e.Service.Address)
-		if e.Service.Address == "" {
-			address, err = netip.ParseAddr(e.Node.Address)
-		}
+		address, err := netip.ParseAddr(cmp.Or(e.Service.Address, e.Node.Address))
 		if err != nil {
 			continue
 		}
-		list = append(list, f.reuse(address, f.grpcPort(e.Service.Meta)))
+		one, err := f.reuse(address, f.grpcPort(e.Service.Meta))
+		if err != nil {
+			return err
+		}
+		list = append(list, one)
 	}
-	list = slices.DeleteFunc(list, func(s *Server) bool { return s == nil })
 	if len(list) == 0 {
 		return nil // the token may not see them, or none passes: what is known stays
 	}
@@ -366,21 +386,15 @@ func (f *Finder) Refresh(ctx context.Context) error {
 }
 
 // reuse is a server that is known, or a new one.
-func (f *Finder) reuse(a netip.Addr, grpcPort int) *Server {
+func (f *Finder) reuse(a netip.Addr, grpcPort int) (*Server, error) {
 	f.mu.Lock()
 	known := slices.Clone(f.known)
 	f.mu.Unlock()
 	at := net.JoinHostPort(a.String(), strconv.Itoa(grpcPort))
-	for _, s := range known {
-		if s.Address == a && s.GRPC == at {
-			return s
-		}
+	if i := slices.IndexFunc(known, func(s *Server) bool { return s.Address == a && s.GRPC == at }); i >= 0 {
+		return known[i], nil
 	}
-	s, err := f.server(a, grpcPort)
-	if err != nil {
-		return nil
-	}
-	return s
+	return f.server(a, grpcPort)
 }
 
 // grpcPort is what a server says of itself, if it is of the kind that is wanted.

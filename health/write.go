@@ -80,8 +80,8 @@ func (s *Syncer) roundFailed(err error, failures int) {
 	if failures == 2 { // one alone is what an agent's restart looks like
 		s.cfg.Log.Warn("cannot write health checks, trying again", "error", err)
 	}
-	s.cfg.Report(event.Waiting{Code: event.ChecksNotWritten, What: "the agent to take the health checks", Err: err.Error(),
-		Fix: "check that the agent is up and that the service token has service:write", Facts: event.Facts{"service": s.cfg.Service}})
+	s.cfg.Report(event.Waiting{Code: event.ChecksNotWritten, What: s.cfg.Taker + " to take the health checks", Err: err.Error(),
+		Fix: "check that it can be reached and that the service token has service:write", Facts: event.Facts{"service": s.cfg.Service}})
 }
 
 func (s *Syncer) roundSucceeded(failures int) {

@@ -135,7 +135,7 @@ func (s *servers) write(list []string) error {
 // followEvery is how often the servers are asked which of them there are.
 const (
 	followEvery = 20 * time.Second
-	followLimit = 5 * time.Second
+	followLimit = 15 * time.Second
 )
 
 // keep has Envoy know all servers once it may, and those that come and go later.
@@ -173,6 +173,16 @@ func (s *servers) keep(ctx context.Context) {
 // widen lets Envoy know all servers.
 func (s *servers) widen() { s.once.Do(func() { close(s.wide) }) }
 
+// isWide says whether Envoy knows all servers.
+func (s *servers) isWide() bool {
+	select {
+	case <-s.wide:
+		return true
+	default:
+		return false
+	}
+}
+
 // url is the HTTP API of the server that the login goes to.
 func (t *task) url(ctx context.Context) (string, error) {
 	s, err := t.finder.First(ctx)
@@ -182,7 +192,7 @@ func (t *task) url(ctx context.Context) (string, error) {
 	return s.HTTP, nil
 }
 
-// warm is a decorator of Envoy's unit: each start of Envoy has a server make its configuration
+// warm is a decorator of Envoy's unit: the first start of Envoy has a server make its configuration
 // meanwhile. The stream for that is given up when Envoy is live, or finds no room.
 type warm struct {
 	supervisor.Runner
@@ -216,7 +226,7 @@ func (w *warm) giveUp() {
 func (m *mesh) warming() *warm {
 	return &warm{open: func(ctx context.Context) *warmup.Stream {
 		s, err := m.finder.First(ctx)
-		if err != nil || !m.plan.Servers.WarmUp {
+		if err != nil || !m.plan.Servers.WarmUp || m.servers.isWide() { // Envoy may go to any server then
 			return nil
 		}
 		r := m.plan.Service
