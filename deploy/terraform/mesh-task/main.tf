@@ -37,6 +37,7 @@ module "definition" {
   consul_partition                   = var.consul_partition
   port                               = var.port
   outbound_only                      = var.outbound_only
+  envoy_public_listener_port         = var.envoy_public_listener_port
   upstreams                          = var.upstreams
   checks                             = var.checks
   consul_ecs_config                  = var.consul_ecs_config

@@ -25,10 +25,11 @@ locals {
       enableTagOverride = try(var.consul_ecs_config.service.enableTagOverride, null)
     }
     proxy = {
-      upstreams   = length(var.upstreams) == 0 ? null : var.upstreams
-      config      = try(var.consul_ecs_config.proxy.config, null)
-      expose      = try(var.consul_ecs_config.proxy.expose, null)
-      meshGateway = try(var.consul_ecs_config.proxy.meshGateway, null)
+      publicListenerPort = var.envoy_public_listener_port == 20000 ? null : var.envoy_public_listener_port
+      upstreams          = length(var.upstreams) == 0 ? null : var.upstreams
+      config             = try(var.consul_ecs_config.proxy.config, null)
+      expose             = try(var.consul_ecs_config.proxy.expose, null)
+      meshGateway        = try(var.consul_ecs_config.proxy.meshGateway, null)
     }
     consulAgent = {
       retryJoin   = var.retry_join

@@ -1,4 +1,4 @@
-# Names that terraform-aws-consul-ecs v0.3 to v0.5 has mean the same here.
+# Names that terraform-aws-consul-ecs v0.3 to v0.6 has mean the same here.
 # The README of deploy/terraform lists the others, and what became of those that are
 # missing. The module mesh-task has a copy of this file, which go test ./deploy -update writes.
 
@@ -150,6 +150,17 @@ variable "outbound_only" {
   description = "The application takes no requests. Must be true when port is 0 (a job needs no word of it), and false otherwise."
   type        = bool
   default     = false
+}
+
+variable "envoy_public_listener_port" {
+  description = "Where Envoy takes the mesh's requests. Security groups have to let it in."
+  type        = number
+  default     = 20000
+
+  validation {
+    condition     = var.envoy_public_listener_port >= 1 && var.envoy_public_listener_port <= 65535
+    error_message = "The envoy_public_listener_port must be 1 to 65535."
+  }
 }
 
 variable "upstreams" {

@@ -115,14 +115,15 @@ run "mesh_container" {
 
 run "patience" {
   variables {
-    health_check_start_period = 250
-    acls                      = true
-    consul_http_addr          = "https://consul:8501"
-    meshtask_config           = { consulAgent = { joinTimeout = "1m30s" }, acl = { wait = "500ms" } }
+    health_check_start_period  = 250
+    envoy_public_listener_port = 21000
+    acls                       = true
+    consul_http_addr           = "https://consul:8501"
+    meshtask_config            = { consulAgent = { joinTimeout = "1m30s" }, acl = { wait = "500ms" } }
   }
   assert {
-    condition     = output.container_definitions[0].healthCheck.startPeriod == 250 && output.health_check_grace_period_seconds == 121
-    error_message = "The start period or the grace is not what the variables say."
+    condition     = jsondecode(output.config_json).proxy.publicListenerPort == 21000 && output.container_definitions[0].healthCheck.startPeriod == 250 && output.health_check_grace_period_seconds == 121
+    error_message = "The port, the start period or the grace is not what the variables say."
   }
 }
 

@@ -442,6 +442,14 @@ run "bad_mesh_container" {
   expect_failures = [var.mesh_container]
 }
 
+run "bad_public_listener_port" {
+  command = plan
+  variables {
+    envoy_public_listener_port = 0
+  }
+  expect_failures = [var.envoy_public_listener_port]
+}
+
 run "bad_start_period" {
   command = plan
   variables {
