@@ -36,7 +36,7 @@ run "one_without_tls" {
     error_message = "The policy is not this installation's."
   }
   assert {
-    condition     = [for s in jsondecode(local.task_policy).Statement : s.Resource[4] if s.Effect == "Deny"] == ["arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:mesh-gossip-key"]
+    condition     = alltrue([for name in ["bootstrap-token", "ca-cert", "ca-key", "gossip-key"] : contains(flatten([for s in jsondecode(local.task_policy).Statement : s.Resource if s.Effect == "Deny"]), "arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:mesh-${name}")])
     error_message = "The installation's own secrets are not denied."
   }
   assert {
