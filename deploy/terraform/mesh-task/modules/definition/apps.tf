@@ -42,6 +42,6 @@ locals {
   numbers = { "1" = "HUP", "2" = "INT", "3" = "QUIT", "9" = "KILL", "10" = "USR1", "12" = "USR2", "15" = "TERM", "19" = "STOP", "28" = "WINCH" }
   signals = { for name, i in local.images : name => lookup(local.numbers, try(i.StopSignal, ""), trimprefix(upper(try(i.StopSignal, "")), "SIG")) }
   stop_on = { for name in local.app_names : name => [for s in [lookup(local.signals, name, "")] : { name = "MESHTASK_STOP_ON", value = s }
-  if !contains(["", "TERM", "INT", "QUIT"], s) && !contains([for e in flatten([for c in local.of_apps : try(c.environment, []) if c.name == name]) : e.name], "MESHTASK_STOP_ON")] }
+  if !contains(["", "TERM", "INT", "QUIT"], s) && !(local.layout == "single" && can(var.meshtask_config.app.stopOn)) && !contains([for e in flatten([for c in local.of_apps : try(c.environment, []) if c.name == name]) : e.name], "MESHTASK_STOP_ON")] }
   unstoppable = [for name, s in local.signals : name if contains(["KILL", "STOP"], s)]
 }

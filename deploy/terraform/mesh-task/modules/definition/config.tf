@@ -10,7 +10,20 @@ locals {
   health_check = merge([for h in [try(local.app.healthCheck, null)] : {
     for k, v in h : k => v if v != null
   } if try(h.command[0], "NONE") != "NONE"]...)
-  synced = [for c in var.container_definitions : c.name if contains(local.app_names, c.name) && try(c.healthCheck, null) != null]
+
+  # health.app of the only sibling: ECS asks in its container, by meshtask probe, which needs
+  # nothing of the image.
+  asked = [for a in [try(var.meshtask_config.health.app, null)] : a if a != null && local.layout == "siblings" && length(local.app_names) == 1]
+  asked_checks = [for a in local.asked : merge(
+    { command = flatten([[for t in [try(a.http, "tcp://${a.tcp}", "grpc://${a.grpc}", null)] : ["CMD", local.binary, "probe", t] if t != null], try(a.command, [])]) },
+    { for k, v in a : k => v if contains(["interval", "timeout", "retries"], k) && v != null },
+    { startPeriod = min(var.health_check_start_period + try(a.startPeriod, 0), 300) },
+  )]
+  more = merge(
+    { for stanza, fields in var.meshtask_config : stanza => fields if stanza != "health" || length(local.asked) == 0 },
+    { for stanza, fields in { health = { for k, v in try(var.meshtask_config.health, {}) : k => v if k != "app" } } : stanza => fields if length(local.asked) > 0 && length(fields) > 0 },
+  )
+  synced = [for c in var.container_definitions : c.name if contains(local.app_names, c.name) && (try(c.healthCheck, null) != null || length(local.asked) > 0)]
 
   from_variables = {
     service = {
@@ -78,13 +91,13 @@ locals {
 
   # What meshtask_config says of a field that has been set already. Objects are
   # told apart by their fields, two levels deep: acl.login.region is not said.
-  said_twice = flatten([for stanza, fields in var.meshtask_config : !can(local.generated[stanza]) ? [] : !can(keys(fields)) ? [stanza] : flatten([
+  said_twice = flatten([for stanza, fields in local.more : !can(local.generated[stanza]) ? [] : !can(keys(fields)) ? [stanza] : flatten([
     for k, v in fields : !can(local.generated[stanza][k]) ? [] : !can(keys(local.generated[stanza][k])) || !can(keys(v)) ? ["${stanza}.${k}"] : [
       for sub in keys(v) : "${stanza}.${k}.${sub}" if can(local.generated[stanza][k][sub])
     ]
   ])])
 
-  config = merge(local.generated, { for stanza, fields in var.meshtask_config : stanza => try(
+  config = merge(local.generated, { for stanza, fields in local.more : stanza => try(
     merge(local.generated[stanza], { for k, v in fields : k => try(merge(local.generated[stanza][k], v), v) }),
     fields,
   ) })

@@ -31,7 +31,7 @@ locals {
     command     = length(local.argv[c.name].command) > 0 ? local.argv[c.name].command : null
     environment = flatten([[for e in [try(c.environment, null)] : e if e != null], local.stop_on[c.name], local.app_variable])
     stopTimeout = var.stop_timeout
-    healthCheck = local.layout == "single" && !var.job ? merge({ command = ["CMD", local.binary, "health"] }, local.mesh_check) : null
+    healthCheck = try(concat([for h in [merge({ command = ["CMD", local.binary, "health"] }, local.mesh_check)] : h if local.layout == "single" && !var.job], local.asked_checks)[0], null)
     mountPoints = local.layout == "single" && !local.read_only || local.layout == "siblings" && !var.inject ? null : flatten([
       [for m in [try(c.mountPoints, null)] : m if m != null],
       [for m in local.state_mount : m if local.layout == "single"],

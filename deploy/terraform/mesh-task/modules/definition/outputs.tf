@@ -77,6 +77,14 @@ output "container_definitions" {
     error_message = "The meshtask_config sets what a variable has set: ${join(", ", local.said_twice)}."
   }
   precondition {
+    condition     = length(local.container_definitions) <= 10
+    error_message = "The task would have ${length(local.container_definitions)} containers, and ECS takes 10: merge or remove some, or make two tasks of it. inject adds one of them."
+  }
+  precondition {
+    condition     = length(local.asked) == 0 || !anytrue([for c in local.of_apps : try(c.healthCheck, null) != null])
+    error_message = "The container ${join(", ", local.app_names)} has a healthCheck, and meshtask_config has health.app: give one of them."
+  }
+  precondition {
     condition     = !can(local.generated.health.app) || length(setintersection(try(keys(var.meshtask_config.health.app), []), ["http", "tcp", "grpc"])) == 0
     error_message = "The app has a healthCheck, and meshtask_config has health.app: give one of them."
   }

@@ -98,7 +98,7 @@ variable "health_check_start_period" {
 }
 
 variable "meshtask_config" {
-  description = "More of meshtask's configuration (meshtask config docs), stanza by stanza, for example { health = { app = { http = \"http://127.0.0.1:8080/health\" } } }, which needs no shell and no curl as a healthCheck may (also tcp and grpc). Objects are added to, and a field that a variable of this module sets is refused."
+  description = "More of meshtask's configuration (meshtask config docs), stanza by stanza, for example { health = { app = { http = \"http://127.0.0.1:8080/health\" } } }, which needs no shell and no curl as a healthCheck may (also tcp and grpc). The only sibling is asked in its own container, by meshtask probe. Objects are added to, and a field that a variable of this module sets is refused."
   type        = any
   default     = {}
 }

@@ -127,6 +127,33 @@ run "patience" {
   }
 }
 
+run "asked_by_a_probe" {
+  variables {
+    inject          = true
+    mesh_image      = "mesh:1"
+    meshtask_config = { health = { app = { tcp = "127.0.0.1:8080", interval = 7, startPeriod = 20 } } }
+  }
+  assert {
+    condition     = jsonencode(output.container_definitions[0].healthCheck) == jsonencode({ command = ["CMD", "/mesh/meshtask", "probe", "tcp://127.0.0.1:8080"], interval = 7, startPeriod = 140 })
+    error_message = "ECS does not ask the app by a probe."
+  }
+  assert {
+    condition     = !can(jsondecode(output.config_json).health) && jsondecode(output.config_json).healthSyncContainers == ["web"]
+    error_message = "The app's check is not the service's in Consul, or is asked twice."
+  }
+}
+
+run "stop_on_of_the_configuration" {
+  variables {
+    image_configs   = { web = { Config = { StopSignal = "SIGUSR1" } } }
+    meshtask_config = { app = { stopOn = ["USR2"] } }
+  }
+  assert {
+    condition     = !contains([for e in output.container_definitions[0].environment : e.name], "MESHTASK_STOP_ON")
+    error_message = "The variable would win over app.stopOn."
+  }
+}
+
 run "stop_signals" {
   variables {
     layout     = "siblings"

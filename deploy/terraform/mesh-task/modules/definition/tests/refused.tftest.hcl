@@ -442,6 +442,27 @@ run "bad_mesh_container" {
   expect_failures = [var.mesh_container]
 }
 
+run "health_said_twice_of_siblings" {
+  command = plan
+  variables {
+    inject                = true
+    mesh_image            = "mesh:1"
+    container_definitions = [{ name = "web", image = "shop/web:7", command = ["/web"], healthCheck = { command = ["CMD", "/web", "check"] } }]
+    meshtask_config       = { health = { app = { http = "http://127.0.0.1:8080/health" } } }
+  }
+  expect_failures = [output.container_definitions]
+}
+
+run "too_many_containers" {
+  command = plan
+  variables {
+    inject                = true
+    mesh_image            = "mesh:1"
+    container_definitions = [for i in range(9) : { name = "a${i}", image = "a", command = ["/a"] }]
+  }
+  expect_failures = [output.container_definitions]
+}
+
 run "bad_public_listener_port" {
   command = plan
   variables {
