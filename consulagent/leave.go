@@ -24,6 +24,7 @@ const (
 	heedMax     = 2 * time.Second        // from the line that the agent runs until no TERM is swallowed any more
 	startMax    = 10 * time.Second       // from the stop on, for an agent that has said nothing yet
 	goneMax     = time.Second            // from TERM until gossip has told the servers
+	leaveMax    = 2 * time.Second        // from TERM to the end, on a busy machine
 	exitMax     = time.Second            // longer only in uninterruptible sleep
 	leaveCall   = 500 * time.Millisecond // one call, the servers' share included
 	leaveMargin = 100 * time.Millisecond // of the grace, for KILL
@@ -79,8 +80,8 @@ func (l *life) settle(ctx context.Context) {
 		return
 	}
 	until := now.met.Add(FirstSync)
-	if end, ok := ctx.Deadline(); ok && end.Add(-goneMax).Before(until) {
-		until = end.Add(-goneMax)
+	if end, ok := ctx.Deadline(); ok && end.Add(-leaveMax).Before(until) {
+		until = end.Add(-leaveMax)
 	}
 	wait := time.Until(until)
 	if wait > settleUnsaid {

@@ -21,7 +21,7 @@ func TestLeaveOfAYoungAgent(t *testing.T) {
 		silent bool          // there is no wait
 	}{
 		"its first sync is over first": {grace: 10 * time.Second, min: FirstSync - time.Second},
-		"no time for it":               {grace: 2 * time.Second, min: 500 * time.Millisecond},
+		"no time for it":               {grace: 3 * time.Second, min: 500 * time.Millisecond},
 		"a job does not wait":          {atOnce: true, grace: 10 * time.Second, silent: true},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -205,6 +205,29 @@ func TestAgentlessKilledIsReaped(t *testing.T) {
 	stopped(t, controller)
 }
 
+// A job, and a task whose app has a container of its own, live as they do with an agent.
+func TestAgentlessJobAndSiblings(t *testing.T) {
+	t.Parallel()
+	server := harness.StartServer(t, harness.ServerConfig{})
+	m := job(t, server, "job-7", agentless(server)).runJob(t, nil, "sh", "-c", "exit 7")
+	m.ended(t, 7)
+	p := preparePair(t, server, "pair")
+	harness.Agentless(p.config, server)
+	app := p.app(t, "app", p.serving(t, "9")...)
+	p.mesh(t)
+	p.up(t)
+	p.leased(t, "app")
+	server.Passing(t, soon, "pair", 1)
+	p.stop(t, app)
+	if code := app.Wait(t, soon); code != 9 {
+		t.Errorf("the app's container ended with %d:\n%s", code, app.Tail(20))
+	}
+	if s := p.ended(t, 0); s.Deregistered != "verified" {
+		t.Errorf("summary %+v", s)
+	}
+	server.Empty(t, cleanWithin)
+}
+
 // What others take away is put back, by the next look.
 func TestAgentlessIsPutBack(t *testing.T) {
 	t.Parallel()
