@@ -1,6 +1,7 @@
 package consulservers
 
 import (
+	"maps"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -39,9 +40,7 @@ func TestPicture(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPicture(web(), c.names, SyncedChecks(web(), c.names, []string{"side"}, "app"))
-			for id, s := range c.said {
-				p.said[id] = s
-			}
+			maps.Copy(p.said, c.said)
 			p.bound = c.bound
 			want := map[string]string{}
 			for _, id := range c.ids {
