@@ -6,9 +6,11 @@
 package main
 
 import (
+	"cmp"
 	"flag"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"time"
 
 	"meshtask/e2e/harness"
@@ -43,20 +45,22 @@ func main() {
 	flag.IntVar(&cfg.rate, "rate", 300, "requests a second")
 	flag.IntVar(&cfg.instances, "instances", 2, "instances of the service")
 	flag.Uint64Var(&cfg.seed, "seed", uint64(time.Now().UnixNano()), "of the phases at which instances are replaced")
+	only := flag.String("timeline", "", "that one alone: last, first or "+agentless)
 	flag.Parse()
-	if flag.NArg() > 0 || *total <= 0 || cfg.rate < 1 || cfg.instances < 1 {
+	if flag.NArg() > 0 || !slices.Contains([]string{"", "last", "first", agentless}, *only) || *total <= 0 || cfg.rate < 1 || cfg.instances < 1 {
 		flag.Usage()
 		os.Exit(2)
 	}
-	os.Exit(harness.Perform(os.Stdout, func(t harness.T) { play(t, *total, cfg) }))
+	os.Exit(harness.Perform(os.Stdout, func(t harness.T) { play(t, *total, *only, cfg) }))
 }
 
-func play(t harness.T, total time.Duration, cfg settings) {
+func play(t harness.T, total time.Duration, only string, cfg settings) {
 	rounds := []round{
 		{"last", "exit", false}, {"first", "exit", false}, {agentless, "exit", false},
 		{"last", "finish", false}, {"first", "finish", false}, {agentless, "finish", false},
-		{"last", "exit", true},
+		{cmp.Or(only, "last"), "exit", true},
 	}
+	rounds = slices.DeleteFunc(rounds, func(r round) bool { return only != "" && r.timeline != only })
 	t.Logf("soak: %d requests a second, half on new connections, 3 in 100 long; %d instances; seed %d", cfg.rate, cfg.instances, cfg.seed)
 	random := rand.New(rand.NewPCG(cfg.seed, 0))
 	share := total / time.Duration(len(rounds))
