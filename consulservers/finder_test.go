@@ -131,6 +131,15 @@ func TestFinderGivesUp(t *testing.T) {
 	}
 }
 
+// TLS that cannot be set up is no reason to wait.
+func TestFinderWithoutCA(t *testing.T) {
+	bad := errors.New("no certificate")
+	f, _ := find(t, func(c *FinderConfig) { c.GRPC.TLS = func() (*tls.Config, error) { return nil, bad } }, "127.0.0.1")
+	if _, err := f.First(t.Context()); !errors.Is(err, bad) {
+		t.Errorf("%v", err)
+	}
+}
+
 // The servers themselves say who they are: by their addresses and their gRPC ports.
 func TestFinderFollows(t *testing.T) {
 	f, c := find(t, nil, "127.0.0.1")
