@@ -82,8 +82,11 @@ func (c *Config) fillACL(r *report, from func(string, *secret.Ref, string)) {
 		a.ServiceToken, a.AgentToken, a.Login = secret.Ref{}, secret.Ref{}, nil
 		return
 	}
-	if a.Login == nil {
+	if a.Login == nil || c.ConsulServers != nil && r.alias["acl.login"] == "consulLogin" && a.ServiceToken.IsZero() {
 		from("acl.serviceToken", &a.ServiceToken, "CONSUL_HTTP_TOKEN")
+		if !a.ServiceToken.IsZero() { // consul-ecs from 0.7 on does not log in then
+			a.Login = nil
+		}
 	}
 	if c.ConsulServers == nil { // else there is no agent
 		from("acl.agentToken", &a.AgentToken, "AGENT_TOKEN")

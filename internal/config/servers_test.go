@@ -48,6 +48,15 @@ func TestServersOfConsulECS(t *testing.T) {
 	}
 }
 
+// consul-ecs from 0.7 on does not log in where there is a token.
+func TestServersOfConsulECSWithAToken(t *testing.T) {
+	env := vars{"CONSUL_ECS_CONFIG_JSON": consulECS010, "CONSUL_GRPC_CACERT_PEM": "pem", "CONSUL_HTTP_TOKEN": "x"}
+	c, _ := load(t, Sources{Env: env.lookup, Command: []string{"x"}})
+	if c.ACL.Login != nil || c.ACL.ServiceToken.String() != "env:CONSUL_HTTP_TOKEN" || !c.ACL.Enabled {
+		t.Errorf("%+v", c.ACL)
+	}
+}
+
 // The words of consul-ecs, and what they come to.
 func TestServersDefaults(t *testing.T) {
 	for doc, want := range map[string]ConsulServers{
