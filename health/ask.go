@@ -119,7 +119,7 @@ func (a *asker) look(ctx, soft context.Context, act doLook) input {
 	defer cancel()
 	known, err := a.s.cfg.Agent.Checks(call)
 	if err != nil {
-		a.failed = errors.Join(a.failed, fmt.Errorf("read the checks from %s: %w", a.s.cfg.Taker, err))
+		a.failed = errors.Join(a.failed, fmt.Errorf("read the checks from %s: %w", a.s.cfg.taker(), err))
 		known = nil
 	} else if known == nil {
 		known = map[string]string{}

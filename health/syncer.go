@@ -34,7 +34,7 @@ type Source interface {
 // Config is the configuration of a Syncer. Agent and Service are required.
 type Config struct {
 	Agent   Agent
-	Taker   string // who that is, in sentences; "": the agent
+	Servers bool   // it is the Consul servers: there is no agent
 	Service string // service ID
 	Proxy   string // service ID of the sidecar
 	Alias   string // CheckID of the sidecar's alias check; "": it has none
@@ -90,9 +90,6 @@ type Syncer struct {
 func New(cfg Config) *Syncer {
 	if cfg.TTL <= 0 {
 		cfg.TTL = 30 * time.Second
-	}
-	if cfg.Taker == "" {
-		cfg.Taker = "the agent"
 	}
 	cfg.Report = cfg.Report.Or()
 	if cfg.Removed == nil {

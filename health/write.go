@@ -80,8 +80,20 @@ func (s *Syncer) roundFailed(err error, failures int) {
 	if failures == 2 { // one alone is what an agent's restart looks like
 		s.cfg.Log.Warn("cannot write health checks, trying again", "error", err)
 	}
-	s.cfg.Report(event.Waiting{Code: event.ChecksNotWritten, What: s.cfg.Taker + " to take the health checks", Err: err.Error(),
-		Fix: "check that it can be reached and that the service token has service:write", Facts: event.Facts{"service": s.cfg.Service}})
+	facts := event.Facts{"service": s.cfg.Service}
+	if s.cfg.Servers {
+		facts[event.FactCase] = event.CaseServers
+	}
+	s.cfg.Report(event.Waiting{Code: event.ChecksNotWritten, What: s.cfg.taker() + " to take the health checks", Err: err.Error(),
+		Fix: "check that it can be reached and that the service token has service:write", Facts: facts})
+}
+
+// taker is who takes the checks, in sentences.
+func (c Config) taker() string {
+	if c.Servers {
+		return "the Consul servers"
+	}
+	return "the agent"
 }
 
 func (s *Syncer) roundSucceeded(failures int) {

@@ -275,7 +275,7 @@ func (m *mesh) syncer(user *supervisor.User) (*health.Syncer, error) {
 	if m.agent != nil { // which computes the sidecar's check, and holds it by maintenance mode
 		c.Proxy, c.Alias = s.ProxyID(), s.AliasID()
 	} else {
-		c.Taker = "the Consul servers"
+		c.Servers = true
 	}
 	if h.Catalog {
 		c.Catalog = m.consul

@@ -42,6 +42,7 @@ type watch struct {
 	denied map[string]bool            // by service
 	told   map[string]event.Condition // by name, the last of each
 	report func(lifecycle.Unit) event.Report
+	asker  lifecycle.Unit // that speaks to Consul
 }
 
 func newWatch() *watch {
@@ -99,7 +100,7 @@ func (w *watch) look(ctx context.Context, envoy, servers bool) {
 	defer cancel()
 	w.tell(ctx, lifecycle.App, append(memory(cgroup.Root{}), w.budget...)...)
 	reachable := w.consul.Servers(ctx)
-	w.tell(ctx, lifecycle.ConsulAgent, reachable)
+	w.tell(ctx, w.asker, reachable)
 	if servers && reachable.OK {
 		w.tell(ctx, lifecycle.MeshInit, w.consul.Instance(ctx)...)
 		if denied, ok := w.consul.Denied(ctx); ok {
@@ -182,7 +183,10 @@ func (m *mesh) watches() {
 	w, p := m.watch, m.plan
 	w.budget = budget(p)
 	w.report = m.report
-	w.consul = m.asked()
+	w.consul, w.asker = m.asked(), lifecycle.ConsulAgent
+	if m.servers != nil {
+		w.asker = lifecycle.MeshInit
+	}
 	w.envoy = &envoy.Watch{Admin: envoy.NewAdmin(p.Envoy.AdminAddress(m.d.Dir.Path))}
 	for _, u := range p.Service.Proxy.Upstreams {
 		name := u.DestinationName

@@ -73,6 +73,9 @@ func cases() map[event.Code]map[string]row {
 		event.XDSNoListeners: {
 			event.CaseServers: say("Envoy has clusters but no listeners: it waits for endpoints or certificates.", "Check that the upstreams exist, and that the Consul servers have a leader."),
 		},
+		event.ChecksNotWritten: {
+			event.CaseServers: quoting("The Consul servers do not take the health checks.", "Check that a server of consulServers.hosts answers this task and that they have a leader, and that the token has service:write for the service."),
+		},
 		event.RegisterDenied: {
 			event.CaseNode: quoting("The node of the cluster is not in Consul's catalog[[: $node]], and the token may not make it.", "Run `meshtask acl-controller --agentless` (or consul-ecs's controller) for this cluster: it makes the node. Or set consulServers.node to \"task\", with a token that has node:write for ecs-<task id>."),
 			event.CaseNone: quoting("The task has no token, and Consul lets nobody register[[ service $service]] without one.", "Set acl.serviceToken (or CONSUL_HTTP_TOKEN), and acl.agentToken (or AGENT_TOKEN). `meshtask acl-controller` creates both tokens."),
