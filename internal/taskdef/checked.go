@@ -35,7 +35,9 @@ func (c *conversion) checked(app *jsontree.Object) {
 			check.Set(key, own.Get(key))
 		}
 	}
-	check.Set("startPeriod", jsontree.Number(min(checkStart+own.Num("startPeriod"), maxStart)))
+	if own.Has("startPeriod") {
+		check.Set("startPeriod", own.Get("startPeriod"))
+	}
 	said := "is health.app of the configuration, which ECS asks in this container"
 	if app.Has("healthCheck") {
 		said += ", instead of the definition's own"
@@ -49,4 +51,17 @@ func (c *conversion) checked(app *jsontree.Object) {
 		c.doc.Set("healthSyncContainers", jsontree.Texts(append(list, name)))
 		c.say(Note, "healthSyncContainers", "%s: its check is one of the service in Consul", name)
 	}
+}
+
+// patient has ECS wait with an app's check: the app starts when the mesh is up, which may have to
+// wait for servers and tokens, and failures before that would have ECS replace the task.
+func (c *conversion) patient(app *jsontree.Object) {
+	check := app.Obj("healthCheck")
+	if cmd := check.Strings("command"); len(cmd) == 0 || cmd[0] == "NONE" {
+		return
+	}
+	own := check.Num("startPeriod")
+	start := min(checkStart+own, maxStart)
+	check.Set("startPeriod", jsontree.Number(start))
+	c.say(Note, at(app, "healthCheck.startPeriod"), "%d, was %d: the app starts when the mesh is up, and failures before that must not count", start, own)
 }

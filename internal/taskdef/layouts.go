@@ -89,6 +89,7 @@ func (c *conversion) siblings() {
 		c.entry(app, "app")
 		c.stopOn(app)
 		c.checked(app)
+		c.patient(app)
 		if app.Has("healthCheck") {
 			synced = append(synced, app.Str("name"))
 		} else {
