@@ -62,7 +62,7 @@ export interface MeshTaskProps {
   /** A task that runs to completion. Single layout only. */
   readonly job?: boolean;
   readonly stopTimeout?: Duration;
-  /** startPeriod of the task's health check: longer than joining and waiting for tokens usually take. */
+  /** startPeriod of the task's health check, and of the apps' in the siblings layout: longer than joining and waiting for tokens usually take. */
   readonly startPeriod?: Duration;
   /** What all images are built for. */
   readonly architecture?: ecs.CpuArchitecture;
@@ -152,7 +152,7 @@ export class MeshTask extends Construct {
       logging: this.logs(app.name),
       ...(app.port ? { portMappings: [{ containerPort: app.port, protocol: ecs.Protocol.TCP }] } : {}),
       // A job's end is its answer.
-      ...(meshImage ? { healthCheck: app.healthCheck } : job ? {} : { healthCheck: this.healthCheck() }),
+      ...(meshImage ? { healthCheck: app.healthCheck && this.patient(app.healthCheck) } : job ? {} : { healthCheck: this.healthCheck() }),
     });
   }
 
@@ -200,6 +200,13 @@ export class MeshTask extends Construct {
       retries: 3,
       startPeriod: this.props.startPeriod ?? Duration.seconds(120),
     };
+  }
+
+  /** The app starts when the mesh is up: until then its check fails. */
+  private patient(check: ecs.HealthCheck): ecs.HealthCheck {
+    if (check.command[0] === 'NONE') return check;
+    const seconds = (this.props.startPeriod ?? Duration.seconds(120)).toSeconds() + (check.startPeriod?.toSeconds() ?? 0);
+    return { ...check, startPeriod: Duration.seconds(Math.min(seconds, 300)) };
   }
 
   private logs(streamPrefix: string): ecs.LogDriver {

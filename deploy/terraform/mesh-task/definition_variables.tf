@@ -87,7 +87,7 @@ variable "stop_timeout" {
 }
 
 variable "health_check_start_period" {
-  description = "startPeriod of the task's health check in seconds: for so long a task that is not healthy yet is left alone. It should be longer than the agent's join and the wait for tokens usually take; a healthCheck's own startPeriod is added. ECS takes 300 at most."
+  description = "startPeriod of the task's health check in seconds, and of the apps' in the siblings layout: for so long a task that is not healthy yet is left alone. It should be longer than the agent's join and the wait for tokens usually take; a healthCheck's own startPeriod is added. ECS takes 300 at most."
   type        = number
   default     = 120
 

@@ -20,6 +20,11 @@ locals {
     startPeriod = min(var.health_check_start_period + (local.layout == "single" ? try(local.health_check.startPeriod, 0) : 0), 300)
   }
 
+  # An app of the siblings layout starts when the mesh is up: until then its check fails.
+  app_checks = { for c in local.of_apps : c.name => merge({ for k, v in c.healthCheck : k => v if v != null }, {
+    startPeriod = min(var.health_check_start_period + try(coalesce(c.healthCheck.startPeriod), 0), 300)
+  }) if local.layout == "siblings" && try(c.healthCheck.command[0], "NONE") != "NONE" }
+
   # With a read-only root the state directory needs a volume.
   read_only   = local.layout == "single" ? try(local.app.readonlyRootFilesystem, false) == true : try(var.mesh_container.readonlyRootFilesystem, false) == true
   state_mount = [for m in [{ sourceVolume = "meshtask_state", containerPath = "/run/meshtask" }] : m if local.read_only]
@@ -44,6 +49,7 @@ locals {
     { for k, v in c : k => v if v != null },
     { for k, v in { logConfiguration = try(c.logConfiguration, null) == null && !contains(local.routers, c.name) ? var.log_configuration : null } : k => v if v != null },
     try(local.app_fields[c.name], {}),
+    { for k, v in { healthCheck = try(local.app_checks[c.name], null) } : k => v if v != null },
   )]
 
   mesh_logs = try(var.mesh_container.logConfiguration, null) != null ? var.mesh_container.logConfiguration : var.log_configuration

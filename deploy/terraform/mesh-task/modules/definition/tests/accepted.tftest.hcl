@@ -154,6 +154,26 @@ run "stop_on_of_the_configuration" {
   }
 }
 
+# An app of the siblings layout starts when the mesh is up, and its check waits for that.
+run "patience_of_siblings" {
+  variables {
+    mesh_image = "mesh:1"
+    container_definitions = [
+      { name = "web", image = "shop/web:7", command = ["/web"], healthCheck = { command = ["CMD", "/web", "check"], interval = 5, startPeriod = 200 } },
+      { name = "images", image = "shop/images:2", command = ["/images"], healthCheck = { command = ["CMD", "/images", "check"], retries = null } },
+      { name = "mail", image = "shop/mail:2", command = ["/mail"], healthCheck = { command = ["NONE"] } },
+      { name = "logs", image = "shop/logs:2", command = ["/logs"] },
+    ]
+  }
+  assert {
+    condition = [for c in output.container_definitions : try(c.healthCheck, null)] == [
+      { command = ["CMD", "/web", "check"], interval = 5, startPeriod = 300 }, { command = ["CMD", "/images", "check"], startPeriod = 120 }, { command = ["NONE"] }, null,
+      { command = ["CMD", "meshtask", "health"], interval = 5, timeout = 5, retries = 3, startPeriod = 120 },
+    ]
+    error_message = "The apps' checks have no patience."
+  }
+}
+
 run "stop_signals" {
   variables {
     layout     = "siblings"
