@@ -134,8 +134,9 @@ func (c *Config) fillServers(r *report, env func(string) string) {
 // fillServerCAs finds the CAs: those of the environment win, as in consul-ecs.
 func (c *Config) fillServerCAs(r *report, env func(string) string) {
 	s := c.ConsulServers
-	shared := c.ConsulAgent.CACert // of CONSUL_CACERT_PEM and CONSUL_CACERT
-	c.ConsulAgent.CACert = secret.Ref{}
+	agent := &c.ConsulAgent
+	shared := agent.CACert // of CONSUL_CACERT_PEM and CONSUL_CACERT
+	agent.CACert, agent.AutoEncrypt, agent.VerifyServerHostname = secret.Ref{}, false, false
 	for _, f := range []struct {
 		path, variable, file string
 		tls                  bool

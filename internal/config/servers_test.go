@@ -72,6 +72,16 @@ func TestServersDefaults(t *testing.T) {
 	}
 }
 
+// The variable of an agent's CA is the CA of the servers.
+func TestServersSharedCA(t *testing.T) {
+	c, warnings := load(t, Sources{File: []byte(`{"consulServers":{"hosts":"h"}}`), Env: vars{"CONSUL_CACERT_PEM": "pem"}.lookup})
+	told(t, lines(warnings))
+	want := secret.Ref{Kind: secret.Env, Name: "CONSUL_CACERT_PEM"}
+	if s := c.ConsulServers; s.HTTP.CACert != want || s.GRPC.CACert != want || c.ConsulAgent.AutoEncrypt {
+		t.Errorf("%+v", s)
+	}
+}
+
 func TestBadServers(t *testing.T) {
 	const plain = `"grpc":{"tls":false}`
 	for name, c := range map[string]struct {
