@@ -31,7 +31,19 @@ func (c *conversion) configure() error {
 		return err
 	}
 	c.delay()
-	if container := c.parts[client]; container != nil {
+	own, err := c.opt.own()
+	if err != nil {
+		return err
+	}
+	c.noAgent = c.doc.Has("consulServers") || own.Has("consulServers")
+	if c.noAgent && len(c.opt.RetryJoin) > 0 {
+		return errors.New("--retry-join: there are consulServers, so that the task has no agent that joins: give other servers as consulServers.hosts with --config")
+	}
+	switch container := c.parts[client]; {
+	case container == nil:
+	case c.noAgent:
+		c.withoutAgent(container)
+	default:
 		c.agent(container)
 	}
 	if len(c.opt.RetryJoin) > 0 {
@@ -42,10 +54,7 @@ func (c *conversion) configure() error {
 		a.Set("enabled", true) // without a token, about which the configuration complains
 	}
 	c.proxyFlags()
-	own, err := c.opt.own()
-	if err != nil {
-		return err
-	}
+	c.dataplaneFlags()
 	c.doc.Merge(own)
 	return nil
 }
@@ -65,7 +74,7 @@ func (o Options) own() (*jsontree.Object, error) {
 
 // source begins the document.
 func (c *conversion) source() error {
-	for _, p := range []part{meshInit, healthSync, proxy} {
+	for _, p := range append(slices.Clone(consulECS), proxy) {
 		if container := c.parts[p]; container != nil {
 			if text, ok := variable(container, legacyName); ok {
 				return c.legacy(text)
@@ -73,7 +82,7 @@ func (c *conversion) source() error {
 		}
 	}
 	switch {
-	case c.parts[meshInit] == nil && c.parts[client] == nil:
+	case c.parts[meshInit] == nil && c.parts[client] == nil && !c.legacyServers():
 		return c.plain()
 	case c.opt.Config == nil:
 		return fmt.Errorf("the definition has containers of consul-ecs but no %s (v0.2 took flags, and later ones may read it elsewhere): give the service with --config FILE", legacyName)
@@ -128,30 +137,40 @@ func (o Options) configHas(stanza, key string) bool {
 
 // legacy takes consul-ecs's document over.
 func (c *conversion) legacy(text string) error {
-	cfg, warnings, err := config.Load(config.Sources{Mode: config.Run, Flags: map[string]string{"retry-join": "later"}, Env: func(name string) (string, bool) {
-		if name == legacyName {
-			return text, true
-		}
-		return "", false
+	v, err := parse([]byte(text))
+	if err != nil {
+		return fmt.Errorf("%s: %w", legacyName, err)
+	}
+	old, _ := v.(*jsontree.Object) // Load says what else it may be
+	env := map[string]string{legacyName: text}
+	flags := map[string]string{}
+	switch {
+	case old == nil || !old.Has("consulServers"):
+		flags["retry-join"] = "later"
+	default:
+		env["CONSUL_CACERT_PEM"] = "later"
+	}
+	cfg, warnings, err := config.Load(config.Sources{Mode: config.Run, Flags: flags, Env: func(name string) (string, bool) {
+		value, ok := env[name]
+		return value, ok
 	}})
 	if err != nil {
 		return err
 	}
-	v, err := parse([]byte(text))
-	if err != nil {
-		return err
-	}
-	old := v.(*jsontree.Object) // Load has said so
 	if c.opt.Name != "" || c.opt.Port != 0 {
 		c.say(Note, "service", "as in %s; --name and --port are for definitions that have none", legacyName)
 	}
-	c.unknown(old, "service", warnings)
-	c.unknown(old, "proxy", warnings)
+	c.unknown(old.Obj("service"), "service", warnings)
+	c.unknown(old.Obj("proxy"), "proxy", warnings)
+	c.unknown(old.Obj("proxy").Obj("expose"), "proxy.expose", warnings)
 	if s := old.Obj("service"); s.Has("port") && s.Num("port") == 0 {
 		s.Del("port")
 		c.say(Note, legacyName+".service.port", "0 dropped: outbound_only, so nothing is routed to the service")
 	}
-	for _, key := range []string{"service", "proxy", "healthSyncContainers"} {
+	if old.Has("consulServers") {
+		c.servers(old, warnings)
+	}
+	for _, key := range []string{"service", "proxy", "gateway", "healthSyncContainers"} {
 		if old.Has(key) {
 			c.doc.Set(key, old.Get(key))
 		}
@@ -173,30 +192,37 @@ func (c *conversion) legacy(text string) error {
 	return nil
 }
 
-// unknown drops what consul-ecs let pass and never read; meshtask refuses it.
-func (c *conversion) unknown(old *jsontree.Object, stanza string, warnings []config.Finding) {
-	named := map[string]bool{}
+// unknown drops what consul-ecs let pass; meshtask refuses it.
+func (c *conversion) unknown(in *jsontree.Object, path string, warnings []config.Finding) {
+	named := map[string]string{}
 	for _, f := range warnings {
-		named[f.Path] = true
+		if strings.HasPrefix(f.Text, "unknown key") {
+			named[f.Path] = f.Text
+		}
 	}
-	in := old.Obj(stanza)
-	for _, o := range []struct {
-		path string
-		in   *jsontree.Object
-	}{{stanza, in}, {stanza + ".expose", in.Obj("expose")}} {
-		o.in.Keep(func(key string, _ any) bool {
-			if !named[jsontree.Join(o.path, key)] {
-				return true
-			}
-			c.say(Note, legacyName+"."+o.path+"."+key, "dropped: consul-ecs never read it")
-			return false
-		})
-	}
+	in.Keep(func(key string, _ any) bool {
+		text, ok := named[jsontree.Join(path, key)]
+		_, instead, hint := strings.Cut(text, ": ")
+		switch at := legacyName + "." + path + "." + key; {
+		case !ok:
+			return true
+		case key == "healthCheckPort": // which the Terraform module always writes
+			c.say(Note, at, "dropped: %s", instead)
+		case hint:
+			c.say(Lost, at, "dropped: %s", instead)
+		default:
+			c.say(Note, at, "dropped: consul-ecs never read it")
+		}
+		return false
+	})
 }
 
 // login is acl.login, from consulLogin, consulHTTPAddr and consulCACertFile.
 func (c *conversion) login(l *config.Login) error {
 	file := l.CACert
+	if c.doc.Has("consulServers") {
+		file = secret.Ref{} // one of the servers is logged in to, with their CA
+	}
 	l.CACert = secret.Ref{}
 	text, err := json.Marshal(l)
 	if err != nil {
@@ -258,6 +284,9 @@ func (c *conversion) load(doc *jsontree.Object) (*config.Config, []config.Findin
 	s := config.Sources{Mode: c.mode(), AgentKeys: agentKeys(), Env: func(name string) (string, bool) {
 		if name == configName {
 			return jsontree.Compact(doc), true
+		}
+		if _, ok := secretFrom(c.runner, name); ok && (name == httpsCA || name == grpcCA || name == "CONSUL_CACERT_PEM" || name == "CONSUL_CACERT") {
+			return "a secret", true
 		}
 		return variable(c.runner, name)
 	}}

@@ -27,6 +27,7 @@ type conversion struct {
 	wrapped []*jsontree.Object        // the containers that meshtask is the entrypoint of
 	held    time.Duration             // how long consul-ecs's app-entrypoint held TERM back
 	acls    bool                      // the agent had ACLs on
+	noAgent bool                      // there are consulServers, and no agent
 	aside   []*jsontree.Object        // variables and secrets that can be no reference, for the runner
 }
 
@@ -231,7 +232,7 @@ func (c *conversion) mode() config.Mode {
 // cut takes consul-ecs's and App Mesh's containers out, and what referred to them.
 func (c *conversion) cut() {
 	gone := map[string]bool{}
-	for _, p := range []part{client, meshInit, proxy, healthSync} {
+	for _, p := range []part{client, meshInit, controlPlane, proxy, dataplane, healthSync} {
 		container := c.parts[p]
 		if container == nil {
 			continue

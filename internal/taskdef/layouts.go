@@ -27,7 +27,7 @@ func (c *conversion) single(app *jsontree.Object) {
 		c.say(Todo, at(app, "essential"), "is false: the task would outlive its only app")
 	}
 	if app.Has("memory") {
-		c.say(Todo, at(app, "memory"), "%d MiB: this limit holds a Consul agent and Envoy as well now (idle, about 95 and 60 MB)", app.Num("memory"))
+		c.say(Todo, at(app, "memory"), "%d MiB: this limit holds %s as well now (idle, about %s)", app.Num("memory"), c.mesh(), c.meshMemory())
 	}
 	if v, _ := app.Get("readonlyRootFilesystem").(bool); v {
 		c.writable(app)
@@ -43,8 +43,24 @@ func (c *conversion) single(app *jsontree.Object) {
 // moreMemory says that a task that was in no mesh had no agent and no proxy to hold.
 func (c *conversion) moreMemory() {
 	if memory := c.def.Str("memory"); memory != "" && len(c.parts) == 0 && !c.opt.fresh {
-		c.say(Todo, "memory", "%s MiB hold a Consul agent and Envoy as well now (idle, about 95 and 60 MB)", memory)
+		c.say(Todo, "memory", "%s MiB hold %s as well now (idle, about %s)", memory, c.mesh(), c.meshMemory())
 	}
+}
+
+// mesh is what the container of the mesh holds.
+func (c *conversion) mesh() string {
+	if c.noAgent {
+		return "Envoy"
+	}
+	return "a Consul agent and Envoy"
+}
+
+// meshMemory is what mesh takes.
+func (c *conversion) meshMemory() string {
+	if c.noAgent {
+		return "60 MB"
+	}
+	return "95 and 60 MB"
 }
 
 // stateDir is the one directory that meshtask writes to.
@@ -75,9 +91,9 @@ func (c *conversion) siblings() {
 	c.moreMemory()
 	if !c.def.Has("memory") { // ECS on EC2 refuses a container that names no memory then
 		mesh.Set("memoryReservation", json.Number("256"))
-		c.say(Note, at(mesh, "memoryReservation"), "256 MiB: the task has no memory, so each container needs its own (idle, agent and Envoy take about 95 and 60 MB)")
+		c.say(Note, at(mesh, "memoryReservation"), "256 MiB: the task has no memory, so each container needs its own (%s: idle, about %s)", c.mesh(), c.meshMemory())
 	}
-	for _, from := range []*jsontree.Object{c.parts[client], c.parts[proxy], c.apps[0]} {
+	for _, from := range []*jsontree.Object{c.parts[client], c.parts[proxy], c.parts[dataplane], c.apps[0]} {
 		if from != nil && from.Has("logConfiguration") {
 			mesh.Set("logConfiguration", jsontree.Clone(from.Get("logConfiguration")))
 			break
@@ -138,7 +154,11 @@ func (c *conversion) probe(app *jsontree.Object) {
 	list := c.doc.Strings("healthSyncContainers")
 	was := slices.Contains(list, name)
 	if was {
-		c.say(Note, "healthSyncContainers", "%s taken out: its check has the same ID as before, and its state is health.app's, or whether the app runs", name)
+		same := "the same ID as before"
+		if c.legacyServers() {
+			same = "an ID of meshtask's"
+		}
+		c.say(Note, "healthSyncContainers", "%s taken out: its check has %s, and its state is health.app's, or whether the app runs", name, same)
 	}
 	list = slices.DeleteFunc(list, func(s string) bool { return s == name })
 	c.doc.Del("healthSyncContainers")
@@ -193,7 +213,7 @@ func (c *conversion) host(runner *jsontree.Object) {
 		}
 		runner.Set(list, append(runner.List(list), v))
 	}
-	for _, p := range []part{client, proxy} {
+	for _, p := range []part{client, proxy, dataplane} {
 		from := c.parts[p]
 		if from == nil {
 			continue

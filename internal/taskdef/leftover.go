@@ -13,7 +13,7 @@ import (
 // configuration holds now.
 var consumed = []string{
 	legacyName, "CONSUL_DATACENTER", "CONSUL_CACERT", "CONSUL_CACERT_PEM", "CONSUL_HTTPS_CACERT_PEM",
-	"CONSUL_GOSSIP_ENCRYPTION_KEY", "AGENT_TOKEN", "CONSUL_HTTP_TOKEN",
+	"CONSUL_GRPC_CACERT_PEM", "CONSUL_GOSSIP_ENCRYPTION_KEY", "AGENT_TOKEN", "CONSUL_HTTP_TOKEN",
 }
 
 // shapes are the members, as ECS has them today, of the objects that may go. What
@@ -50,7 +50,7 @@ func (c *conversion) leftover(p part, container *jsontree.Object) {
 			c.unknownFields(at(container, key), key, o)
 		}
 	}
-	if image := container.Str("image"); image != "" && (p == client || p == proxy || p == appMesh) {
+	if image := container.Str("image"); image != "" && (p == client || p == proxy || p == dataplane || p == appMesh) {
 		c.say(Note, at(container, "image"), "%s: the version that ran; meshtask's image brings its own", image)
 	}
 	for _, key := range container.Keys() {
@@ -72,9 +72,12 @@ func (c *conversion) leftover(p part, container *jsontree.Object) {
 				}
 			}
 		case "user":
-			if p == appMesh {
+			switch {
+			case p == appMesh:
 				c.say(Note, at(container, key), "%v gone: the redirection told its own traffic by it", v)
-			} else {
+			case c.noAgent && (v == "5995" || v == "5996"):
+				c.say(Note, at(container, key), "%v gone: it was consul-ecs's own", v)
+			default:
 				c.say(Lost, at(container, key), "%s: set it for meshtask's container if it is needed", brief(v))
 			}
 		case "healthCheck":
@@ -85,8 +88,8 @@ func (c *conversion) leftover(p part, container *jsontree.Object) {
 			}
 		case "linuxParameters":
 			for _, k := range container.Obj(key).Keys() {
-				if k != "initProcessEnabled" {
-					c.say(Lost, at(container, key+"."+k), "set it for meshtask's container if it is needed")
+				if v := container.Obj(key).Get(k); k != "initProcessEnabled" && !empty(v) {
+					c.say(Lost, at(container, key+"."+k), "%s: set it for meshtask's container if it is needed", brief(v))
 				}
 			}
 		case "cpu", "memory", "memoryReservation":
@@ -105,7 +108,7 @@ func (c *conversion) leftover(p part, container *jsontree.Object) {
 func (c *conversion) logs() *jsontree.Object {
 	from := c.apps[0]
 	if c.opt.Layout == Siblings {
-		for _, p := range []part{proxy, client} {
+		for _, p := range []part{proxy, dataplane, client} {
 			if part := c.parts[p]; part != nil && part.Has("logConfiguration") {
 				from = part
 			}

@@ -8,26 +8,31 @@ import (
 	"meshtask/internal/jsontree"
 )
 
-// part is a container of consul-ecs, or App Mesh's proxy.
+// part is a container of consul-ecs, or App Mesh's proxy. From consul-ecs 0.7 on there is no
+// client: controlPlane (0.7) or meshInit and healthSync (0.8 and later), and dataplane.
 type part string
 
 const (
-	none       part = ""
-	client     part = "consul-client"
-	meshInit   part = "consul-ecs-mesh-init"
-	proxy      part = "sidecar-proxy"
-	healthSync part = "consul-ecs-health-sync"
-	appMesh    part = "App Mesh's proxy"
+	none         part = ""
+	client       part = "consul-client"
+	meshInit     part = "consul-ecs-mesh-init"
+	controlPlane part = "consul-ecs-control-plane"
+	proxy        part = "sidecar-proxy"
+	dataplane    part = "consul-dataplane"
+	healthSync   part = "consul-ecs-health-sync"
+	appMesh      part = "App Mesh's proxy"
 )
 
 // now says who does a part's work in the new definition.
 func (p part) now() string {
 	return map[part]string{
-		client:     "meshtask runs the Consul agent itself",
-		meshInit:   "meshtask registers the service itself",
-		proxy:      "meshtask runs Envoy itself",
-		healthSync: "meshtask writes the checks itself",
-		appMesh:    "App Mesh has ended; meshtask runs an Envoy that Consul configures",
+		client:       "meshtask runs the Consul agent itself",
+		meshInit:     "meshtask registers the service itself",
+		controlPlane: "meshtask registers the service and writes its checks itself",
+		proxy:        "meshtask runs Envoy itself",
+		dataplane:    "meshtask runs Envoy itself, which asks the servers",
+		healthSync:   "meshtask writes the checks itself",
+		appMesh:      "App Mesh has ended; meshtask runs an Envoy that Consul configures",
 	}[p]
 }
 
@@ -43,10 +48,14 @@ func partOf(c *jsontree.Object) (part, error) {
 		first = cmd[0]
 	}
 	switch {
-	case name == "consul-dataplane" || name == "consul-ecs-control-plane" || first == "control-plane" || has("consul-dataplane"):
-		return none, fmt.Errorf("container %s is of consul-ecs v0.7 or later, whose tasks have no Consul agent: only v0.3 to v0.6 can be converted. Start from the plain definition, without its containers", name)
 	case first == "acl-controller" && (strings.Contains(name, "acl-controller") || has("-consul-client-secret-arn")):
 		return none, fmt.Errorf("container %s is an ACL controller, not a mesh task: meshtask acl-controller takes the same flags, see deploy/acl-controller.json", name)
+	case first == "controller" && strings.Contains(name, "consul-ecs-controller"):
+		return none, fmt.Errorf("container %s is consul-ecs's controller, not a mesh task: meshtask acl-controller --agentless takes its place, see deploy/acl-controller.md", name)
+	case name == string(dataplane) || has("consul-dataplane"):
+		return dataplane, nil
+	case name == string(controlPlane) || first == "control-plane":
+		return controlPlane, nil
 	case name == string(client) || isAgentScript(argv):
 		return client, nil
 	case name == string(meshInit) || first == "mesh-init":

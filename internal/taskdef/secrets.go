@@ -11,24 +11,28 @@ import (
 // secrets turns the secrets that ECS gave to consul-ecs's containers into
 // references, which meshtask reads with the task role when it needs them.
 func (c *conversion) secrets() {
+	if c.noAgent {
+		c.serverCAs()
+	}
 	login := c.doc.Obj("acl").Has("login")
 	for _, s := range []struct {
 		of           []part
+		agent        bool // not where there are consulServers
 		name         string
 		stanza, into string
 		skip         bool
 		why          string
 	}{
-		{of: []part{client, meshInit}, name: "CONSUL_CACERT_PEM", stanza: "consulAgent", into: "caCert"},
-		{of: []part{client, meshInit}, name: "CONSUL_CACERT", stanza: "consulAgent", into: "caCert"},
-		{of: []part{client}, name: "CONSUL_GOSSIP_ENCRYPTION_KEY", stanza: "consulAgent", into: "gossipKey"},
-		{of: []part{client}, name: "AGENT_TOKEN", stanza: "acl", into: "agentToken"},
-		{of: []part{meshInit, healthSync}, name: "CONSUL_HTTP_TOKEN", stanza: "acl", into: "serviceToken", skip: login, why: "the login gives the service its token"},
-		{of: []part{client, meshInit, healthSync}, name: "CONSUL_HTTPS_CACERT_PEM", stanza: "acl.login", into: "caCert", skip: !login, why: "it is for the login, which is off"},
+		{of: []part{client, meshInit}, agent: true, name: "CONSUL_CACERT_PEM", stanza: "consulAgent", into: "caCert"},
+		{of: []part{client, meshInit}, agent: true, name: "CONSUL_CACERT", stanza: "consulAgent", into: "caCert"},
+		{of: []part{client}, agent: true, name: "CONSUL_GOSSIP_ENCRYPTION_KEY", stanza: "consulAgent", into: "gossipKey"},
+		{of: []part{client}, agent: true, name: "AGENT_TOKEN", stanza: "acl", into: "agentToken"},
+		{of: consulECS, name: "CONSUL_HTTP_TOKEN", stanza: "acl", into: "serviceToken", skip: login, why: "the login gives the service its token"},
+		{of: append([]part{client}, consulECS...), agent: true, name: httpsCA, stanza: "acl.login", into: "caCert", skip: !login, why: "it is for the login, which is off"},
 	} {
 		for _, p := range s.of {
 			container := c.parts[p]
-			if container == nil {
+			if container == nil || s.agent && c.noAgent {
 				continue
 			}
 			from, isSecret := secretFrom(container, s.name)
@@ -72,7 +76,7 @@ func (c *conversion) refer(to, container *jsontree.Object, name, field, from str
 
 // meshVariables are those that meshtask takes for the mesh's own, and that no
 // child of it inherits.
-var meshVariables = []string{"AGENT_TOKEN", "CONSUL_CACERT", "CONSUL_CACERT_PEM", "CONSUL_GOSSIP_ENCRYPTION_KEY", "CONSUL_HTTP_TOKEN"}
+var meshVariables = []string{"AGENT_TOKEN", "CONSUL_CACERT", "CONSUL_CACERT_PEM", "CONSUL_GOSSIP_ENCRYPTION_KEY", "CONSUL_HTTP_TOKEN", grpcCA, httpsCA}
 
 // appSecrets moves an app's own variables of those names into app.env, in the
 // container that runs both.

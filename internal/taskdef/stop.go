@@ -37,7 +37,7 @@ func (c *conversion) tags() {
 	name := service.Str("name")
 	if name == "" {
 		was := cmp.Or(c.tag(tagService), servicename.Default(family))
-		if c.tag(tagService) == "" && len(c.parts) > 0 && !c.doc.Obj("acl").Has("login") {
+		if c.tag(tagService) == "" && len(c.parts) > 0 && !c.doc.Obj("acl").Has("login") && !c.legacyServers() {
 			was = family // v0.3 and v0.4 registered the family as it is
 		}
 		if name = was; was != servicename.Default(family) {
@@ -81,7 +81,7 @@ func (c *conversion) finish() error {
 		}
 		c.say(level, configName+"."+f.Path, "%s", f.Text)
 	}
-	if a := cfg.ConsulAgent; len(c.parts) > 0 && a.VerifyServerHostname && !doc.Obj("consulAgent").Has("verifyServerHostname") {
+	if a := cfg.ConsulAgent; len(c.parts) > 0 && !c.noAgent && a.VerifyServerHostname && !doc.Obj("consulAgent").Has("verifyServerHostname") {
 		c.say(Note, configName+".consulAgent.verifyServerHostname", "true, which consul-ecs did not set: set it to false if the servers' certificates lack server.<datacenter>.<domain>")
 	}
 	if err := cfg.Resolve(c.identity()); err != nil {
@@ -120,7 +120,7 @@ func setVariable(container *jsontree.Object, name, value string) {
 // ordered is the document in the order of the contract, without empty stanzas.
 func (c *conversion) ordered() *jsontree.Object {
 	out := jsontree.New()
-	for _, key := range append([]string{"service", "proxy", "healthSyncContainers", "consulAgent", "envoy", "acl", "app", "health", "shutdown"}, c.doc.Keys()...) {
+	for _, key := range append([]string{"service", "proxy", "healthSyncContainers", "consulAgent", "consulServers", "envoy", "acl", "app", "health", "shutdown"}, c.doc.Keys()...) {
 		if in, ok := c.doc.Get(key).(*jsontree.Object); ok {
 			prune(in)
 			if len(in.Keys()) == 0 {

@@ -1,5 +1,5 @@
 // Package taskdef turns an ECS task definition (a plain one, or one that
-// consul-ecs v0.3 to v0.6 rendered) into one for meshtask. It knows the shape of
+// consul-ecs v0.3 to v0.10 rendered) into one for meshtask. It knows the shape of
 // task definitions, the containers of consul-ecs and how its agent is set up.
 //
 // It is pure: bytes in, bytes and findings out. Whatever cannot be mapped is

@@ -3,11 +3,13 @@ package taskdef
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"golang.org/x/tools/txtar"
 
 	"meshtask/internal/jsontree"
 )
@@ -34,8 +36,11 @@ func TestRefused(t *testing.T) {
 		"nothing in it":    {`{"family":"x"}`, join, "containerDefinitions is missing"},
 		"CloudFormation":   {`{"Family":"web","ContainerDefinitions":[{"Name":"web"}]}`, join, "CloudFormation"},
 		"wrong type":       {def(`{"name":"web","command":"/web"}`), join, "containerDefinitions.command must not be string"},
-		"v0.7":             {def(app, `{"name":"consul-dataplane"}`), join, "v0.7 or later"},
-		"control plane":    {def(app, `{"name":"x","command":["control-plane"]}`), join, "v0.7 or later"},
+		"dataplane alone":  {def(app, `{"name":"consul-dataplane"}`), join, "give the service with --config"},
+		"agentless join":   {legacy(`{"bootstrapDir":"/consul","service":{"port":1},"consulServers":{"hosts":"h","defaults":{"tls":false}}}`), join, "--retry-join: there are consulServers"},
+		"transparent":      {legacy(`{"bootstrapDir":"/consul","service":{"port":1},"consulServers":{"hosts":"h","defaults":{"tls":false}},"transparentProxy":{"enabled":true}}`), Options{}, "name what the app calls in proxy.upstreams"},
+		"no CA":            {legacy(`{"bootstrapDir":"/consul","service":{"port":1},"consulServers":{"hosts":"h"},"transparentProxy":{"enabled":false}}`), Options{}, "consulServers.grpc.caCertFile: required with TLS"},
+		"its controller":   {def(`{"name":"consul-ecs-controller","command":["controller"]}`), Options{}, "meshtask acl-controller --agentless"},
 		"controller":       {def(`{"name":"consul-acl-controller","command":["acl-controller","-iam-role-path","/x/"]}`), join, "ACL controller"},
 		"v0.2":             {def(app, `{"name":"mesh-init","command":["mesh-init","-envoy-bootstrap-dir=/consul"]}`), join, "give the service with --config"},
 		"gateway":          {legacy(`{"bootstrapDir":"/consul","gateway":{"kind":"mesh-gateway"}}`), join, "mesh gateways are not supported"},
@@ -83,6 +88,52 @@ func TestOutboundOnly(t *testing.T) {
 	}
 }
 
+// consul-ecs's parts wrote the CA's file from the variables; where there are none, somebody else did.
+func TestServersCAFile(t *testing.T) {
+	config, _ := json.Marshal(`{"bootstrapDir":"/consul","service":{"port":80},"consulServers":{"hosts":"h","defaults":{"caCertFile":"/consul/ca.pem"}},"transparentProxy":{"enabled":false}}`)
+	for secrets, left := range map[string]bool{
+		``: true,
+		`,"secrets":[{"name":"CONSUL_GRPC_CACERT_PEM","valueFrom":"arn:aws:ssm:us-east-1:123456789012:parameter/ca"}]`:                      false,
+		`,"environment":[{"name":"CONSUL_ECS_CONFIG_JSON","value":` + string(config) + `},{"name":"CONSUL_GRPC_CACERT_PEM","value":"pem"}]`: false,
+	} {
+		if !strings.Contains(secrets, "environment") {
+			secrets += `,"environment":[{"name":"CONSUL_ECS_CONFIG_JSON","value":` + string(config) + `}]`
+		}
+		r := convert(t, []byte(`{"family":"web","networkMode":"awsvpc","containerDefinitions":[{"name":"web","image":"w","command":["/w"]},{"name":"consul-ecs-mesh-init","command":["mesh-init"]`+secrets+`}]}`), Options{})
+		said := slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Level == Todo && strings.HasSuffix(f.Path, "defaults.caCertFile") })
+		if strings.Contains(string(r.New), "/consul/ca.pem") != left || said != left || strings.Contains(string(r.New), "CONSUL_GRPC_CACERT_PEM") == left {
+			t.Errorf("%s: %v\n%s", secrets, r.Findings, r.New)
+		}
+	}
+}
+
+// A definition with an agent becomes one without by --config: nothing of the agent is left, and
+// all that it had is named.
+func TestLeavesTheAgent(t *testing.T) {
+	a, err := txtar.ParseFile("testdata/v05-login-partition.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := options(t, section(a, "options"))
+	o.RetryJoin, o.Config = nil, []byte(`{"consulServers":{"hosts":"consul.example.com"}}`)
+	r := convert(t, section(a, "in"), o)
+	whole(t, r)
+	out := string(r.New)
+	for _, gone := range []string{"consulAgent", "agentMethod", "GOSSIP", "AGENT_TOKEN", "retryJoin", `\\"server\\"`} {
+		if strings.Contains(out, gone) {
+			t.Errorf("%s is left:\n%s", gone, out)
+		}
+	}
+	for _, want := range []string{`\"hosts\":\"consul.example.com\"`, `"CONSUL_CACERT_PEM"`, `\"login\":`} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%s is missing:\n%s", want, out)
+		}
+	}
+	if !slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Level == Lost && strings.Contains(f.Text, "the agent's settings") }) {
+		t.Errorf("the agent went in silence: %v", r.Findings)
+	}
+}
+
 // Nothing of the old definition may be missing from both the new one and the
 // findings: every container, every field, with a value that cannot be a default.
 func TestNothingGoesInSilence(t *testing.T) {
@@ -96,7 +147,7 @@ func TestNothingGoesInSilence(t *testing.T) {
 		"firelensConfiguration": `{"type":"fluentbit"}`, "linuxParameters": `{"sharedMemorySize":64}`,
 		"mountPoints": `[{"sourceVolume":"own","containerPath":"/own"}]`, "environment": `[{"name":"OWN","value":"1"}]`, "secrets": `[{"name":"OWN","valueFrom":"arn:x"}]`,
 	}
-	for _, container := range []string{"consul-client", "sidecar-proxy", "consul-ecs-mesh-init", "consul-ecs-health-sync"} {
+	for _, container := range []string{"consul-client", "sidecar-proxy", "consul-ecs-mesh-init", "consul-ecs-health-sync", "consul-dataplane", "consul-ecs-control-plane"} {
 		for field, value := range fields {
 			in := fmt.Sprintf(`{"family":"web","networkMode":"awsvpc","containerDefinitions":[{"name":"web","image":"w","command":["/w"],"portMappings":[{"containerPort":80}]},
 				{"name":%q,%q:%s},{"name":"init-of-config","command":["mesh-init"],"environment":[{"name":"CONSUL_ECS_CONFIG_JSON","value":"{\"service\":{\"port\":80}}"}]}]}`, container, field, value)

@@ -93,7 +93,7 @@ func whole(t *testing.T, r *Result) {
 	if configured != 1 {
 		t.Errorf("%d containers have a configuration, want 1", configured)
 	}
-	for _, gone := range []string{"CONSUL_ECS_CONFIG_JSON", "/consul/", "consul-client\"", "sidecar-proxy", "mesh-init", "health-sync", "consul_data"} {
+	for _, gone := range []string{"CONSUL_ECS_CONFIG_JSON", "/consul/", "consul-client\"", "sidecar-proxy", "mesh-init", "control-plane", "dataplane", "health-sync", "consul_data"} {
 		if bytes.Contains(r.New, []byte(gone)) {
 			t.Errorf("%s is left", gone)
 		}
@@ -108,6 +108,9 @@ func configuration(t *testing.T, in *ecs.RegisterTaskDefinitionInput, c types.Co
 	env := map[string]string{}
 	for _, e := range c.Environment {
 		env[*e.Name] = *e.Value
+	}
+	for _, s := range c.Secrets {
+		env[*s.Name] = "the value of " + *s.ValueFrom
 	}
 	if env[configName] == "" {
 		return nil
