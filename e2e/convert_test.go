@@ -51,12 +51,47 @@ func legacyDefinition(app, address, server string) map[string]any {
 		}}
 }
 
+// agentlessDefinition is what consul-ecs 0.10's module rendered, likewise; its CAs are secrets.
+func agentlessDefinition(app, address, server string) map[string]any {
+	type o = map[string]any
+	config, _ := json.Marshal(o{"bootstrapDir": "/consul", "consulLogin": o{}, "healthSyncContainers": []string{"shop"},
+		"consulServers": o{"hosts": server, "skipServerWatch": false, "defaults": o{"tls": true, "tlsServerName": "server.dc1.consul", "caCertFile": ""},
+			"http": o{"https": true, "port": 8501}, "grpc": o{"port": 8503}},
+		"service":          o{"name": "shop", "port": 8080, "tags": []string{"v4"}, "meta": o{"team": "shop"}, "namespace": "", "partition": ""},
+		"proxy":            o{"publicListenerPort": 20000, "healthCheckPort": 22000, "upstreams": []any{o{"destinationName": "api", "localBindPort": 9191}}},
+		"transparentProxy": o{"enabled": false, "excludeInboundPorts": []int{}, "excludeUIDs": []string{}, "consulDNS": o{"enabled": false}}})
+	document := []any{o{"name": "CONSUL_ECS_CONFIG_JSON", "value": string(config)}}
+	cas := []any{o{"name": "CONSUL_HTTPS_CACERT_PEM", "valueFrom": "arn:aws:secretsmanager:us-east-1:123456789012:secret:ca"},
+		o{"name": "CONSUL_GRPC_CACERT_PEM", "valueFrom": "arn:aws:secretsmanager:us-east-1:123456789012:secret:ca"}}
+	after := []any{o{"containerName": "consul-ecs-mesh-init", "condition": "SUCCESS"}}
+	mount := func(readOnly bool) []any {
+		return []any{o{"sourceVolume": "consul_data", "containerPath": "/consul", "readOnly": readOnly}}
+	}
+	return o{"family": "shop", "networkMode": "awsvpc", "requiresCompatibilities": []string{"FARGATE"}, "cpu": "256", "memory": "512",
+		"volumes": []any{o{"name": "consul_data"}, o{"name": "consul_binary"}},
+		"tags":    []any{o{"key": "consul.hashicorp.com/mesh", "value": "true"}, o{"key": "consul.hashicorp.com/service-name", "value": "shop"}},
+		"containerDefinitions": []any{
+			o{"name": "shop", "image": "shop:4", "essential": true, "entryPoint": []string{"/consul/consul-ecs", "app-entrypoint", "-shutdown-delay", "1s"},
+				"command":     []string{app, "--name", "shop", "--listen", address + ":8080", "--upstream", "http://" + address + ":9191"},
+				"healthCheck": o{"command": []string{"CMD", app, "--get", "http://" + address + ":8080/healthz"}, "interval": 5, "retries": 2},
+				"environment": []any{o{"name": "COLOUR", "value": "blue"}}, "mountPoints": mount(true),
+				"dependsOn": []any{o{"containerName": "consul-dataplane", "condition": "HEALTHY"}}},
+			o{"name": "consul-ecs-mesh-init", "image": "hashicorp/consul-ecs:0.10.0", "essential": false, "command": []string{"mesh-init"}, "mountPoints": mount(false),
+				"environment": document, "secrets": cas},
+			o{"name": "consul-dataplane", "image": "hashicorp/consul-dataplane:2.0.1", "essential": false, "user": "5995", "entryPoint": []string{"/consul/consul-ecs", "envoy-entrypoint"},
+				"command": []string{"consul-dataplane", "-config-file", "/consul/consul-dataplane.json"}, "mountPoints": mount(true), "dependsOn": after},
+			o{"name": "consul-ecs-health-sync", "image": "hashicorp/consul-ecs:0.10.0", "essential": false, "user": "5996", "command": []string{"health-sync"},
+				"environment": document, "secrets": cas, "dependsOn": after},
+		}}
+}
+
 // convertedContainer is what ECS would take from the new definition to start it.
 type convertedContainer struct {
 	Name        string
 	EntryPoint  []string
 	Command     []string
 	Environment []struct{ Name, Value string }
+	Secrets     []struct{ Name, ValueFrom string }
 	HealthCheck struct{ Command []string }
 }
 
@@ -87,15 +122,30 @@ func convertedTask(t *testing.T, bin string, definition map[string]any) converte
 // the mesh under the same name, ID, tags, meta and check as before.
 func TestConvertedTaskLives(t *testing.T) {
 	t.Parallel()
+	convertedLives(t, harness.StartServer(t, harness.ServerConfig{}), legacyDefinition, "")
+}
+
+// One of consul-ecs 0.10 lives without an agent, as it did, over TLS.
+func TestConvertedAgentlessTaskLives(t *testing.T) {
+	t.Parallel()
+	server, ca := tlsServer(t)
+	convertedLives(t, server, agentlessDefinition, ca)
+}
+
+// convertedLives lives in a definition; secret is the value of each of its container's secrets.
+func convertedLives(t *testing.T, server *harness.Server, definition func(app, address, server string) map[string]any, secret string) {
+	t.Helper()
 	const id = "0a1b2c3d4e5f"
 	bin := programs(t)
-	server := harness.StartServer(t, harness.ServerConfig{})
 	called := startTask(t, server, "convert-api", "api", nil)
 	address, dir := harness.Address(t), filepath.Join(t.TempDir(), "state")
-	c := convertedTask(t, bin, legacyDefinition(filepath.Join(bin, "app"), address, server.Address))
+	c := convertedTask(t, bin, definition(filepath.Join(bin, "app"), address, server.Address))
 	env := []string{"PATH=" + bin, "MESHTASK_DIR=" + dir, "ECS_CONTAINER_METADATA_URI_V4=" + harness.StartEndpoint(t, id, "shop", address, c.Name).URI}
 	for _, e := range c.Environment {
 		env = append(env, e.Name+"="+e.Value)
+	}
+	for _, s := range c.Secrets {
+		env = append(env, s.Name+"="+secret)
 	}
 	argv := append(slices.Clone(c.EntryPoint), c.Command...)
 	argv[0] = filepath.Join(bin, argv[0])
@@ -127,6 +177,9 @@ func TestConvertedTaskLives(t *testing.T) {
 	}
 	if code := p.Wait(t, soon); code != 0 {
 		t.Errorf("exit code %d:\n%s", code, p.Tail(20))
+	}
+	if agent := strings.Contains(p.Output(), "unit=consul-agent"); agent != (secret == "") {
+		t.Errorf("there is an agent: %v", agent)
 	}
 	called.term(t)
 	called.ended(t, 0)
