@@ -105,6 +105,32 @@ func TestDevTwoTasks(t *testing.T) {
 	}
 }
 
+// Without an agent a task starts the server or asks it, and is in one mesh with others.
+func TestDevAgentless(t *testing.T) {
+	t.Parallel()
+	server, port := harness.Address(t), freePort(t)
+	called := devTask(t, server, "api", freePort(t), nil)
+	called.Await(t, soon, "up", "", "step", "passing")
+	shell := []string{"sh", "-c", `exec "$0" --name web --listen "127.0.0.1:$PORT" --upstream "$UPSTREAM_API_URL"`, harness.App(t)}
+	calls := harness.StartTask(t, harness.TaskConfig{Name: "web", CMD: shell, Args: []string{"dev", "--agentless", "--server", server, "--service", "web", "--port", port},
+		Config: map[string]any{"proxy": map[string]any{"upstreams": []any{map[string]any{"destinationName": "api", "localBindPort": 9191}}}}})
+	calls.Await(t, soon, "up", "", "step", "passing")
+	answers(t, "http://127.0.0.1:"+port+"/call", 200, "hello from api")
+	if out := calls.Output(); !strings.Contains(out, "no agent: asks the Consul server at "+server+", UI http://"+server+":8500/ui") {
+		t.Errorf("nothing is said of the server:\n%s", out)
+	}
+	if err := calls.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if code := calls.Wait(t, soon); code != 0 {
+		t.Errorf("exit code %d:\n%s", code, calls.Tail(30))
+	}
+	if s := calls.Summary(t); s.Left != "skipped" || s.Deregistered != "verified" {
+		t.Errorf("left %s, deregistered %s", s.Left, s.Deregistered)
+	}
+	interrupt(t, called)
+}
+
 // interrupt is Ctrl-C, and a good end.
 func interrupt(t *testing.T, k *harness.Task) {
 	t.Helper()

@@ -20,10 +20,12 @@ func commands() []command {
 			example: `meshtask dev --port 8080 -- ./server --listen 127.0.0.1:8080
 meshtask dev --service web --config web.json -- bash    # a shell in the mesh
 meshtask dev --server 127.0.0.1:8500 -- ./server    # join a server that runs
+meshtask dev --agentless --port 8080 -- ./server    # without a Consul agent
 meshtask dev --job --service test -- ./integration-test`,
 			run: runDev, takesCommand: true, flags: func(fs *pflag.FlagSet) {
 				runFlags(fs)
 				fs.String("server", "", "join the Consul server at this `HOST` instead of starting one")
+				fs.Bool("agentless", false, "without a Consul agent: the server is asked itself")
 				fs.String("service", "", "`NAME` of the service (default: the name of the command)")
 				fs.String("port", "", "`PORT` on 127.0.0.1 where the app listens")
 				hide(fs, "no-mesh")

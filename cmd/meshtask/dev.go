@@ -45,7 +45,7 @@ func runDev(w *world, c call) int {
 	}
 	defer s.Close()
 	c.doc, c.set["dir"], c.set["config"] = s.Document, s.Dir, w.documentName(c)
-	if asked.Server != "" { // it wins over the configuration's
+	if asked.Server != "" && !s.Task.Agentless { // it wins over the configuration's
 		c.set["retry-join"] = s.Task.Server
 	}
 	w.env = plan.Merge(w.env, "ECS_CONTAINER_METADATA_URI_V4="+s.Metadata)
@@ -71,7 +71,7 @@ func (w *world) documentName(c call) string {
 // devAsked is what flags and variables ask for.
 func devAsked(w *world, c call, passed func(why string)) (dev.Asked, error) {
 	a := dev.Asked{Command: c.cmd[0], Document: []byte(w.getenv("MESHTASK_CONFIG_JSON")), Service: w.flag(c, "service"),
-		Joins: w.flag(c, "retry-join") != "", Server: w.flag(c, "server"), Dir: w.flag(c, "dir"), Temp: os.TempDir(),
+		Agentless: c.on("agentless"), Joins: w.flag(c, "retry-join") != "", Server: w.flag(c, "server"), Dir: w.flag(c, "dir"), Temp: os.TempDir(),
 		Passed: passed}
 	var err error
 	if name := w.flag(c, "config"); name != "" {
@@ -84,6 +84,9 @@ func devAsked(w *world, c call, passed func(why string)) (dev.Asked, error) {
 		if _, _, err := w.config(c.mode(), c); err != nil {
 			return a, err
 		}
+	}
+	if a.Agentless && a.Joins {
+		return a, fmt.Errorf("%s: with --agentless there is no agent that joins: name a server by --server", w.source(c, "retry-join"))
 	}
 	if a.Server != "" {
 		if a.Server, err = dev.ServerHost(a.Server); err != nil {
@@ -98,6 +101,24 @@ func devAsked(w *world, c call, passed func(why string)) (dev.Asked, error) {
 	return a, nil
 }
 
+// devServer says which Consul server there is, and what it is to the task.
+func devServer(s *dev.Setup, p *plan.Plan) string {
+	how, ui := "joins the Consul server", ", UI http://"+net.JoinHostPort(s.Task.Server, "8500")+"/ui"
+	if p.Servers != nil {
+		how = "asks the Consul server"
+		if p.Servers.HTTP.TLS || strings.HasPrefix(s.Task.Server, "exec=") {
+			ui = ""
+		}
+	}
+	if s.StartsServer {
+		how = "starts a Consul server"
+	}
+	if p.Servers != nil {
+		how = "no agent: " + how
+	}
+	return how + " at " + s.Task.Server + ui
+}
+
 // tellDev logs where everything is, and what was passed over for it.
 func tellDev(log hclog.Logger, passed []string, s *dev.Setup, p *plan.Plan) {
 	for _, why := range passed {
@@ -106,11 +127,7 @@ func tellDev(log hclog.Logger, passed []string, s *dev.Setup, p *plan.Plan) {
 	say := func(format string, args ...any) { log.Info(fmt.Sprintf(format, args...)) }
 	say("service %s at %s, state and configuration in %s", p.Service.Name, s.Task.Address, s.Dir)
 	if s.Task.Server != "" {
-		how := "joins the Consul server"
-		if s.StartsServer {
-			how = "starts a Consul server"
-		}
-		say("%s at %s, UI http://%s/ui", how, s.Task.Server, net.JoinHostPort(s.Task.Server, "8500"))
+		say("%s", devServer(s, p))
 	}
 	if p.Admin != "" {
 		say("page http://%s/", p.Admin)

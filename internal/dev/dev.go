@@ -6,6 +6,7 @@
 package dev
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"path/filepath"
@@ -16,7 +17,8 @@ import (
 // one that nobody has given.
 type Task struct {
 	ID, Service, Address string
-	Server               string // to join
+	Server               string // to join, or to ask; "": those of the configuration
+	Agentless            bool   // the task has no Consul agent
 	Page                 string // HOST:PORT of admin.listen
 	Port                 int    // of the app; 0: it takes no traffic
 }
@@ -58,7 +60,8 @@ type known struct {
 		RetryJoin []string
 		External  string
 	}
-	Admin struct{ Listen string }
+	ConsulServers *struct{ Hosts any }
+	Admin         struct{ Listen string }
 }
 
 func (d document) known() known {
@@ -86,14 +89,33 @@ func (d document) Set(service string, port int) {
 }
 
 // Task is what the document says: name, address, port, and the first server
-// that it joins.
+// that it joins or asks.
 func (d document) Task() Task {
 	k := d.known()
 	t := Task{Service: k.Service.Name, Address: k.Task.Address, Port: k.Service.Port, Server: k.ConsulAgent.External, Page: k.Admin.Listen}
 	if len(k.ConsulAgent.RetryJoin) > 0 {
 		t.Server = k.ConsulAgent.RetryJoin[0]
 	}
+	if k.ConsulServers != nil {
+		t.Agentless, t.Server = true, k.host()
+	}
 	return t
+}
+
+// host is the first of consulServers.hosts; "": there is none.
+func (k known) host() string {
+	if k.ConsulServers == nil {
+		return ""
+	}
+	switch hosts := k.ConsulServers.Hosts.(type) {
+	case string:
+		return hosts
+	case []any:
+		if len(hosts) > 0 {
+			return fmt.Sprint(hosts[0])
+		}
+	}
+	return ""
 }
 
 // AppAddress is where the app listens: on a laptop, where it always does.
@@ -106,12 +128,12 @@ func (d document) AppAddress() string {
 
 const appAddress = "127.0.0.1"
 
-// Ports are what the task binds on its own address.
-func (d document) Ports() []int {
+// Ports are what the task binds on its own address: Envoy's, and those of an agent.
+func (d document) Ports(agentless bool) []int {
 	k := d.known()
-	ports := []int{8301, 8500, 8502, 20000}
-	if p := k.Proxy.PublicListenerPort; p != 0 {
-		ports[3] = p
+	ports := []int{cmp.Or(k.Proxy.PublicListenerPort, 20000)}
+	if !agentless {
+		ports = append(ports, 8301, httpPort, grpcPort)
 	}
 	for _, u := range k.Proxy.Upstreams {
 		if u.LocalBindAddress == "" && u.LocalBindPort != 0 {
@@ -137,8 +159,17 @@ func (d document) Complete(t Task) ([]byte, error) {
 		service["port"] = t.Port
 		more["app"] = map[string]any{"env": map[string]any{"PORT": fmt.Sprint(t.Port)}}
 	}
-	if d.known().ConsulAgent.External == "" {
+	switch {
+	case !t.Agentless && d.known().ConsulAgent.External == "":
 		more["consulAgent"] = map[string]any{"retryJoin": []string{t.Server}}
+	case t.Agentless && d.known().host() != t.Server: // with ports of a development server
+		more["consulServers"] = map[string]any{"http": map[string]any{"https": false, "port": httpPort}, "grpc": map[string]any{"tls": false, "port": grpcPort}}
+		servers, _ := d.root["consulServers"].(map[string]any)
+		if servers == nil {
+			servers = map[string]any{}
+		}
+		servers["hosts"] = t.Server
+		d.root["consulServers"] = servers
 	}
 	fill(d.root, more)
 	return json.MarshalIndent(d.root, "", "  ")

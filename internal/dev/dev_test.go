@@ -79,9 +79,43 @@ func TestDocumentSet(t *testing.T) {
 	}
 }
 
+// Without an agent a server is asked instead of joined: the development server at its ports, or
+// those that the document names, as it says.
+func TestDocumentAgentless(t *testing.T) {
+	complete := func(doc string, task Task) []byte {
+		t.Helper()
+		got, err := read(t, doc).Complete(task)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	mine := Task{Service: "web", Address: "127.77.0.2", Server: "127.0.0.1", Agentless: true}
+	const rest = `,"proxy":{"localServiceAddress":"127.0.0.1"},"service":{"name":"web"},"task":{"address":"127.77.0.2"}}`
+	same(t, `{"consulServers":{"hosts":"127.0.0.1","http":{"https":false,"port":8500},"grpc":{"tls":false,"port":8502}}`+rest, complete(`{}`, mine))
+	same(t, `{"consulServers":{"hosts":"127.0.0.1","http":{"https":false,"port":18500},"grpc":{"tls":false,"port":8502},"warmUp":false}`+rest,
+		complete(`{"consulServers":{"hosts":["10.0.0.1"],"http":{"port":18500},"warmUp":false}}`, mine))
+	for hosts, first := range map[string]string{`"exec=discover"`: "exec=discover", `["10.0.0.1","10.0.0.2"]`: "10.0.0.1"} {
+		d := read(t, `{"consulServers":{"hosts":`+hosts+`}}`)
+		named := d.Task()
+		if !named.Agentless || named.Server != first {
+			t.Errorf("%s: %+v", hosts, named)
+		}
+		named.Service, named.Address = "web", "127.77.0.2"
+		got, err := d.Complete(named)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, `{"consulServers":{"hosts":`+hosts+`}`+rest, got)
+	}
+	if ports := read(t, `{}`).Ports(true); !slices.Equal(ports, []int{20000}) {
+		t.Errorf("ports %v", ports)
+	}
+}
+
 func TestDocumentPorts(t *testing.T) {
 	d := read(t, `{"proxy":{"publicListenerPort":21000,"upstreams":[{"localBindPort":9191},{"localBindPort":9192,"localBindAddress":"127.0.0.1"}]}}`)
-	if got := d.Ports(); !slices.Contains(got, 21000) || !slices.Contains(got, 9191) || slices.Contains(got, 9192) || slices.Contains(got, 20000) {
+	if got := d.Ports(false); !slices.Contains(got, 21000) || !slices.Contains(got, 9191) || slices.Contains(got, 9192) || slices.Contains(got, 20000) {
 		t.Errorf("%v", got)
 	}
 }

@@ -117,7 +117,7 @@ func pagePlace(address string, needed []int) (string, error) {
 func join(address string, port int) string { return net.JoinHostPort(address, strconv.Itoa(port)) }
 
 // serverPorts are what a development server binds.
-func serverPorts() []int { return []int{8300, gossipPort, httpPort, 8502} }
+func serverPorts() []int { return []int{8300, gossipPort, httpPort, grpcPort} }
 
 // findServer says at which address the development server is. given is what the
 // user wants; empty: the machine's, at 127.0.0.1 or, where other programs have

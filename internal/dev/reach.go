@@ -14,6 +14,7 @@ import (
 // The ports at which a server is looked for and joined.
 const (
 	httpPort   = 8500
+	grpcPort   = 8502
 	gossipPort = 8301
 )
 

@@ -17,14 +17,15 @@ import (
 
 // Asked is what the user of a development task wants. What is empty or 0 is ours to choose.
 type Asked struct {
-	Command  string // the app's program; required
-	Document []byte // the configuration, as it was written
-	Service  string
-	Port     int    // of the app
-	Joins    bool   // servers are named beside the document, so that there is none to start
-	Server   string // see ServerHost
-	Dir      string // for state and configuration
-	Temp     string // where temporary directories are made; required without Dir
+	Command   string // the app's program; required
+	Document  []byte // the configuration, as it was written
+	Service   string
+	Port      int    // of the app
+	Agentless bool   // without a Consul agent, whatever the document says
+	Joins     bool   // servers are named beside the document, so that there is none to start
+	Server    string // see ServerHost
+	Dir       string // for state and configuration
+	Temp      string // where temporary directories are made; required without Dir
 
 	// Passed is told why something that was asked for is somewhere else. Required.
 	Passed func(why string)
@@ -78,6 +79,7 @@ func (s *Setup) choose(ctx context.Context, a Asked) error {
 		return err
 	}
 	s.Task = doc.Task()
+	s.Task.Agentless = s.Task.Agentless || a.Agentless
 	s.Task.Service = cmp.Or(s.Task.Service, serviceName(a.Command))
 	var id [8]byte
 	_, _ = rand.Read(id[:]) // never fails, says its documentation
@@ -86,7 +88,7 @@ func (s *Setup) choose(ctx context.Context, a Asked) error {
 		return err
 	}
 	if s.Task.Page == "" {
-		if s.Task.Page, err = pagePlace(s.Task.Address, append(doc.Ports(), s.Task.Port)); err != nil {
+		if s.Task.Page, err = pagePlace(s.Task.Address, append(doc.Ports(s.Task.Agentless), s.Task.Port)); err != nil {
 			return err
 		}
 	}
@@ -132,7 +134,7 @@ func (s *Setup) takeAddress(doc document, passed func(why string)) error {
 		}
 		endpoint = l
 	} else {
-		p, err := taskPlace(append(doc.Ports(), pagePort), passed)
+		p, err := taskPlace(append(doc.Ports(s.Task.Agentless), pagePort), passed)
 		if err != nil {
 			return err
 		}
@@ -143,12 +145,12 @@ func (s *Setup) takeAddress(doc document, passed func(why string)) error {
 	return nil
 }
 
-// findServer: servers that the configuration joins are somebody else's.
+// findServer: servers that the configuration names are somebody else's.
 func (s *Setup) findServer(ctx context.Context, a Asked) error {
 	if a.Server == "" && (s.Task.Server != "" || a.Joins) {
 		return nil
 	}
-	if a.Server != "" {
+	if a.Server != "" && !s.Task.Agentless { // a server need not reach a task without an agent
 		if err := reached(ctx, a.Server, s.Task.Address); err != nil {
 			return err
 		}

@@ -72,6 +72,23 @@ func TestChoose(t *testing.T) {
 	}
 }
 
+// Without an agent the same server is started, or asked; a server on another machine need not
+// reach the task.
+func TestChooseAgentless(t *testing.T) {
+	const given = "127.78.77.12"
+	agentless := func(a *Asked) { a.Agentless = true }
+	for server, starts := range map[string]bool{given: true, "10.0.0.9": false} {
+		s, err := Choose(t.Context(), asked(server, agentless))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		if s.StartsServer != starts || !strings.Contains(string(s.Document), `"hosts": "`+server+`"`) || strings.Contains(string(s.Document), "consulAgent") {
+			t.Errorf("%+v: %s", s, s.Document)
+		}
+	}
+}
+
 // Servers that are named anywhere are somebody else's.
 func TestChooseStartsNoServerBesideOthers(t *testing.T) {
 	for what, a := range map[string]Asked{
