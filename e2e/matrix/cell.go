@@ -45,6 +45,8 @@ func steps() []step {
 			tests: "^(TestTaskUpTrafficDown|TestTaskEnvoyKilled|TestTaskAgentKilled|TestTaskHealthyLog|TestTaskConditions|TestTaskSlowAppFollowsItsUpstream|TestTaskJob|TestTaskEnvoyThatConsulRefuses|TestTaskEnvoyThatConsulDoesNotList)$"},
 		{name: "acl", dir: ".", limit: 10 * time.Minute, tests: "^(TestTaskACL|TestTaskFollowsARotation)$"},
 		{name: "migration", dir: ".", limit: 10 * time.Minute, tests: "^TestMigration$"},
+		{name: "agentless", dir: ".", limit: 10 * time.Minute, tests: "^TestAgentless(UpTrafficDown|OutboundFollowsWhileItStops|ACL|KilledIsReaped|IsPutBack|JobAndSiblings|OfConsulECS)$",
+			about: "tasks without a client agent: up, traffic both ways with one that has an agent, a token, a kill and its reaping, a document of consul-ecs 0.10 over TLS"},
 		{name: "layouts", dir: ".", limit: 10 * time.Minute,
 			tests: "^(TestSiblingsAppFirst|TestSiblingsMeshFirst|TestTaskSlowAppOnBothTimelines)$"},
 		{name: "bootstrap", dir: "parts", limit: 10 * time.Minute, tests: "^TestEnvoyBootstrap"},
@@ -89,7 +91,7 @@ func newBench(t harness.T, c choice) *bench {
 	wanted := func(names ...string) bool {
 		return len(c.what) == 0 || slices.ContainsFunc(names, func(n string) bool { return slices.Contains(c.what, n) })
 	}
-	if wanted("tests", "acl", "migration", "layouts", "e2e") {
+	if wanted("tests", "acl", "migration", "agentless", "layouts", "e2e") {
 		b.binaries["."] = build("e2e.test", "test", "-C", e2e, "-c", "-o", filepath.Join(out, "e2e.test"), ".")
 	}
 	if wanted("bootstrap", "parts") {
