@@ -222,7 +222,10 @@ func (c *Client) UpdateTTL(ctx context.Context, checkID, word, output string) er
 	return c.change(ctx, func(p *picture) bool {
 		was, said := p.said[checkID]
 		p.said[checkID] = status{word, output}
-		return !said || was != status{word, output}
+		if !said { // as it was registered, with other words
+			return word != api.HealthCritical
+		}
+		return was != status{word, output}
 	})
 }
 

@@ -149,23 +149,14 @@ func (m *mesh) envoy(dir *statedir.Dir) lifecycle.Runner {
 		c.Concurrency = envoy.Concurrency(cgroup.Quota(cgroup.Root{}), runtime.NumCPU())
 	}
 	c.Output, c.Report = m.childOutput("envoy", hclog.Trace), report
-	var warm *warm
 	if m.servers != nil {
-		warm = m.warming()
-		c.XDSEnded = func() { // there may be no room at that server for both, or for another
-			m.servers.widen()
-			warm.giveUp()
-		}
+		c.XDSEnded = m.servers.widen
 	}
 	c.Grace, c.Log, c.Server = m.grace(lifecycle.Envoy), m.d.Log.Named("envoy"), m.consulServer
 	admin := envoy.NewAdmin(c.Admin)
 	ask := func(ctx context.Context) error { _, err := admin.Ready(ctx); return err }
 	process := &envoy.WithoutFilter{Proxy: envoy.NewProxy(c), Plain: func(ctx context.Context) error { return m.bootstrap(dir, "").Write(ctx) }, Log: c.Log}
-	var once supervisor.Runner = process
-	if warm != nil {
-		warm.Runner, once = process, warm
-	}
-	watched := m.watched(lifecycle.Envoy, once, ask, m.sync.EnvoyUp, m.sync.EnvoyDown)
+	watched := m.watched(lifecycle.Envoy, process, ask, m.sync.EnvoyUp, m.sync.EnvoyDown)
 	proxy := m.reportUp(lifecycle.Envoy, watched, m.envoyUp, m.sync.EnvoyDown)
 	return m.restarted(lifecycle.Envoy, proxy, e.Restart, crashed)
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"meshtask/acl"
@@ -32,6 +33,8 @@ type servers struct {
 	secretOf func(*plan.Endpoint) string // the CA of a port
 	wide     chan struct{}               // closed when Envoy is live for the first time, or its server is full
 	once     sync.Once
+	warm     func() *warmup.Stream // opens Envoy's stream ahead of it; nil: nobody does
+	ahead    atomic.Pointer[warmup.Stream]
 	written  []string // of the list that Envoy watches; of meshInit's goroutine alone
 	warn     func(msg string, args ...any)
 }
@@ -93,6 +96,9 @@ func (m *mesh) meetServers() error {
 	s := m.plan.Servers
 	m.servers = &servers{plan: m.plan, dir: m.d.Dir, finder: m.finder, wide: make(chan struct{}), warn: m.d.Log.Warn,
 		secretOf: func(e *plan.Endpoint) string { return m.task.secretOf(e.CACert) }}
+	if s.WarmUp {
+		m.servers.warm = m.warmUp
+	}
 	m.consul = consulservers.New(consulservers.Config{Finder: m.finder, Node: s.Node, Registration: *m.plan.Service, Names: s.Names,
 		Synced: m.plan.Health.SyncedChecks(), Token: m.tokens.Service, TokenWait: m.plan.Tokens.Wait, AccessorMeta: acl.MetaAccessor,
 		Report: m.report(lifecycle.MeshInit)})
@@ -112,7 +118,11 @@ func (s *servers) into(b *envoy.Bootstrap) {
 }
 
 // begin has Envoy start at the server that all was done with: the others may not know of it yet.
+// That server makes its configuration from now on.
 func (s *servers) begin() error {
+	if s.warm != nil {
+		s.ahead.Store(s.warm())
+	}
 	return s.write(s.finder.All()[:1])
 }
 
@@ -170,16 +180,12 @@ func (s *servers) keep(ctx context.Context) {
 	}
 }
 
-// widen lets Envoy know all servers.
-func (s *servers) widen() { s.once.Do(func() { close(s.wide) }) }
-
-// isWide says whether Envoy knows all servers.
-func (s *servers) isWide() bool {
-	select {
-	case <-s.wide:
-		return true
-	default:
-		return false
+// widen lets Envoy know all servers, and gives up the stream ahead of its own: Envoy is live, or
+// there may be no room at its server for both.
+func (s *servers) widen() {
+	s.once.Do(func() { close(s.wide) })
+	if stream := s.ahead.Swap(nil); stream != nil {
+		stream.Close()
 	}
 }
 
@@ -192,45 +198,13 @@ func (t *task) url(ctx context.Context) (string, error) {
 	return s.HTTP, nil
 }
 
-// warm is a decorator of Envoy's unit: the first start of Envoy has a server make its configuration
-// meanwhile. The stream for that is given up when Envoy is live, or finds no room.
-type warm struct {
-	supervisor.Runner
-	open func(ctx context.Context) *warmup.Stream
-
-	mu     sync.Mutex
-	stream *warmup.Stream // nil: none is open
-}
-
-func (w *warm) Run(ctx context.Context, ready func(), stop <-chan struct{}) error {
-	s := w.open(ctx)
-	w.mu.Lock()
-	w.stream = s
-	w.mu.Unlock()
-	defer w.giveUp()
-	return w.Runner.Run(ctx, func() { w.giveUp(); ready() }, stop)
-}
-
-// giveUp closes the stream.
-func (w *warm) giveUp() {
-	w.mu.Lock()
-	s := w.stream
-	w.stream = nil
-	w.mu.Unlock()
-	if s != nil {
-		s.Close()
+// warmUp opens a stream with Envoy's identity at the server of the start.
+func (m *mesh) warmUp() *warmup.Stream {
+	s, err := m.finder.First(m.ctx) // it is known
+	if err != nil {
+		return nil
 	}
-}
-
-// warming makes the decorator.
-func (m *mesh) warming() *warm {
-	return &warm{open: func(ctx context.Context) *warmup.Stream {
-		s, err := m.finder.First(ctx)
-		if err != nil || !m.plan.Servers.WarmUp || m.servers.isWide() { // Envoy may go to any server then
-			return nil
-		}
-		r := m.plan.Service
-		return warmup.Open(ctx, warmup.Config{Address: s.GRPC, TLS: s.TLS(), NodeID: r.ProxyID(), Cluster: r.Name, NodeName: m.plan.Servers.Node.Name,
-			Namespace: r.Namespace, Partition: r.Partition, Token: m.tokens.Service()})
-	}}
+	r := m.plan.Service
+	return warmup.Open(m.ctx, warmup.Config{Address: s.GRPC, TLS: s.TLS(), NodeID: r.ProxyID(), Cluster: r.Name, NodeName: m.plan.Servers.Node.Name,
+		Namespace: r.Namespace, Partition: r.Partition, Token: m.tokens.Service()})
 }
