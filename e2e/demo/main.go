@@ -1,6 +1,6 @@
 // Command demo shows meshtask with the real parts, on loopback, without root: a
 // Consul server that denies every call, two instances of api, and web with an
-// upstream to it. They come up, are refused, are allowed, and are stopped, one of
+// upstream to it. One of api has no Consul agent. They come up, are refused, are allowed, and are stopped, one of
 // them under load. Every line is measured or asked for while you watch; when
 // something did not happen the exit code is not 0.
 package main
@@ -24,9 +24,10 @@ func play(t harness.T) {
 	d := &demo{T: t, out: os.Stdout}
 	d.parts()
 	d.server()
-	api1 := d.task("api-1", "api", 0)
-	api2 := d.task("api-2", "api", 0)
-	web := d.task("web", "web", 9191)
+	api1 := d.task("api-1", "api", 0, false)
+	api2 := d.task("api-2", "api", 0, true)
+	web := d.task("web", "web", 9191, false)
+	d.sideBySide(api1, api2)
 	d.denied(web)
 	d.allowed(web)
 	before := d.catalog()

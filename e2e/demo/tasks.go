@@ -16,17 +16,21 @@ import (
 type task struct {
 	*harness.Task
 	name, app, upstream string
+	agentless           bool
 }
 
 const limit = 20 * time.Second
 
 // task starts a meshtask with an address of its own and waits until the servers
 // list it as passing. upstream is the local port of web's upstream to api.
-func (d *demo) task(name, service string, upstream int) task {
+func (d *demo) task(name, service string, upstream int, agentless bool) task {
 	address := harness.NearAddress(d)
 	config := harness.TaskDocument(address, name, service, 8080, d.consul)
 	config["app"] = map[string]any{"ready": map[string]any{"http": "http://" + address + ":8080/healthz"}}
-	k := task{name: name, app: "http://" + address + ":8080"}
+	k := task{name: name, app: "http://" + address + ":8080", agentless: agentless}
+	if agentless {
+		harness.Agentless(config, d.consul)
+	}
 	if upstream != 0 {
 		k.upstream = fmt.Sprintf("http://%s:%d", address, upstream)
 		config["proxy"] = map[string]any{"upstreams": []any{
@@ -61,7 +65,14 @@ func (d *demo) down(k task) string {
 // point is an entry of the timeline to print under a label.
 type point struct{ label, unit, event, detail string }
 
-// marks prints points of one way; one that is missing is told and counted.
+// sideBySide compares two starts, of a task with an agent and of one without.
+func (d *demo) sideBySide(with, without task) {
+	start := func(k task) float64 { return k.Mark(d, limit, "up", "T2").Ms - k.Mark(d, limit, "up", "T0").Ms }
+	d.line("start", fmt.Sprintf("T0→T2 with a Consul agent %.0f ms (%s) · without one %.0f ms (%s)", start(with), with.name, start(without), without.name), "")
+}
+
+// marks prints points of one way; one that is missing is told and counted. A task without an
+// agent joins nothing and leaves nothing.
 func (d *demo) marks(k task, way string, points []point) string {
 	entries, err := k.Timeline()
 	if err != nil {
@@ -70,6 +81,9 @@ func (d *demo) marks(k task, way string, points []point) string {
 	zero, _ := harness.Find(entries, way, "task", "mark", "T0")
 	var out []string
 	for _, p := range points {
+		if k.agentless && (p.label == "joined" || p.label == "left" || way == "down" && p.label == "T2") {
+			continue
+		}
 		e, ok := harness.Find(entries, way, p.unit, p.event, p.detail)
 		if !ok {
 			out = append(out, p.label+" MISSING")
@@ -97,7 +111,8 @@ func (d *demo) end(tasks ...task) {
 func (d *demo) ended(k task) {
 	code, s := k.Wait(d, time.Second), k.Summary(d)
 	verdict := fmt.Sprintf("exit %d", code)
-	if code != 0 || s.Left != "verified" || s.Deregistered != "verified" || len(s.Killed) > 0 {
+	left := map[bool]string{true: "skipped", false: "verified"}[k.agentless]
+	if code != 0 || s.Left != left || s.Deregistered != "verified" || len(s.Killed) > 0 {
 		verdict = fmt.Sprintf("NOT OK: exit %d, deregistered %s, left %s, killed %v", code, s.Deregistered, s.Left, s.Killed)
 		d.broken++
 	}
