@@ -47,8 +47,8 @@ def in_each(modules: list[str]) -> str:
         for file in sorted(at.glob("tests/*.tftest.hcl")):
             passed, states = test(at, file.name)
             runs += passed
-            for config in [c for state in states for c in configurations(state)]:
-                loads(program, config)
+            for config, secrets in [c for state in states for c in configurations(state)]:
+                loads(program, config, secrets)
             if module == "examples/production":
                 rendered(resources(states[-1]["root_module"]))
             if module == "dev-server":
@@ -106,13 +106,17 @@ def resources(module: Any) -> list[Any]:
     return found + [r for child in module.get("child_modules", []) for r in resources(child)]
 
 
-def configurations(state: Any) -> list[str]:
-    found = [o["value"] for name, o in state.get("outputs", {}).items() if name == "config_json"]
-    for r in resources(state["root_module"]):
-        if r["type"] == "aws_ecs_task_definition":
-            for c in json.loads(r["values"]["container_definitions"]):
-                found += [e["value"] for e in c.get("environment", []) if e["name"] == "MESHTASK_CONFIG_JSON"]
-    return found
+def configurations(state: Any) -> list[tuple[str, list[str]]]:
+    """Each configuration, with the names of the secrets that ECS gives to its container."""
+    given = [o["value"] for name, o in state.get("outputs", {}).items() if name == "container_definitions"]
+    given += [json.loads(r["values"]["container_definitions"]) for r in resources(state["root_module"]) if r["type"] == "aws_ecs_task_definition"]
+    return [
+        (e["value"], [s["name"] for s in c.get("secrets") or []])
+        for containers in given
+        for c in containers
+        for e in c.get("environment") or []
+        if e["name"] == "MESHTASK_CONFIG_JSON"
+    ]
 
 
 def environment() -> dict[str, str]:

@@ -60,6 +60,6 @@ def meshtask() -> Path:
     return program
 
 
-def loads(program: Path, config: str) -> None:
-    """Fails unless meshtask takes the configuration."""
-    run(str(program), "config", "check", cwd=WORK, env={"MESHTASK_CONFIG_JSON": config})
+def loads(program: Path, config: str, secrets: list[str] | None = None) -> None:
+    """Fails unless meshtask takes the configuration, where it has these secrets in its environment."""
+    run(str(program), "config", "check", cwd=WORK, env={"MESHTASK_CONFIG_JSON": config} | dict.fromkeys(secrets or [], "a secret"))

@@ -11,7 +11,11 @@ locals {
   command = concat(
     ["acl-controller"],
     var.desired_count > 1 ? ["--ha"] : [],
-    var.iam_role_path == "" ? ["--consul-client-secret-arn", aws_secretsmanager_secret.client_token.arn, "--secret-name-prefix", var.name_prefix] : ["--iam-role-path", var.iam_role_path],
+    var.iam_role_path != "" ? ["--iam-role-path", var.iam_role_path] : concat(
+      var.agentless == "true" ? [] : ["--consul-client-secret-arn", aws_secretsmanager_secret.client_token.arn],
+      ["--secret-name-prefix", var.name_prefix],
+    ),
+    var.agentless == "" ? [] : [var.agentless == "true" ? "--agentless" : "--agentless=${var.agentless}"],
     var.create_secrets ? ["--create-secrets"] : [],
     var.consul_partitions_enabled ? ["--partitions-enabled", "--partition", var.consul_partition] : [],
     var.extra_args,

@@ -52,6 +52,17 @@ variable "iam_role_path" {
   default     = ""
 }
 
+variable "agentless" {
+  description = "true: tasks have no Consul agents, and the controller keeps their node and takes away what killed ones have left. also: some have. Empty: all have."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = contains(["", "true", "also"], var.agentless)
+    error_message = "The agentless must be true or also, or empty."
+  }
+}
+
 variable "consul_partitions_enabled" {
   description = "Work with partitions and namespaces (Consul Enterprise)."
   type        = bool

@@ -181,13 +181,18 @@ variable "checks" {
 }
 
 variable "consul_ecs_config" {
-  description = "As in terraform-aws-consul-ecs: service with enableTagOverride and weights, proxy with meshGateway, expose and config."
+  description = "As in terraform-aws-consul-ecs: service with enableTagOverride and weights, proxy with meshGateway, expose and config, and, with consul_server_hosts, consulLogin with method, includeEntity, meta, region, stsEndpoint and serverIdHeaderValue."
   type        = any
   default     = {}
 
   validation {
-    condition     = length(setsubtract(keys(var.consul_ecs_config), ["service", "proxy"])) == 0
-    error_message = "The consul_ecs_config may have service and proxy only."
+    condition     = length(setsubtract(keys(var.consul_ecs_config), ["service", "proxy", "consulLogin"])) == 0
+    error_message = "The consul_ecs_config may have service, proxy and consulLogin only."
+  }
+
+  validation {
+    condition     = length(setsubtract(try(keys(var.consul_ecs_config.consulLogin), []), ["enabled", "method", "includeEntity", "meta", "region", "stsEndpoint", "serverIdHeaderValue"])) == 0
+    error_message = "The consul_ecs_config.consulLogin may have enabled, method, includeEntity, meta, region, stsEndpoint and serverIdHeaderValue only."
   }
 
   validation {
@@ -210,13 +215,73 @@ variable "application_shutdown_delay_seconds" {
 # Consul.
 
 variable "retry_join" {
-  description = "Addresses of the Consul servers to join, as consulAgent.retryJoin."
+  description = "Addresses of the Consul servers to join, as consulAgent.retryJoin. Required unless consul_server_hosts is given."
   type        = list(string)
+  default     = []
+}
+
+variable "consul_server_hosts" {
+  description = "Address of the Consul servers, for a task without a Consul agent (docs/agentless.md): an IP address, a DNS name, or exec=CMD with a command that prints addresses; no port (http_config.port, grpc_config.port)."
+  type        = string
+  default     = ""
+}
+
+variable "skip_server_watch" {
+  description = "The servers of the start are those of the task's whole life: where they are behind a load balancer. Goes with consul_server_hosts."
+  type        = bool
+  default     = false
+}
+
+variable "tls_server_name" {
+  description = "Name in the servers' certificates, such as server.dc1.consul. Goes with consul_server_hosts."
+  type        = string
+  default     = ""
+}
+
+variable "ca_cert_file" {
+  description = "File in the container that runs the mesh with the PEM of the servers' CA. consul_ca_cert_arn and the like win over it. Goes with consul_server_hosts."
+  type        = string
+  default     = ""
+}
+
+variable "consul_ca_cert_arn" {
+  description = "ARN of the secret or parameter with the PEM of the CA of the servers' HTTP and gRPC interfaces. ECS gives it to the container that runs the mesh. Goes with consul_server_hosts."
+  type        = string
+  default     = ""
+}
+
+variable "consul_grpc_ca_cert_arn" {
+  description = "The same of the gRPC interface alone; wins over consul_ca_cert_arn."
+  type        = string
+  default     = ""
+}
+
+variable "http_config" {
+  description = "More of consulServers.http: port (8501 with tls, else 8500), https, tls, tlsServerName, caCertFile. Goes with consul_server_hosts."
+  type        = any
+  default     = {}
 
   validation {
-    condition     = length(var.retry_join) > 0
-    error_message = "The retry_join must name one server at least."
+    condition     = length(setsubtract(keys(var.http_config), ["port", "https", "tls", "tlsServerName", "caCertFile"])) == 0
+    error_message = "The http_config may have port, https, tls, tlsServerName and caCertFile only."
   }
+}
+
+variable "grpc_config" {
+  description = "More of consulServers.grpc: port (8503 with tls, else 8502), tls, tlsServerName, caCertFile. Goes with consul_server_hosts."
+  type        = any
+  default     = {}
+
+  validation {
+    condition     = length(setsubtract(keys(var.grpc_config), ["port", "tls", "tlsServerName", "caCertFile"])) == 0
+    error_message = "The grpc_config may have port, tls, tlsServerName and caCertFile only."
+  }
+}
+
+variable "enable_transparent_proxy" {
+  description = "Must be false, or absent: meshtask has no transparent proxying. Name what the app calls in upstreams."
+  type        = bool
+  default     = false
 }
 
 variable "consul_datacenter" {
@@ -249,7 +314,7 @@ variable "consul_agent_configuration" {
 }
 
 variable "tls" {
-  description = "TLS between agent and servers. Goes with consul_server_ca_cert_arn."
+  description = "TLS between agent and servers. Goes with consul_server_ca_cert_arn; with consul_server_hosts, with consul_ca_cert_arn and the like."
   type        = bool
   default     = false
 }
@@ -267,7 +332,7 @@ variable "gossip_key_secret_arn" {
 }
 
 variable "acls" {
-  description = "The task has Consul tokens: from the ACL controller's secrets when acl_secret_name_prefix is given (v0.3 and v0.4), else by a login with the aws-iam auth method at consul_http_addr (v0.5)."
+  description = "The task has Consul tokens: from the ACL controller's secrets when acl_secret_name_prefix is given (v0.3 and v0.4), else by a login with the aws-iam auth method at consul_http_addr (v0.5), or at one of consul_server_hosts (v0.7)."
   type        = bool
   default     = false
 }
@@ -297,7 +362,7 @@ variable "consul_http_addr" {
 }
 
 variable "consul_https_ca_cert_arn" {
-  description = "ARN of the secret or parameter with the PEM of the CA of consul_http_addr, where it is not that of the servers."
+  description = "ARN of the secret or parameter with the PEM of the CA of consul_http_addr, where it is not that of the servers. With consul_server_hosts: of the servers' HTTP interface; wins over consul_ca_cert_arn."
   type        = string
   default     = ""
 }

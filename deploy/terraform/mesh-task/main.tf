@@ -43,6 +43,15 @@ module "definition" {
   consul_ecs_config                  = var.consul_ecs_config
   application_shutdown_delay_seconds = var.application_shutdown_delay_seconds
   retry_join                         = var.retry_join
+  consul_server_hosts                = var.consul_server_hosts
+  skip_server_watch                  = var.skip_server_watch
+  tls_server_name                    = var.tls_server_name
+  ca_cert_file                       = var.ca_cert_file
+  consul_ca_cert_arn                 = var.consul_ca_cert_arn
+  consul_grpc_ca_cert_arn            = var.consul_grpc_ca_cert_arn
+  http_config                        = var.http_config
+  grpc_config                        = var.grpc_config
+  enable_transparent_proxy           = var.enable_transparent_proxy
   consul_datacenter                  = var.consul_datacenter
   consul_primary_datacenter          = var.consul_primary_datacenter
   enable_acl_token_replication       = var.enable_acl_token_replication

@@ -73,6 +73,37 @@ run "logins" {
   }
 }
 
+run "without_agents" {
+  variables {
+    desired_count = 1
+    agentless     = true
+  }
+  assert {
+    condition     = jsondecode(aws_ecs_task_definition.this.container_definitions)[0].command == ["acl-controller", "--secret-name-prefix", "mesh", "--agentless"]
+    error_message = "Without agents there is no token of theirs."
+  }
+}
+
+run "some_without_agents" {
+  variables {
+    desired_count = 1
+    iam_role_path = "/consul-ecs/"
+    agentless     = "also"
+  }
+  assert {
+    condition     = jsondecode(aws_ecs_task_definition.this.container_definitions)[0].command == ["acl-controller", "--iam-role-path", "/consul-ecs/", "--agentless=also"]
+    error_message = "The controller looks after both kinds of tasks."
+  }
+}
+
+run "bad_agentless" {
+  command = plan
+  variables {
+    agentless = "no"
+  }
+  expect_failures = [var.agentless]
+}
+
 run "partition_without_partitions" {
   command = plan
   variables {

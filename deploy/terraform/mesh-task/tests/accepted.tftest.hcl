@@ -34,6 +34,27 @@ run "no_secrets" {
   }
 }
 
+run "without_an_agent" {
+  variables {
+    retry_join          = []
+    consul_server_hosts = "consul.shop.internal"
+    acls                = true
+    tls                 = true
+    consul_ca_cert_arn  = "arn:aws:secretsmanager:us-east-1:123456789012:secret:mesh-ca-AbCdEf"
+  }
+  assert {
+    condition = { for s in jsondecode(output.execution_role_policy).Statement : s.Sid => s.Resource } == {
+      LogInToTheRegistry            = ["*"]
+      GiveTheContainersTheirSecrets = ["arn:aws:secretsmanager:us-east-1:123456789012:secret:mesh-ca-AbCdEf"]
+    }
+    error_message = "ECS gives the container the servers' CA, by the execution role."
+  }
+  assert {
+    condition     = [for s in jsondecode(aws_iam_role_policy.task[0].policy).Statement : s.Sid] == ["ShowItself"]
+    error_message = "The task shows its role, and reads nothing."
+  }
+}
+
 run "login" {
   variables {
     acls                         = true

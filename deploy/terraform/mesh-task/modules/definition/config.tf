@@ -44,17 +44,18 @@ locals {
       expose             = try(var.consul_ecs_config.proxy.expose, null)
       meshGateway        = try(var.consul_ecs_config.proxy.meshGateway, null)
     }
+    consulServers = local.servers
     consulAgent = {
-      retryJoin   = var.retry_join
-      datacenter  = var.consul_datacenter
-      partition   = var.consul_partition == "" ? null : var.consul_partition
-      caCert      = var.tls ? var.consul_server_ca_cert_arn : null
+      retryJoin   = local.agentless ? null : var.retry_join
+      datacenter  = local.agentless ? null : var.consul_datacenter
+      partition   = local.agentless || var.consul_partition == "" ? null : var.consul_partition
+      caCert      = var.tls && !local.agentless ? var.consul_server_ca_cert_arn : null
       gossipKey   = var.gossip_key_secret_arn == "" ? null : var.gossip_key_secret_arn
       extraConfig = length(local.agent_extra) == 0 ? null : local.agent_extra
     }
     acl = {
       serviceToken = var.acls && !local.by_login ? "${var.service_token_secret_arn}:token" : null
-      agentToken   = var.acls && !local.by_login ? "${var.consul_client_token_secret_arn}:token" : null
+      agentToken   = var.acls && !local.by_login && !local.agentless ? "${var.consul_client_token_secret_arn}:token" : null
       login        = local.by_login ? local.login : null
     }
     health = {
@@ -73,12 +74,13 @@ locals {
     { for k, v in { acl = merge(try(local.agent_own.acl, {}), { enable_token_replication = true }) } : k => v if var.enable_acl_token_replication },
   )
 
-  login = { for k, v in {
-    method      = var.service_token_auth_method_name
-    agentMethod = var.client_token_auth_method_name
+  # Without an agent one of the servers is logged in to.
+  login = merge({ for k, v in {
+    method      = try(coalesce(local.own_login.method), var.service_token_auth_method_name)
+    agentMethod = local.agentless ? "" : var.client_token_auth_method_name
     server      = var.consul_http_addr
-    caCert      = var.consul_https_ca_cert_arn
-  } : k => v if v != "" }
+    caCert      = local.agentless ? "" : var.consul_https_ca_cert_arn
+  } : k => v if v != "" }, local.more_login)
 
   sync = local.layout == "siblings" && length(var.checks) == 0 ? local.synced : []
 
@@ -106,7 +108,7 @@ locals {
 
 # How long a healthy task may take to be one: ECS's bound is the service's, not the task's.
 locals {
-  waits = [for v in [try(local.config.consulAgent.joinTimeout, "120s"), try(local.config.acl.wait, "120s")] : sum(concat([0], [
+  waits = [for v in [try(local.config.consulServers.joinTimeout, local.config.consulAgent.joinTimeout, "120s"), try(local.config.acl.wait, "120s")] : sum(concat([0], [
     for part in regexall("([0-9.]+)(ms|h|m|s)", v) : tonumber(part[0]) * { ms = 0.001, s = 1, m = 60, h = 3600 }[part[1]]
   ]))]
   grace = ceil(sum(local.waits)) + 30

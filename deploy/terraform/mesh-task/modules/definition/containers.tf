@@ -42,6 +42,7 @@ locals {
       [for m in local.state_mount : m if local.layout == "single"],
       [for m in local.injected : merge(m, { readOnly = true })],
     ])
+    secrets   = local.layout == "siblings" || length(local.server_cas) == 0 ? null : flatten([[for s in [try(c.secrets, null)] : s if s != null], local.server_cas])
     dependsOn = var.inject ? [{ containerName = "meshtask-install", condition = "SUCCESS" }] : null
   } : k => v if v != null } if contains(local.app_names, c.name) }
 
@@ -62,6 +63,7 @@ locals {
     healthCheck      = merge({ command = ["CMD", "meshtask", "health"] }, local.mesh_check)
     stopTimeout      = var.stop_timeout
     environment      = flatten([[for e in [try(var.mesh_container.environment, null)] : e if e != null], local.config_variable])
+    secrets          = length(local.server_cas) == 0 ? null : flatten([[for s in [try(var.mesh_container.secrets, null)] : s if s != null], local.server_cas])
     mountPoints      = local.read_only ? flatten([[for m in [try(var.mesh_container.mountPoints, null)] : m if m != null], local.state_mount]) : null
   } : k => v if v != null })] : c if local.layout == "siblings"]
 

@@ -97,11 +97,39 @@ output "container_definitions" {
     error_message = "The consul_partition and consul_namespace go together."
   }
   precondition {
-    condition     = var.tls == (var.consul_server_ca_cert_arn != "")
+    condition     = !var.enable_transparent_proxy
+    error_message = "The enable_transparent_proxy must be false: meshtask has no transparent proxying. Name what the app calls in upstreams, and have it call their localBindPort."
+  }
+  precondition {
+    condition     = local.agentless || length(var.retry_join) > 0
+    error_message = "Give retry_join, or consul_server_hosts for a task without a Consul agent."
+  }
+  precondition {
+    condition     = !local.agentless || length(local.of_agents) == 0
+    error_message = "With consul_server_hosts the task has no Consul agent, so that ${join(", ", local.of_agents)} would say nothing: take it out.${contains(local.of_agents, "checks") ? " Give health.app in meshtask_config instead of checks." : ""}${contains(local.of_agents, "consul_server_ca_cert_arn") ? " The CA is consul_ca_cert_arn." : ""}"
+  }
+  precondition {
+    condition     = local.agentless || length(local.of_servers) == 0
+    error_message = "${join(", ", local.of_servers)} is for a task without a Consul agent: give consul_server_hosts as well, or take it out."
+  }
+  precondition {
+    condition     = !local.agentless || !local.grpc_tls || local.grpc_ca
+    error_message = "With tls the CA of the servers is needed: consul_ca_cert_arn, consul_grpc_ca_cert_arn or ca_cert_file."
+  }
+  precondition {
+    condition     = !local.agentless || var.tls || var.consul_ca_cert_arn == "" && var.consul_grpc_ca_cert_arn == "" && var.consul_https_ca_cert_arn == ""
+    error_message = "There is a CA of the servers and tls is false."
+  }
+  precondition {
+    condition     = length(local.own_login) == 0 || local.by_login && try(local.own_login.enabled, true) != false
+    error_message = "The consul_ecs_config.consulLogin is for a login, and this task has none: acls is false, acl_secret_name_prefix is set or it says enabled = false."
+  }
+  precondition {
+    condition     = local.agentless || var.tls == (var.consul_server_ca_cert_arn != "")
     error_message = var.tls ? "With tls consul_server_ca_cert_arn is needed." : "There is a consul_server_ca_cert_arn and tls is false."
   }
   precondition {
-    condition     = (var.acls && !local.by_login) == (var.consul_client_token_secret_arn != "")
+    condition     = local.agentless || (var.acls && !local.by_login) == (var.consul_client_token_secret_arn != "")
     error_message = var.acls && !local.by_login ? "With acl_secret_name_prefix consul_client_token_secret_arn is needed, the agent's token." : "The consul_client_token_secret_arn goes with acls and acl_secret_name_prefix."
   }
   precondition {
@@ -113,11 +141,11 @@ output "container_definitions" {
     error_message = "There is an acl_secret_name_prefix and acls is false."
   }
   precondition {
-    condition     = local.by_login == (var.consul_http_addr != "")
+    condition     = local.agentless || local.by_login == (var.consul_http_addr != "")
     error_message = local.by_login ? "With acls give acl_secret_name_prefix (tokens from the ACL controller) or consul_http_addr (login)." : "The consul_http_addr is for a login, and this task has none: acls is false or acl_secret_name_prefix is set."
   }
   precondition {
-    condition     = local.by_login || (var.consul_https_ca_cert_arn == "" && var.service_token_auth_method_name == "iam-ecs-service-token" && var.client_token_auth_method_name == "iam-ecs-client-token")
+    condition     = local.by_login || ((local.agentless || var.consul_https_ca_cert_arn == "") && var.service_token_auth_method_name == "iam-ecs-service-token" && var.client_token_auth_method_name == "iam-ecs-client-token")
     error_message = "The consul_https_ca_cert_arn and the names of auth methods are for a login, and this task has none."
   }
 }

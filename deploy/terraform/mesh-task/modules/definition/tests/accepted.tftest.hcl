@@ -188,3 +188,87 @@ run "stop_signals" {
     error_message = "The images' stop signals are not what begins a stop."
   }
 }
+
+# As terraform-aws-consul-ecs v0.10 is told: no agent is left of it.
+run "without_an_agent" {
+  variables {
+    retry_join            = []
+    consul_server_hosts   = "consul.shop.internal"
+    tls                   = true
+    tls_server_name       = "server.dc1.consul"
+    consul_ca_cert_arn    = "arn:aws:secretsmanager:us-east-1:123456789012:secret:ca-AaAaAa"
+    http_config           = { port = 443 }
+    acls                  = true
+    consul_ecs_config     = { consulLogin = { enabled = true, meta = { env = "prod" } } }
+    container_definitions = [{ name = "web", image = "shop/web:7", command = ["/web"], secrets = [{ name = "S", valueFrom = "arn" }] }]
+  }
+  assert {
+    condition = jsondecode(output.config_json) == {
+      service = { name = "web", port = 8080 }
+      consulServers = {
+        hosts = "consul.shop.internal", defaults = { tls = true, tlsServerName = "server.dc1.consul" }
+        http  = { https = true, port = 443 }, grpc = { port = 8503 }
+      }
+      acl      = { login = { method = "iam-ecs-service-token", meta = { env = "prod" } } }
+      shutdown = { stopTimeout = "30s" }
+    }
+    error_message = "The configuration is not that of a task without an agent: ${output.config_json}"
+  }
+  assert {
+    condition = output.container_definitions[0].secrets == [
+      { name = "S", valueFrom = "arn" },
+      { name = "CONSUL_HTTPS_CACERT_PEM", valueFrom = "arn:aws:secretsmanager:us-east-1:123456789012:secret:ca-AaAaAa" },
+      { name = "CONSUL_GRPC_CACERT_PEM", valueFrom = "arn:aws:secretsmanager:us-east-1:123456789012:secret:ca-AaAaAa" },
+    ]
+    error_message = "The servers' CAs are not given to the container."
+  }
+  assert {
+    condition     = output.by_login
+    error_message = "The task has to log in."
+  }
+}
+
+run "without_an_agent_siblings" {
+  variables {
+    retry_join               = []
+    consul_server_hosts      = "10.0.3.7"
+    inject                   = true
+    mesh_image               = "mesh:1"
+    mesh_container           = { secrets = [{ name = "S", valueFrom = "arn" }] }
+    tls                      = true
+    consul_ca_cert_arn       = "arn:ca"
+    consul_https_ca_cert_arn = "arn:https-ca"
+    acls                     = true
+    acl_secret_name_prefix   = "shop"
+    service_token_secret_arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:token-AaAaAa"
+    skip_server_watch        = true
+    meshtask_config          = { consulServers = { warmUp = false, joinTimeout = "60s" } }
+  }
+  assert {
+    condition = output.container_definitions[1].secrets == [
+      { name = "S", valueFrom = "arn" }, { name = "CONSUL_HTTPS_CACERT_PEM", valueFrom = "arn:https-ca" }, { name = "CONSUL_GRPC_CACERT_PEM", valueFrom = "arn:ca" },
+    ] && !can(output.container_definitions[0].secrets)
+    error_message = "The servers' CAs are not given to the mesh container alone."
+  }
+  assert {
+    condition = jsondecode(output.config_json).acl == { serviceToken = "arn:aws:secretsmanager:us-east-1:123456789012:secret:token-AaAaAa:token" } && jsondecode(output.config_json).consulServers == {
+      hosts = "10.0.3.7", skipServerWatch = true, defaults = { tls = true }, http = { https = true, port = 8501 }, grpc = { port = 8503 }, warmUp = false, joinTimeout = "60s"
+    }
+    error_message = "The configuration is not that of a task without an agent: ${output.config_json}"
+  }
+  assert {
+    condition     = output.health_check_grace_period_seconds == 210
+    error_message = "The grace is not what joinTimeout says."
+  }
+}
+
+run "without_an_agent_plain" {
+  variables {
+    retry_join          = []
+    consul_server_hosts = "exec=discover"
+  }
+  assert {
+    condition     = jsondecode(output.config_json).consulServers == { hosts = "exec=discover", defaults = { tls = false }, http = { https = false, port = 8500 }, grpc = { port = 8502 } } && !can(output.container_definitions[0].secrets)
+    error_message = "The configuration is not that of servers without TLS: ${output.config_json}"
+  }
+}

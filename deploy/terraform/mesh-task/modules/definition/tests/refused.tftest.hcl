@@ -228,7 +228,7 @@ run "bad_retry_join" {
   variables {
     retry_join = []
   }
-  expect_failures = [var.retry_join]
+  expect_failures = [output.container_definitions]
 }
 
 run "bad_consul_agent_configuration" {
@@ -477,4 +477,87 @@ run "bad_start_period" {
     health_check_start_period = 301
   }
   expect_failures = [var.health_check_start_period]
+}
+
+run "agent_and_servers" {
+  command = plan
+  variables {
+    consul_server_hosts = "10.0.3.7"
+  }
+  expect_failures = [output.container_definitions]
+}
+
+run "agentless_with_checks" {
+  command = plan
+  variables {
+    retry_join          = []
+    consul_server_hosts = "10.0.3.7"
+    checks              = [{ name = "c", tcp = "127.0.0.1:8080", interval = "5s" }]
+  }
+  expect_failures = [output.container_definitions]
+}
+
+run "agentless_with_gossip" {
+  command = plan
+  variables {
+    retry_join            = []
+    consul_server_hosts   = "10.0.3.7"
+    gossip_key_secret_arn = "arn:key"
+  }
+  expect_failures = [output.container_definitions]
+}
+
+run "agentless_tls_without_ca" {
+  command = plan
+  variables {
+    retry_join          = []
+    consul_server_hosts = "10.0.3.7"
+    tls                 = true
+  }
+  expect_failures = [output.container_definitions]
+}
+
+run "agentless_ca_without_tls" {
+  command = plan
+  variables {
+    retry_join          = []
+    consul_server_hosts = "10.0.3.7"
+    consul_ca_cert_arn  = "arn:ca"
+  }
+  expect_failures = [output.container_definitions]
+}
+
+run "servers_name_with_an_agent" {
+  command = plan
+  variables {
+    tls_server_name = "server.dc1.consul"
+  }
+  expect_failures = [output.container_definitions]
+}
+
+run "login_words_without_login" {
+  command = plan
+  variables {
+    retry_join          = []
+    consul_server_hosts = "10.0.3.7"
+    consul_ecs_config   = { consulLogin = { region = "us-east-1" } }
+  }
+  expect_failures = [output.container_definitions]
+}
+
+run "transparent_proxy" {
+  command = plan
+  variables {
+    enable_transparent_proxy = true
+  }
+  expect_failures = [output.container_definitions]
+}
+
+run "bad_http_config" {
+  command = plan
+  variables {
+    http_config = { host = "x" }
+    grpc_config = { https = true }
+  }
+  expect_failures = [var.http_config, var.grpc_config]
 }
