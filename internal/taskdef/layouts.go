@@ -37,7 +37,7 @@ func (c *conversion) single(app *jsontree.Object) {
 			c.say(Note, "containerDefinitions["+other.Str("name")+"]", "kept as it is: it starts without waiting for the mesh")
 		}
 	}
-	c.say(Todo, at(app, "image"), "%s must hold meshtask, consul and envoy: COPY --from them (docs/use-single-container.md)", app.Str("image"))
+	c.say(Todo, at(app, "image"), "%s must hold %s: COPY --from them (docs/use-single-container.md)", app.Str("image"), c.programs())
 }
 
 // moreMemory says that a task that was in no mesh had no agent and no proxy to hold.
@@ -45,6 +45,14 @@ func (c *conversion) moreMemory() {
 	if memory := c.def.Str("memory"); memory != "" && len(c.parts) == 0 && !c.opt.fresh {
 		c.say(Todo, "memory", "%s MiB hold %s as well now (idle, about %s)", memory, c.mesh(), c.meshMemory())
 	}
+}
+
+// programs are those that the container of the mesh runs.
+func (c *conversion) programs() string {
+	if c.noAgent && c.doc.Obj("envoy").Str("bootstrap") != "consul" {
+		return "meshtask and envoy"
+	}
+	return "meshtask, consul and envoy"
 }
 
 // mesh is what the container of the mesh holds.
@@ -85,7 +93,7 @@ func (c *conversion) siblings() {
 	}
 	mesh := jsontree.New("name", name, "image", cmp.Or(c.opt.MeshImage, "meshtask-mesh"), "essential", true, "entryPoint", jsontree.Texts([]string{"meshtask", "run"}))
 	if c.opt.MeshImage == "" {
-		c.say(Todo, at(mesh, "image"), "give --mesh-image: an image with meshtask, consul and envoy (docs/use-siblings.md)")
+		c.say(Todo, at(mesh, "image"), "give --mesh-image: an image with %s (docs/use-siblings.md)", c.programs())
 	}
 	c.runner = mesh
 	c.moreMemory()
