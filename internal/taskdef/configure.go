@@ -143,14 +143,14 @@ func (c *conversion) legacy(text string) error {
 	}
 	old, _ := v.(*jsontree.Object) // Load says what else it may be
 	env := map[string]string{legacyName: text}
-	flags := map[string]string{}
+	given := map[string]string{}
 	switch {
 	case old == nil || !old.Has("consulServers"):
-		flags["retry-join"] = "later"
+		given["retry-join"] = "later"
 	default:
 		env["CONSUL_CACERT_PEM"] = "later"
 	}
-	cfg, warnings, err := config.Load(config.Sources{Mode: config.Run, Flags: flags, Env: func(name string) (string, bool) {
+	cfg, warnings, err := config.Load(config.Sources{Mode: config.Run, Flags: given, Env: func(name string) (string, bool) {
 		value, ok := env[name]
 		return value, ok
 	}})

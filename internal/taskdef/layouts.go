@@ -162,11 +162,11 @@ func (c *conversion) probe(app *jsontree.Object) {
 	list := c.doc.Strings("healthSyncContainers")
 	was := slices.Contains(list, name)
 	if was {
-		same := "the same ID as before"
+		id := "the same ID as before"
 		if c.legacyServers() {
-			same = "an ID of meshtask's"
+			id = "an ID of meshtask's"
 		}
-		c.say(Note, "healthSyncContainers", "%s taken out: its check has %s, and its state is health.app's, or whether the app runs", name, same)
+		c.say(Note, "healthSyncContainers", "%s taken out: its check has %s, and its state is health.app's, or whether the app runs", name, id)
 	}
 	list = slices.DeleteFunc(list, func(s string) bool { return s == name })
 	c.doc.Del("healthSyncContainers")
