@@ -109,26 +109,35 @@ func TestDevTwoTasks(t *testing.T) {
 func TestDevAgentless(t *testing.T) {
 	t.Parallel()
 	server, port := harness.Address(t), freePort(t)
+	agentless := func(service, port string, config map[string]any) *harness.Task {
+		shell := []string{"sh", "-c", `exec "$0" --name ` + service + ` --listen "127.0.0.1:$PORT" --upstream "$UPSTREAM_API_URL"`, harness.App(t)}
+		k := harness.StartTask(t, harness.TaskConfig{Name: service, CMD: shell, Config: config,
+			Args: []string{"dev", "--agentless", "--server", server, "--service", service, "--port", port}})
+		k.Await(t, soon, "up", "", "step", "passing")
+		return k
+	}
+	owner := agentless("first", freePort(t), nil)
 	called := devTask(t, server, "api", freePort(t), nil)
 	called.Await(t, soon, "up", "", "step", "passing")
-	shell := []string{"sh", "-c", `exec "$0" --name web --listen "127.0.0.1:$PORT" --upstream "$UPSTREAM_API_URL"`, harness.App(t)}
-	calls := harness.StartTask(t, harness.TaskConfig{Name: "web", CMD: shell, Args: []string{"dev", "--agentless", "--server", server, "--service", "web", "--port", port},
-		Config: map[string]any{"proxy": map[string]any{"upstreams": []any{map[string]any{"destinationName": "api", "localBindPort": 9191}}}}})
-	calls.Await(t, soon, "up", "", "step", "passing")
+	calls := agentless("web", port, map[string]any{"proxy": map[string]any{"upstreams": []any{map[string]any{"destinationName": "api", "localBindPort": 9191}}}})
 	answers(t, "http://127.0.0.1:"+port+"/call", 200, "hello from api")
-	if out := calls.Output(); !strings.Contains(out, "no agent: asks the Consul server at "+server+", UI http://"+server+":8500/ui") {
-		t.Errorf("nothing is said of the server:\n%s", out)
-	}
-	if err := calls.Signal(syscall.SIGINT); err != nil {
-		t.Fatal(err)
-	}
-	if code := calls.Wait(t, soon); code != 0 {
-		t.Errorf("exit code %d:\n%s", code, calls.Tail(30))
-	}
-	if s := calls.Summary(t); s.Left != "skipped" || s.Deregistered != "verified" {
-		t.Errorf("left %s, deregistered %s", s.Left, s.Deregistered)
+	for k, want := range map[*harness.Task]string{owner: "no agent: starts a Consul server at " + server, calls: "no agent: asks the Consul server at " + server + ", UI http://" + server + ":8500/ui"} {
+		if !strings.Contains(k.Output(), want) {
+			t.Errorf("%s does not say %q:\n%s", k.Name, want, k.Output())
+		}
 	}
 	interrupt(t, called)
+	for _, k := range []*harness.Task{calls, owner} {
+		if err := k.Signal(syscall.SIGINT); err != nil {
+			t.Fatal(err)
+		}
+		if code := k.Wait(t, soon); code != 0 {
+			t.Errorf("exit code %d:\n%s", code, k.Tail(30))
+		}
+		if s := k.Summary(t); s.Left != "skipped" || s.Deregistered != "verified" {
+			t.Errorf("%s: left %s, deregistered %s", k.Name, s.Left, s.Deregistered)
+		}
+	}
 }
 
 // interrupt is Ctrl-C, and a good end.

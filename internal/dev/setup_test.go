@@ -136,7 +136,7 @@ func TestTheServersErrorsHaveCodes(t *testing.T) {
 		argv = a
 		return nil, errors.New("no consul")
 	}
-	_, err = s.Start(t.Context(), task.Tools{Dir: dir, Consul: "/bin/consul", Start: none}, nil)
+	_, err = s.Start(t.Context(), task.Tools{Dir: dir, Consul: func() (string, error) { return "/bin/consul", nil }, Start: none}, nil)
 	if c := event.CauseOf(err); c == nil || c.Code != event.ConsulMissing || len(argv) < 2 || argv[0] != "/bin/consul" || argv[1] != "agent" {
 		t.Errorf("%v of %q", err, argv)
 	}

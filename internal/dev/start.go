@@ -28,7 +28,11 @@ func (s *Setup) Start(ctx context.Context, t task.Tools, env []string) (end func
 	ended := (<-chan struct{})(nil)
 	died := func() error { return nil }
 	if s.StartsServer {
-		child, err := t.Start("consul-server", append([]string{t.Consul}, serverArgs(s.Task.Server)...), env)
+		consul, err := t.Consul()
+		if err != nil {
+			return nil, err
+		}
+		child, err := t.Start("consul-server", append([]string{consul}, serverArgs(s.Task.Server)...), env)
 		if err != nil {
 			return nil, event.Because(event.ConsulMissing, err)
 		}

@@ -41,14 +41,23 @@ func lookUp(p *plan.Plan, env []string) (out programs, err error) {
 		return out, nil
 	}
 	if p.Agent != nil && p.Agent.External == "" || p.Envoy.ConsulMakes {
-		if out.consul, err = supervisor.Look(p.Consul, path); err != nil {
-			return out, event.Because(event.ConsulMissing, fmt.Errorf("consulAgent.command: %w", err), "program", p.Consul)
+		if out.consul, err = lookUpConsul(p, env); err != nil {
+			return out, err
 		}
 	}
 	if out.envoy, err = supervisor.Look(p.Envoy.Command, path); err != nil {
 		return out, event.Because(event.EnvoyMissing, fmt.Errorf("envoy.command: %w", err), "program", p.Envoy.Command)
 	}
 	return out, nil
+}
+
+// lookUpConsul finds consul, which a task without an agent can do without.
+func lookUpConsul(p *plan.Plan, env []string) (string, error) {
+	consul, err := supervisor.Look(p.Consul, variable(env, "PATH"))
+	if err != nil {
+		err = event.Because(event.ConsulMissing, fmt.Errorf("consulAgent.command: %w", err), "program", p.Consul)
+	}
+	return consul, err
 }
 
 // commandError gives the app's command its code: 126 or 127 follow from it.

@@ -72,7 +72,7 @@ type Deps struct {
 type Tools struct {
 	Plan   *plan.Plan
 	Dir    *statedir.Dir
-	Consul string // path of the program
+	Consul func() (path string, err error)
 	Log    hclog.Logger
 	// Start starts a child whose lines are printed with its name.
 	Start func(name string, argv, env []string) (*supervisor.Child, error)
@@ -261,7 +261,7 @@ func (t *task) run(planner Planner) (none lifecycle.Outcome, err error) {
 	if err != nil {
 		return none, err
 	}
-	end, err := t.before(programs)
+	end, err := t.before()
 	if err != nil {
 		return none, err
 	}
@@ -278,13 +278,14 @@ func (t *task) run(planner Planner) (none lifecycle.Outcome, err error) {
 }
 
 // before runs Deps.Before.
-func (t *task) before(p programs) (end func(), err error) {
+func (t *task) before() (end func(), err error) {
 	end = func() {}
 	if t.d.Before == nil {
 		return end, nil
 	}
 	err = t.during(func(ctx context.Context) error {
-		made, err := t.d.Before(ctx, Tools{Plan: t.plan, Dir: t.d.Dir, Consul: p.consul, Log: t.d.Log, Start: t.startBeside})
+		made, err := t.d.Before(ctx, Tools{Plan: t.plan, Dir: t.d.Dir, Log: t.d.Log, Start: t.startBeside,
+			Consul: func() (string, error) { return lookUpConsul(t.plan, t.d.Env) }})
 		if made != nil {
 			end = made
 		}
