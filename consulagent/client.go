@@ -85,6 +85,11 @@ func (c *Client) Call(ctx context.Context, token string, do func(a *api.Client, 
 	return c.calls.Call(ctx, token, do)
 }
 
+// Lacking are those rights that a token does not have, by the servers' word.
+func (c *Client) Lacking(ctx context.Context, token string, rights []registration.Right) ([]registration.Right, error) {
+	return c.calls.Lacking(ctx, token, rights)
+}
+
 // Answers says whether the agent answers at all: the error is that of a call without an
 // answer. It asks for what needs neither a server nor a token.
 func (c *Client) Answers(ctx context.Context) error {
@@ -102,7 +107,7 @@ func (c *Client) Answers(ctx context.Context) error {
 	return errors.Join(err, answer.Body.Close())
 }
 
-// Sidecar is the sidecar as the agent has it, its Proxy.Config merged with the central
+// Sidecar is the sidecar, or the gateway, as the agent has it, its Proxy.Config merged with the central
 // defaults.
 func (c *Client) Sidecar(ctx context.Context) (*api.AgentService, error) {
 	id := c.cfg.Registration.ProxyID()
@@ -164,9 +169,10 @@ func (c *Client) Maintenance(ctx context.Context, serviceID string, on bool, rea
 	}))
 }
 
-// AddListenerCheck adds the sidecar's check of its public listener, passing.
-func (c *Client) AddListenerCheck(ctx context.Context) error {
-	check := c.cfg.Registration.ListenerCheck()
+// AddListenerCheck adds the sidecar's check of its public listener, or the gateway's of the one at
+// bound, passing.
+func (c *Client) AddListenerCheck(ctx context.Context, bound string) error {
+	check := c.cfg.Registration.ListenerCheck(bound)
 	if err := c.calls.Call(ctx, c.cfg.Token(), func(a *api.Client, q *api.QueryOptions) error { return a.Agent().CheckRegisterOpts(check, q) }); err != nil {
 		return fmt.Errorf("add the check of the public listener: %w", c.calls.Explain(err))
 	}
@@ -176,13 +182,13 @@ func (c *Client) AddListenerCheck(ctx context.Context) error {
 // RenewListenerCheck makes the check of the public listener pass at an agent that has been
 // restarted: it has kept the check but not the status, begins with critical, and would stay
 // so until its next probe, up to ten seconds on. To register what is there changes nothing.
-func (c *Client) RenewListenerCheck(ctx context.Context) error {
-	id := c.cfg.Registration.ListenerCheck().ID
+func (c *Client) RenewListenerCheck(ctx context.Context, bound string) error {
+	id := c.cfg.Registration.ListenerID()
 	err := c.calls.Call(ctx, c.cfg.Token(), func(a *api.Client, q *api.QueryOptions) error { return a.Agent().CheckDeregisterOpts(id, q) })
 	if err != nil && !registration.Status(err, http.StatusNotFound) {
 		return fmt.Errorf("renew the check of the public listener: %w", c.calls.Explain(err))
 	}
-	return c.AddListenerCheck(ctx)
+	return c.AddListenerCheck(ctx, bound)
 }
 
 // RemoveFromCatalog takes sidecar and service out of the servers' catalog. They stay
@@ -193,8 +199,7 @@ func (c *Client) RemoveFromCatalog(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("remove the instance from the catalog: %w", err)
 	}
-	r := c.cfg.Registration
-	for _, id := range []string{r.ProxyID(), r.ServiceID()} {
+	for _, id := range c.cfg.Registration.IDs() {
 		if err := c.calls.DeregisterCatalog(ctx, api.CatalogDeregistration{Node: node, ServiceID: id}, c.cfg.Token()); err != nil {
 			return fmt.Errorf("remove %s from the catalog: %w", id, c.calls.Explain(err))
 		}

@@ -65,7 +65,7 @@ func TestClientCalls(t *testing.T) {
 	f.With(func(s *consulfake.State) { s.Checks["web-1-app-consul-ecs"] = &consulfake.Check{} })
 	ctx := t.Context()
 	for _, err := range []error{
-		c.Register(ctx), c.AddListenerCheck(ctx), c.UpdateTTL(ctx, "web-1-app-consul-ecs", "passing", "fine"),
+		c.Register(ctx), c.AddListenerCheck(ctx, ""), c.UpdateTTL(ctx, "web-1-app-consul-ecs", "passing", "fine"),
 		c.Maintenance(ctx, "web-1", false, ""), c.RemoveFromCatalog(ctx),
 	} {
 		if err != nil {

@@ -27,7 +27,7 @@ const (
 	maintenanceReason = "meshtask: app and Envoy are not ready yet"
 )
 
-// Register registers the service, then its sidecar: critical, or in maintenance mode when
+// Register registers the service, then its sidecar, or the gateway: critical, or in maintenance mode when
 // the checks are native. It waits for TokenWait for tokens that are not known yet, the
 // agent's own among them, then for a minute for an agent or servers that fail, and for either
 // no longer than ctx; a refusal is returned at once. It may be repeated: the agent keeps the
@@ -57,13 +57,13 @@ func (c *Client) register(ctx context.Context, known time.Time, token string, ho
 	}
 	ends := registration.Deadlines{Token: known, Other: time.Now().Add(registerLimit)}
 	r := c.cfg.Registration
-	service := r.Service()
+	parts := r.Parts()
 	if accessor != "" {
-		if err := c.sayTokens(ctx, ends, service, accessor); err != nil {
+		if err := c.sayTokens(ctx, ends, parts[0], accessor); err != nil {
 			return fmt.Errorf("register: %w", err)
 		}
 	}
-	for _, s := range []*api.AgentServiceRegistration{service, r.Sidecar()} {
+	for _, s := range parts {
 		if err := c.calls.Retry(ctx, ends, "the agent to register "+s.ID, func() error {
 			ctx, cancel := outlive(ctx)
 			defer cancel()
@@ -163,7 +163,7 @@ func (c *Client) awaitAgentToken(ctx context.Context, end time.Time) error {
 // there and from the catalog. The error says why the result is Unverified.
 func (c *Client) Deregister(ctx context.Context) (registration.Result, error) {
 	node, nodeErr := c.Node(ctx) // while there are still checks to name it
-	have := []string{c.cfg.Registration.ProxyID(), c.cfg.Registration.ServiceID()}
+	have := c.cfg.Registration.IDs()
 	for try := 1; ; try++ {
 		var err error
 		again := false

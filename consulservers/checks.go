@@ -27,9 +27,15 @@ const (
 type Synced struct{ ID, Container string }
 
 // SyncedChecks are those that health-sync sets. own is the container of our app; it has a check
-// of its own unless consul-ecs would give it none, and then that of Envoy stands for it.
+// of its own unless consul-ecs would give it none, and then that of Envoy stands for it, as it does
+// of a gateway.
 func SyncedChecks(r registration.Registration, n Names, synced []string, own string) (list []Synced) {
-	if n == Ours {
+	switch {
+	case r.Gateway != nil && n == Ours:
+		return []Synced{{r.ListenerID(), own}}
+	case r.Gateway != nil:
+		return []Synced{{r.ServiceID() + dataplane, own}}
+	case n == Ours:
 		for _, name := range r.Containers {
 			list = append(list, Synced{r.CheckID(name), name})
 		}
@@ -100,9 +106,12 @@ func (p *picture) listener() status {
 	return status{api.HealthCritical, "the public listener is not bound"}
 }
 
-// service are the service's checks.
+// service are the service's checks; a gateway has none besides the proxy's.
 func (p *picture) service() (list api.HealthChecks) {
 	id := p.r.ServiceID()
+	if p.r.Gateway != nil {
+		return nil
+	}
 	for _, s := range p.synced {
 		switch {
 		case p.names == Ours:
@@ -117,9 +126,12 @@ func (p *picture) service() (list api.HealthChecks) {
 	return list
 }
 
-// sidecar are the sidecar's checks: by them alone traffic is sent or not.
+// sidecar are the sidecar's checks, or the gateway's: by them alone traffic is sent or not.
 func (p *picture) sidecar() api.HealthChecks {
-	id, name := p.r.ProxyID(), p.r.Name+"-sidecar-proxy"
+	id, name := p.r.ProxyID(), p.r.ProxyName()
+	if g := p.r.Gateway; g != nil && p.names == Ours {
+		return api.HealthChecks{p.check(p.r.ListenerID(), string(g.Kind)+" listener", id, name, p.both())}
+	}
 	if p.names == OfConsulECS {
 		return api.HealthChecks{p.check(id+dataplane, "Consul dataplane readiness", id, name, p.both())}
 	}

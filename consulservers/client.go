@@ -125,6 +125,15 @@ func (c *Client) Call(ctx context.Context, token string, do func(a *api.Client, 
 	return c.each(ctx, func(s *registration.Caller) error { return s.Call(ctx, token, do) })
 }
 
+// Lacking are those rights that a token does not have.
+func (c *Client) Lacking(ctx context.Context, token string, rights []registration.Right) (lacking []registration.Right, err error) {
+	err = c.each(ctx, func(s *registration.Caller) (err error) {
+		lacking, err = s.Lacking(ctx, token, rights)
+		return err
+	})
+	return lacking, err
+}
+
 // Register looks for a server, waits for the token to be known, and registers the service and
 // then its sidecar, with what their checks are to say now. It may be repeated: what is there
 // already changes nothing.
@@ -148,7 +157,7 @@ func (c *Client) Renew(ctx context.Context, token string) error {
 	})
 }
 
-// register writes both once.
+// register writes service and sidecar, or the gateway, once.
 func (c *Client) register(ctx context.Context, token, accessor string) error {
 	if err := c.take(ctx); err != nil {
 		return err
@@ -157,12 +166,11 @@ func (c *Client) register(ctx context.Context, token, accessor string) error {
 	c.mu.Lock()
 	p, version := c.now.clone(), c.count
 	c.mu.Unlock()
-	r := c.cfg.Registration
-	service := r.Service()
+	parts := c.cfg.Registration.Parts()
 	if key := c.cfg.AccessorMeta; key != "" && accessor != "" {
-		service.Meta[key] = accessor
+		parts[0].Meta[key] = accessor
 	}
-	for _, w := range []write{{catalogService(service, service.Port), p.service()}, {sidecar(r, publicPort(r)), p.sidecar()}} {
+	for _, w := range writes(c.cfg.Registration, parts, &p) {
 		if err := c.put(ctx, token, w); err != nil {
 			return err
 		}
@@ -229,8 +237,9 @@ func (c *Client) UpdateTTL(ctx context.Context, checkID, word, output string) er
 	})
 }
 
-// AddListenerCheck says that the public listener is bound.
-func (c *Client) AddListenerCheck(ctx context.Context) error {
+// AddListenerCheck says that the public listener, or the gateway's, is bound; where is nobody's
+// business here.
+func (c *Client) AddListenerCheck(ctx context.Context, _ string) error {
 	if err := c.change(ctx, func(p *picture) bool { was := p.bound; p.bound = true; return !was }); err != nil {
 		return fmt.Errorf("set the check of the public listener: %w", err)
 	}
@@ -270,12 +279,26 @@ const movedPort = 1
 
 // RemoveFromCatalog takes the instance out of the mesh: the sidecar is moved to a port where
 // nothing is, all checks critical, and the service goes. The sidecar's own configuration stays
-// as it was. nil means that the servers have done it.
+// as it was. A gateway goes at once: what its Envoy knows by then is enough for its stop, and peers
+// dial its tagged address, wherever it is moved to. nil means that the servers have done it.
 func (c *Client) RemoveFromCatalog(ctx context.Context) error {
 	if err := c.take(ctx); err != nil {
 		return err
 	}
 	defer c.give()
+	if c.cfg.Registration.Gateway == nil {
+		if err := c.move(ctx); err != nil {
+			return err
+		}
+	}
+	c.moved.Store(true)
+	err := c.deregister(ctx, c.cfg.Token(), c.cfg.Registration.ServiceID())
+	c.removed.Store(err == nil)
+	return err
+}
+
+// move says that the sidecar is at another port, all checks critical.
+func (c *Client) move(ctx context.Context) error {
 	c.mu.Lock()
 	for _, s := range c.now.synced {
 		if c.now.of(s.ID).word == api.HealthPassing {
@@ -286,14 +309,12 @@ func (c *Client) RemoveFromCatalog(ctx context.Context) error {
 	p, version := c.now.clone(), c.count
 	c.mu.Unlock()
 	c.moved.Store(true)
-	token := c.cfg.Token()
-	if err := c.put(ctx, token, write{sidecar(c.cfg.Registration, movedPort), append(p.service(), p.sidecar()...)}); err != nil {
-		return fmt.Errorf("move %s: %w", c.cfg.Registration.ProxyID(), err)
+	r := c.cfg.Registration
+	if err := c.put(ctx, c.cfg.Token(), write{proxy(r, r.Sidecar(), movedPort), append(p.service(), p.sidecar()...)}); err != nil {
+		return fmt.Errorf("move %s: %w", r.ProxyID(), err)
 	}
 	c.acknowledge(p, version)
-	err := c.deregister(ctx, token, c.cfg.Registration.ServiceID())
-	c.removed.Store(err == nil)
-	return err
+	return nil
 }
 
 func (c *Client) deregister(ctx context.Context, token, id string) error {
@@ -319,7 +340,7 @@ func (c *Client) Deregister(ctx context.Context) (registration.Result, error) {
 	case c.cfg.Node.Own:
 		ids = []string{""} // the node, with what is on it
 	case !c.removed.Load():
-		ids = append(ids, c.cfg.Registration.ServiceID())
+		ids = c.cfg.Registration.IDs()
 	}
 	for _, id := range ids {
 		if err := c.deregister(ctx, token, id); err != nil {

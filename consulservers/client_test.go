@@ -181,12 +181,12 @@ func TestClientLife(t *testing.T) {
 	if p := proxy.Proxy.Config; p["bind_port"] != float64(20000) || p["bind_address"] != "0.0.0.0" || proxy.Weights.Passing != 1 {
 		t.Errorf("the sidecar is %+v, %v", proxy, p)
 	}
-	good(t, client.AddListenerCheck(ctx))
+	good(t, client.AddListenerCheck(ctx, ""))
 	good(t, client.UpdateTTL(ctx, appCheck, "passing", "up"))
 	good(t, client.UpdateTTL(ctx, sideCheck, "passing", "up"))
 	before := c.count()
 	good(t, client.UpdateTTL(ctx, sideCheck, "passing", "up"))
-	good(t, client.AddListenerCheck(ctx))
+	good(t, client.AddListenerCheck(ctx, ""))
 	if n := c.count(); n != before {
 		t.Errorf("%d writes of what the servers have", n-before)
 	}

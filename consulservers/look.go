@@ -18,8 +18,8 @@ func (c *Client) Checks(ctx context.Context) (map[string]string, error) {
 	defer c.give()
 	c.mu.Lock()
 	p := c.wrote.clone()
-	id, name, want := c.cfg.Registration.ProxyID(), c.cfg.Registration.Name+"-sidecar-proxy", p.sidecar()
-	if c.beat++; c.beat%2 == 0 {
+	id, name, want := c.cfg.Registration.ProxyID(), c.cfg.Registration.ProxyName(), p.sidecar()
+	if c.beat++; c.beat%2 == 0 && c.cfg.Registration.Gateway == nil {
 		id, name, want = c.cfg.Registration.ServiceID(), c.cfg.Registration.Name, p.service()
 	}
 	c.mu.Unlock()
@@ -78,14 +78,14 @@ func (c *Client) Maintenance(context.Context, string, bool, string) error {
 	return errors.New("there is no maintenance mode without a client agent")
 }
 
-// Sidecar is the sidecar as the servers have it, its Proxy.Config merged with the central
-// defaults.
+// Sidecar is the sidecar, or the gateway, as the servers have it, its Proxy.Config merged with the
+// central defaults.
 func (c *Client) Sidecar(ctx context.Context) (*api.AgentService, error) {
 	id := c.cfg.Registration.ProxyID()
 	var entries []*api.ServiceEntry
 	err := c.Call(ctx, c.cfg.Token(), func(a *api.Client, q *api.QueryOptions) (err error) {
 		q.MergeCentralConfig, q.Filter = true, fmt.Sprintf("Service.ID == %q", id)
-		entries, _, err = a.Health().Service(c.cfg.Registration.Name+"-sidecar-proxy", "", false, q)
+		entries, _, err = a.Health().Service(c.cfg.Registration.ProxyName(), "", false, q)
 		return err
 	})
 	if err != nil {

@@ -9,14 +9,22 @@ import (
 	"meshtask/internal/registration"
 )
 
-// Registrations are the first two writes of a task: its service, and its sidecar.
+// Registrations are the first writes of a task: its service, and its sidecar, or a gateway.
 func Registrations(node Node, r registration.Registration, n Names, synced []Synced) (list []*api.CatalogRegistration) {
 	p := newPicture(r, n, synced)
-	service := r.Service()
-	for _, w := range []write{{catalogService(service, service.Port), p.service()}, {sidecar(r, publicPort(r)), p.sidecar()}} {
+	for _, w := range writes(r, r.Parts(), &p) {
 		list = append(list, w.payload(node, r))
 	}
 	return list
+}
+
+// writes registers the parts, of which the last is the proxy.
+func writes(r registration.Registration, parts []*api.AgentServiceRegistration, p *picture) (list []write) {
+	last := len(parts) - 1
+	for _, part := range parts[:last] {
+		list = append(list, write{catalogService(part, part.Port), p.service()})
+	}
+	return append(list, write{proxy(r, parts[last], parts[last].Port), p.sidecar()})
 }
 
 // write is one registration: of a service with checks, or of checks alone.
@@ -38,10 +46,12 @@ func (w write) payload(node Node, r registration.Registration) *api.CatalogRegis
 	return out
 }
 
-// sidecar is the proxy's payload, said to be at a port. Its own listener is where it always
-// was: bind_address and bind_port say so.
-func sidecar(r registration.Registration, port int) *api.AgentService {
-	s := r.Sidecar()
+// proxy is a sidecar's payload, said to be at a port. Its own listener is where it always
+// was: bind_address and bind_port say so. A gateway, which is never moved, needs no such words.
+func proxy(r registration.Registration, s *api.AgentServiceRegistration, port int) *api.AgentService {
+	if r.Gateway != nil {
+		return catalogService(s, port)
+	}
 	config := maps.Clone(s.Proxy.Config)
 	if config == nil {
 		config = map[string]any{}
@@ -68,7 +78,7 @@ func publicPort(r registration.Registration) int { return r.Sidecar().Port }
 // catalogService is an agent's payload as the catalog takes it.
 func catalogService(s *api.AgentServiceRegistration, port int) *api.AgentService {
 	out := &api.AgentService{Kind: s.Kind, ID: s.ID, Service: s.Name, Tags: s.Tags, Meta: s.Meta, Port: port, Address: s.Address,
-		EnableTagOverride: s.EnableTagOverride, Proxy: s.Proxy, Namespace: s.Namespace, Partition: s.Partition, Locality: s.Locality,
+		TaggedAddresses: s.TaggedAddresses, EnableTagOverride: s.EnableTagOverride, Proxy: s.Proxy, Namespace: s.Namespace, Partition: s.Partition, Locality: s.Locality,
 		Weights: api.AgentWeights{Passing: 1, Warning: 1}}
 	if s.Weights != nil {
 		out.Weights = *s.Weights

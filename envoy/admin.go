@@ -105,21 +105,11 @@ const (
 	gaugeTCP  = "cluster.local_app.upstream_cx_active"
 )
 
-// InFlight counts what has come in by the public listener and has not ended:
+// InFlight counts what has come in by a sidecar's public listener and has not ended:
 // requests (protocol "http", also for http2, grpc and upgraded connections) or
 // connections ("tcp").
 func (a *Admin) InFlight(ctx context.Context) (n int64, protocol string, err error) {
-	stats, err := a.Stats(ctx, gaugeHTTP, gaugeTCP)
-	if err != nil {
-		return 0, "", err
-	}
-	if n, ok := stats[gaugeHTTP]; ok {
-		return n, "http", nil
-	}
-	if n, ok := stats[gaugeTCP]; ok {
-		return n, "tcp", nil
-	}
-	return 0, "", fmt.Errorf("envoy has neither %s nor %s: what is in flight cannot be told", gaugeHTTP, gaugeTCP)
+	return Sidecar().inFlight(ctx, a, nil)
 }
 
 // Version is the version of the running Envoy, such as "1.36.2".
@@ -133,11 +123,14 @@ func (a *Admin) Version(ctx context.Context) (string, error) {
 	return parseVersion(answer.Version)
 }
 
-// Drain tells inbound clients to go away (Connection: close, GOAWAY) until Envoy
+// Drain tells a sidecar's inbound clients to go away (Connection: close, GOAWAY) until Envoy
 // ends; listeners stay open. It cannot be undone. Envoy has no such word for
 // tcp clients.
-func (a *Admin) Drain(ctx context.Context) error {
-	_, err := a.call(ctx, http.MethodPost, "/drain_listeners?inboundonly&graceful&skip_exit", http.StatusOK)
+func (a *Admin) Drain(ctx context.Context) error { return a.drain(ctx, Sidecar()) }
+
+// drain tells the clients of a role.
+func (a *Admin) drain(ctx context.Context, r Role) error {
+	_, err := a.call(ctx, http.MethodPost, "/drain_listeners?"+r.drain, http.StatusOK)
 	return err
 }
 

@@ -30,8 +30,8 @@ type Finding struct {
 	Facts event.Facts
 }
 
-// Diagnose says what is missing until Envoy listens on listen.
-func (a *Admin) Diagnose(ctx context.Context, listen string) Finding {
+// Diagnose says what is missing until Envoy listens on listen, or as a gateway at all.
+func (a *Admin) Diagnose(ctx context.Context, r Role, listen string) Finding {
 	state, err := a.Ready(ctx)
 	if err != nil {
 		return Finding{Code: event.EnvoyAdmin, Seen: "its admin interface does not answer: " + err.Error(),
@@ -48,7 +48,7 @@ func (a *Admin) Diagnose(ctx context.Context, listen string) Finding {
 		return notReady(state, "and its listeners cannot be read: "+err.Error())
 	}
 	switch {
-	case state == "LIVE" && bound(listeners, listen):
+	case state == "LIVE" && r.of().ready(ctx, a, listen) != "":
 		return Finding{}
 	case stats[statLDSRejected]+stats[statCreateFailed] > 0:
 		reason := a.refusal(ctx)
@@ -57,6 +57,10 @@ func (a *Admin) Diagnose(ctx context.Context, listen string) Finding {
 	case stats[statCDSRejected] > 0:
 		return Finding{Code: event.ClusterRejected, Seen: "a cluster was refused by Envoy; its log says why",
 			Fix: "look at envoy_local_cluster_json and upstreams' envoy_cluster_json, and at the Envoy version"}
+	}
+	if r.of().sent && state == "LIVE" {
+		return Finding{Code: event.XDSNoListeners, Seen: "it is live, and has no listener that is bound",
+			Fix: "look at the gateway's config entry, and at what the token may read"}
 	}
 	return explain(state, stats, listeners, listen)
 }

@@ -12,6 +12,7 @@ import (
 
 // InboundConfig is what Inbound needs. The functions of time are asked at stop.
 type InboundConfig struct {
+	Role     Role
 	Admin    string // as in Settings
 	Disabled bool   // no waits and no drain call
 
@@ -25,7 +26,7 @@ type InboundConfig struct {
 	Log    hclog.Logger // nil = none
 }
 
-// Inbound is the unit that lives as long as the public listener takes new work.
+// Inbound is the unit that lives as long as the public listener, or a gateway, takes new work.
 type Inbound struct{ c InboundConfig }
 
 const (
@@ -42,7 +43,7 @@ func NewInbound(c InboundConfig) *Inbound {
 			*f = zero
 		}
 	}
-	c.Report = c.Report.Or()
+	c.Report, c.Role = c.Report.Or(), c.Role.of()
 	if c.Log == nil {
 		c.Log = hclog.NewNullLogger()
 	}
@@ -108,13 +109,20 @@ func (u *Inbound) drain(ctx context.Context) {
 	defer cancel()
 	admin := NewAdmin(u.c.Admin)
 	defer admin.Close()
-	if err := admin.Drain(limit); err != nil {
+	listeners, unseen := u.c.Role.listeners(limit, admin)
+	if err := admin.drain(limit, u.c.Role); err != nil {
 		u.c.Log.Warn("envoy did not take the drain call, waiting without it", "error", err)
 	}
 
 	var count inFlight
 	for why := ""; ; {
-		n, protocol, err := admin.InFlight(limit)
+		if unseen != nil {
+			listeners, unseen = u.c.Role.listeners(limit, admin)
+		}
+		n, protocol, err := int64(0), "", unseen
+		if err == nil {
+			n, protocol, err = u.c.Role.inFlight(limit, admin, listeners)
+		}
 		switch {
 		case err == nil:
 			count.seen(n, protocol)

@@ -22,7 +22,8 @@ type Config struct {
 	Bootstrap string        // file, see Bootstrap
 	Admin     string        // as in Settings
 	Token     func() string // as in Settings; it is taken out of what Envoy prints
-	Listen    string        // the public listener, "IP:PORT" or ":PORT"
+	Role      Role          // what it is for
+	Listen    string        // the public listener, "IP:PORT" or ":PORT"; of a gateway "" is not known
 	Others    []Bind        // every other listener that the configuration asks for
 
 	Concurrency   int           // worker threads; 0 = Envoy's own choice
@@ -30,12 +31,16 @@ type Config struct {
 	Drain         time.Duration // --drain-time-s, rounded up; 0 = Envoy's 600 s
 	ExtraArgs     []string      // a flag of ours that is among them gives way
 	Env           []string      // whole environment
-	ReadyTimeout  time.Duration // from exec to ready; 0 = 60 s
+	ReadyTimeout  time.Duration // from exec to ready, without the time that Lacks waits; 0 = 60 s
 	StrictVersion bool          // a version that Consul does not list is an error
 
 	// Server tells of the Consul that serves this Envoy. It is asked when a version has to be
 	// judged: for a sentence, or with StrictVersion. nil is that nothing is known.
 	Server func(context.Context) Server
+
+	// Lacks is asked from time to time while Envoy is not ready: what outside of it is missing.
+	// waits says that its time to get ready begins when that is there. nil = nobody knows.
+	Lacks func(context.Context) (f Finding, waits bool)
 
 	// XDSEnded is called once in a Run if Consul ends a stream of Envoy's before Envoy has got any
 	// configuration: who holds another stream at that server gives it up, as there may be no room
@@ -59,7 +64,8 @@ type Proxy struct {
 }
 
 const (
-	pollStart    = 5 * time.Millisecond // one kept connection; Envoy needs 40 to 160 ms in all
+	pollStart    = 5 * time.Millisecond  // one kept connection; Envoy needs 40 to 160 ms in all
+	pollWaiting  = 50 * time.Millisecond // while it waits for somebody else
 	diagnoseEach = time.Second
 	endedEach    = 4 // polls: Envoy answers between two clusters, and statistics take it longer
 	graceDefault = quitMax + termMax
@@ -75,6 +81,10 @@ func NewProxy(c Config) *Proxy {
 	if c.ReadyTimeout == 0 {
 		c.ReadyTimeout = 60 * time.Second
 	}
+	c.Role = c.Role.of()
+	if c.Lacks == nil {
+		c.Lacks = func(context.Context) (f Finding, waits bool) { return f, false }
+	}
 	if c.Output == nil {
 		c.Output = func(int, hclog.Level, string) {}
 	}
@@ -89,7 +99,7 @@ func NewProxy(c Config) *Proxy {
 }
 
 // Run starts Envoy and stays until it has ended. It is ready when Envoy is LIVE
-// and has bound the public listener. Its ends are:
+// and has bound the public listener, or as a gateway all that Consul has sent. Its ends are:
 //
 //   - nil: stop was closed, or ctx is done, and Envoy has gone, killed if it had to be;
 //   - before exec: the port of a listener is taken, or exec fails;
@@ -100,8 +110,7 @@ func NewProxy(c Config) *Proxy {
 //
 // Where it is known why, the error has an event.Cause.
 func (p *Proxy) Run(ctx context.Context, ready func(), stop <-chan struct{}) error {
-	public := Bind{What: "public listener", Field: "proxy.publicListenerPort", Address: p.c.Listen}
-	if err := portsFree(append([]Bind{public}, p.c.Others...)); err != nil {
+	if err := portsFree(append(p.listener(), p.c.Others...)); err != nil {
 		return err
 	}
 	if err := p.removeSocket(); err != nil {
@@ -121,10 +130,10 @@ func (p *Proxy) Run(ctx context.Context, ready func(), stop <-chan struct{}) err
 	admin := NewAdmin(p.c.Admin)
 	defer admin.Close()
 
-	err = p.await(ctx, child, admin, stop)
+	at, err := p.await(ctx, child, admin, stop)
 	p.c.Report(event.WaitOver{})
 	if err == nil {
-		p.c.Report(event.Listener{Address: p.c.Listen})
+		p.c.Report(event.Listener{Address: at})
 		ready()
 		select {
 		case <-child.Done():
@@ -138,10 +147,21 @@ func (p *Proxy) Run(ctx context.Context, ready func(), stop <-chan struct{}) err
 // errCut ends the wait for readiness when Envoy has ended, or need not get ready.
 var errCut = errors.New("cut short")
 
-// await polls until Envoy is ready.
-func (p *Proxy) await(ctx context.Context, child *supervisor.Child, admin *Admin, stop <-chan struct{}) error {
-	ctx, cancel := context.WithTimeout(ctx, p.c.ReadyTimeout)
-	defer cancel()
+// listener is the first one as it is to be bound; none where that is not known.
+func (p *Proxy) listener() []Bind {
+	switch {
+	case p.c.Role.sent && p.c.Listen == "":
+		return nil
+	case p.c.Role.sent:
+		return []Bind{{What: "gateway's listener", Field: "gateway.lanAddress", Address: p.c.Listen}}
+	}
+	return []Bind{{What: "public listener", Field: "proxy.publicListenerPort", Address: p.c.Listen}}
+}
+
+// await polls until Envoy is ready, and says where it listens.
+func (p *Proxy) await(ctx context.Context, child *supervisor.Child, admin *Admin, stop <-chan struct{}) (at string, err error) {
+	late := time.NewTimer(p.c.ReadyTimeout)
+	defer late.Stop()
 	poll, cut := context.WithCancel(ctx)
 	var watch sync.WaitGroup
 	defer watch.Wait()
@@ -165,12 +185,12 @@ func (p *Proxy) await(ctx context.Context, child *supervisor.Child, admin *Admin
 		state, err := admin.Ready(poll)
 		if err == nil && !judged {
 			if judged, err = p.strict(poll, admin); err != nil {
-				return err
+				return "", err
 			}
 		}
 		if err == nil && state == "LIVE" {
-			if listeners, err := admin.Listeners(poll); err == nil && bound(listeners, p.c.Listen) {
-				return nil
+			if at := p.c.Role.ready(poll, admin, p.c.Listen); at != "" {
+				return at, nil
 			}
 		}
 		if err == nil && ended != nil && n%endedEach == 0 && admin.xdsEnded(poll, state) {
@@ -182,26 +202,50 @@ func (p *Proxy) await(ctx context.Context, child *supervisor.Child, admin *Admin
 			continue
 		case e := <-p.refusals:
 			e.Consul = p.server(poll).Version
-			return misfit(&e)
+			return "", misfit(&e)
 		case <-diagnose.C:
-			if now := admin.Diagnose(poll, p.c.Listen); now.Seen != seen && poll.Err() == nil {
+			now, waits := p.missing(poll, admin)
+			if waits { // it may be for days
+				late.Reset(p.c.ReadyTimeout)
+				next.Reset(pollWaiting)
+			}
+			if now.Seen != seen && poll.Err() == nil {
 				seen = now.Seen
-				p.c.Report(event.Waiting{Code: now.Code, What: "envoy to listen on " + p.c.Listen, Err: now.Seen, Fix: now.Fix, Facts: now.Facts})
+				p.c.Report(event.Waiting{Code: now.Code, What: p.awaited(), Err: now.Seen, Fix: now.Fix, Facts: now.Facts})
 			}
+		case <-late.C:
+			if !closed(child.Done()) && !closed(stop) && ctx.Err() == nil {
+				return "", p.late(child, admin)
+			}
+			return "", errCut
 		case <-poll.Done():
-			if errors.Is(ctx.Err(), context.DeadlineExceeded) && !closed(child.Done()) && !closed(stop) {
-				return p.late(child, admin)
-			}
-			return errCut
+			return "", errCut
 		}
 	}
+}
+
+// awaited is what the wait for readiness is for.
+func (p *Proxy) awaited() string {
+	if p.c.Role.sent {
+		return "envoy to have the gateway's listeners"
+	}
+	return "envoy to listen on " + p.c.Listen
+}
+
+// missing says what keeps Envoy from being ready: of a gateway what there is not in Consul, else
+// what Envoy shows.
+func (p *Proxy) missing(ctx context.Context, admin *Admin) (f Finding, waits bool) {
+	if f, waits := p.c.Lacks(ctx); f.Seen != "" {
+		return f, waits && p.c.Role.waits
+	}
+	return admin.Diagnose(ctx, p.c.Role, p.c.Listen), false
 }
 
 // late explains why ReadyTimeout has passed.
 func (p *Proxy) late(child *supervisor.Child, admin *Admin) error {
 	ctx, cancel := context.WithTimeout(context.Background(), callLimit)
 	defer cancel()
-	f := admin.Diagnose(ctx, p.c.Listen)
+	f, _ := p.missing(ctx, admin)
 	if f.Seen == "" {
 		f = Finding{Code: event.EnvoyNotReady, Seen: "it became ready just then", Fix: "raise envoy.readyTimeout"}
 	}

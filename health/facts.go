@@ -77,7 +77,7 @@ func (s *Syncer) reportApp() {
 	if state.Status != Passing {
 		now = event.AppUnhealthy{Reason: state.Output, Check: checked}
 	}
-	if now == s.app || s.stopping() {
+	if now == s.app || s.latch.facts.Alone || s.stopping() {
 		return
 	}
 	s.app = now
@@ -175,6 +175,9 @@ func (s *Syncer) Snapshot() Snapshot {
 	}
 	if len(s.latch.acked) > 0 {
 		view.Sidecar = Overall(s.latch.acked)
+	}
+	if s.latch.facts.Alone && view.Sidecar.Status == Passing {
+		view.Sidecar.Output = reasonListens
 	}
 	view.App = s.latch.facts.own(s.latch.checks)
 	return view

@@ -16,6 +16,7 @@ type latch struct {
 	switches map[string]string // check ID of a maintenance switch → service ID
 	proxy    string            // service ID of the sidecar; "": none
 	alias    string            // CheckID of its alias check; "": none
+	proof    []string          // checks of which one is there while the agent has the registration; nil: others tell
 	// registers: somebody can register again.
 	registers bool
 
@@ -248,6 +249,14 @@ func (l *latch) lacks(known map[string]string) string {
 		_, known := known[c.ID]
 		if _, isSwitch := l.switches[c.ID]; !known && !isSwitch {
 			return c.ID
+		}
+	}
+	for i, id := range l.proof {
+		if _, known := known[id]; known {
+			break
+		}
+		if i == len(l.proof)-1 {
+			return id
 		}
 	}
 	return ""

@@ -54,6 +54,7 @@ type Facts struct {
 	Never   bool // a run-to-completion task: takes no requests for life
 	Envoy   bool // LIVE with its listener bound
 	App     bool // running and ready
+	Alone   bool // there is no app: Envoy is all
 	// Health is the last word of the sources, by container. A missing one is critical.
 	Health map[string]State
 }
@@ -67,6 +68,7 @@ const (
 	reasonApp      = "meshtask: the app is not ready"
 	reasonNoWord   = "meshtask: no health result yet"
 	reasonRunning  = "meshtask: the app runs and is ready"
+	reasonListens  = "meshtask: Envoy is live, and its listeners are bound"
 )
 
 // gate is the state that overrides all containers; passing when none does.
@@ -78,6 +80,8 @@ func (f Facts) gate() State {
 		return State{Critical, reasonNever}
 	case !f.Envoy:
 		return State{Critical, reasonEnvoy}
+	case f.Alone:
+		return State{Passing, reasonListens}
 	case !f.App:
 		return State{Critical, reasonApp}
 	}

@@ -43,6 +43,10 @@ type Config struct {
 	Checks []Check
 	TTL    time.Duration // of the checks, as registered; 0: 30 s
 	Never  bool          // critical for life: a job without a port
+	Alone  bool          // there is no app: the checks follow Envoy
+	// Proof are checks of which the agent has at least one while it has the registration. nil: its
+	// Checks or Alias tell.
+	Proof []string
 
 	Siblings Source // runs for as long as the unit
 	Probe    Source // runs once per life of the app, from its readiness on
@@ -104,12 +108,12 @@ func New(cfg Config) *Syncer {
 		life: make(chan struct{}, 1),
 		app:  event.AppUnhealthy{Reason: reasonApp},
 		latch: latch{
-			checks: slices.Clone(cfg.Checks), switches: make(map[string]string), proxy: cfg.Proxy, alias: cfg.Alias,
+			checks: slices.Clone(cfg.Checks), switches: make(map[string]string), proxy: cfg.Proxy, alias: cfg.Alias, proof: cfg.Proof,
 			registers: cfg.Reassert != nil, acked: make(map[string]State), follower: follower{arrived: true},
-			facts: Facts{Never: cfg.Never, Health: make(map[string]State)},
+			facts: Facts{Never: cfg.Never, Alone: cfg.Alone, Health: make(map[string]State)},
 		},
 	}
-	if len(cfg.Checks) == 0 { // the two maintenance switches
+	if len(cfg.Checks) == 0 { // the maintenance switches
 		for _, id := range []string{cfg.Service, cfg.Proxy} {
 			if id != "" {
 				s.latch.checks = append(s.latch.checks, Check{ID: maintenanceID(id)})

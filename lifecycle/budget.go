@@ -127,7 +127,7 @@ func (p *StopPlan) soft(s StopSettings) {
 	}
 	if p.rows.Has(Inbound) && s.Drain && s.DrainMax == nil {
 		before := p.shares[Inbound]
-		p.grow(Inbound, before-p.DrainMin+max(MaxDrain, p.DrainMin))
+		p.grow(Inbound, before+MaxDrain) // what comes in the last moment of the minimum may take that long
 		p.DrainMax = p.DrainMin + p.shares[Inbound] - before
 	}
 	if s.AppTimeout == nil && p.rows.Has(App) {

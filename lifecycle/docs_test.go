@@ -23,6 +23,7 @@ func TestTheDocsAreTheTable(t *testing.T) {
 		{"documented", "The default, `shutdown.agentLeave: \"last\"`: the agent leaves last, so that the app has live discovery and certificates for as long as it runs.", Documented()},
 		{"agent-first", "`shutdown.agentLeave: \"first\"`, the letter of the page: the agent leaves at T0, and a slow app runs on Envoy's last snapshot.", AgentFirst()},
 		{"agentless", "`consulServers`: there is no agent; a server is looked for, and the sidecar is deregistered last.", Agentless()},
+		{"gateway", "`gateway`: the task is a gateway, with an agent here; there is no app, and Envoy ends when the drain has.", Documented().Gateway()},
 	} {
 		b.WriteString("\n## " + tl.name + "\n\n" + tl.words + "\n\n" + tl.rows.Markdown())
 		b.WriteString("\n```\n" + tl.rows.Text() + "```\n")

@@ -178,3 +178,8 @@ var onlyDocumented = []promise{
 var onlyAgentFirst = []promise{
 	stopsAfter(MeshInit, HealthSync), stopsAfter(Inbound, MeshInit), stopsAfter(App, MeshInit),
 }
+
+// Without an app it is the drain that Envoy outlives.
+var onlyGateway = []promise{
+	stopsAfter(Envoy, HealthSync), stopsAfter(Envoy, Inbound),
+}

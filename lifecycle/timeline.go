@@ -9,7 +9,10 @@
 // imports the standard library only, and neither os nor net.
 package lifecycle
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // Unit names one row of the table, in the words of Consul's "AWS ECS" page. A
 // unit lives as long as its effect: mesh-init while the registration stands,
@@ -109,6 +112,25 @@ func Agentless() Timeline {
 	}
 	t[t.index(MeshInit)].Ready = "a server found, service and sidecar registered (critical), bootstrap written"
 	return t
+}
+
+// Gateway is the order of a task that is a gateway: its Envoy is all of it. Row app is dropped,
+// so that Envoy lives until the stop and ends when the drain has.
+func (t Timeline) Gateway() Timeline {
+	out := t.Without(App)
+	for u, words := range map[Unit][2]string{
+		MeshInit:   {"gateway registered (critical), bootstrap written", "deregisters it"},
+		Envoy:      {"admin /ready is LIVE and every listener that Consul sends is bound; an API gateway waits for its first", ""},
+		HealthSync: {"", "latches; the check critical, acknowledged; the gateway out of the servers' catalog"},
+		Inbound:    {"check of the listener added, passing", "propagation wait, then drain of the listeners, and as long as a balancer in front may still send"},
+	} {
+		i := out.index(u)
+		if i < 0 {
+			continue
+		}
+		out[i].Ready, out[i].Then = cmp.Or(words[0], out[i].Ready), cmp.Or(words[1], out[i].Then)
+	}
+	return out
 }
 
 // with replaces the stop half of the named rows; an empty Then keeps the words.

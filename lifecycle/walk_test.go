@@ -103,6 +103,7 @@ var timelines = map[string]struct {
 }{
 	"documented":  {Documented, slices.Concat(always, onlyDocumented)},
 	"agent-first": {AgentFirst, slices.Concat(always, onlyAgentFirst)},
+	"gateway":     {func() Timeline { return Documented().Gateway() }, slices.Concat(always, onlyDocumented, onlyGateway)},
 }
 
 func TestEveryReachableStateKeepsEveryPromise(t *testing.T) {

@@ -43,7 +43,7 @@ func TestAgentLife(t *testing.T) {
 	if diff := cmp.Diff(want, a.statuses()); diff != "" {
 		t.Errorf("after registration, at the servers (-want +got):\n%s", diff)
 	}
-	if err := a.client.AddListenerCheck(ctx); err != nil {
+	if err := a.client.AddListenerCheck(ctx, ""); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 { // the second write sends what the alias has become

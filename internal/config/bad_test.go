@@ -27,7 +27,7 @@ func TestBadDocuments(t *testing.T) {
 		"twice in opaque": {with(`"proxy":{"config":{"a":1,"a":2}}`), []string{"proxy.config.a: given twice"}},
 		"deep":            {with(`"proxy":{"config":` + strings.Repeat(`{"a":`, 80) + "1" + strings.Repeat("}", 81)), []string{"nested more than 64 levels deep"}},
 		"unknown at root": {with(`"servce":{}`), []string{"servce: unknown key, did you mean service?"}},
-		"elsewhere":       {with(`"port":1`), []string{"port: unknown key, did you mean service.port or consulServers.http.port or consulServers.grpc.port?"}},
+		"elsewhere":       {with(`"port":1`), []string{"port: unknown key, did you mean service.port or consulServers.http.port or consulServers.grpc.port or gateway.lanAddress.port or gateway.wanAddress.port?"}},
 		"several places":  {with(`"restart":{}`), []string{"restart: unknown key, did you mean consulAgent.restart or envoy.restart or app.restart?"}},
 		"case":            {with(`"service":{"Port":1}`), []string{"service.Port: unknown key, did you mean port?"}},
 		"no idea":         {with(`"zzzzzz":1`), []string{"zzzzzz: unknown key"}},
@@ -38,7 +38,6 @@ func TestBadDocuments(t *testing.T) {
 		"fractions":       {with(`"service":{"port":80.5}`), []string{"service.port: must be a whole number, got 80.5", "service.port: must be 1–65535, got 0"}},
 		"huge":            {with(`"envoy":{"concurrency":1e300}`), []string{"envoy.concurrency: must be a whole number, got 1e300", "must be 1–1024"}},
 		"durations":       {with(`"shutdown":{"stopTimeout":30,"drain":{"min":"1","max":"-1s"}}`), []string{"shutdown.stopTimeout: must be a string, got a number", `shutdown.drain.min: must be a duration such as "1.5s" or "2m", got "1"`, "shutdown.drain.max: must not be negative, got -1s"}},
-		"gateway":         {with(`"gateway":{"kind":"mesh-gateway"}`), []string{"gateway: mesh gateways are not supported"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, _, err := Load(Sources{Name: "f.json", File: []byte(c.doc)})

@@ -27,6 +27,7 @@ func (c *Config) validate(r *report, agentKeys []string) {
 	v.task()
 	v.agent(agentKeys)
 	v.servers()
+	v.gatewayTask()
 	v.envoy()
 	v.app()
 	v.ready()

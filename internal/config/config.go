@@ -23,6 +23,7 @@ type Config struct {
 	Task                 Task           `json:"task,omitzero"`
 	ConsulAgent          ConsulAgent    `json:"consulAgent,omitzero"`
 	ConsulServers        *ConsulServers `json:"consulServers,omitempty"` // nil: with a client agent
+	Gateway              *Gateway       `json:"gateway,omitempty"`       // nil: the task has an app, or apps beside it
 	Envoy                Envoy          `json:"envoy,omitzero"`
 	App                  App            `json:"app,omitzero"`
 	Health               Health         `json:"health,omitzero"`

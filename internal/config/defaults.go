@@ -45,6 +45,7 @@ const consulECSDNS = 8600
 
 // fill sets the defaults that depend on what was given, and on the mode.
 func (c *Config) fill(r *report, env func(string) string) {
+	c.fillGateway(r)
 	if c.ConsulECS && c.Service.Port == 0 {
 		delete(r.given, "service.port") // consul-ecs's Terraform writes 0 for outbound_only
 	}

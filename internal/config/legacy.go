@@ -11,11 +11,10 @@ import (
 // consul-ecs v0.3 to v0.6 that have another place in it.
 type document struct {
 	*Config
-	LogLevel         string         `json:"logLevel,omitempty"`
-	ConsulHTTPAddr   string         `json:"consulHTTPAddr,omitempty"`
-	ConsulCACertFile string         `json:"consulCACertFile,omitempty"`
-	ConsulLogin      consulLogin    `json:"consulLogin,omitzero"`
-	Gateway          map[string]any `json:"gateway,omitempty"`
+	LogLevel         string      `json:"logLevel,omitempty"`
+	ConsulHTTPAddr   string      `json:"consulHTTPAddr,omitempty"`
+	ConsulCACertFile string      `json:"consulCACertFile,omitempty"`
+	ConsulLogin      consulLogin `json:"consulLogin,omitzero"`
 
 	// Of consul-ecs 0.7 and later.
 	TransparentProxy *transparentProxy `json:"transparentProxy,omitempty"`
@@ -47,9 +46,6 @@ type consulLogin struct {
 
 // convert moves consul-ecs's keys to their place.
 func (d *document) convert(r *report) {
-	if r.given["gateway"] {
-		r.error("gateway", "mesh gateways are not supported")
-	}
 	if r.given["logLevel"] {
 		if r.given["log.level"] {
 			r.error("logLevel", "set log.level or logLevel, not both")
@@ -170,9 +166,9 @@ func (l *Login) meta(pair string) {
 func (d *document) transparent(r *report) {
 	const instead = "name what the app calls in proxy.upstreams, and have it call their localBindPort"
 	switch given := r.given["transparentProxy.enabled"]; {
-	case given && d.TransparentProxy.Enabled:
+	case given && d.TransparentProxy.Enabled && d.Gateway == nil:
 		r.error("transparentProxy.enabled", "transparent proxying is not supported: set it to false; %s", instead)
-	case !given && d.ConsulECS && d.ConsulServers != nil:
+	case !given && d.ConsulECS && d.ConsulServers != nil && d.Gateway == nil: // it is off for gateways, whatever is said
 		r.warn("transparentProxy", "absent, which consul-ecs takes for true; meshtask has no transparent proxying: %s", instead)
 	}
 }

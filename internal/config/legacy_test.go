@@ -73,7 +73,6 @@ func TestConsulECSFaults(t *testing.T) {
 		doc  string
 		want []string
 	}{
-		"gateway":        {`{"bootstrapDir":"/consul","gateway":{"kind":"mesh-gateway"}}`, []string{"gateway: mesh gateways are not supported"}},
 		"empty dir":      {`{"bootstrapDir":"","service":{"port":-1}}`, []string{"service.port: must be 1–65535", "bootstrapDir: must not be empty"}},
 		"level":          {`{"logLevel":"LOUD"}`, []string{`logLevel: must be one of trace, debug, info, warn, error, got "loud"`}},
 		"both levels":    {`{"logLevel":"INFO","log":{"level":"info"}}`, []string{"logLevel: set log.level or logLevel, not both"}},

@@ -37,6 +37,9 @@ func (c *Config) listeners(addr string) []listener {
 		{"proxy.publicListenerPort", public, p.PublicListenerPort},
 		{"service.port", or(p.LocalServiceAddress, local), c.Service.Port},
 	}
+	if c.IsGateway() {
+		list = c.Gateway.listeners(or(addr, taskHost))
+	}
 	if a.External == "" && c.ConsulServers == nil {
 		client := or(a.ClientAddr, local)
 		list = append(list,

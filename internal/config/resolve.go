@@ -24,6 +24,7 @@ func (c *Config) Resolve(id ecs.Identity) error {
 			*f.to = f.from
 		}
 	}
+	c.resolveGateway()
 	if c.Service.Name == "" {
 		c.Service.Name = servicename.Default(t.Family)
 	}

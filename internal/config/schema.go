@@ -103,7 +103,7 @@ func (d *docs) members(path string, n *jsontree.Object) {
 func (d docs) kind(f *jsontree.Object) string {
 	if ref := f.Str("$ref"); ref != "" {
 		switch name := strings.TrimPrefix(ref, "#/$defs/"); name {
-		case "meshGateway", "check", "upstream":
+		case "meshGateway", "gatewayAddress", "check", "upstream":
 			return "object"
 		case "ready":
 			return `object or "started"`

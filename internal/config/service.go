@@ -85,27 +85,28 @@ func (v checker) service() {
 		}
 		v.between("service.weights.warning", w.Warning, 0, 65535, "")
 	}
-	v.meta()
+	s.Meta = v.metaOf("service.meta", s.Meta)
 }
 
-func (v checker) meta() {
-	s := &v.c.Service
-	s.Meta = maps.Clone(s.Meta)
-	if n := maxMeta - ourMeta; len(s.Meta) > n {
-		v.error("service.meta", "must have at most %d keys besides meshtask's own %d, got %d", n, ourMeta, len(s.Meta))
+// metaOf checks metadata, and is what of it is the user's.
+func (v checker) metaOf(path string, given map[string]string) map[string]string {
+	meta := maps.Clone(given)
+	if n := maxMeta - ourMeta; len(meta) > n {
+		v.error(path, "must have at most %d keys besides meshtask's own %d, got %d", n, ourMeta, len(meta))
 	}
-	for _, key := range sorted(s.Meta) {
-		at := join("service.meta", key)
+	for _, key := range sorted(meta) {
+		at := join(path, key)
 		switch {
 		case ownMeta(key):
 			v.warn(at, "ignored: meshtask sets this key itself")
-			delete(s.Meta, key)
+			delete(meta, key)
 		case !consistsOf(key, "_-", 128):
 			v.error(at, "keys must have 1–128 letters, digits, '_' and '-'")
-		case len(s.Meta[key]) > maxMetaValue:
-			v.error(at, "must have at most %d bytes, got %d", maxMetaValue, len(s.Meta[key]))
+		case len(meta[key]) > maxMetaValue:
+			v.error(at, "must have at most %d bytes, got %d", maxMetaValue, len(meta[key]))
 		}
 	}
+	return meta
 }
 
 // checks validates native checks by the rules that Consul itself has, so that

@@ -250,6 +250,10 @@ const (
 	CertificateExpires  Code = "certificate-expires"
 	MemoryNearLimit     Code = "memory-near-limit"
 	StopBudgetSmall     Code = "stop-budget-small"
+	GatewayNoEntry      Code = "gateway-no-entry"
+	GatewayNoRoute      Code = "gateway-no-route"
+	GatewayRights       Code = "gateway-rights"
+	GatewayNoPeering    Code = "gateway-no-peering"
 )
 
 // exits is the closed set with the exit code of each.
@@ -290,6 +294,6 @@ func exits() map[Code]int {
 
 		AppIsUnhealthy: 0, EnvoyDown: 0, EnvoyUpdateRefused: 0, ConsulDown: 0, ServersUnreachable: 0, ServiceTokenUnknown: 0,
 		NotRegistered: 0, ChecksCritical: 0, UpstreamNotBound: 0, UpstreamNoInstance: 0, UpstreamDenied: 0, CertificateExpires: 0,
-		MemoryNearLimit: 0, StopBudgetSmall: 0,
+		MemoryNearLimit: 0, StopBudgetSmall: 0, GatewayNoEntry: 0, GatewayNoRoute: 0, GatewayRights: 0, GatewayNoPeering: 0,
 	}
 }

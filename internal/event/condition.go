@@ -12,6 +12,7 @@ const (
 	CondUpstream            = "upstream:" // with the upstream's name behind it
 	CondServiceToken        = "service-token"
 	CondAgentToken          = "agent-token"
+	CondGateway             = "gateway" // Consul has what it serves by
 	CondServersReachable    = "servers-reachable"
 	CondRegistered          = "registered"
 	CondCertificate         = "certificate"

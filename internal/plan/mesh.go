@@ -73,10 +73,11 @@ func agent(c *config.Config) *Agent {
 	return out
 }
 
-// Envoy is the sidecar's process.
+// Envoy is the process of the sidecar, or of the gateway.
 type Envoy struct {
 	Command       string       // a name to look up on PATH, or a path
-	Listen        string       // the public listener
+	Role          envoy.Role   // what it is for
+	Listen        string       // the public listener; "": a gateway's, which Consul alone knows
 	Others        []envoy.Bind // the listeners of upstreams and exposed paths
 	Admin         string       // HOST:PORT; "": the unix socket in the state directory
 	ConsulMakes   bool         // the bootstrap, by its command
@@ -93,7 +94,7 @@ type Envoy struct {
 // Config is what envoy.NewProxy needs of the plan: path is the executable, and file makes a
 // path of a name in the state directory. The bootstrap file is the default one's.
 func (e *Envoy) Config(path string, file func(name string) string) envoy.Config {
-	return envoy.Config{Path: path, Bootstrap: file(BootstrapFile), Admin: e.AdminAddress(file), Listen: e.Listen, Others: e.Others, Concurrency: e.Concurrency,
+	return envoy.Config{Path: path, Bootstrap: file(BootstrapFile), Admin: e.AdminAddress(file), Role: e.Role, Listen: e.Listen, Others: e.Others, Concurrency: e.Concurrency,
 		LogLevel: e.LogLevel, Drain: e.DrainTime, ExtraArgs: e.ExtraArgs, ReadyTimeout: e.ReadyTimeout, StrictVersion: e.StrictVersion}
 }
 
@@ -107,7 +108,7 @@ func (e *Envoy) AdminAddress(file func(name string) string) string {
 
 func envoyOf(c *config.Config, stop lifecycle.StopPlan) *Envoy {
 	e := c.Envoy
-	return &Envoy{Command: e.Command, Listen: listen(c), Others: others(c), Admin: e.Admin, ConsulMakes: e.Bootstrap == "consul", StatsTags: statsTags(e.StatsTags),
+	return &Envoy{Command: e.Command, Role: roleOf(c), Listen: listen(c), Others: others(c), Admin: e.Admin, ConsulMakes: e.Bootstrap == "consul", StatsTags: statsTags(e.StatsTags),
 		LogLevel: e.LogLevel, Concurrency: e.Concurrency, ExtraArgs: e.ExtraArgs, DrainTime: envoyDrain(stop),
 		ReadyTimeout: e.ReadyTimeout.Duration, StrictVersion: e.StrictVersion, Restart: restart("always", e.Restart)}
 }
@@ -129,6 +130,8 @@ type Health struct {
 	Checks   []health.Check
 	TTL      time.Duration
 	Never    bool     // critical for life: a job without a port
+	Alone    bool     // there is no app, they follow Envoy: a gateway
+	Proof    []string // checks of which an agent has one while it has the registration; nil: others tell
 	Catalog  bool     // the stop takes the instance out of the servers' catalog
 	Siblings []string // containers whose ECS health is synced
 	Interval time.Duration
@@ -148,7 +151,10 @@ type Probe struct {
 
 func healthOf(c *config.Config, reg registration.Registration, s *Servers, ownSynced bool) *Health {
 	h := &Health{Checks: ttlChecks(c, synced(c, reg, s, ownSynced)), TTL: c.Health.TTL.Duration, Never: c.Mode == config.Job && c.Service.Port == 0, Catalog: c.Shutdown.AgentLeave != "first",
-		Siblings: c.HealthSyncContainers, Interval: c.Health.Interval.Duration}
+		Siblings: c.HealthSyncContainers, Interval: c.Health.Interval.Duration, Alone: c.IsGateway()}
+	if c.IsGateway() && s == nil {
+		h.Proof = []string{reg.ListenerID(), "_service_maintenance:" + reg.ServiceID()}
+	}
 	if a := c.Health.App; a != nil {
 		seconds := func(n int) time.Duration { return time.Duration(n) * time.Second }
 		h.Probe = &Probe{Container: c.Health.Container, Command: a.Command, Question: Question{TCP: a.TCP, HTTP: a.HTTP, GRPC: a.GRPC}, Interval: seconds(a.Interval),

@@ -17,6 +17,7 @@ import (
 	"meshtask/envoy/bootstrap"
 	"meshtask/health"
 	"meshtask/internal/config"
+	"meshtask/internal/registration"
 	"meshtask/internal/secret"
 	"meshtask/lifecycle"
 )
@@ -32,14 +33,15 @@ type document struct {
 	MaxRunTime string                        `json:"max_run_time,omitempty"`
 	Command    []string                      `json:"command,omitempty"`
 	App        *appDocument                  `json:"app,omitempty"`
-	Ready      readyDocument                 `json:"ready"`
+	Ready      *readyDocument                `json:"ready,omitempty"`
 	StopOn     []string                      `json:"stop_on,omitempty"`
 	Lease      *leaseDocument                `json:"lease,omitempty"`
 	Agent      *agentDocument                `json:"agent,omitempty"`
 	Servers    *serversDocument              `json:"consul_servers,omitempty"`
-	Catalog    []*api.CatalogRegistration    `json:"catalog,omitempty"` // in place of the next two, without an agent
+	Catalog    []*api.CatalogRegistration    `json:"catalog,omitempty"` // in place of the next three, without an agent
 	Service    *api.AgentServiceRegistration `json:"service,omitempty"`
 	Sidecar    *api.AgentServiceRegistration `json:"sidecar,omitempty"`
+	Gateway    *api.AgentServiceRegistration `json:"gateway,omitempty"`
 	Checks     []checkDocument               `json:"checks,omitempty"`
 	Envoy      *envoyDocument                `json:"envoy,omitempty"`
 	Inbound    *inboundDocument              `json:"inbound,omitempty"`
@@ -156,10 +158,14 @@ type checkDocument struct {
 	From      string `json:"from"` // whose word it is
 }
 
-func checks(list []health.Check) []checkDocument {
+// checks are those that health-sync sets.
+func (p *Plan) checks() []checkDocument {
 	var out []checkDocument
-	for _, c := range list {
+	for _, c := range p.Health.Checks {
 		from := map[health.Origin]string{health.FromApp: "the app", health.FromProbe: "health.app", health.FromSibling: "ECS"}[c.Origin]
+		if p.Health.Alone {
+			from = "Envoy"
+		}
 		out = append(out, checkDocument{c.ID, c.Container, from})
 	}
 	return out
@@ -187,10 +193,13 @@ func (e EMF) MarshalJSON() ([]byte, error) {
 func (p *Plan) JSON() ([]byte, error) {
 	d := document{
 		Kind: p.Kind, Task: p.Task, Timeline: p.Rows, Stop: p.Stop.String(), StopSteps: p.Stop.Steps(), MaxRunTime: duration(p.MaxRunTime),
-		Ready: readyDocument{p.Ready.String(), duration(p.Ready.Timeout)}, StopOn: p.stopOn(), Secrets: p.Secrets, Admin: p.Admin, Metrics: p.Metrics, Log: p.Log, Files: filesDocument{Dir: p.Files.Dir},
+		Ready: &readyDocument{p.Ready.String(), duration(p.Ready.Timeout)}, StopOn: p.stopOn(), Secrets: p.Secrets, Admin: p.Admin, Metrics: p.Metrics, Log: p.Log, Files: filesDocument{Dir: p.Files.Dir},
 	}
 	if p.App != nil {
 		d.Command, d.App = p.App.Argv, p.App.document()
+	}
+	if p.IsGateway() {
+		d.Ready = nil
 	}
 	if p.Lease != nil {
 		d.Lease = &leaseDocument{*p.Lease, p.Lease.Wait.String()}
@@ -204,7 +213,7 @@ func (p *Plan) JSON() ([]byte, error) {
 }
 
 func (p *Plan) meshDocument(d *document) error {
-	d.Checks = checks(p.Health.Checks)
+	d.Checks = p.checks()
 	d.Files.Bootstrap = inDir(BootstrapFile)
 	if dir := p.Files.BootstrapDir; dir != "" {
 		d.Files.Bootstrap = strings.TrimSuffix(dir, "/") + "/" + BootstrapFile
@@ -221,7 +230,11 @@ func (p *Plan) meshDocument(d *document) error {
 // agentDocument is the agent's part.
 func (p *Plan) agentDocument(d *document) error {
 	reference := func(r secret.Ref) string { return r.String() }
-	d.Service, d.Sidecar = p.Service.Service(), p.Service.Sidecar()
+	if parts := p.Service.Parts(); p.IsGateway() {
+		d.Gateway = parts[0]
+	} else {
+		d.Service, d.Sidecar = parts[0], parts[1]
+	}
 	d.Agent = &agentDocument{External: p.Agent.External, HTTP: p.Agent.HTTP, GRPC: p.Agent.GRPC, JoinTimeout: p.Agent.JoinTimeout.String()}
 	if p.Agent.External == "" {
 		text, err := p.Agent.Config(reference, p.Tokens.Agent.String(), inDir).Document()
@@ -344,7 +357,11 @@ func (p *Plan) Text() string {
 	}
 	if p.Kind.HasMesh() {
 		r := p.Service
-		line("service", "%s (%s), sidecar %s on %s", r.ServiceID(), r.Name, r.ProxyID(), p.Envoy.Listen)
+		if p.IsGateway() {
+			line("gateway", "%s (%s), %s %s", r.ServiceID(), r.Name, r.Gateway.Kind, p.listens())
+		} else {
+			line("service", "%s (%s), sidecar %s on %s", r.ServiceID(), r.Name, r.ProxyID(), p.Envoy.Listen)
+		}
 		for _, u := range r.Proxy.Upstreams {
 			line("upstream", "%s at %s", u.DestinationName, net.JoinHostPort(cmp.Or(u.LocalBindAddress, "127.0.0.1"), strconv.Itoa(u.LocalBindPort)))
 		}
@@ -359,15 +376,18 @@ func (p *Plan) Text() string {
 			line("agent", "%s, xDS %s", p.Agent.HTTP, p.Agent.GRPC)
 		}
 		line("envoy", "%s", strings.Join(p.Envoy.Config(p.Envoy.Command, inDir).Argv(), " "))
-		for _, check := range checks(p.Health.Checks) {
+		for _, check := range p.checks() {
 			line("check", "%s, by %s", check.ID, check.From)
+		}
+		if p.IsGateway() && p.Servers == nil {
+			line("check", "%s, by the agent, once Envoy listens", r.ListenerID())
 		}
 	}
 	if p.App != nil {
 		line("app", "%s", strings.Join(p.App.Argv, " "))
 		line("", "restart: %s", p.App.Restart)
 	}
-	if p.App != nil || p.Kind == Mesh {
+	if p.App != nil || p.Kind == Mesh && !p.IsGateway() {
 		line("ready", "%s", p.Ready)
 	}
 	if on := p.stopOn(); len(on) > 0 {
@@ -382,6 +402,28 @@ func (p *Plan) Text() string {
 	}
 	b.WriteString("\n" + p.Rows.Text())
 	return b.String()
+}
+
+// listens is where a gateway is, in words.
+func (p *Plan) listens() string {
+	text := "on " + p.Envoy.Listen
+	switch g := p.Service.Gateway; {
+	case g.Kind == api.ServiceKindAPIGateway:
+		return "on the ports of its config entry"
+	case p.Envoy.Listen == "":
+		text = "where proxy.config binds it"
+		fallthrough
+	case g.LAN != nil || g.WAN != nil:
+		for _, a := range []struct {
+			name string
+			at   *registration.Address
+		}{{"LAN", g.LAN}, {"WAN", g.WAN}} {
+			if a.at != nil {
+				text += fmt.Sprintf(", %s %s", a.name, net.JoinHostPort(a.at.Address, strconv.Itoa(a.at.Port)))
+			}
+		}
+	}
+	return text
 }
 
 // share is what of the stop the app gets, in a sentence.

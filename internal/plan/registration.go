@@ -33,6 +33,9 @@ func Rows(c *config.Config) lifecycle.Timeline {
 	case !c.Mode.Mesh():
 		return rows.Without(lifecycle.Token, lifecycle.ConsulAgent, lifecycle.MeshInit, lifecycle.Envoy, lifecycle.HealthSync, lifecycle.Inbound)
 	}
+	if c.IsGateway() {
+		rows = rows.Gateway()
+	}
 	if len(c.References()) == 0 && c.ACL.Login == nil {
 		rows = rows.Without(lifecycle.Token)
 	}
@@ -58,8 +61,11 @@ func Stop(c *config.Config, rows lifecycle.Timeline) (lifecycle.StopPlan, error)
 	return p, nil
 }
 
-// registrationOf is service and sidecar.
+// registrationOf is service and sidecar, or the gateway.
 func registrationOf(c *config.Config) registration.Registration {
+	if c.IsGateway() {
+		return gatewayRegistration(c)
+	}
 	s, p := c.Service, c.Proxy
 	r := registration.Registration{
 		TaskID: c.Task.ID, TaskARN: c.Task.ARN, Name: s.Name, Port: s.Port, Tags: s.Tags, Meta: s.Meta,
@@ -122,7 +128,10 @@ func ttlChecks(c *config.Config, list []consulservers.Synced) []health.Check {
 // synced are the checks that health-sync sets. ownSynced: a consul-ecs document lists our own
 // container.
 func synced(c *config.Config, r registration.Registration, s *Servers, ownSynced bool) []consulservers.Synced {
-	if s == nil {
+	switch {
+	case s == nil && r.Gateway != nil: // its agent dials it
+		return nil
+	case s == nil:
 		return consulservers.SyncedChecks(r, consulservers.Ours, nil, "")
 	}
 	list, own := slices.Clone(c.HealthSyncContainers), c.Health.Container
@@ -160,8 +169,11 @@ func dialable(addr string) string {
 	return addr
 }
 
-// listen is where Envoy binds the public listener.
+// listen is where Envoy binds the public listener, or a gateway's; "": Consul alone knows.
 func listen(c *config.Config) string {
+	if c.IsGateway() {
+		return gatewayListen(c)
+	}
 	return net.JoinHostPort(c.Proxy.PublicListenerAddress, strconv.Itoa(c.Proxy.PublicListenerPort))
 }
 

@@ -219,7 +219,11 @@ func (c *Caller) Explain(err error) error {
 		if c.Token() == "" {
 			facts = append(facts, event.FactCase, event.CaseNone)
 		}
-		err = fmt.Errorf("the token needs service:write on %q and %q: %w", r.Name, r.Name+"-sidecar-proxy", err)
+		names := fmt.Sprintf("%q", r.Name)
+		if r.ProxyName() != r.Name {
+			names += fmt.Sprintf(" and %q", r.ProxyName())
+		}
+		err = fmt.Errorf("the token needs service:write on %s: %w", names, err)
 		return event.Because(event.RegisterDenied, err, facts...)
 	case ACLNotFound(err):
 		return event.Because(event.RegisterTokenUnknown, fmt.Errorf("the token is not known to Consul (yet): %w", err), event.FactSaid, Reply(err))

@@ -1,5 +1,5 @@
-// Package registration is a task's service and its sidecar as Consul is told of them, and what
-// the calls that tell it have in common, be they an agent's or a server's: one token, limits,
+// Package registration is a task's service and its sidecar, or a gateway, as Consul is told of
+// them, and what the calls that tell it have in common, be they an agent's or a server's: one token, limits,
 // tries until a deadline, and the words of a refusal.
 //
 // It does not know which calls those are, or when they are made.
@@ -28,7 +28,7 @@ const (
 	Skipped    Result = "skipped"    // there was nothing to do
 )
 
-// Registration is a task's service and its sidecar, as values. IDs, names, meta and
+// Registration is a task's service and its sidecar, or its gateway, as values. IDs, names, meta and
 // checks are consul-ecs's to the letter: others find the task by them.
 type Registration struct {
 	TaskID, TaskARN string
@@ -55,7 +55,8 @@ type Registration struct {
 	// Address is for an agent that runs elsewhere; "" is the agent's own.
 	Address string
 
-	Proxy Proxy
+	Proxy   Proxy
+	Gateway *Gateway // nil: a service with a sidecar; else of Proxy only Config counts
 }
 
 // Proxy is the sidecar's part of a Registration.
@@ -77,8 +78,13 @@ const (
 // ServiceID is <name>-<task id>.
 func (r Registration) ServiceID() string { return r.Name + "-" + r.TaskID }
 
-// ProxyID is the service ID of the sidecar.
-func (r Registration) ProxyID() string { return r.ServiceID() + "-sidecar-proxy" }
+// ProxyID is the service ID of the sidecar; a gateway is its own.
+func (r Registration) ProxyID() string {
+	if r.Gateway != nil {
+		return r.ServiceID()
+	}
+	return r.ServiceID() + "-sidecar-proxy"
+}
 
 // CheckID is the check ID of a container's TTL check.
 func (r Registration) CheckID(container string) string {
@@ -91,9 +97,9 @@ func (r Registration) ListenerID() string { return "service:" + r.ProxyID() + ":
 // AliasID is the check ID of the sidecar's alias for the service.
 func (r Registration) AliasID() string { return "service:" + r.ProxyID() + ":2" }
 
-// Native says that nobody can set the service's checks, so that maintenance mode is what
-// holds service and sidecar back.
-func (r Registration) Native() bool { return len(r.Checks) > 0 }
+// Native says that an agent runs all checks and nobody can set them, so that maintenance mode is
+// what holds service and sidecar, or the gateway, back.
+func (r Registration) Native() bool { return len(r.Checks) > 0 || r.Gateway != nil }
 
 // Overridden are the keys of Meta that do not take effect, sorted.
 func (r Registration) Overridden() []string {
@@ -147,9 +153,13 @@ func (r Registration) Sidecar() *api.AgentServiceRegistration {
 	return s
 }
 
-// ListenerCheck is the sidecar's second check, to be added once its listener is bound; it
-// is passing from the start, so that nothing waits for the first dial.
-func (r Registration) ListenerCheck() *api.AgentCheckRegistration {
+// ListenerCheck is the sidecar's second check, or a gateway's first, to be added once its listener
+// is bound, at bound, which only a gateway's may be elsewhere than was asked for; it is passing
+// from the start, so that nothing waits for the first dial.
+func (r Registration) ListenerCheck(bound string) *api.AgentCheckRegistration {
+	if r.Gateway != nil {
+		return r.gatewayCheck(bound)
+	}
 	return &api.AgentCheckRegistration{
 		ID: r.ListenerID(), Name: "Proxy Public Listener", ServiceID: r.ProxyID(),
 		Namespace: r.Namespace, Partition: r.Partition,
@@ -190,7 +200,7 @@ func (r Registration) locality() *api.Locality {
 }
 
 func (r Registration) checks() api.AgentServiceChecks {
-	if r.Native() {
+	if len(r.Checks) > 0 {
 		return r.Checks
 	}
 	var checks api.AgentServiceChecks

@@ -65,7 +65,7 @@ func TestPayloads(t *testing.T) {
 	for name, r := range scenarios() {
 		t.Run(name, func(t *testing.T) {
 			got := &txtar.Archive{}
-			for part, payload := range map[string]any{"1 service": r.Service(), "2 sidecar": r.Sidecar(), "3 listener check": r.ListenerCheck()} {
+			for part, payload := range map[string]any{"1 service": r.Service(), "2 sidecar": r.Sidecar(), "3 listener check": r.ListenerCheck("")} {
 				doc, err := json.MarshalIndent(payload, "", "  ")
 				if err != nil {
 					t.Fatal(err)

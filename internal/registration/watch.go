@@ -24,6 +24,11 @@ type Watch struct {
 	Token      func() string                         // the service's
 	AgentToken func() string                         // nil: there is no agent of ours
 
+	// Rights tells what a token may not; nil: nobody is asked.
+	Rights interface {
+		Lacking(ctx context.Context, token string, rights []Right) ([]Right, error)
+	}
+
 	ACLs      bool     // the task has tokens
 	Never     bool     // its checks are critical for life: a job without a port
 	Upstreams []string // services of this datacenter that intentions are looked up for

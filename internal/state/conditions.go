@@ -29,7 +29,7 @@ const recent = time.Minute
 func gravity() []string {
 	return []string{event.CondAppReady, event.CondAppHealthy, event.CondEnvoyLive, event.CondListenerBound, event.CondAgentAlive, event.CondLeases,
 		event.CondEnvoyConfigAccepted, event.CondUpstream, event.CondServiceToken, event.CondAgentToken, event.CondServersReachable,
-		event.CondRegistered, event.CondCertificate, event.CondChecksPassing, event.CondMemory, event.CondStopBudget, event.CondRestarts}
+		event.CondRegistered, event.CondGateway, event.CondCertificate, event.CondChecksPassing, event.CondMemory, event.CondStopBudget, event.CondRestarts}
 }
 
 // Conditions are all conditions that apply, as they are at this time, in the order of their

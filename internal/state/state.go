@@ -27,6 +27,7 @@ type State struct {
 	Leases   map[string]Lease
 	Summary  Summary
 
+	Listens string      // where Envoy takes traffic of the mesh, as it said last
 	Drained bool        // the drain of the inbound listeners is over
 	Removed bool        // the instance is out of the servers' catalog
 	Joins   int         // how often the agent has joined
@@ -241,6 +242,8 @@ func (s *State) apply(e event.Entry, u *Unit) {
 		s.App.now(true, "", ev.Check, e.At)
 	case event.AppUnhealthy:
 		s.App.now(false, ev.Reason, ev.Check, e.At)
+	case event.Listener:
+		s.Listens = ev.Address
 	case event.Removed:
 		s.Removed = true
 	case event.Restart:

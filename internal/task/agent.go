@@ -95,7 +95,7 @@ func (m *mesh) joined() {
 	}
 	ctx, cancel := context.WithTimeout(m.ctx, renewLimit)
 	defer cancel()
-	if err := m.agent.client.RenewListenerCheck(ctx); err != nil {
+	if err := m.agent.client.RenewListenerCheck(ctx, m.bound()); err != nil {
 		m.d.Log.Warn("the sidecar may be critical until the agent's next probe", "error", err)
 	}
 }

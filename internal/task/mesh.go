@@ -1,6 +1,7 @@
 package task
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -78,7 +79,8 @@ type consul interface {
 	registration.Asker
 	Register(ctx context.Context) error
 	Renew(ctx context.Context, token string) error
-	AddListenerCheck(ctx context.Context) error
+	Lacking(ctx context.Context, token string, rights []registration.Right) ([]registration.Right, error)
+	AddListenerCheck(ctx context.Context, bound string) error
 	Sidecar(ctx context.Context) (*api.AgentService, error)
 	Deregister(ctx context.Context) (registration.Result, error)
 	Sent() bool
@@ -111,9 +113,11 @@ func (t *task) meshUnits(p programs, app *supervisor.Process, user *supervisor.U
 		u.runners[lifecycle.ConsulAgent] = m.agentUnit()
 		u.agent = m.agentMetrics()
 	}
-	if app != nil {
+	switch {
+	case t.plan.IsGateway():
+	case app != nil:
 		u.runners[lifecycle.App] = t.restarted(lifecycle.App, t.reportUp(lifecycle.App, app, m.sync.AppUp, m.sync.AppDown), t.plan.App.Restart, nil)
-	} else {
+	default:
 		u.runners[lifecycle.App], u.paths = m.siblings(probe)
 	}
 	return u, nil
@@ -153,6 +157,9 @@ func (m *mesh) envoy(dir *statedir.Dir) lifecycle.Runner {
 		c.XDSEnded = m.servers.widen
 	}
 	c.Grace, c.Log, c.Server = m.grace(lifecycle.Envoy), m.d.Log.Named("envoy"), m.consulServer
+	if m.plan.IsGateway() {
+		c.Lacks = m.gatewayLacks
+	}
 	admin := envoy.NewAdmin(c.Admin)
 	ask := func(ctx context.Context) error { _, err := admin.Ready(ctx); return err }
 	process := &envoy.WithoutFilter{Proxy: envoy.NewProxy(c), Plain: func(ctx context.Context) error { return m.bootstrap(dir, "").Write(ctx) }, Log: c.Log}
@@ -203,7 +210,7 @@ func (m *mesh) registered(ctx context.Context) (bootstrap.Registered, error) {
 	if err != nil {
 		return bootstrap.Registered{}, err
 	}
-	return bootstrap.Registered{Service: s.Proxy.DestinationServiceName, Namespace: s.Namespace, Partition: s.Partition,
+	return bootstrap.Registered{Service: cmp.Or(s.Proxy.DestinationServiceName, s.Service), Namespace: s.Namespace, Partition: s.Partition,
 		Datacenter: s.Datacenter, Config: s.Proxy.Config}, nil
 }
 
@@ -231,7 +238,8 @@ func (m *mesh) bootstrapDir() (*statedir.Dir, error) {
 func (m *mesh) inbound() lifecycle.Runner {
 	in, report := m.plan.Inbound, m.report(lifecycle.Inbound)
 	return envoy.NewInbound(envoy.InboundConfig{
-		Admin: m.plan.Envoy.AdminAddress(m.d.Dir.Path), Disabled: !in.Drain, AddCheck: m.consul.AddListenerCheck,
+		Role: m.plan.Envoy.Role, Admin: m.plan.Envoy.AdminAddress(m.d.Dir.Path), Disabled: !in.Drain,
+		AddCheck:    func(ctx context.Context) error { return m.consul.AddListenerCheck(ctx, m.bound()) },
 		Propagation: m.propagation, Min: func() time.Duration { return in.Min }, Max: m.drainMax,
 		Report: report, Log: m.d.Log.Named("inbound"),
 	})
@@ -259,11 +267,11 @@ func (m *mesh) drainMax() time.Duration {
 func (m *mesh) syncer(user *supervisor.User) (*health.Syncer, error) {
 	h, s, report := m.plan.Health, m.plan.Service, m.report(lifecycle.HealthSync)
 	c := health.Config{
-		Agent: m.consul, Service: s.ServiceID(), Checks: h.Checks, TTL: h.TTL, Never: h.Never,
+		Agent: m.consul, Service: s.ServiceID(), Checks: h.Checks, TTL: h.TTL, Never: h.Never, Alone: h.Alone, Proof: h.Proof,
 		Reassert: m.reassert, Renew: m.takeOver,
 		Report: report, Grace: m.grace(lifecycle.HealthSync), Log: m.d.Log.Named("health-sync"),
 	}
-	if m.agent != nil { // which computes the sidecar's check, and holds it by maintenance mode
+	if m.agent != nil && !m.plan.IsGateway() { // which computes the sidecar's check, and holds it by maintenance mode
 		c.Proxy, c.Alias = s.ProxyID(), s.AliasID()
 	} else {
 		c.Servers = true
@@ -297,7 +305,7 @@ func (m *mesh) reassert(ctx context.Context) error {
 	if err := m.consul.Register(ctx); err != nil || !listener {
 		return err
 	}
-	return m.consul.AddListenerCheck(ctx)
+	return m.consul.AddListenerCheck(ctx, m.bound())
 }
 
 // metadata shows the task's containers to health in its own words.

@@ -1,6 +1,7 @@
 package task
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"net"
@@ -71,6 +72,9 @@ func (w *watched) task(end *event.Finish) page.Task {
 	}
 	out.Healthy, _ = w.s.Health()
 	w.t.book.Read(func(now *state.State) {
+		if p.Service != nil {
+			out.Listen = cmp.Or(out.Listen, page.Line(now.Listens))
+		}
 		if end != nil {
 			ended := *now // of which nothing is changed that the record shares
 			ended.Finished, ended.EndAt = end, time.Now()
@@ -144,7 +148,7 @@ func (w *watched) Flow(ctx context.Context) *page.Flow {
 	if !running || w.t.watch.envoy == nil {
 		return nil
 	}
-	flow, err := w.t.watch.envoy.Admin.Flow(ctx, w.t.watch.envoy.Upstreams)
+	flow, err := w.t.watch.envoy.Admin.Flow(ctx, w.t.plan.Envoy.Role, w.t.watch.envoy.Upstreams)
 	if err != nil {
 		return nil // what it means that Envoy does not answer is said by the unit
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	"meshtask/internal/event"
@@ -16,6 +17,9 @@ import (
 // sayUp is the sink that says in a sentence, once, that the task serves.
 func (t *task) sayUp(e event.Entry) {
 	p := t.plan
+	if l, ok := e.Event.(event.Listener); ok {
+		t.listens = l.Address
+	}
 	if t.saidUp || p == nil || !p.Kind.HasMesh() || e.Way != event.Up {
 		return
 	}
@@ -26,6 +30,11 @@ func (t *task) sayUp(e event.Entry) {
 		return
 	}
 	t.saidUp = true
+	if p.IsGateway() {
+		kind := strings.ReplaceAll(string(p.Service.Gateway.Kind), "-", " ")
+		t.d.Log.Info(fmt.Sprintf("%s %s is up after %.2f s: Envoy on %s", strings.Replace(kind, "api", "API", 1), p.Service.Name, e.Ms/1000, t.listens))
+		return
+	}
 	from := ""
 	if p.Service.Port != 0 {
 		from = net.JoinHostPort(cmp.Or(p.Service.Proxy.LocalServiceAddress, "127.0.0.1"), strconv.Itoa(p.Service.Port)) + " "

@@ -148,6 +148,7 @@ func (s *source) Status() any {
 	out.Healthy, out.Reason = s.Health()
 	s.t.book.Read(func(now *state.State) {
 		out.State = now.Phase()
+		out.Place.Listener = cmp.Or(out.Place.Listener, now.Listens)
 		out.Why, out.Conditions = why.Of(now), now.Conditions(time.Now())
 		out.Summary = json.RawMessage(now.Summary.Line())
 		for _, u := range now.Rows() {

@@ -126,7 +126,8 @@ type task struct {
 	usage usage.Reader // of the processes
 	emf   *emitter     // nil: the log has no metrics
 
-	saidUp bool // of the record, under its lock
+	saidUp  bool   // of the record, under its lock
+	listens string // likewise: where Envoy does
 
 	plan *plan.Plan // once it has been made
 	sup  *supervisor.Supervisor

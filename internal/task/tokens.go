@@ -120,7 +120,7 @@ func (m *mesh) takeOverService(ctx context.Context) {
 		if !listener {
 			return nil
 		}
-		return m.consul.AddListenerCheck(ctx)
+		return m.consul.AddListenerCheck(ctx, m.bound())
 	})
 	m.tookOver(token.OfService, accessor, err)
 }

@@ -41,8 +41,16 @@ type watch struct {
 	budget []event.Condition          // of the stop; it never changes
 	denied map[string]bool            // by service
 	told   map[string]event.Condition // by name, the last of each
+	rows   lifecycle.Timeline
 	report func(lifecycle.Unit) event.Report
-	asker  lifecycle.Unit // that speaks to Consul
+}
+
+// unit is the one that a condition is about; where the task has none such, that of the registration.
+func (w *watch) unit(u lifecycle.Unit) lifecycle.Unit {
+	if w.rows.Has(u) {
+		return u
+	}
+	return lifecycle.MeshInit
 }
 
 func newWatch() *watch {
@@ -98,11 +106,16 @@ func (w *watch) run(over <-chan struct{}) {
 func (w *watch) look(ctx context.Context, envoy, servers bool) {
 	ctx, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
-	w.tell(ctx, lifecycle.App, append(memory(cgroup.Root{}), w.budget...)...)
+	w.tell(ctx, w.unit(lifecycle.App), append(memory(cgroup.Root{}), w.budget...)...)
 	reachable := w.consul.Servers(ctx)
-	w.tell(ctx, w.asker, reachable)
+	w.tell(ctx, w.unit(lifecycle.ConsulAgent), reachable)
 	if servers && reachable.OK {
 		w.tell(ctx, lifecycle.MeshInit, w.consul.Instance(ctx)...)
+		if w.consul.Registration.Gateway != nil {
+			if c, seen := w.gatewayCondition(ctx); seen {
+				w.tell(ctx, lifecycle.Envoy, c)
+			}
+		}
 		if denied, ok := w.consul.Denied(ctx); ok {
 			w.denied = denied
 		}
@@ -182,11 +195,8 @@ func budget(p *plan.Plan) []event.Condition {
 func (m *mesh) watches() {
 	w, p := m.watch, m.plan
 	w.budget = budget(p)
-	w.report = m.report
-	w.consul, w.asker = m.asked(), lifecycle.ConsulAgent
-	if m.servers != nil {
-		w.asker = lifecycle.MeshInit
-	}
+	w.report, w.rows = m.report, p.Rows
+	w.consul = m.asked()
 	w.envoy = &envoy.Watch{Admin: envoy.NewAdmin(p.Envoy.AdminAddress(m.d.Dir.Path))}
 	for _, u := range p.Service.Proxy.Upstreams {
 		name := u.DestinationName
@@ -204,7 +214,7 @@ func (m *mesh) watches() {
 
 // asked is how the servers' view of the task is asked for.
 func (m *mesh) asked() *registration.Watch {
-	w := &registration.Watch{Asker: m.consul, Registration: *m.plan.Service, Token: m.tokens.Service, ACLs: m.plan.Tokens.ACLs, Never: m.plan.Health.Never}
+	w := &registration.Watch{Asker: m.consul, Rights: m.consul, Registration: *m.plan.Service, Token: m.tokens.Service, ACLs: m.plan.Tokens.ACLs, Never: m.plan.Health.Never}
 	if m.servers != nil {
 		w.Node = func(context.Context) (string, error) { return m.plan.Servers.Node.Name, nil }
 		return w

@@ -48,6 +48,22 @@ var conditionRows = map[event.Code]row{
 		"No intention lets this service call upstream $upstream.",
 		"Create an intention that allows it: `consul intention create -allow $source $upstream`.",
 	),
+	event.GatewayNoEntry: say(
+		"The gateway has no $kind config entry: $text.",
+		"Write one of that name (`consul config write`), or give the gateway the name of yours (gateway.name).",
+	),
+	event.GatewayNoRoute: say(
+		"The API gateway has no route bound: $text.",
+		"Write an http-route or tcp-route whose Parents name api-gateway $name and one of its listeners (`consul config write`). Its Status says whether it is accepted.",
+	),
+	event.GatewayRights: say(
+		"The gateway's token lacks rights: $text.",
+		"Grant $rights to the token of gateway $name. `meshtask acl-controller` gives tasks with the tag consul.hashicorp.com/gateway-kind what their kind needs.",
+	),
+	event.GatewayNoPeering: say(
+		"Consul serves the first mesh gateway of an agent twelve seconds late: $text.",
+		"Leave peering turned on at the servers (peering { enabled = true }), or run without a client agent (consulServers).",
+	),
 	event.CertificateExpires: say(
 		"The certificate of this service is not renewed: $text.",
 		"Check that the agent reaches its servers and that their CA works; Envoy gets certificates from the agent.",
