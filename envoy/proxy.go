@@ -67,7 +67,8 @@ const (
 	pollStart    = 5 * time.Millisecond  // one kept connection; Envoy needs 40 to 160 ms in all
 	pollWaiting  = 50 * time.Millisecond // while it waits for somebody else
 	diagnoseEach = time.Second
-	endedEach    = 4 // polls: Envoy answers between two clusters, and statistics take it longer
+	endedEach    = 4               // polls: Envoy answers between two clusters, and statistics take it longer
+	diagnoseWait = 5 * time.Second // while it waits for somebody else
 	graceDefault = quitMax + termMax
 	quitMax      = 2 * time.Second // Envoy answers in 10 ms; a stuck one never does
 	termMax      = time.Second
@@ -180,7 +181,7 @@ func (p *Proxy) await(ctx context.Context, child *supervisor.Child, admin *Admin
 	defer diagnose.Stop()
 	next := time.NewTicker(pollStart)
 	defer next.Stop()
-	seen := ""
+	waiting, seen := false, ""
 	for n := 0; ; n++ {
 		state, err := admin.Ready(poll)
 		if err == nil && !judged {
@@ -205,9 +206,9 @@ func (p *Proxy) await(ctx context.Context, child *supervisor.Child, admin *Admin
 			return "", misfit(&e)
 		case <-diagnose.C:
 			now, waits := p.missing(poll, admin)
-			if waits { // it may be for days
-				late.Reset(p.c.ReadyTimeout)
-				next.Reset(pollWaiting)
+			if waits != waiting {
+				waiting = waits
+				pace(waits, late, p.c.ReadyTimeout, next, diagnose)
 			}
 			if now.Seen != seen && poll.Err() == nil {
 				seen = now.Seen
@@ -222,6 +223,20 @@ func (p *Proxy) await(ctx context.Context, child *supervisor.Child, admin *Admin
 			return "", errCut
 		}
 	}
+}
+
+// pace has the wait for somebody else, which may last for days, be no failure of Envoy's, and cost
+// little.
+func pace(waits bool, late *time.Timer, limit time.Duration, next, diagnose *time.Ticker) {
+	if !waits {
+		late.Reset(limit)
+		next.Reset(pollStart)
+		diagnose.Reset(diagnoseEach)
+		return
+	}
+	late.Stop()
+	next.Reset(pollWaiting)
+	diagnose.Reset(diagnoseWait)
 }
 
 // awaited is what the wait for readiness is for.

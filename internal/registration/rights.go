@@ -8,7 +8,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -133,46 +132,48 @@ func (w *Watch) terminating(ctx context.Context, c event.Condition) (event.Condi
 
 // boundGateway is what Consul makes of an api-gateway entry and its routes.
 type boundGateway struct {
+	Name      string
 	Listeners []struct{ Routes []any }
 	Services  map[string]any // that the routes lead to, by name
 }
 
-// apiGateway: its bound entry says which routes it has, and which services they lead to.
+// apiGateway: its bound entry says which routes it has, and which services they lead to. Entries
+// are listed, as servers log an error for each one that there is not.
 func (w *Watch) apiGateway(ctx context.Context, c event.Condition) (event.Condition, bool) {
 	name := w.Registration.Name
-	var entry boundGateway
-	err := w.Call(ctx, w.Token(), func(a *api.Client, q *api.QueryOptions) error {
-		_, err := a.Raw().Query("/v1/config/bound-api-gateway/"+url.PathEscape(name), &entry, q)
+	var all []boundGateway
+	if err := w.Call(ctx, w.Token(), func(a *api.Client, q *api.QueryOptions) error {
+		_, err := a.Raw().Query("/v1/config/bound-api-gateway", &all, q)
 		return err
-	})
-	if Status(err, http.StatusNotFound) {
-		return gatewayLacks(c, event.GatewayNoEntry, event.Facts{"kind": "api-gateway", "name": name}, "there is no api-gateway config entry named %s", name)
-	}
-	if err != nil && !Denied(err) {
+	}); err != nil {
 		return c, false
 	}
-	rights := []Right{{"mesh", "read", ""}, {"service", "read", name}, {"node", "read", name}} // any node: policies name all
-	if err == nil {
+	rights := []Right{{"service", "read", name}}
+	i := slices.IndexFunc(all, func(b boundGateway) bool { return b.Name == name })
+	if i >= 0 {
 		routes := 0
-		for _, l := range entry.Listeners {
+		for _, l := range all[i].Listeners {
 			routes += len(l.Routes)
-		}
-		for _, s := range slices.Sorted(maps.Keys(entry.Services)) {
-			rights = append(rights, Right{"service", "read", s})
 		}
 		if routes == 0 {
 			return gatewayLacks(c, event.GatewayNoRoute, event.Facts{"name": name}, "no route bound: no http-route or tcp-route names a listener of api-gateway %s as its parent", name)
 		}
+		rights = append(rights, Right{"mesh", "read", ""}, Right{"node", "read", name}) // any node: policies name all
+		for _, s := range slices.Sorted(maps.Keys(all[i].Services)) {
+			rights = append(rights, Right{"service", "read", s})
+		}
 	}
 	lacking, ok := w.lacking(ctx, rights)
-	if len(lacking) == 0 {
-		return c, ok
+	switch {
+	case len(lacking) > 0:
+		return gatewayLacks(c, event.GatewayRights, event.Facts{"rights": words(lacking), "name": name}, "no rights: the token lacks %s: Consul sends no listener", words(lacking))
+	case i < 0 && ok:
+		return gatewayLacks(c, event.GatewayNoEntry, event.Facts{"kind": "api-gateway", "name": name}, "there is no api-gateway config entry named %s", name)
 	}
-	return gatewayLacks(c, event.GatewayRights, event.Facts{"rights": words(lacking), "name": name}, "no rights: the token lacks %s: Consul sends no listener", words(lacking))
+	return c, ok
 }
 
-// meshGateway: an agent waits for twelve seconds before the first one's configuration where the
-// servers have no peering.
+// meshGateway reads what the mesh is configured with.
 func (w *Watch) meshGateway(ctx context.Context, c event.Condition) (event.Condition, bool) {
 	lacking, ok := w.lacking(ctx, []Right{{"mesh", "read", ""}})
 	if len(lacking) > 0 {
