@@ -253,7 +253,11 @@ func (p *Proxy) missing(ctx context.Context, admin *Admin) (f Finding, waits boo
 	if f, waits := p.c.Lacks(ctx); f.Seen != "" {
 		return f, waits && p.c.Role.waits
 	}
-	return admin.Diagnose(ctx, p.c.Role, p.c.Listen), false
+	f = admin.Diagnose(ctx, p.c.Role, p.c.Listen)
+	if p.c.Role.late != "" && f.Code == event.XDSNoConfig && f.Facts[event.FactCase] == "" {
+		f.Fix, f.Facts = p.c.Role.late, event.Facts{event.FactCase: event.CaseMeshGateway}
+	}
+	return f, false
 }
 
 // late explains why ReadyTimeout has passed.

@@ -17,7 +17,9 @@ type Role struct {
 	// else when the one at Config.Listen is.
 	sent bool
 	// waits: for as long as Config.Lacks says so it may have nothing to listen for.
-	waits  bool
+	waits bool
+	// late is what a wait for an agent's first configuration is about most often, unless it is "".
+	late   string
 	drain  string   // the flags of the drain call
 	flight []flight // what is in flight: the first that Envoy has counts
 }

@@ -45,6 +45,8 @@ const (
 	CaseServers   = "servers"   // of the Consul servers, where there is no agent
 	CaseAuthority = "authority" // their certificate is not by the CA that was given
 	CaseName      = "name"      // their certificate has another name
+
+	CaseMeshGateway = "mesh-gateway" // of one with an agent
 )
 
 // Because gives err a code, with facts as pairs of a name and its value.
@@ -253,7 +255,6 @@ const (
 	GatewayNoEntry      Code = "gateway-no-entry"
 	GatewayNoRoute      Code = "gateway-no-route"
 	GatewayRights       Code = "gateway-rights"
-	GatewayNoPeering    Code = "gateway-no-peering"
 )
 
 // exits is the closed set with the exit code of each.
@@ -294,6 +295,6 @@ func exits() map[Code]int {
 
 		AppIsUnhealthy: 0, EnvoyDown: 0, EnvoyUpdateRefused: 0, ConsulDown: 0, ServersUnreachable: 0, ServiceTokenUnknown: 0,
 		NotRegistered: 0, ChecksCritical: 0, UpstreamNotBound: 0, UpstreamNoInstance: 0, UpstreamDenied: 0, CertificateExpires: 0,
-		MemoryNearLimit: 0, StopBudgetSmall: 0, GatewayNoEntry: 0, GatewayNoRoute: 0, GatewayRights: 0, GatewayNoPeering: 0,
+		MemoryNearLimit: 0, StopBudgetSmall: 0, GatewayNoEntry: 0, GatewayNoRoute: 0, GatewayRights: 0,
 	}
 }

@@ -182,16 +182,6 @@ func (w *Watch) meshGateway(ctx context.Context, c event.Condition) (event.Condi
 	return c, ok
 }
 
-// NoPeering says whether the servers have peering turned off, which an agent of 1.22 and earlier
-// waits twelve seconds for before it serves its first mesh gateway.
-func (w *Watch) NoPeering(ctx context.Context) bool {
-	err := w.Call(ctx, w.Token(), func(a *api.Client, q *api.QueryOptions) error {
-		_, _, err := a.Peerings().List(ctx, q)
-		return err
-	})
-	return says(err, "peering must be enabled")
-}
-
 func (w *Watch) lacking(ctx context.Context, rights []Right) ([]Right, bool) {
 	if !w.ACLs || w.Rights == nil {
 		return nil, true

@@ -4,8 +4,6 @@ import (
 	"context"
 	"strings"
 
-	"github.com/hashicorp/consul/api"
-
 	"meshtask/envoy"
 	"meshtask/internal/event"
 	"meshtask/internal/state"
@@ -22,13 +20,8 @@ func (t *task) bound() (first string) {
 func (m *mesh) gatewayLacks(ctx context.Context) (f envoy.Finding, waits bool) {
 	ctx, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
-	w := m.asked()
-	c, seen := w.Gateway(ctx)
-	switch {
-	case seen && !c.OK:
+	if c, seen := m.asked().Gateway(ctx); seen && !c.OK {
 		return envoy.Finding{Code: c.Code, Seen: c.Reason, Fix: gatewayFix(c.Code), Facts: c.Facts}, true
-	case m.agent != nil && w.Registration.Gateway.Kind == api.ServiceKindMeshGateway && w.NoPeering(ctx):
-		return envoy.Finding{Code: event.GatewayNoPeering, Seen: "peering is turned off at the Consul servers: an agent waits twelve seconds for it before its first mesh gateway", Fix: gatewayFix(event.GatewayNoPeering)}, false
 	}
 	return f, false
 }
@@ -40,8 +33,6 @@ func gatewayFix(code event.Code) string {
 		return "write the gateway's config entry (consul config write)"
 	case event.GatewayNoRoute:
 		return "write a route whose parent is this gateway (consul config write)"
-	case event.GatewayNoPeering:
-		return "leave peering { enabled = true } at the servers, or use consulServers"
 	}
 	return "grant them to the gateway's token; meshtask acl-controller does for tasks with the tag consul.hashicorp.com/gateway-kind"
 }

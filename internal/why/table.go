@@ -68,7 +68,8 @@ func cases() map[event.Code]map[string]row {
 			event.CaseServers: say("The Consul servers refuse to configure Envoy.", "See the servers' log lines with agent.envoy. Most often the token lacks service:write, a setting in proxy.config is invalid, or the port wants TLS while consulServers.grpc.tls is false."),
 		},
 		event.XDSNoConfig: {
-			event.CaseServers: say("Envoy is connected to a Consul server, which sends it no configuration.", "Check that the sidecar is still in the catalog, on the node that this task registers on, and that Connect is enabled on the servers: Envoy is not configured without a certificate."),
+			event.CaseServers:     say("Envoy is connected to a Consul server, which sends it no configuration.", "Check that the sidecar is still in the catalog, on the node that this task registers on, and that Connect is enabled on the servers: Envoy is not configured without a certificate."),
+			event.CaseMeshGateway: say("Envoy is connected to the Consul agent, which sends it no configuration yet.", "If it comes after twelve seconds, peering is turned off at the servers, which an agent waits for before its first mesh gateway: turn it on (peering { enabled = true }), or use consulServers. Else grant the token service:read for the gateway."),
 		},
 		event.XDSNoListeners: {
 			event.CaseServers: say("Envoy has clusters but no listeners: it waits for endpoints or certificates.", "Check that the upstreams exist, and that the Consul servers have a leader."),

@@ -60,10 +60,6 @@ var conditionRows = map[event.Code]row{
 		"The gateway's token lacks rights: $text.",
 		"Grant $rights to the token of gateway $name. `meshtask acl-controller` gives tasks with the tag consul.hashicorp.com/gateway-kind what their kind needs.",
 	),
-	event.GatewayNoPeering: say(
-		"Consul serves the first mesh gateway of an agent twelve seconds late: $text.",
-		"Leave peering turned on at the servers (peering { enabled = true }), or run without a client agent (consulServers).",
-	),
 	event.CertificateExpires: say(
 		"The certificate of this service is not renewed: $text.",
 		"Check that the agent reaches its servers and that their CA works; Envoy gets certificates from the agent.",
