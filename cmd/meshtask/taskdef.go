@@ -22,7 +22,8 @@ func taskdefFlags(fs *pflag.FlagSet) {
 		{"mesh-image", "image of the mesh container in layout siblings"},
 		{"image-entrypoint", `ENTRYPOINT of the app's image: ["/entry.sh"], or {"web":["/entry.sh"],"api":[]}`},
 		{"image-cmd", "CMD of the app's image, likewise"},
-		{"image", "render: image of the app"},
+		{"image", "render: image of the app, or of the gateway"},
+		{"gateway", "render: mesh-gateway, terminating-gateway or api-gateway, in place of an app"},
 		{"command", `render: the app's whole command, as words or ["a","b c"]`},
 		{"cpu", "render: CPU units (256)"},
 		{"memory", "render: MiB (default: the smallest for cpu)"},
@@ -173,6 +174,9 @@ func render(c call, o taskdef.Options) (*taskdef.Result, error) {
 	}
 	if d.Memory, err = whole(c, "memory"); err != nil {
 		return nil, err
+	}
+	if kind, ok := c.set["gateway"]; ok {
+		return taskdef.RenderGateway(kind, d, o)
 	}
 	return taskdef.Render(d, o)
 }

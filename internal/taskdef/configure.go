@@ -157,6 +157,9 @@ func (c *conversion) legacy(text string) error {
 	if err != nil {
 		return err
 	}
+	if g := cfg.Gateway; g != nil {
+		return fmt.Errorf("%s: gateway: the task is a gateway, which has no app to convert: see meshtask taskdef render --gateway %s; meshtask run reads this document as it is", legacyName, g.Kind)
+	}
 	if c.opt.Name != "" || c.opt.Port != 0 {
 		c.say(Note, "service", "as in %s; --name and --port are for definitions that have none", legacyName)
 	}
@@ -170,7 +173,7 @@ func (c *conversion) legacy(text string) error {
 	if old.Has("consulServers") {
 		c.servers(old, warnings)
 	}
-	for _, key := range []string{"service", "proxy", "gateway", "healthSyncContainers"} {
+	for _, key := range []string{"service", "proxy", "healthSyncContainers"} {
 		if old.Has(key) {
 			c.doc.Set(key, old.Get(key))
 		}

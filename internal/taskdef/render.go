@@ -31,18 +31,7 @@ const arm = "arm64"
 // Render makes a Fargate task definition of a description, by way of the plain
 // one. Result.Old is that.
 func Render(d Description, o Options) (*Result, error) {
-	if d.Name == "" || d.Image == "" {
-		return nil, errors.New("--name and --image are needed")
-	}
-	if d.LogGroup != "" && d.Region == "" {
-		return nil, errors.New("--log-group needs --region")
-	}
-	if !slices.Contains([]string{"", "x86_64", "amd64", arm}, d.Arch) {
-		return nil, fmt.Errorf("--arch: want x86_64 or arm64, got %q", d.Arch)
-	}
-	d.CPU = cmp.Or(d.CPU, 256)
-	d.Memory = cmp.Or(d.Memory, 2*d.CPU)
-	if err := Fargate(d.CPU, d.Memory); err != nil {
+	if err := d.complete(); err != nil {
 		return nil, err
 	}
 	app := jsontree.New("name", d.Name, "image", d.Image, "essential", true)
@@ -59,13 +48,40 @@ func Render(d Description, o Options) (*Result, error) {
 			return nil, err
 		}
 	}
+	d.reach(app, d.Port)
+	o.fresh = true
+	return Convert(jsontree.Pretty(d.task(app), "image"), o)
+}
+
+// complete checks a description and sets its defaults.
+func (d *Description) complete() error {
+	if d.Name == "" || d.Image == "" {
+		return errors.New("--name and --image are needed")
+	}
+	if d.LogGroup != "" && d.Region == "" {
+		return errors.New("--log-group needs --region")
+	}
+	if !slices.Contains([]string{"", "x86_64", "amd64", arm}, d.Arch) {
+		return fmt.Errorf("--arch: want x86_64 or arm64, got %q", d.Arch)
+	}
+	d.CPU = cmp.Or(d.CPU, 256)
+	d.Memory = cmp.Or(d.Memory, 2*d.CPU)
+	return Fargate(d.CPU, d.Memory)
+}
+
+// reach gives a container its log and, unless it is 0, its port.
+func (d Description) reach(container *jsontree.Object, port int) {
 	if d.LogGroup != "" {
-		app.Set("logConfiguration", jsontree.New("logDriver", "awslogs",
+		container.Set("logConfiguration", jsontree.New("logDriver", "awslogs",
 			"options", jsontree.New("awslogs-group", d.LogGroup, "awslogs-region", d.Region, "awslogs-stream-prefix", d.Name)))
 	}
-	if d.Port != 0 {
-		app.Set("portMappings", []any{jsontree.New("containerPort", jsontree.Number(d.Port), "protocol", "tcp")})
+	if port != 0 {
+		container.Set("portMappings", []any{jsontree.New("containerPort", jsontree.Number(port), "protocol", "tcp")})
 	}
+}
+
+// task is the task definition of one container.
+func (d Description) task(container *jsontree.Object) *jsontree.Object {
 	arch := "X86_64"
 	if d.Arch == arm {
 		arch = "ARM64"
@@ -79,9 +95,8 @@ func Render(d Description, o Options) (*Result, error) {
 	if d.ExecutionRole != "" {
 		def.Set("executionRoleArn", d.ExecutionRole)
 	}
-	def.Set("containerDefinitions", []any{app})
-	o.fresh = true
-	return Convert(jsontree.Pretty(def, "image"), o)
+	def.Set("containerDefinitions", []any{container})
+	return def
 }
 
 // scheme takes an address apart; what does not begin with one is a line for the shell.

@@ -43,7 +43,7 @@ func TestRefused(t *testing.T) {
 		"its controller":   {def(`{"name":"consul-ecs-controller","command":["controller"]}`), Options{}, "meshtask acl-controller --agentless"},
 		"controller":       {def(`{"name":"consul-acl-controller","command":["acl-controller","-iam-role-path","/x/"]}`), join, "ACL controller"},
 		"v0.2":             {def(app, `{"name":"mesh-init","command":["mesh-init","-envoy-bootstrap-dir=/consul"]}`), join, "give the service with --config"},
-		"gateway":          {legacy(`{"bootstrapDir":"/consul","gateway":{"kind":"mesh-gateway"}}`), join, "mesh gateways are not supported"},
+		"gateway":          {legacy(`{"bootstrapDir":"/consul","gateway":{"kind":"mesh-gateway"}}`), join, "meshtask taskdef render --gateway mesh-gateway"},
 		"bad config":       {legacy(`{"bootstrapDir":"/consul","service":{"port":"x"},"proxy":{"upstreams":[{}]}}`), join, "proxy.upstreams[0].destinationName"},
 		"converted":        {def(`{"name":"web","environment":[{"name":"MESHTASK_CONFIG_JSON","value":"{}"}]}`), join, "for meshtask already"},
 		"no servers":       {def(app), Options{}, "--retry-join"},
