@@ -55,7 +55,7 @@ func TestDocs(t *testing.T) {
 			})
 		}
 	}
-	for _, name := range []string{"README", "use-single-container", "use-siblings", "use-job", "use-laptop", "from-app-mesh", "from-service-connect", "agentless"} {
+	for _, name := range []string{"README", "use-single-container", "use-siblings", "use-job", "use-laptop", "gateways", "from-app-mesh", "from-service-connect", "agentless"} {
 		if !played[name] {
 			t.Errorf("%s has no example that can be played", name)
 		}
