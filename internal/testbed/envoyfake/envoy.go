@@ -29,9 +29,13 @@ type Envoy struct {
 	State   string // LIVE, or PRE_INITIALIZING and no listener
 	Version string
 	Listen  string                // IP:PORT of the public listener
+	Sent    func() []Listener     // what Consul has sent a gateway, asked at each call; nil: nothing
 	Stats   func() map[string]any // asked at each call
 	Quit    func()                // of /quitquitquit
 }
+
+// Listener is one that Consul has sent; Address "" is that it is not bound.
+type Listener struct{ Name, Address string }
 
 // New is one that is live, listens and has no request in flight.
 func New() *Envoy {
@@ -66,9 +70,23 @@ func (e *Envoy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case path == "/listeners" && e.State != "LIVE":
 		document(object{})
 	case path == "/listeners":
-		host, port, _ := net.SplitHostPort(e.Listen)
-		document(object{"listener_statuses": []any{object{"name": "public_listener:" + e.Listen,
-			"local_address": object{"socket_address": object{"address": host, "port_value": json.Number(port)}}}}})
+		var statuses []any
+		for _, l := range append([]Listener{{"public_listener:" + e.Listen, e.Listen}}, e.sent()...) {
+			if host, port, err := net.SplitHostPort(l.Address); err == nil {
+				statuses = append(statuses, object{"name": l.Name, "local_address": object{"socket_address": object{"address": host, "port_value": json.Number(port)}}})
+			}
+		}
+		document(object{"listener_statuses": statuses})
+	case path == "/config_dump" && query.Get("resource") == "dynamic_listeners":
+		var configs []any
+		for _, l := range e.sent() {
+			state := "active_state"
+			if l.Address == "" {
+				state = "warming_state"
+			}
+			configs = append(configs, object{"name": l.Name, state: object{"version_info": "1"}})
+		}
+		document(object{"configs": configs})
 	case path == "/stats":
 		filter, all := regexp.MustCompile(query.Get("filter")), []any{}
 		for name, value := range e.Stats() {
@@ -80,6 +98,13 @@ func (e *Envoy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		answer(http.StatusNotFound, "invalid path. admin commands are:")
 	}
+}
+
+func (e *Envoy) sent() []Listener {
+	if e.Sent == nil {
+		return nil
+	}
+	return e.Sent()
 }
 
 func revision(version string) string {
@@ -96,6 +121,7 @@ func revision(version string) string {
 //	refused         likewise, and says that Consul refuses its version
 //	hangs           it does not answer to a drain or a quit
 //	noquit, noterm  a quit, a TERM does not end it
+//	sent=FILE       once there is the file, it has a listener of an API gateway
 //	until=FILE      it ends, with 0, once there is the file
 //	dies=TEXT       it ends with 1 and quotes TEXT, as of a bad bootstrap
 func Main(script string) int {
@@ -123,6 +149,13 @@ func Main(script string) int {
 			e.Quit = func() {}
 		case "noterm":
 			signal.Ignore(syscall.SIGTERM)
+		case "sent":
+			e.Sent = func() []Listener {
+				if _, err := os.Stat(value); err != nil {
+					return nil
+				}
+				return []Listener{{"http:127.0.0.1:8080", "127.0.0.1:8080"}}
+			}
 		case "until":
 			go func() {
 				if eventually.Within(eventually.Patience, func() bool { _, err := os.Stat(value); return err == nil }) {
