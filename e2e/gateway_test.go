@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -36,10 +37,10 @@ func gateway(t *testing.T, server *harness.Server, id string, block map[string]a
 }
 
 // external is a service outside of the mesh, and the entry that a gateway leads to it.
-func external(t *testing.T, server *harness.Server, gateway string) {
+func external(t *testing.T, server *harness.Server, gateway string, app ...string) {
 	t.Helper()
 	address := harness.Address(t)
-	harness.Start(t, "external", []string{harness.App(t), "--name", "external", "--listen", address + ":9000"}, nil)
+	harness.Start(t, "external", append([]string{harness.App(t), "--name", "external", "--listen", address + ":9000"}, app...), nil)
 	if _, err := server.API.Catalog().Register(&api.CatalogRegistration{Node: "legacy", Address: address, NodeMeta: map[string]string{"synthetic-node": "true"},
 		Service: &api.AgentService{ID: "ext", Service: "ext", Port: 9000}}, nil); err != nil {
 		t.Fatal(err)
@@ -368,4 +369,89 @@ func TestGatewayRights(t *testing.T) {
 	}
 	good.term(t)
 	good.ended(t, 0)
+}
+
+// With a client agent an API gateway is as without: its check is where its first listener is.
+// Consul's own command makes the bootstrap of gateways too.
+func TestGatewaysWithAnAgent(t *testing.T) {
+	t.Parallel()
+	server := harness.StartServer(t, harness.ServerConfig{})
+	server.HTTPServices(t)
+	listens(t, server, "agw")
+	route(t, server, "agw", "api")
+	served := startTask(t, server, "api-1", "api", agentless(server))
+	made := func(doc map[string]any) { doc["envoy"] = map[string]any{"bootstrap": "consul"} }
+	quick := func(doc map[string]any) { doc["shutdown"] = map[string]any{"drain": map[string]any{"min": "0s"}} }
+	agw := gateway(t, server, "agw-1", map[string]any{"kind": "api-gateway", "name": "agw"}, quick)
+	all := []member{agw,
+		gateway(t, server, "mgw-1", map[string]any{"kind": "mesh-gateway", "name": "mgw"}, made),
+		gateway(t, server, "mgw-2", map[string]any{"kind": "mesh-gateway", "name": "mgw"}, made, agentless(server))}
+	for _, m := range append(all, served) {
+		m.up(t)
+	}
+	answers(t, "http://"+agw.address+":8080/", 200, "hello from api-1")
+	harness.Eventually(t, soon, "the check of the listener", func() error {
+		checks, err := harness.Client(t, agw.address+":8500", "").Agent().Checks()
+		if err != nil {
+			return err
+		}
+		c := checks["service:agw-agw-1:1"]
+		if c == nil || c.Name != "api-gateway listener" || c.Type != "tcp" || c.Status != "passing" {
+			return fmt.Errorf("%+v", c)
+		}
+		return nil
+	})
+	for _, m := range all {
+		m.term(t)
+	}
+	for _, m := range all {
+		if s := m.ended(t, 0); s.Deregistered != "verified" || len(s.Killed) > 0 {
+			t.Errorf("%s: %+v", m.Name, s)
+		}
+	}
+}
+
+// A tcp client stays: it is waited for as long as was said, cut, and counted.
+func TestGatewayCutsTCPAndCounts(t *testing.T) {
+	t.Parallel()
+	server := harness.StartServer(t, harness.ServerConfig{})
+	external(t, server, "tgw", "--tcp")
+	web := startTask(t, server, "web-1", "web", func(doc map[string]any) {
+		callsBy(map[string]any{"destinationName": "ext"})(doc)
+		agentless(server)(doc)
+	})
+	tgw := gateway(t, server, "tgw-1", map[string]any{"kind": "terminating-gateway", "name": "tgw"}, agentless(server), func(doc map[string]any) {
+		doc["shutdown"] = map[string]any{"drain": map[string]any{"max": "1s"}}
+	})
+	for _, m := range []member{web, tgw} {
+		m.up(t)
+	}
+	conn := echoes(t, web.address+":9191")
+	defer conn.Close()
+	tgw.term(t)
+	if s := tgw.ended(t, 0); s.Drain.Start != 1 || s.Drain.End != 1 || s.Deregistered != "verified" {
+		t.Errorf("%+v", s)
+	}
+	tgw.says(t, "drain-cut")
+}
+
+// echoes is a connection by which a line has come back.
+func echoes(t *testing.T, address string) net.Conn {
+	t.Helper()
+	var conn net.Conn
+	harness.Eventually(t, soon, "an echo from "+address, func() (err error) {
+		if conn, err = net.Dial("tcp", address); err != nil {
+			return err
+		}
+		if err = conn.SetDeadline(time.Now().Add(soon)); err == nil {
+			if _, err = fmt.Fprintln(conn, "x"); err == nil {
+				_, err = conn.Read(make([]byte, 64))
+			}
+		}
+		if err != nil {
+			_ = conn.Close()
+		}
+		return err
+	})
+	return conn
 }
