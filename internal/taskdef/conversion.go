@@ -137,7 +137,7 @@ func (c *conversion) sort() error {
 	case len(c.rest) == 0 && len(c.proxies) > 0:
 		return fmt.Errorf("the definition has App Mesh's proxy alone, as a virtual gateway: gateways are not supported")
 	case len(c.rest) == 0:
-		return fmt.Errorf("the definition has no container besides those of consul-ecs")
+		return fmt.Errorf("the definition has no container besides those of consul-ecs, as one of a gateway: there is no app to convert")
 	case len(c.apps) == 0 && len(c.rest) == 1:
 		c.apps = c.rest
 	case len(c.apps) == 0:
