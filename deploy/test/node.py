@@ -60,6 +60,10 @@ REFUSED = {
     "apps: [{ name: 'a', image, command: ['/a'] }], meshImage: image, serviceTokenArn: 'arn:mine', meshContainer: { user: '7', readonlyRootFilesystem: true, secrets: { S: cdk.aws_secretsmanager.Secret.fromSecretNameV2(stack, 's', 's') } }": [
         '"User":"7"', '"ContainerPath":"/run/meshtask"', "GiveTheContainersTheirSecrets", "arn:mine:token", '"ReadonlyRootFilesystem":true',
     ],
+    "apps: [{ name: 'a', image, command: ['/a'] }], agentless: { tlsServerName: 'server.dc1.consul' }, mesh: { retryJoin: ['x'], secretPrefix: 'p', caCertArn: 'arn:aws:secretsmanager:us-east-1:123456789012:secret:ca-AbCdEf', logGroup: cdk.aws_logs.LogGroup.fromLogGroupName(stack, 'g', 'g') }": [
+        '{"Name":"CONSUL_GRPC_CACERT_PEM","ValueFrom":"arn:aws:secretsmanager:us-east-1:123456789012:secret:ca-AbCdEf"}',
+        'consulServers\\":{\\"hosts\\":[\\"x\\"],\\"defaults\\":{\\"tlsServerName\\":\\"server.dc1.consul\\"}}', "GiveTheContainersTheirSecrets",
+    ],
     "apps: [{ name: 'a', image }]": ["container a has neither command nor entryPoint", "docker inspect IMAGE >a.json"],
     "apps: [{ name: 'a', image, command: ['--listen'] }]": ["command of container a begins with -", "entryPoint"],
     "apps: [{ name: 'a', image, command: ['/a'] }], inject: true": ["inject needs meshImage"],

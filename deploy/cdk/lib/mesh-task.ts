@@ -50,6 +50,11 @@ export interface MeshTaskProps {
   readonly meshImage?: Image;
   /** More of the mesh container: user, readonlyRootFilesystem, limits, secrets. With a read-only root the state directory gets a volume. */
   readonly meshContainer?: MeshContainer;
+  /** No Consul agent: the servers at mesh.retryJoin are asked themselves (docs/agentless.md), and what is the agents' in mesh says nothing. */
+  readonly agentless?: {
+    /** Name in the servers' certificates. */
+    readonly tlsServerName: string;
+  };
   /** ARN of the service's secret, where another task of the service has it: none is made. */
   readonly serviceTokenArn?: string;
   /** Leave the apps' images as they are: meshtask comes by a volume. Siblings layout only. */
@@ -81,6 +86,8 @@ export class MeshTask extends Construct {
   readonly taskRole: iam.Role;
   readonly executionRole: iam.Role;
   private readonly stop: Duration;
+  /** The CA of the servers, which ECS gives to the container that runs the mesh. */
+  private readonly serverCA: Record<string, sm.ISecret>;
 
   constructor(scope: Construct, id: string, private readonly props: MeshTaskProps) {
     super(scope, id);
@@ -88,13 +95,16 @@ export class MeshTask extends Construct {
     const { mesh, name } = props;
     this.stop = props.stopTimeout ?? Duration.seconds(30);
 
+    const ca = props.agentless && sm.Secret.fromSecretCompleteArn(this, 'ServersCA', mesh.caCertArn);
+    this.serverCA = ca ? { CONSUL_HTTPS_CACERT_PEM: ca, CONSUL_GRPC_CACERT_PEM: ca } : {};
+
     // Without a value: the ACL controller writes the first one.
     const token = props.serviceTokenArn ?? new sm.CfnSecret(this, 'ServiceToken', {
       name: `${mesh.secretPrefix}-${name}`,
       description: `Consul ACL token of ${name}, kept by meshtask acl-controller`,
     }).ref;
     this.taskRole = this.role('TaskRole', `${name}-task`, [
-      statement('task-role', 'ReadTheTasksSecrets', [token, mesh.clientTokenArn, mesh.gossipKeyArn, mesh.caCertArn]),
+      statement('task-role', 'ReadTheTasksSecrets', props.agentless ? [token] : [token, mesh.clientTokenArn, mesh.gossipKeyArn, mesh.caCertArn]),
       ...(props.enableExecuteCommand ? [statement('task-role-exec', 'LetOperatorsIn', ['*'])] : []),
     ]);
     this.executionRole = this.role('ExecutionRole', `${name}-execution`, this.given());
@@ -120,14 +130,18 @@ export class MeshTask extends Construct {
   }
 
   private config(serviceToken: string): Record<string, unknown> {
-    const { mesh, name, port, upstreams, apps, meshImage } = this.props;
+    const { mesh, name, port, upstreams, apps, meshImage, agentless } = this.props;
     const synced = meshImage ? apps.filter((app) => app.healthCheck).map((app) => app.name) : [];
     return {
       service: { name, ...(port ? { port } : {}) },
       proxy: { upstreams: upstreams ?? [] },
       ...(synced.length > 0 ? { healthSyncContainers: synced } : {}),
-      consulAgent: { retryJoin: mesh.retryJoin, datacenter: mesh.datacenter, caCert: mesh.caCertArn, gossipKey: mesh.gossipKeyArn },
-      acl: { serviceToken: `${serviceToken}:token`, agentToken: `${mesh.clientTokenArn}:token` },
+      ...(agentless
+        ? { consulServers: { hosts: mesh.retryJoin, defaults: agentless }, acl: { serviceToken: `${serviceToken}:token` } }
+        : {
+            consulAgent: { retryJoin: mesh.retryJoin, datacenter: mesh.datacenter, caCert: mesh.caCertArn, gossipKey: mesh.gossipKeyArn },
+            acl: { serviceToken: `${serviceToken}:token`, agentToken: `${mesh.clientTokenArn}:token` },
+          }),
       ...this.props.config,
       shutdown: { stopTimeout: `${this.stop.toSeconds()}s` },
     };
@@ -147,7 +161,7 @@ export class MeshTask extends Construct {
         ...stopOn(app),
         ...(meshImage ? { MESHTASK_STOP_TIMEOUT: `${this.stop.toSeconds()}s` } : { MESHTASK_CONFIG_JSON: config }),
       },
-      secrets: given(app.secrets),
+      secrets: given({ ...app.secrets, ...(meshImage ? {} : this.serverCA) }),
       stopTimeout: this.stop,
       logging: this.logs(app.name),
       ...(app.port ? { portMappings: [{ containerPort: app.port, protocol: ecs.Protocol.TCP }] } : {}),
@@ -163,7 +177,7 @@ export class MeshTask extends Construct {
       image: ecs.ContainerImage.fromEcrRepository(image.repository, image.tag),
       entryPoint: ['meshtask', 'run'],
       environment: { ...more.environment, MESHTASK_CONFIG_JSON: config },
-      secrets: given(more.secrets),
+      secrets: given({ ...more.secrets, ...this.serverCA }),
       stopTimeout: this.stop,
       logging: this.logs(this.props.apps[0].name),
       healthCheck: this.healthCheck(),
@@ -218,7 +232,7 @@ export class MeshTask extends Construct {
     const { mesh, apps, meshImage, meshContainer } = this.props;
     const logGroup = Stack.of(this).formatArn({ service: 'logs', resource: 'log-group', resourceName: `${mesh.logGroup.logGroupName}:*`, arnFormat: ArnFormat.COLON_RESOURCE_NAME });
     const repositories = [...apps.map((app) => app.image), ...(meshImage ? [meshImage] : [])].map((image) => image.repository.repositoryArn);
-    const secrets = [...apps, meshContainer ?? {}].flatMap((c) => Object.values(c.secrets ?? {})).map((s) => s.secretArn);
+    const secrets = [...apps, meshContainer ?? {}, { secrets: this.serverCA }].flatMap((c) => Object.values(c.secrets ?? {})).map((s) => s.secretArn);
     return [
       statement('execution-role', 'WriteLogs', [logGroup]),
       statement('execution-role', 'LogInToTheRegistry', ['*']),
