@@ -309,9 +309,12 @@ func (m *mesh) reassert(ctx context.Context) error {
 }
 
 // metadata shows the task's containers to health in its own words.
-type metadata struct{ client *ecs.Client }
+type metadata struct{ client *ecs.Client } // nil without a metadata endpoint
 
 func (m metadata) Containers(ctx context.Context) ([]health.Container, error) {
+	if m.client == nil {
+		return nil, errors.New("no task metadata endpoint says how the containers of healthSyncContainers are: ECS_CONTAINER_METADATA_URI_V4 is not set")
+	}
 	list, err := m.client.Containers(ctx)
 	if err != nil {
 		return nil, err
