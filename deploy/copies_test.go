@@ -16,13 +16,15 @@ import (
 // it is a copy of, by the copy.
 func copied() map[string]string {
 	out := map[string]string{
-		"terraform/mesh-task/definition_variables.tf":  "terraform/mesh-task/modules/definition/variables.tf",
-		"terraform/examples/production/api-image.json": "api-image.json",
+		"terraform/mesh-task/definition_variables.tf":    "terraform/mesh-task/modules/definition/variables.tf",
+		"terraform/gateway-task/definition_variables.tf": "terraform/gateway-task/modules/definition/variables.tf",
+		"terraform/examples/production/api-image.json":   "api-image.json",
 	}
 	for module, names := range map[string][]string{
 		"examples/production": {"scheduler-role"},
 		"dev-server":          {"dev-server-role", "execution-role", "task-role-exec"},
 		"mesh-task":           {"task-role", "task-role-parameters", "task-role-login", "task-role-exec", "execution-role"},
+		"gateway-task":        {"task-role", "task-role-parameters", "task-role-login", "task-role-exec", "execution-role"},
 		"acl-controller":      {"controller-role", "controller-role-create-secrets", "execution-role"},
 	} {
 		for _, name := range names {

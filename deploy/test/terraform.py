@@ -8,8 +8,8 @@ from typing import Any
 import compare
 from work import DEPLOY, WORK, Failed, Missing, fresh, load, loads, meshtask, need, run
 
-DEFINITION = "mesh-task/modules/definition"
-MODULES = ["mesh-task", "acl-controller", "mesh-service", "dev-server", "examples/production", "examples/dev-server-fargate", "examples/dev-server-ec2"]
+DEFINITIONS = ["mesh-task/modules/definition", "gateway-task/modules/definition"]
+MODULES = ["mesh-task", "gateway-task", "acl-controller", "mesh-service", "dev-server", "examples/production", "examples/dev-server-fargate", "examples/dev-server-ec2"]
 HOW = "Terraform 1.7 or later, from its maker or a distribution's package"
 PROVIDER = (
     "hashicorp/aws cannot be had: let terraform reach its registry, or put the provider unpacked"
@@ -29,9 +29,11 @@ def tested() -> str:
 
 
 def defined() -> str:
-    """The same for the definition alone, which needs no provider; and what it refuses is read."""
-    done = in_each([DEFINITION])
-    return f"{done}, {refused(WORK / 'terraform' / 'terraform' / DEFINITION)} refusals"
+    """The same for the definitions alone, which need no provider; and what they refuse is read."""
+    done = in_each(DEFINITIONS)
+    for definition, (given, refusals) in REFUSED.items():
+        refused(WORK / "terraform" / "terraform" / definition, given, refusals)
+    return f"{done}, {sum(len(refusals) for _, refusals in REFUSED.values())} refusals"
 
 
 def in_each(modules: list[str]) -> str:
@@ -59,9 +61,9 @@ def in_each(modules: list[str]) -> str:
     return ", ".join(seen)
 
 
-# What the definition refuses, and words of what it says: the container and what to write.
+# What a definition refuses beside what is given, and words of what it says: the container and what to write.
 APP = '[{ name = "web", image = "shop/web:7" }]'
-REFUSED = {
+TASK = {
     f"inject = true\nmesh_image = \"m\"\ncontainer_definitions = {APP}": ["container web has neither command nor entryPoint", "image_configs = { web = jsondecode(file(\"web.json\")) }"],
     'inject = true\nmesh_image = "m"\ncontainer_definitions = [{ name = "web", image = "w", command = ["--listen"] }]': ["command of container web begins with -", "entryPoint"],
     'inject = true\nmesh_image = "m"\ncontainer_definitions = [{ name = "web", image = "w", command = ["/w"], mountPoints = [{ containerPath = "/mesh" }] }]': ["container web mounts something at /mesh", 'meshtask_binary = "/DIR/meshtask"'],
@@ -70,17 +72,36 @@ REFUSED = {
     'container_definitions = [{ name = "web", image = "w", command = ["/w"] }]\nimage_configs = { web = [{ Config = { StopSignal = "SIGKILL" } }] }': ["image of container web", "STOPSIGNAL SIGTERM"],
     'container_definitions = [{ name = "dd", image = "datadog/agent" }]': ["dd are known sidecars", "app_containers"],
 }
+GATEWAY = {
+    'kind = "ingress-gateway"': ["mesh-gateway, terminating-gateway or api-gateway, not ingress-gateway"],
+    'kind = "api-gateway"\nlan_port = 9443': ["a mesh gateway's", "leave them out", "listener_ports"],
+    'kind = "terminating-gateway"\nwan_address = "x"': ["a mesh gateway's", "leave them out", "listens at port 8443"],
+    'kind = "mesh-gateway"\nwan_port = 443': ["wan_port", "give wan_address, or lb_enabled = true"],
+    'kind = "mesh-gateway"\nlistener_ports = [443]': ["an API gateway's", "give lan_port"],
+    'kind = "terminating-gateway"\nlb_enabled = true': ["leave lb_enabled and custom_load_balancer_config out"],
+    'kind = "api-gateway"\ncustom_load_balancer_config = [{ target_group_arn = "a", container_port = 80 }]': ["container_port must be 8443", "listener_ports"],
+    'kind = "api-gateway"\ncustom_load_balancer_config = [{ target_group_arn = "a", container_name = "x", container_port = 8443 }]': ["leave container_name out", "edge"],
+    'kind = "api-gateway"\nlb_enabled = true\nconsul_service_name = "my_edge"': ["my_edge", "32 characters", "consul_service_name that fits"],
+    'kind = "api-gateway"\nderegistration_delay = 40': ["give stop_timeout = 55"],
+    'kind = "api-gateway"\nretry_join = ["x"]': ["consul_server_hosts", "retry_join", "give one of them"],
+    'kind = "api-gateway"\ntls = true': ["give consul_ca_cert_arn"],
+    'kind = "api-gateway"\nacls = true\nacl_secret_name_prefix = "shop"': ["service_token_secret_arn", "create_service_secret"],
+    'kind = "api-gateway"\nmeshtask_config = { proxy = {} }': ["gateway.proxy.config"],
+}
+REFUSED = {
+    DEFINITIONS[0]: ('family = "web"\nport = 8080\nretry_join = ["10.0.3.7"]\n', TASK),
+    DEFINITIONS[1]: ('family = "edge"\nmesh_image = "m"\nconsul_server_hosts = "10.0.3.7"\n', GATEWAY),
+}
 
 
-def refused(module: Path) -> int:
-    for variables, words in REFUSED.items():
+def refused(module: Path, given: str, refusals: dict[str, list[str]]) -> None:
+    for variables, words in refusals.items():
         file = module / "refused.tfvars"
-        file.write_text(f'family = "web"\nport = 8080\nretry_join = ["10.0.3.7"]\n{variables}\n')
+        file.write_text(f"{given}{variables}\n")
         said = run("terraform", "plan", "-json", "-input=false", f"-var-file={file.name}", cwd=module, env=environment(), codes=(1,))
         text = "\n".join(d["detail"] for line in said.splitlines() if (d := json.loads(line).get("diagnostic")))
         if missing := [w for w in words if w not in text]:
-            raise Failed(f"the definition with {variables}: want {missing} in:\n{text}")
-    return len(REFUSED)
+            raise Failed(f"{module.parts[-3]}'s definition with {variables}: want {missing} in:\n{text}")
 
 
 def test(module: Path, file: str) -> tuple[int, list[Any]]:
