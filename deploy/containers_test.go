@@ -35,6 +35,7 @@ func TestContainers(t *testing.T) {
 		"single.json":         {"web": {30, mesh}},
 		"job.json":            {"migrate": {30, none}}, // its end is its answer
 		"siblings.json":       {"web": {57, []string{"CMD", "/web", "check"}}, "images": {57, []string{"CMD", "/images", "check"}}, "meshtask": {57, mesh}},
+		"gateway.json":        {"edge": {30, mesh}},
 		"acl-controller.json": {"consul-acl-controller": {30, none}},
 	} {
 		t.Run(file, func(t *testing.T) {
@@ -189,7 +190,7 @@ func TestPorts(t *testing.T) {
 			t.Errorf("port %s is opened and not listed", port)
 		}
 	}
-	if len(opened) != 6 {
-		t.Errorf("%d ports are opened, want 6: %v", len(opened), opened)
+	if len(opened) != 7 {
+		t.Errorf("%d ports are opened, want 7: %v", len(opened), opened)
 	}
 }

@@ -55,6 +55,11 @@ func examples(t *testing.T) map[string]func() (*taskdef.Result, error) {
 			return taskdef.Convert(read(t, "api.json"), taskdef.Options{Inject: true, MeshImage: registry + "meshtask-mesh:1.0",
 				Images: map[string]taskdef.Image{taskdef.OnlyApp: image}, Config: read(t, "config/injected.json")})
 		},
+		"gateway": func() (*taskdef.Result, error) {
+			d := describe("edge", "meshtask-mesh:1.0")
+			d.Port = 8443
+			return taskdef.RenderGateway(config.APIGatewayKind, d, taskdef.Options{Config: read(t, "config/gateway.json")})
+		},
 		"job": func() (*taskdef.Result, error) {
 			d := describe("migrate", "migrate:1.4")
 			d.Command = []string{"/app/migrate", "up"}

@@ -14,7 +14,7 @@ import yaml
 import compare
 from work import DEPLOY, Failed, load, run
 
-TEMPLATES = {"single": ["web"], "siblings": ["shop"], "injected": ["api"], "job": ["migrate"], "acl-controller": ["shop-consul-acl-controller"]}
+TEMPLATES = {"single": ["web"], "siblings": ["shop"], "injected": ["api"], "job": ["migrate"], "gateway": ["edge"], "acl-controller": ["shop-consul-acl-controller"]}
 PSEUDO = {
     "AWS::Partition": "aws",
     "AWS::Region": compare.REGION,

@@ -21,6 +21,8 @@ ROLES = {
     "api-execution": MESH_EXECUTION,
     "migrate-task": MESH_TASK,
     "migrate-execution": MESH_EXECUTION,
+    "edge-task": MESH_TASK,
+    "edge-execution": MESH_EXECUTION,
     "migrate-schedule": ("scheduler-role", {"RunTheJob", "GiveTheTaskItsTags", "GiveTheTaskItsRoles"}),
     "shop-consul-acl-controller-task": ("controller-role", {"SeeTheTasksOfTheCluster", "ReadAndFillSecrets", "LeaveTheInstallationsOwnSecrets"}),
     "shop-consul-acl-controller-execution": ("execution-role", MESH_EXECUTION[1] | {"GiveTheContainersTheirSecrets"}),

@@ -6,7 +6,7 @@ from botocore.exceptions import ParamValidationError
 from work import Failed, load
 
 INPUTS = [
-    ("ecs", "RegisterTaskDefinition", ["single.json", "siblings.json", "injected.json", "job.json", "plain.json", "api.json", "acl-controller.json"]),
+    ("ecs", "RegisterTaskDefinition", ["single.json", "siblings.json", "injected.json", "job.json", "gateway.json", "plain.json", "api.json", "acl-controller.json"]),
     ("ecs", "RunTask", ["run-task.json"]),
     ("scheduler", "CreateSchedule", ["schedule.json"]),
 ]

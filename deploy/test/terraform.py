@@ -173,7 +173,7 @@ def plugins() -> list[Path]:
 
 def rendered(state: list[Any]) -> None:
     definitions = {r["values"]["family"]: definition(r["values"]) for r in state if r["type"] == "aws_ecs_task_definition"}
-    compare.definitions("Terraform", definitions, ["single", "siblings", "injected", "job", "acl-controller"])
+    compare.definitions("Terraform", definitions, ["single", "siblings", "injected", "job", "gateway", "acl-controller"])
 
     # A role's policy is in the same module, under the same name.
     names = {r["address"]: r["values"]["name"] for r in state if r["type"] == "aws_iam_role"}

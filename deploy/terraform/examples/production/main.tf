@@ -1,6 +1,6 @@
 # A shop on a cluster of the same name: the ACL controller, a service in one
 # container (web), one with sibling containers (shop), one whose image stays as it is
-# (api) and a nightly job (migrate).
+# (api), a nightly job (migrate) and, in gateway.tf, the way in from outside (edge).
 # The Consul servers are elsewhere (docs/consul-servers.md). These are the task
 # definitions of deploy/*.json; a test compares them.
 
@@ -20,7 +20,7 @@ resource "aws_cloudwatch_log_group" "shop" {
 locals {
   registry = "${var.account}.dkr.ecr.${var.region}.amazonaws.com"
 
-  logs = { for prefix in ["acl-controller", "web", "images", "api", "migrate"] : prefix => {
+  logs = { for prefix in ["acl-controller", "web", "images", "api", "migrate", "edge"] : prefix => {
     logDriver = "awslogs"
     options = {
       "awslogs-group"         = aws_cloudwatch_log_group.shop.name

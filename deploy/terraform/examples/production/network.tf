@@ -11,6 +11,7 @@ locals {
   # from mesh to mesh
   within = {
     "envoy"      = { protocol = "tcp", port = 20000, description = "mesh traffic, mTLS between proxies" }
+    "gateway"    = { protocol = "tcp", port = 8443, description = "mesh and terminating gateways" }
     "gossip-tcp" = { protocol = "tcp", port = 8301, description = "gossip" }
     "gossip-udp" = { protocol = "udp", port = 8301, description = "gossip" }
   }

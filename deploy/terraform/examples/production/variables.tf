@@ -19,6 +19,16 @@ variable "subnets" {
   type        = list(string)
 }
 
+variable "public_subnets" {
+  description = "Public subnets, of the load balancer before the API gateway."
+  type        = list(string)
+}
+
+variable "certificate_arn" {
+  description = "ARN of the load balancer's certificate (ACM)."
+  type        = string
+}
+
 variable "consul_security_group_id" {
   description = "Security group of the Consul servers."
   type        = string

@@ -11,6 +11,8 @@ variables {
   account                  = "123456789012"
   vpc_id                   = "vpc-0123456789abcdef0"
   subnets                  = ["subnet-0123456789abcdef0"]
+  public_subnets           = ["subnet-0fedcba9876543210"]
+  certificate_arn          = "arn:aws:acm:us-east-1:123456789012:certificate/1"
   consul_security_group_id = "sg-0fedcba9876543210"
   bootstrap_token_arn      = "arn:aws:secretsmanager:us-east-1:123456789012:secret:shop-bootstrap-token-YzAbCd"
   ca_cert_arn              = "arn:aws:secretsmanager:us-east-1:123456789012:secret:shop-ca-cert-AbCdEf"
@@ -88,6 +90,31 @@ override_resource {
 }
 
 override_resource {
+  target = module.edge.aws_secretsmanager_secret.service_token
+  values = { arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:shop-edge-MnOpQr" }
+}
+
+override_resource {
+  target = module.edge.aws_iam_role.task
+  values = { arn = "arn:aws:iam::123456789012:role/edge-task" }
+}
+
+override_resource {
+  target = module.edge.aws_iam_role.execution
+  values = { arn = "arn:aws:iam::123456789012:role/edge-execution" }
+}
+
+override_resource {
+  target = aws_lb.edge
+  values = { arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/edge/1" }
+}
+
+override_resource {
+  target = aws_lb_target_group.edge
+  values = { arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/edge/1" }
+}
+
+override_resource {
   target = module.migrate.aws_secretsmanager_secret.service_token
   values = { arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:shop-migrate-MnOpQr" }
 }
@@ -127,8 +154,13 @@ run "applied" {
   }
 
   assert {
+    condition     = "${aws_lb_target_group.edge.deregistration_delay}s" == jsondecode(module.edge.config_json).shutdown.drain.min
+    error_message = "The gateway does not wait as long as the balancer sends."
+  }
+
+  assert {
     condition = toset([for r in concat(values(aws_vpc_security_group_ingress_rule.within), values(aws_vpc_security_group_ingress_rule.from_servers), values(aws_vpc_security_group_ingress_rule.to_servers)) : "${r.ip_protocol} ${r.from_port}"]) == toset([
-      "tcp 20000", "tcp 8300", "tcp 8301", "udp 8301", "tcp 8501", "tcp 8502", "tcp 8503",
+      "tcp 20000", "tcp 8443", "tcp 8300", "tcp 8301", "udp 8301", "tcp 8501", "tcp 8502", "tcp 8503",
     ])
     error_message = "The ports are not those of deploy/README.md."
   }
