@@ -45,7 +45,7 @@ def cdk() -> str:
     template = out / "shop.template.json"
     linted([template])
     stack = Stack(json.loads(template.read_text()), {})
-    compare.definitions("CDK", stack.definitions(), ["single", "siblings", "injected", "job"])
+    compare.definitions("CDK", stack.definitions(), ["single", "siblings", "injected", "job", "gateway"])
     compare.policies("CDK", stack.statements(), [r for r in compare.ROLES if not r.startswith("shop-consul-")])
     for service in stack.of("AWS::ECS::Service"):
         if service.get("PropagateTags") != "TASK_DEFINITION":
@@ -55,7 +55,7 @@ def cdk() -> str:
     return f"{len(stack.definitions())} task definitions"
 
 
-# What the construct refuses, with words of why, or makes, with words of the template.
+# What the constructs refuse, with words of why, or make, with words of the template.
 REFUSED = {
     "apps: [{ name: 'a', image, command: ['/a'] }], meshImage: image, serviceTokenArn: 'arn:mine', meshContainer: { user: '7', readonlyRootFilesystem: true, secrets: { S: cdk.aws_secretsmanager.Secret.fromSecretNameV2(stack, 's', 's') } }": [
         '"User":"7"', '"ContainerPath":"/run/meshtask"', "GiveTheContainersTheirSecrets", "arn:mine:token", '"ReadonlyRootFilesystem":true',
@@ -71,18 +71,20 @@ REFUSED = {
     "apps: [{ name: 'a', image, command: ['/a'], imageConfig: { StopSignal: '9' } }]": ["image of container a", "STOPSIGNAL SIGTERM"],
     "apps: [{ name: 'a', image, command: ['/a'], healthCheck: { command: ['CMD', '/a'] } }]": ["container a has a healthCheck", "config.health.app"],
     "apps: [{ name: 'a', image, command: ['/a'] }], meshContainer: {}": ["meshContainer is for the siblings layout", "meshImage"],
+    "kind: 'api-gateway', meshImage: image, deregistrationDelay: cdk.Duration.seconds(20)": ["stopTimeout must be 15 seconds more", "give 35"],
+    "kind: 'mesh-gateway', meshImage: image, serviceTokenArn: 'arn:mine', config: { gateway: { wanAddress: { address: 'x' } } }": ['wanAddress', 'mesh-gateway', "arn:mine:token"],
     "apps: []": ["one app, not 0", "meshImage"],
 }
 
 
 def refused(folder: Path) -> None:
-    """Fails unless the construct refuses what cannot be meant, with the container and what to write."""
-    script = """const cdk = require('aws-cdk-lib'); const { MeshTask } = require('./out/lib/mesh-task');
+    """Fails unless the constructs refuse what cannot be meant, with the container and what to write."""
+    script = """const cdk = require('aws-cdk-lib'); const { MeshTask } = require('./out/lib/mesh-task'); const { GatewayTask } = require('./out/lib/gateway-task');
 const play = (props) => {
   const stack = new cdk.Stack(new cdk.App(), 'x');
   const image = { repository: cdk.aws_ecr.Repository.fromRepositoryName(stack, 'r', 'r'), tag: '1' };
   const mesh = { retryJoin: ['x'], datacenter: 'dc1', caCertArn: 'a', gossipKeyArn: 'b', clientTokenArn: 'c', secretPrefix: 'p', logGroup: cdk.aws_logs.LogGroup.fromLogGroupName(stack, 'l', 'l') };
-  try { new MeshTask(stack, 'T', { mesh, name: 't', ...props(stack, image) }); return JSON.stringify(stack._toCloudFormation()); } catch (e) { return e.message; }
+  try { const given = props(stack, image); new (given.kind ? GatewayTask : MeshTask)(stack, 'T', { mesh, name: 't', ...given }); return JSON.stringify(stack._toCloudFormation()); } catch (e) { return e.message; }
 };
 """
     script += f"console.log(JSON.stringify([{', '.join(f'(stack, image) => ({{ {props} }})' for props in REFUSED)}].map(play)))"

@@ -1,6 +1,8 @@
-// The services of deploy/single.json, siblings.json and injected.json, and the nightly job of deploy/job.json.
-import { App, ArnFormat, aws_cloudwatch as cloudwatch, aws_ec2 as ec2, aws_ecr as ecr, aws_ecs as ecs, aws_iam as iam, aws_logs as logs, aws_scheduler as scheduler, Duration, Stack } from 'aws-cdk-lib';
+// The services of deploy/single.json, siblings.json and injected.json, the nightly job of deploy/job.json,
+// and the API gateway of deploy/gateway.json behind a load balancer.
+import { App, ArnFormat, aws_cloudwatch as cloudwatch, aws_ec2 as ec2, aws_ecr as ecr, aws_ecs as ecs, aws_elasticloadbalancingv2 as elb, aws_iam as iam, aws_logs as logs, aws_scheduler as scheduler, Duration, Stack } from 'aws-cdk-lib';
 import { join } from 'node:path';
+import { GatewayTask } from '../lib/gateway-task';
 import { imageConfig } from '../lib/image';
 import { Image, Mesh, MeshTask } from '../lib/mesh-task';
 import { statement } from '../lib/policies';
@@ -93,6 +95,42 @@ for (const [name, task] of Object.entries({ web, shop, api })) {
     securityGroups: securityGroups.map((id) => ec2.SecurityGroup.fromSecurityGroupId(stack, `${id}-${name}`, id, { mutable: false })),
   });
 }
+
+// The way in from outside. The balancer's delay is that for which the gateway goes on after TERM.
+const delay = Duration.seconds(15);
+const edge = new GatewayTask(stack, 'Edge', { mesh, name: 'edge', kind: 'api-gateway', meshImage, deregistrationDelay: delay });
+const gateway = new ec2.SecurityGroup(stack, 'Gateway', { vpc, description: 'API gateway, beside the group of the mesh' });
+const gateways = new ecs.FargateService(stack, 'Service-edge', {
+  cluster,
+  serviceName: 'edge',
+  taskDefinition: edge.definition,
+  desiredCount: 2,
+  minHealthyPercent: 100,
+  maxHealthyPercent: 200,
+  circuitBreaker: { rollback: true },
+  propagateTags: ecs.PropagatedTagSource.TASK_DEFINITION,
+  healthCheckGracePeriod: Duration.seconds(270), // consulAgent.joinTimeout and acl.wait, and some
+  securityGroups: [gateway, ...securityGroups.map((id) => ec2.SecurityGroup.fromSecurityGroupId(stack, `${id}-edge`, id, { mutable: false }))],
+});
+const balancer = new elb.ApplicationLoadBalancer(stack, 'Balancer', {
+  vpc,
+  internetFacing: true,
+  vpcSubnets: { subnets: ['subnet-0fedcba9876543210', 'subnet-0fedcba9876543211'].map((id) => ec2.Subnet.fromSubnetId(stack, id, id)) },
+});
+const targets = new elb.ApplicationTargetGroup(stack, 'Gateways', {
+  vpc,
+  port: 8443,
+  protocol: elb.ApplicationProtocol.HTTP,
+  targetType: elb.TargetType.IP,
+  deregistrationDelay: delay,
+  healthCheck: { path: '/', healthyHttpCodes: '200-499', interval: Duration.seconds(10) }, // that Envoy answers is enough
+});
+balancer.addListener('Listener', {
+  port: 443,
+  certificates: [elb.ListenerCertificate.fromArn('arn:aws:acm:us-east-1:123456789012:certificate/1')],
+  defaultTargetGroups: [targets],
+});
+gateways.attachToApplicationTargetGroup(targets);
 
 const migrate = new MeshTask(stack, 'Migrate', {
   mesh,
