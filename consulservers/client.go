@@ -341,6 +341,8 @@ func (c *Client) Deregister(ctx context.Context) (registration.Result, error) {
 		ids = []string{""} // the node, with what is on it
 	case !c.removed.Load():
 		ids = c.cfg.Registration.IDs()
+	case c.cfg.Registration.Gateway != nil: // it has gone already, whole
+		ids = nil
 	}
 	for _, id := range ids {
 		if err := c.deregister(ctx, token, id); err != nil {
