@@ -22,6 +22,7 @@ import (
 	"meshtask/internal/metrics"
 	"meshtask/internal/plan"
 	"meshtask/internal/registration"
+	"meshtask/internal/retry"
 	"meshtask/internal/state"
 	"meshtask/internal/statedir"
 	"meshtask/lifecycle"
@@ -207,11 +208,31 @@ func (m *mesh) bootstrap(dir *statedir.Dir, tokenFile string) envoy.Bootstrap {
 // registered is the sidecar as a bootstrap is made of it.
 func (m *mesh) registered(ctx context.Context) (bootstrap.Registered, error) {
 	s, err := m.consul.Sidecar(ctx)
+	for pauses := (retry.Backoff{First: firstAgain, Max: lastAgain}); err != nil && passing(ctx, err, pauses.Next()); {
+		s, err = m.consul.Sidecar(ctx)
+	}
 	if err != nil {
 		return bootstrap.Registered{}, err
 	}
 	return bootstrap.Registered{Service: cmp.Or(s.Proxy.DestinationServiceName, s.Service), Namespace: s.Namespace, Partition: s.Partition,
 		Datacenter: s.Datacenter, Config: s.Proxy.Config}, nil
+}
+
+// The pauses between two reads of the registration, which stands.
+const firstAgain, lastAgain = 50 * time.Millisecond, time.Second
+
+// passing waits before another try of what failed with err, and says whether there is one: an
+// answer that refuses is final, one that is late or fails is not while ctx lasts.
+func passing(ctx context.Context, err error, pause time.Duration) bool {
+	if e, answered := errors.AsType[api.StatusError](err); answered && e.Code < http.StatusInternalServerError {
+		return false
+	}
+	select {
+	case <-time.After(pause):
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // bootstrapDir is where the bootstrap goes. A directory of a consul-ecs document that cannot
