@@ -24,7 +24,7 @@ func TestPage(t *testing.T) {
 	r.put(cell{Consul: "1.22.7", Envoy: "1.36.4", Server: "1.18.2"}, "life", result{OK: true})
 	text := page(r, []string{"1.18.2", "1.22.7"}, []string{"1.36.4"})
 	for _, want := range []string{
-		"| 1.22.7 | 1.36.4 | ok (run 2) | – | – | – | – | – | – | ok, 20s, 0 of 9000 lost | – | 1.00 (0.80–1.20) | 2.00 (2.00–2.00) |",
+		"| 1.22.7 | 1.36.4 | ok (run 2) | – | – | – | – | – | – | – | ok, 20s, 0 of 9000 lost | – | 1.00 (0.80–1.20) | 2.00 (2.00–2.00) |",
 		"| 1.22.7 | 1.40.0 | – | **TestA TestB** | – ",
 		"| 1.22.7 | 1.18.2 | 1.36.4 | ok | – ",
 		"| Consul 1.18.2 | in the list of",
