@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"meshtask/internal/registration"
+	"net/http"
+	"slices"
 
 	"github.com/hashicorp/consul/api"
 )
@@ -84,17 +87,47 @@ func (c *Client) Sidecar(ctx context.Context) (*api.AgentService, error) {
 	id := c.cfg.Registration.ProxyID()
 	var entries []*api.ServiceEntry
 	err := c.Call(ctx, c.cfg.Token(), func(a *api.Client, q *api.QueryOptions) (err error) {
-		q.MergeCentralConfig, q.Filter = true, fmt.Sprintf("Service.ID == %q", id)
+		q.Filter = fmt.Sprintf("Service.ID == %q", id)
 		entries, _, err = a.Health().Service(c.cfg.Registration.ProxyName(), "", false, q)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	for _, e := range entries {
-		if e.Service.ID == id && e.Service.Proxy != nil {
-			return e.Service, nil
+	i := slices.IndexFunc(entries, func(e *api.ServiceEntry) bool { return e.Service.ID == id && e.Service.Proxy != nil })
+	if i < 0 {
+		return nil, fmt.Errorf("the servers do not list %s", id)
+	}
+	s := entries[i].Service
+	s.Datacenter = entries[i].Node.Datacenter
+	defaults, err := c.proxyDefaults(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for key, value := range defaults {
+		if _, given := s.Proxy.Config[key]; !given {
+			if s.Proxy.Config == nil {
+				s.Proxy.Config = map[string]any{}
+			}
+			s.Proxy.Config[key] = value
 		}
 	}
-	return nil, fmt.Errorf("the servers do not list %s", id)
+	return s, nil
+}
+
+// proxyDefaults are the central defaults, which every token may read. A server that is asked to
+// merge them itself does so for every instance of the service before it filters.
+func (c *Client) proxyDefaults(ctx context.Context) (config map[string]any, err error) {
+	err = c.Call(ctx, c.cfg.Token(), func(a *api.Client, q *api.QueryOptions) error {
+		q.Namespace = "" // they are of a partition
+		entry, _, err := a.ConfigEntries().Get(api.ProxyDefaults, api.ProxyConfigGlobal, q)
+		if defaults, ok := entry.(*api.ProxyConfigEntry); err == nil && ok {
+			config = defaults.Config
+		}
+		return err
+	})
+	if registration.Status(err, http.StatusNotFound) {
+		return nil, nil
+	}
+	return config, err
 }

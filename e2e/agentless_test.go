@@ -57,7 +57,7 @@ func told(t *testing.T, what string, want, got map[string]string) {
 func TestAgentlessUpTrafficDown(t *testing.T) {
 	t.Parallel()
 	server := harness.StartServer(t, harness.ServerConfig{})
-	server.HTTPServices(t)
+	server.Entry(t, &api.ProxyConfigEntry{Kind: api.ProxyDefaults, Name: api.ProxyConfigGlobal, Config: map[string]any{"protocol": "http", "envoy_stats_flush_interval": "7s"}})
 	api := startTask(t, server, "api-1", "api", agentless(server))
 	upstream := func(doc map[string]any) {
 		doc["proxy"] = map[string]any{"upstreams": []any{map[string]any{"destinationName": "api", "localBindPort": 9191}}}
@@ -71,6 +71,12 @@ func TestAgentlessUpTrafficDown(t *testing.T) {
 		[3]string{"", "step", "listener"}, [3]string{"envoy", "ready"}, [3]string{"task", "mark", "T2"}, [3]string{"", "step", "passing"})
 	for _, m := range []member{web, old} {
 		answers(t, "http://"+m.address+":9191/", 200, "hello from api-1")
+	}
+	bootstrap, err := os.ReadFile(filepath.Join(api.Dir, "envoy-bootstrap.json"))
+	for _, want := range []string{`"stats_flush_interval":"7s"`, `{"fixed_value":"dc1","tag_name":"consul.source.datacenter"}`} { // central defaults, and where it is
+		if err != nil || !strings.Contains(string(bootstrap), want) {
+			t.Errorf("Envoy's bootstrap lacks %s (%v)", want, err)
+		}
 	}
 	told(t, "service", map[string]string{"api-api-1-app-consul-ecs": "passing"}, statuses(t, server, "api", "api-api-1"))
 	told(t, "sidecar", map[string]string{"service:api-api-1-sidecar-proxy:1": "passing", "service:api-api-1-sidecar-proxy:2": "passing"}, statuses(t, server, "api-sidecar-proxy", "api-api-1-sidecar-proxy"))
