@@ -15,7 +15,7 @@ import (
 
 const (
 	soon   = 40 * time.Second // bounds failures only
-	limit  = 15 * time.Second // of a stop
+	limit  = 15 * time.Second // behind a stop, of which a gateway alone takes 15 s
 	server = "10.77.0.2"
 	task   = "10.77.0.3"
 )
@@ -158,7 +158,7 @@ func stop(t harness.T, codes map[*container]int) error {
 		}
 	}
 	for c, want := range codes {
-		if got := c.Wait(t, limit); got != want {
+		if got := c.Wait(t, soon); got != want {
 			return fmt.Errorf("%s: exit code %d, want %d\n%s", c.Name, got, want, c.Tail(30))
 		}
 	}

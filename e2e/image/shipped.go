@@ -53,6 +53,7 @@ func (d *definition) ours() bool {
 // document is the configuration of the container that has one.
 func (d *definition) document() (c struct {
 	Service     struct{ Name string }
+	Gateway     *struct{ Kind, Name string }
 	ConsulAgent struct {
 		RetryJoin []string
 		CaCert    string

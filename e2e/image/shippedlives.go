@@ -131,10 +131,18 @@ func (r *report) lives(a *account, w *world, d *definition) {
 		consul = harness.StartServer(r, harness.ServerConfig{Address: hosts[0]})
 		defer consul.Kill()
 	}
+	g := d.document().Gateway
+	if g != nil && g.Kind == "" {
+		return // what taskdef render --gateway adds to: the definition lives
+	}
 	if d.Config != "" {
 		d.ContainerDefinitions = []shippedContainer{alone(d)}
 	}
 	service := d.document().Service.Name
+	if g != nil {
+		service = g.Name
+		route(r, consul, g.Name)
+	}
 	if service == "" {
 		service = d.Family
 	}
@@ -174,6 +182,21 @@ func (r *report) lives(a *account, w *world, d *definition) {
 		}
 	}
 	r.judge(what, began, err)
+}
+
+// route gives an API gateway what it waits for: a listener, and a route to a service. As JSON: the
+// library's own form has keys that Consul refuses.
+func route(t harness.T, consul *harness.Server, gateway string) {
+	for _, entry := range []map[string]any{
+		{"Kind": "service-defaults", "Name": "shown", "Protocol": "http"},
+		{"Kind": "api-gateway", "Name": gateway, "Listeners": []any{map[string]any{"Name": "in", "Port": 8443, "Protocol": "http"}}},
+		{"Kind": "http-route", "Name": "to-shown", "Parents": []any{map[string]any{"Kind": "api-gateway", "Name": gateway, "SectionName": "in"}},
+			"Rules": []any{map[string]any{"Services": []any{map[string]any{"Name": "shown"}}}}},
+	} {
+		if _, err := consul.API.Raw().Write("/v1/config", entry, nil, nil); err != nil {
+			t.Fatalf("config entry %s: %v", entry["Kind"], err)
+		}
+	}
 }
 
 // trouble is a line of a child's that says that something is wrong.
