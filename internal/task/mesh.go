@@ -292,10 +292,9 @@ func (m *mesh) syncer(user *supervisor.User) (*health.Syncer, error) {
 		Reassert: m.reassert, Renew: m.takeOver,
 		Report: report, Grace: m.grace(lifecycle.HealthSync), Log: m.d.Log.Named("health-sync"),
 	}
-	if m.agent != nil && !m.plan.IsGateway() { // which computes the sidecar's check, and holds it by maintenance mode
+	c.Servers = m.servers != nil
+	if m.agent != nil && !m.plan.IsGateway() { // the agent computes the sidecar's check, and holds it by maintenance mode
 		c.Proxy, c.Alias = s.ProxyID(), s.AliasID()
-	} else {
-		c.Servers = true
 	}
 	if h.Catalog {
 		c.Catalog = m.consul

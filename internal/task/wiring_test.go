@@ -86,6 +86,36 @@ func TestSecretsReachTheAppAndItsProbes(t *testing.T) {
 	})
 }
 
+// It is the agent that takes the checks where there is one, those of a gateway too.
+func TestWhoTakesTheChecks(t *testing.T) {
+	const agent = `"consulAgent": {"retryJoin": ["127.0.0.9"], "ports": {"http": 1}}`
+	for name, doc := range map[string]string{
+		"service": `{` + meshDoc + `}`,
+		"gateway": `{"gateway": {"kind": "mesh-gateway", "name": "mgw"}, ` + agent + `}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBed(t)
+			var command []string
+			if name == "service" {
+				command = sh("true")
+			}
+			tk, u := wired(t, b, load(t, config.Run, b.d.Local, doc, nil, command...))
+			live(t, u.sync)
+			eventually.True(t, "it waits for the agent", func() (waits bool) {
+				tk.book.Read(func(s *state.State) {
+					if w := s.Unit(string(lifecycle.HealthSync)).Wait; w != nil {
+						waits = true
+						if w.What != "the agent to take the health checks" || w.Facts[event.FactCase] != "" {
+							t.Errorf("%+v", *w)
+						}
+					}
+				})
+				return waits
+			})
+		})
+	}
+}
+
 // What status says of a unit follows its process, and not only its first ready.
 func TestStatusOfADeadUnit(t *testing.T) {
 	b := newBed(t)
