@@ -97,7 +97,7 @@ func (f *fakeAgent) follow() {
 			return
 		}
 		worst := "passing"
-		for _, id := range append(f.service, maintenanceID(testService)) {
+		for _, id := range append(f.service, MaintenanceID(testService)) {
 			if f.local[id] == "critical" {
 				worst = "critical"
 			}
@@ -129,7 +129,7 @@ func (f *fakeAgent) Maintenance(ctx context.Context, service string, on bool, re
 		if _, ok := f.local[testAlias]; !ok {
 			return errors.New("no service registered with ID " + service)
 		}
-		id, status := maintenanceID(service), "passing"
+		id, status := MaintenanceID(service), "passing"
 		delete(f.local, id)
 		if on {
 			f.local[id], status = "critical", "critical"

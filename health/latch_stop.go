@@ -139,7 +139,7 @@ func (l *latch) verify(known map[string]string) reason {
 			return stillPassing
 		}
 	}
-	if known[l.alias] == string(Passing) && known[maintenanceID(l.proxy)] != string(Critical) {
+	if known[l.alias] == string(Passing) && known[MaintenanceID(l.proxy)] != string(Critical) {
 		return notFollowing
 	}
 	return succeeded

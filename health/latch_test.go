@@ -69,7 +69,7 @@ func TestLatchFuzz(t *testing.T) {
 				}
 			}
 			// Either check makes the sidecar critical; one that was forgotten passes nowhere.
-			c, s, m := l.agent.at(testCheck), l.agent.at(testAlias), l.agent.at(maintenanceID(testProxy))
+			c, s, m := l.agent.at(testCheck), l.agent.at(testAlias), l.agent.at(MaintenanceID(testProxy))
 			if c == "passing" || s == "passing" && m != "critical" {
 				t.Errorf("seed %d: at the end the servers have %q, sidecar %q, in maintenance %q", seed, c, s, m)
 			}
@@ -138,7 +138,7 @@ func TestStopInTheMiddleOfATurn(t *testing.T) {
 			t.Errorf("%v after %v", err, took)
 		}
 		for range 200 { // the alias check turns twice meanwhile
-			if l.agent.at(maintenanceID(testProxy)) != "critical" && l.agent.at(testAlias) == "passing" {
+			if l.agent.at(MaintenanceID(testProxy)) != "critical" && l.agent.at(testAlias) == "passing" {
 				t.Fatal("the sidecar passes after the stop")
 			}
 			time.Sleep(time.Millisecond)

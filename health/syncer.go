@@ -116,8 +116,8 @@ func New(cfg Config) *Syncer {
 	if len(cfg.Checks) == 0 { // the maintenance switches
 		for _, id := range []string{cfg.Service, cfg.Proxy} {
 			if id != "" {
-				s.latch.checks = append(s.latch.checks, Check{ID: maintenanceID(id)})
-				s.latch.switches[maintenanceID(id)] = id
+				s.latch.checks = append(s.latch.checks, Check{ID: MaintenanceID(id)})
+				s.latch.switches[MaintenanceID(id)] = id
 			}
 		}
 	}
@@ -134,8 +134,8 @@ func (s *Syncer) stopping() bool {
 	}
 }
 
-// maintenanceID is the check that an agent adds to a service in maintenance mode.
-func maintenanceID(serviceID string) string { return "_service_maintenance:" + serviceID }
+// MaintenanceID is the ID of the check that an agent adds to a service in maintenance mode.
+func MaintenanceID(serviceID string) string { return "_service_maintenance:" + serviceID }
 
 // Run writes first critical and then whatever follows from the facts, until stop is closed
 // or ctx is done. ready is called when the first state has been written. The ways out:

@@ -126,10 +126,10 @@ func TestNativeChecks(t *testing.T) {
 			l.agent.local["native"] = "critical" // as Consul starts them
 		})
 		both := func() bool {
-			return l.agent.at(maintenanceID(testService)) == "critical" && l.agent.at(maintenanceID(testProxy)) == "critical"
+			return l.agent.at(MaintenanceID(testService)) == "critical" && l.agent.at(MaintenanceID(testProxy)) == "critical"
 		}
 		none := func() bool {
-			return l.agent.at(maintenanceID(testService)) == "" && l.agent.at(maintenanceID(testProxy)) == ""
+			return l.agent.at(MaintenanceID(testService)) == "" && l.agent.at(MaintenanceID(testProxy)) == ""
 		}
 		<-l.ready
 		if !both() {

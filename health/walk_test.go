@@ -111,7 +111,7 @@ func (w world) knows() map[string]string {
 		known[testCheck], known[testAlias] = string(w.check), string(w.alias)
 	}
 	if w.maint {
-		known[maintenanceID(testProxy)] = string(Critical)
+		known[MaintenanceID(testProxy)] = string(Critical)
 	}
 	return known
 }

@@ -153,7 +153,7 @@ func healthOf(c *config.Config, reg registration.Registration, s *Servers, ownSy
 	h := &Health{Checks: ttlChecks(c, synced(c, reg, s, ownSynced)), TTL: c.Health.TTL.Duration, Never: c.Mode == config.Job && c.Service.Port == 0, Catalog: c.Shutdown.AgentLeave != "first",
 		Siblings: c.HealthSyncContainers, Interval: c.Health.Interval.Duration, Alone: c.IsGateway()}
 	if c.IsGateway() && s == nil {
-		h.Proof = []string{reg.ListenerID(), "_service_maintenance:" + reg.ServiceID()}
+		h.Proof = []string{reg.ListenerID(), health.MaintenanceID(reg.ServiceID())}
 	}
 	if a := c.Health.App; a != nil {
 		seconds := func(n int) time.Duration { return time.Duration(n) * time.Second }
