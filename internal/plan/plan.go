@@ -192,6 +192,8 @@ func (p *Plan) mesh(c *config.Config, synced bool) {
 	p.Service, p.Remove, p.Consul = &reg, c.SecretVariables(), c.ConsulAgent.Command
 	if p.Servers = servers(c); p.Servers == nil {
 		p.Agent = agent(c)
+	} else if l := p.Tokens.Login; l != nil {
+		l.ServerName = p.Servers.HTTP.ServerName
 	}
 	p.Envoy = envoyOf(c, p.Stop)
 	p.Inbound = inbound(c, p.Stop)
@@ -244,9 +246,6 @@ func tokens(c *config.Config) Tokens {
 		t.Login = &Login{Method: l.Method, AgentMethod: l.AgentMethod, Datacenter: l.Datacenter,
 			Partition: cmp.Or(l.Partition, c.Service.Partition, c.ConsulAgent.Partition), Meta: l.Meta, Server: l.Server, ServerName: c.ConsulAgent.TLSServerName, CACert: l.CACert,
 			Entity: l.IncludeEntity, Region: l.Region, STSEndpoint: l.STSEndpoint, ServerID: l.ServerIDHeaderValue}
-		if s := servers(c); s != nil {
-			t.Login.ServerName = s.HTTP.ServerName
-		}
 	}
 	return t
 }
