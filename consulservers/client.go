@@ -46,11 +46,12 @@ const registerLimit = time.Minute
 // written goes to the servers one after another, and each write of checks has all of them, so
 // that the latest word wins.
 type Client struct {
-	cfg            Config
-	sent           atomic.Bool
-	moved, removed atomic.Bool // the stop has moved the sidecar, and taken the service out
+	cfg  Config
+	sent atomic.Bool
 
-	turn  chan struct{} // held by the one that writes
+	turn           chan struct{} // held by the one that writes
+	moved, removed bool          // of the turn's holder: the stop has moved the sidecar, and taken the service out
+
 	mu    sync.Mutex
 	now   picture // what is to be
 	count int     // of changes to now
@@ -262,7 +263,7 @@ func (c *Client) change(ctx context.Context, do func(*picture) bool) error {
 	c.mu.Lock()
 	p, version, done := c.now.clone(), c.count, c.acked >= mine && !c.odd
 	c.mu.Unlock()
-	if done || c.moved.Load() {
+	if done || c.moved {
 		return nil
 	}
 	if err := c.put(ctx, c.cfg.Token(), write{checks: append(p.service(), p.sidecar()...)}); err != nil {
@@ -286,14 +287,14 @@ func (c *Client) RemoveFromCatalog(ctx context.Context) error {
 		return err
 	}
 	defer c.give()
+	c.moved = true
 	if c.cfg.Registration.Gateway == nil {
 		if err := c.move(ctx); err != nil {
 			return err
 		}
 	}
-	c.moved.Store(true)
 	err := c.deregister(ctx, c.cfg.Token(), c.cfg.Registration.ServiceID())
-	c.removed.Store(err == nil)
+	c.removed = err == nil
 	return err
 }
 
@@ -308,7 +309,6 @@ func (c *Client) move(ctx context.Context) error {
 	}
 	p, version := c.now.clone(), c.count
 	c.mu.Unlock()
-	c.moved.Store(true)
 	r := c.cfg.Registration
 	if err := c.put(ctx, c.cfg.Token(), write{proxy(r, r.Sidecar(), movedPort), append(p.service(), p.sidecar()...)}); err != nil {
 		return fmt.Errorf("move %s: %w", r.ProxyID(), err)
@@ -333,13 +333,13 @@ func (c *Client) Deregister(ctx context.Context) (registration.Result, error) {
 		return registration.Unverified, err
 	}
 	defer c.give()
-	c.moved.Store(true)
+	c.moved = true
 	token := c.cfg.Token()
 	ids := []string{c.cfg.Registration.ProxyID()}
 	switch {
 	case c.cfg.Node.Own:
 		ids = []string{""} // the node, with what is on it
-	case !c.removed.Load():
+	case !c.removed:
 		ids = c.cfg.Registration.IDs()
 	case c.cfg.Registration.Gateway != nil: // it has gone already, whole
 		ids = nil

@@ -152,27 +152,32 @@ func (f *Finder) round(ctx context.Context) (*Server, error) {
 			return nil, err
 		}
 	}
-	var last error
-	for _, s := range tried {
-		if err := f.serves(ctx, s); err != nil {
-			if last == nil || ctx.Err() == nil {
-				last = err
-			}
-			continue
-		}
-		f.use(s, tried)
-		return s, nil
+	s, err := f.firstOf(ctx, tried)
+	if s == nil {
+		f.mu.Lock()
+		f.known = nil // look them up anew
+		f.mu.Unlock()
 	}
-	f.mu.Lock()
-	f.known = nil // look them up anew
-	f.mu.Unlock()
-	return nil, last
+	return s, err
 }
 
-func (f *Finder) use(s *Server, all []*Server) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.current, f.known = s, all
+// firstOf speaks to the first of a list that serves from now on. The error is that of the last one
+// that was asked in full; nil, nil is an empty list.
+func (f *Finder) firstOf(ctx context.Context, list []*Server) (*Server, error) {
+	var last error
+	for _, s := range list {
+		err := f.serves(ctx, s)
+		if err == nil {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.current, f.known = s, list
+			return s, nil
+		}
+		if last == nil || ctx.Err() == nil {
+			last = err
+		}
+	}
+	return nil, last
 }
 
 // serves says whether a server knows a leader, and whether both ports speak as they are to.
@@ -195,7 +200,7 @@ func (f *Finder) serves(ctx context.Context, s *Server) error {
 	return nil
 }
 
-// Lost says that a server does not answer as it should: the next call goes to another.
+// lost says that a server does not answer as it should: the next call goes to another.
 func (f *Finder) lost(s *Server) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -236,11 +241,8 @@ func (f *Finder) Refresh(ctx context.Context) error {
 	if lookUp != nil {
 		return errors.Join(err, lookUp)
 	}
-	for _, s := range list {
-		if f.serves(ctx, s) == nil {
-			f.use(s, list)
-			return nil
-		}
+	if s, _ := f.firstOf(ctx, list); s != nil { // err says more: it is of servers that have served
+		return nil
 	}
 	return err
 }

@@ -5,13 +5,14 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"meshtask/internal/event"
-	"meshtask/internal/registration"
 	"net"
 	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
+
+	"meshtask/internal/event"
+	"meshtask/internal/registration"
 )
 
 // settingsError says that TLS cannot be set up: to wait does not help.

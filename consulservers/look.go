@@ -4,16 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"meshtask/internal/registration"
+	"maps"
 	"net/http"
 	"slices"
 
 	"github.com/hashicorp/consul/api"
+
+	"meshtask/internal/registration"
 )
 
 // Checks are the statuses of all checks, by ID: what was written, and what a look at the servers
-// shows instead; none where the service or the sidecar is not there any more. It looks at the sidecar's and the service's in turns, at whichever server is
-// near, and asks the leader where that shows something else.
+// shows instead; none where the service or the sidecar is not there any more. It looks at the
+// sidecar's and the service's in turns, at whichever server is near, and asks the leader where that
+// shows something else.
 func (c *Client) Checks(ctx context.Context) (map[string]string, error) {
 	if err := c.take(ctx); err != nil { // nothing is written meanwhile
 		return nil, err
@@ -27,7 +30,7 @@ func (c *Client) Checks(ctx context.Context) (map[string]string, error) {
 	}
 	c.mu.Unlock()
 	all := p.statuses()
-	if c.moved.Load() {
+	if c.moved {
 		return all, nil
 	}
 	var have map[string]string
@@ -104,14 +107,10 @@ func (c *Client) Sidecar(ctx context.Context) (*api.AgentService, error) {
 	if err != nil {
 		return nil, err
 	}
-	for key, value := range defaults {
-		if _, given := s.Proxy.Config[key]; !given {
-			if s.Proxy.Config == nil {
-				s.Proxy.Config = map[string]any{}
-			}
-			s.Proxy.Config[key] = value
-		}
-	}
+	merged := map[string]any{}
+	maps.Copy(merged, defaults)
+	maps.Copy(merged, s.Proxy.Config)
+	s.Proxy.Config = merged
 	return s, nil
 }
 

@@ -52,15 +52,8 @@ func proxy(r registration.Registration, s *api.AgentServiceRegistration, port in
 	if r.Gateway != nil {
 		return catalogService(s, port)
 	}
-	config := maps.Clone(s.Proxy.Config)
-	if config == nil {
-		config = map[string]any{}
-	}
-	for key, value := range map[string]any{"bind_address": anywhere(r), "bind_port": publicPort(r)} {
-		if _, given := config[key]; !given {
-			config[key] = value
-		}
-	}
+	config := map[string]any{"bind_address": anywhere(r), "bind_port": s.Port}
+	maps.Copy(config, s.Proxy.Config)
 	s.Proxy.Config = config
 	return catalogService(s, port)
 }
@@ -72,8 +65,6 @@ func anywhere(r registration.Registration) string {
 	}
 	return "0.0.0.0"
 }
-
-func publicPort(r registration.Registration) int { return r.Sidecar().Port }
 
 // catalogService is an agent's payload as the catalog takes it.
 func catalogService(s *api.AgentServiceRegistration, port int) *api.AgentService {
