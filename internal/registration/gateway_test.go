@@ -76,7 +76,7 @@ func TestWatchAGateway(t *testing.T) {
 		"mesh":               {api.ServiceKindMeshGateway, map[string]string{rights: `200 []`}, "", ""},
 	} {
 		w := watchOf(t, c.answers)
-		w.Registration, w.Rights = gatewayFor(c.kind), w.Asker.(*Caller)
+		w.Registration = gatewayFor(c.kind)
 		got, seen := w.Gateway(t.Context())
 		if !seen {
 			got.Code = "-"

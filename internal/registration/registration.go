@@ -1,6 +1,6 @@
 // Package registration is a task's service and its sidecar, or a gateway, as Consul is told of
-// them, and what the calls that tell it have in common, be they an agent's or a server's: one token, limits,
-// tries until a deadline, and the words of a refusal.
+// them, and what the calls that tell it have in common, be they an agent's or a server's: one
+// token, limits, tries until a deadline, and the words of a refusal.
 //
 // It does not know which calls those are, or when they are made.
 package registration

@@ -183,10 +183,10 @@ func (w *Watch) meshGateway(ctx context.Context, c event.Condition) (event.Condi
 }
 
 func (w *Watch) lacking(ctx context.Context, rights []Right) ([]Right, bool) {
-	if !w.ACLs || w.Rights == nil {
+	if !w.ACLs {
 		return nil, true
 	}
-	lacking, err := w.Rights.Lacking(ctx, w.Token(), rights)
+	lacking, err := w.Lacking(ctx, w.Token(), rights)
 	return lacking, err == nil
 }
 

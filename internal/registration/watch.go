@@ -14,6 +14,7 @@ type Asker interface {
 	Leader(ctx context.Context) (string, error)
 	Accessor(ctx context.Context, token string) (string, error)
 	Call(ctx context.Context, token string, do func(a *api.Client, q *api.QueryOptions) error) error
+	Lacking(ctx context.Context, token string, rights []Right) ([]Right, error)
 }
 
 // Watch looks at how the Consul servers see a running task. It is for one goroutine.
@@ -23,11 +24,6 @@ type Watch struct {
 	Node       func(context.Context) (string, error) // that the task is registered on
 	Token      func() string                         // the service's
 	AgentToken func() string                         // nil: there is no agent of ours
-
-	// Rights tells what a token may not; nil: nobody is asked.
-	Rights interface {
-		Lacking(ctx context.Context, token string, rights []Right) ([]Right, error)
-	}
 
 	ACLs      bool     // the task has tokens
 	Never     bool     // its checks are critical for life: a job without a port
@@ -54,11 +50,10 @@ func (w *Watch) Instance(ctx context.Context) (all []event.Condition) {
 		if c, ok := w.known(ctx, event.CondServiceToken, event.ServiceTokenUnknown, w.Token()); ok {
 			all = append(all, c)
 		}
-		if w.AgentToken == nil {
-			return append(all, w.registered(ctx)...)
-		}
-		if c, ok := w.known(ctx, event.CondAgentToken, event.AgentTokenUnknown, w.AgentToken()); ok {
-			all = append(all, c)
+		if w.AgentToken != nil {
+			if c, ok := w.known(ctx, event.CondAgentToken, event.AgentTokenUnknown, w.AgentToken()); ok {
+				all = append(all, c)
+			}
 		}
 	}
 	return append(all, w.registered(ctx)...)

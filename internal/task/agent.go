@@ -3,6 +3,10 @@ package task
 import (
 	"context"
 	"fmt"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
 	"meshtask/acl"
 	"meshtask/consulagent"
 	"meshtask/internal/event"
@@ -10,9 +14,6 @@ import (
 	"meshtask/internal/state"
 	"meshtask/internal/token"
 	"meshtask/lifecycle"
-	"time"
-
-	"github.com/hashicorp/go-hclog"
 )
 
 // agent is the client agent of a task that has one.
@@ -24,7 +25,8 @@ type agent struct {
 // meet makes what the task speaks to Consul by.
 func (m *mesh) meet() error {
 	if m.plan.Servers != nil {
-		return m.meetServers()
+		m.meetServers()
+		return nil
 	}
 	node := m.plan.Agent.Settings.NodeName
 	if m.plan.Agent.External != "" {

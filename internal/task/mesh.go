@@ -80,7 +80,6 @@ type consul interface {
 	registration.Asker
 	Register(ctx context.Context) error
 	Renew(ctx context.Context, token string) error
-	Lacking(ctx context.Context, token string, rights []registration.Right) ([]registration.Right, error)
 	AddListenerCheck(ctx context.Context, bound string) error
 	Sidecar(ctx context.Context) (*api.AgentService, error)
 	Deregister(ctx context.Context) (registration.Result, error)

@@ -20,6 +20,7 @@ import (
 	"meshtask/internal/event"
 	"meshtask/internal/plan"
 	"meshtask/internal/registration"
+	"meshtask/internal/secret"
 	"meshtask/internal/statedir"
 	"meshtask/lifecycle"
 	"meshtask/supervisor"
@@ -30,8 +31,8 @@ type servers struct {
 	plan     *plan.Plan
 	dir      *statedir.Dir
 	finder   *consulservers.Finder
-	secretOf func(*plan.Endpoint) string // the CA of a port
-	wide     chan struct{}               // closed when Envoy is live for the first time, or its server is full
+	secretOf func(secret.Ref) string // the CA of a port
+	wide     chan struct{}           // closed when Envoy is live for the first time, or its server is full
 	once     sync.Once
 	warm     func() *warmup.Stream // opens Envoy's stream ahead of it; nil: nobody does
 	ahead    atomic.Pointer[warmup.Stream]
@@ -92,29 +93,27 @@ func (t *task) printed(ctx context.Context, command string) ([]byte, error) {
 }
 
 // meetServers makes the client of the servers.
-func (m *mesh) meetServers() error {
+func (m *mesh) meetServers() {
 	s := m.plan.Servers
-	m.servers = &servers{plan: m.plan, dir: m.d.Dir, finder: m.finder, wide: make(chan struct{}), warn: m.d.Log.Warn,
-		secretOf: func(e *plan.Endpoint) string { return m.task.secretOf(e.CACert) }}
+	m.servers = &servers{plan: m.plan, dir: m.d.Dir, finder: m.finder, wide: make(chan struct{}), warn: m.d.Log.Warn, secretOf: m.secretOf}
 	if s.WarmUp {
 		m.servers.warm = m.warmUp
 	}
 	m.consul = consulservers.New(consulservers.Config{Finder: m.finder, Node: s.Node, Registration: *m.plan.Service, Names: s.Names,
 		Synced: m.plan.Health.SyncedChecks(), Token: m.tokens.Service, TokenWait: m.plan.Tokens.Wait, AccessorMeta: acl.MetaAccessor,
 		Report: m.report(lifecycle.MeshInit)})
-	return nil
 }
 
 // into completes a bootstrap with where the servers are.
 func (s *servers) into(b *envoy.Bootstrap) {
 	p := s.plan.Servers
 	b.NodeName = p.Node.Name
-	b.Servers = &bootstrap.Servers{File: s.dir.Path(plan.ServersFile), TLS: p.GRPC.TLS, CA: s.secretOf(&p.GRPC), ServerName: p.GRPC.ServerName}
+	b.Servers = &bootstrap.Servers{File: s.dir.Path(plan.ServersFile), TLS: p.GRPC.TLS, CA: s.secretOf(p.GRPC.CACert), ServerName: p.GRPC.ServerName}
 	first, err := s.finder.First(context.Background()) // it is known: the registration stands
 	if err != nil {
 		return
 	}
-	b.Command.HTTP, b.Command.CA, b.Command.ServerName = strings.TrimPrefix(first.HTTP, "http://"), s.secretOf(&p.HTTP), p.HTTP.ServerName
+	b.Command.HTTP, b.Command.CA, b.Command.ServerName = strings.TrimPrefix(first.HTTP, "http://"), s.secretOf(p.HTTP.CACert), p.HTTP.ServerName
 }
 
 // begin has Envoy start at the server that all was done with: the others may not know of it yet.

@@ -214,7 +214,7 @@ func (m *mesh) watches() {
 
 // asked is how the servers' view of the task is asked for.
 func (m *mesh) asked() *registration.Watch {
-	w := &registration.Watch{Asker: m.consul, Rights: m.consul, Registration: *m.plan.Service, Token: m.tokens.Service, ACLs: m.plan.Tokens.ACLs, Never: m.plan.Health.Never}
+	w := &registration.Watch{Asker: m.consul, Registration: *m.plan.Service, Token: m.tokens.Service, ACLs: m.plan.Tokens.ACLs, Never: m.plan.Health.Never}
 	if m.servers != nil {
 		w.Node = func(context.Context) (string, error) { return m.plan.Servers.Node.Name, nil }
 		return w
