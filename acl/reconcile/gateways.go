@@ -127,7 +127,7 @@ func (p *planner) gateways() {
 			continue
 		}
 		want := p.Naming.gatewayPolicies()[kind]
-		if ops, ok := p.policy(GatewaySubject, want, func(text string) bool { return text == want.Description }); ok {
+		if ops, ok := p.policy(GatewaySubject, want); ok {
 			p.common(kind+"s", ops)
 		}
 	}

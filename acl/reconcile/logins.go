@@ -199,8 +199,7 @@ func (p *planner) anonymous() (ops []Op, ok bool) {
 	if !exists || slices.ContainsFunc(token.Policies, func(l Link) bool { return fold(l.Name) == anonymousName }) {
 		return nil, true
 	}
-	ops, ok = p.policy(LoginSubject, Policy{Name: anonymousName, Description: anonymousText, Rules: p.Naming.anonymousRules()},
-		func(text string) bool { return text == anonymousText })
+	ops, ok = p.policy(LoginSubject, Policy{Name: anonymousName, Description: anonymousText, Rules: p.Naming.anonymousRules()})
 	link := Link{ID: p.policies[anonymousName].ID, Name: anonymousName}
 	return append(ops, Op{Kind: PutToken, Token: Token{AccessorID: AnonymousToken, Policies: []Link{link}}}), ok
 }

@@ -40,7 +40,7 @@ func (p *planner) shared() {
 	subject := p.Naming.sharedSubject()
 	var ops []Op
 	for _, want := range p.Naming.sharedPolicies() {
-		made, ok := p.policy(subject, want, func(text string) bool { return text == want.Description })
+		made, ok := p.policy(subject, want)
 		if !ok {
 			p.sharedProblem = fmt.Sprintf("policy %s of %s is somebody else's", want.Name, subject)
 			return
@@ -60,10 +60,15 @@ func (p *planner) shared() {
 	}
 }
 
-// policy makes sure that the wanted policy exists. One of that name is used, and
+// policy makes sure that the wanted policy exists, and takes the wanted description for ours.
+func (p *planner) policy(subject string, want Policy) (ops []Op, ok bool) {
+	return p.policyOf(subject, want, func(text string) bool { return text == want.Description })
+}
+
+// policyOf makes sure that the wanted policy exists. One of that name is used, and
 // never changed, when its description is ours, or its rules are; any other is
 // somebody else's, who may have put anything into it: ok is false, and a failure found.
-func (p *planner) policy(subject string, want Policy, ours func(description string) bool) (ops []Op, ok bool) {
+func (p *planner) policyOf(subject string, want Policy, ours func(description string) bool) (ops []Op, ok bool) {
 	have, exists := p.policies[fold(want.Name)]
 	same := sameRules(have.Rules, want.Rules)
 	switch {

@@ -70,8 +70,7 @@ func (p *planner) client() {
 		return
 	}
 	subject, name := ClientSubject, p.Naming.ClientPolicy()
-	policy, ok := p.policy(subject, Policy{Name: name, Description: clientPolicyDescription, Rules: p.Naming.clientRules()},
-		func(text string) bool { return text == clientPolicyDescription })
+	policy, ok := p.policy(subject, Policy{Name: name, Description: clientPolicyDescription, Rules: p.Naming.clientRules()})
 	if !ok {
 		return
 	}
@@ -182,7 +181,7 @@ func (p *planner) serve(s Service, sec Secret) {
 		p.find(subject, fmt.Sprintf("secret %s names token %s, which is not a token of this service and cluster", sec.Name, t.AccessorID), true)
 		return
 	}
-	policy, ok := p.policy(subject, Policy{Name: p.Naming.Policy(s), Description: p.Naming.description("Policy", s), Rules: p.Naming.serviceRules(s)},
+	policy, ok := p.policyOf(subject, Policy{Name: p.Naming.Policy(s), Description: p.Naming.description("Policy", s), Rules: p.Naming.serviceRules(s)},
 		func(text string) bool { return p.Naming.describes(s, text) })
 	if !ok {
 		return

@@ -90,7 +90,7 @@ func (p *planner) grant(g grant, roles map[string]Role) (ops []Op, ok bool) {
 		}
 		return ops, true
 	}
-	ops, ok = p.policy(LoginSubject, g.policy, func(text string) bool { return text == g.policy.Description })
+	ops, ok = p.policy(LoginSubject, g.policy)
 	switch {
 	case !ok:
 		return nil, false
