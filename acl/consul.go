@@ -29,9 +29,9 @@ const MetaAccessor = "acl-accessor"
 // MetaAgentAccessor is the same for the token of the task's agent, "none" without one.
 const MetaAgentAccessor = "acl-agent-accessor"
 
-// A task that servers know of without an agent, as consul-ecs has them from v0.7 on, is on a
-// node with this meta; it says nothing of an agent's token, and has none.
-const metaSynthetic, noAgent = "synthetic-node", "none"
+// noAgent is what a task that servers know of without an agent counts as saying: as consul-ecs has
+// them from v0.7 on, it says nothing of an agent's token, and has none.
+const noAgent = "none"
 
 // ACL objects live in the default namespace of the partition.
 func (c consulACL) namespace() string {
@@ -43,6 +43,15 @@ func (c consulACL) namespace() string {
 
 func (c consulACL) query(ctx context.Context) *api.QueryOptions {
 	return (&api.QueryOptions{Partition: c.partition, Namespace: c.namespace(), RequireConsistent: true}).WithContext(ctx)
+}
+
+// everywhere asks about every namespace of the partition.
+func (c consulACL) everywhere(ctx context.Context) *api.QueryOptions {
+	q := c.query(ctx)
+	if c.partition != "" {
+		q.Namespace = "*"
+	}
+	return q
 }
 
 func (c consulACL) write(ctx context.Context) *api.WriteOptions {
@@ -236,9 +245,9 @@ func (c consulACL) Reports(ctx context.Context, s reconcile.Service) ([]reconcil
 	}
 	reports := make([]reconcile.Report, 0, len(list))
 	for _, i := range list {
-		r := reconcile.Report{TaskID: i.ServiceMeta["task-id"], AccessorID: strings.ToLower(i.ServiceMeta[MetaAccessor]),
+		r := reconcile.Report{TaskID: i.ServiceMeta[reconcile.MetaTaskID], AccessorID: strings.ToLower(i.ServiceMeta[MetaAccessor]),
 			AgentAccessorID: strings.ToLower(i.ServiceMeta[MetaAgentAccessor])}
-		if i.NodeMeta[metaSynthetic] == "true" {
+		if i.NodeMeta[reconcile.MetaSynthetic] == "true" {
 			r.AgentAccessorID = noAgent
 		}
 		reports = append(reports, r)

@@ -20,15 +20,11 @@ type registered struct {
 }
 
 func (c consulACL) Node(ctx context.Context, name string) (reconcile.Node, []reconcile.Instance, error) {
-	q := c.query(ctx)
-	if c.partition != "" {
-		q.Namespace = "*"
-	}
 	var out struct {
 		Node     *struct{ Meta map[string]string }
 		Services []registered
 	}
-	if _, err := c.api.Raw().Query("/v1/catalog/node-services/"+name, &out, q); err != nil {
+	if _, err := c.api.Raw().Query("/v1/catalog/node-services/"+name, &out, c.everywhere(ctx)); err != nil {
 		return reconcile.Node{}, nil, consulError(err, "node:read and service:read")
 	}
 	if out.Node == nil {
@@ -48,7 +44,7 @@ func (c consulACL) Node(ctx context.Context, name string) (reconcile.Node, []rec
 func (c consulACL) TaskNodes(ctx context.Context) ([]reconcile.Node, error) {
 	q := c.query(ctx)
 	q.Namespace = "" // nodes are in none
-	q.Filter = fmt.Sprintf(`Node matches "^%s" and "consul-network-segment" not in Meta and "consul-version" not in Meta`, reconcile.TaskNodePrefix)
+	q.Filter = fmt.Sprintf(`Node matches "^%s" and %q not in Meta and %q not in Meta`, reconcile.TaskNodePrefix, reconcile.MetaSegment, reconcile.MetaVersion)
 	list, _, err := c.api.Catalog().Nodes(q)
 	if err != nil {
 		return nil, consulError(err, "node:read")
@@ -102,11 +98,7 @@ func (c consulACL) DeregisterNode(ctx context.Context, name string) error {
 }
 
 func (c consulACL) Terminating(ctx context.Context) ([]reconcile.Terminating, error) {
-	q := c.query(ctx)
-	if c.partition != "" {
-		q.Namespace = "*"
-	}
-	list, _, err := c.api.ConfigEntries().List(api.TerminatingGateway, q)
+	list, _, err := c.api.ConfigEntries().List(api.TerminatingGateway, c.everywhere(ctx))
 	if err != nil {
 		return nil, consulError(err, "service:read")
 	}

@@ -13,7 +13,14 @@ const (
 	MetaTaskID  = "task-id"
 	MetaTaskARN = "task-arn"
 	source      = "consul-ecs"
-	synthetic   = "synthetic-node"
+
+	MetaSynthetic = "synthetic-node" // of a node that no agent keeps, "true"
+)
+
+// What an agent says of itself on its node.
+const (
+	MetaSegment = "consul-network-segment"
+	MetaVersion = "consul-version"
 )
 
 // TaskNodePrefix begins the name of the node of its own that a task may have.
@@ -33,7 +40,7 @@ type Node struct {
 // HasAgent says whether a Consul agent keeps the node: agents say their segment and their
 // version. What an agent keeps is never touched, and it would put it back.
 func (n Node) HasAgent() bool {
-	for _, key := range []string{"consul-network-segment", "consul-version"} {
+	for _, key := range []string{MetaSegment, MetaVersion} {
 		if _, ok := n.Meta[key]; ok {
 			return true
 		}
@@ -111,7 +118,7 @@ func (n Naming) Proves(node Node, on []Instance) (ours, theirs bool) {
 
 // lacks says whether a cluster's node must be written. Any address will do, so that one which is
 // there with its meta is left alone: each write wakes everybody who watches a service on it.
-func (n Node) lacks() bool { return n.Missing || !n.HasAgent() && n.Meta[synthetic] != "true" }
+func (n Node) lacks() bool { return n.Missing || !n.HasAgent() && n.Meta[MetaSynthetic] != "true" }
 
 // Tasks are the ARNs of this cluster's tasks that are in the catalog.
 func (n Naming) Tasks(c Catalog) map[string]bool {
@@ -169,7 +176,7 @@ func (p *planner) nodes() {
 		case n.HasAgent():
 			p.find(NodeSubject(n.Name), "a Consul agent keeps the node of that name, so it is no node for tasks without one: give --cluster the cluster's ARN", true)
 		case n.lacks():
-			p.chain(NodeSubject(n.Name), Service{}, []Op{{Kind: PutNode, Node: Node{Name: n.Name, Meta: map[string]string{synthetic: "true"}}}})
+			p.chain(NodeSubject(n.Name), Service{}, []Op{{Kind: PutNode, Node: Node{Name: n.Name, Meta: map[string]string{MetaSynthetic: "true"}}}})
 		}
 	}
 	if len(p.Catalog.Nodes) > 0 && p.Naming.Cluster.ARN == "" {
