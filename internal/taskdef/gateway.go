@@ -16,8 +16,8 @@ import (
 const tagGateway = "consul.hashicorp.com/gateway-kind"
 
 // RenderGateway makes a Fargate task definition of a gateway of this kind: one container, whose
-// image has meshtask, consul and envoy. Of the description Command and Health are not for it; Port
-// is what an API gateway listens on.
+// image has meshtask and envoy, and with an agent consul. Of the description Command and Health are
+// not for it; Port is what an API gateway listens on.
 func RenderGateway(kind string, d Description, o Options) (*Result, error) {
 	if len(d.Command) > 0 || d.Health != "" || o.Job || o.Inject || o.Layout != "" {
 		return nil, errors.New("--gateway: a gateway has no app: leave out --command, --health, --layout, --inject and --job")
@@ -39,7 +39,7 @@ func RenderGateway(kind string, d Description, o Options) (*Result, error) {
 		doc.Sub("shutdown").Set("stopTimeout", "30s")
 	}
 	container := jsontree.New("name", d.Name, "image", d.Image, "essential", true, "entryPoint", jsontree.Texts([]string{cmp.Or(o.Binary, "meshtask"), "run"}))
-	c.def, c.runner = d.task(container), container
+	c.def, c.runner, c.doc, c.noAgent = d.task(container), container, doc, own.Has("consulServers")
 	cfg, err := c.gatewayConfig(doc)
 	if err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func RenderGateway(kind string, d Description, o Options) (*Result, error) {
 			c.say(Todo, at(container, "portMappings"), "give --port: a listener's port in the api-gateway config entry")
 		}
 	}
-	c.say(Todo, at(container, "image"), "%s must hold meshtask, consul and envoy (docs/gateways.md)", d.Image)
+	c.say(Todo, at(container, "image"), "%s must hold %s (docs/gateways.md)", d.Image, c.programs())
 	out := jsontree.Pretty(c.def, "image")
 	return &Result{Old: out, New: out, Findings: c.findings}, nil
 }

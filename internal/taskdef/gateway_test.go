@@ -2,6 +2,7 @@ package taskdef
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -35,6 +36,16 @@ func TestRenderGateway(t *testing.T) {
 		}
 		if strings.Contains(string(r.New), `"command": [`) && !strings.Contains(string(r.New), `"CMD"`) {
 			t.Errorf("%s: it has a command:\n%s", name, r.New)
+		}
+	}
+	for config, want := range map[string]string{`{}`: "mesh:1 must hold meshtask, consul and envoy", `{"consulServers":{"hosts":["10.0.0.1"],"defaults":{"caCertFile":"/ca.pem"}}}`: "mesh:1 must hold meshtask and envoy"} {
+		var o Options
+		if o.Config = []byte(config); config == `{}` {
+			o.RetryJoin = []string{"10.0.0.1"}
+		}
+		r, err := RenderGateway("mesh-gateway", d, o)
+		if err != nil || !slices.ContainsFunc(r.Findings, func(f Finding) bool { return strings.HasPrefix(f.Text, want) }) {
+			t.Errorf("%s: no %q in %v, %v", config, want, r, err)
 		}
 	}
 	for name, bad := range map[string]struct {
