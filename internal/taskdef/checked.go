@@ -30,13 +30,10 @@ func (c *conversion) checked(app *jsontree.Object) {
 		return // it is wrong, which the configuration's own check says
 	}
 	check := jsontree.New("command", jsontree.Texts(command))
-	for _, key := range []string{"interval", "timeout", "retries"} {
+	for _, key := range []string{"interval", "timeout", "retries", "startPeriod"} {
 		if own.Has(key) {
 			check.Set(key, own.Get(key))
 		}
-	}
-	if own.Has("startPeriod") {
-		check.Set("startPeriod", own.Get("startPeriod"))
 	}
 	said := "is health.app of the configuration, which ECS asks in this container"
 	if app.Has("healthCheck") {

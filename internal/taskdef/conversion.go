@@ -154,6 +154,14 @@ func names(list []*jsontree.Object) []string {
 	return out
 }
 
+// free is a name that none of the list has: more is added until it is.
+func free(name, more string, list []*jsontree.Object) string {
+	for slices.Contains(names(list), name) {
+		name += more
+	}
+	return name
+}
+
 func missing(want []string, have []*jsontree.Object) string {
 	for _, name := range want {
 		if !slices.Contains(names(have), name) {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"slices"
 	"strings"
 
 	"meshtask/internal/install"
@@ -53,13 +52,7 @@ func (c *conversion) commanded(app *jsontree.Object) error {
 
 // inject adds the container that puts the program into a volume, and the volume to all apps.
 func (c *conversion) inject(mesh *jsontree.Object) {
-	dir, name, volume := path.Dir(c.opt.Binary), "meshtask-install", "meshtask_bin"
-	for slices.Contains(names(c.rest), name) {
-		name += "-mesh"
-	}
-	for slices.Contains(names(c.def.Objects("volumes")), volume) {
-		volume += "_mesh"
-	}
+	dir, name, volume := path.Dir(c.opt.Binary), free("meshtask-install", "-mesh", c.rest), free("meshtask_bin", "_mesh", c.def.Objects("volumes"))
 	c.def.Set("volumes", append(c.def.List("volumes"), jsontree.New("name", volume)))
 	first := jsontree.New("name", name, "image", mesh.Str("image"), "essential", false,
 		"entryPoint", jsontree.Texts([]string{"meshtask"}), "command", jsontree.Texts([]string{"install", dir}), "user", "0",

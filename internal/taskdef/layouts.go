@@ -87,10 +87,7 @@ func (c *conversion) writable(app *jsontree.Object) {
 
 // siblings adds the mesh container.
 func (c *conversion) siblings() {
-	name := "meshtask"
-	for slices.Contains(names(c.rest), name) {
-		name += "-mesh"
-	}
+	name := free("meshtask", "-mesh", c.rest)
 	mesh := jsontree.New("name", name, "image", cmp.Or(c.opt.MeshImage, "meshtask-mesh"), "essential", true, "entryPoint", jsontree.Texts([]string{"meshtask", "run"}))
 	if c.opt.MeshImage == "" {
 		c.say(Todo, at(mesh, "image"), "give --mesh-image: an image with %s (docs/use-siblings.md)", c.programs())
