@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -388,21 +387,9 @@ func writeFile(t *testing.T, content string) string {
 // tlsServer starts a server that has TLS at 8501 and 8503 as well, and returns its CA.
 func tlsServer(t *testing.T) (*harness.Server, string) {
 	t.Helper()
-	dir := t.TempDir()
-	for _, args := range [][]string{{"tls", "ca", "create"}, {"tls", "cert", "create", "-server", "-dc", "dc1"}} {
-		cmd := exec.CommandContext(t.Context(), harness.Consul(t), args...)
-		cmd.Dir = dir
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("consul %v: %v\n%s", args, err, out)
-		}
-	}
-	in := func(name string) string { return filepath.Join(dir, name) }
-	ca, err := os.ReadFile(in("consul-agent-ca.pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	defaults, ca := harness.TLS(t)
 	return harness.StartServer(t, harness.ServerConfig{Extra: map[string]any{
 		"ports": map[string]any{"dns": -1, "serf_wan": -1, "grpc": 8502, "https": 8501, "grpc_tls": 8503},
-		"tls":   map[string]any{"defaults": map[string]any{"ca_file": in("consul-agent-ca.pem"), "cert_file": in("dc1-server-consul-0.pem"), "key_file": in("dc1-server-consul-0-key.pem")}},
-	}}), string(ca)
+		"tls":   map[string]any{"defaults": defaults},
+	}}), ca
 }

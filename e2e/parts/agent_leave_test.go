@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -141,28 +139,15 @@ func TestAgentLeaveUnread(t *testing.T) {
 }
 
 func TestAgentTLS(t *testing.T) {
-	dir := t.TempDir()
-	for _, args := range [][]string{{"tls", "ca", "create"}, {"tls", "cert", "create", "-server", "-dc", "dc1"}} {
-		cmd := exec.CommandContext(t.Context(), harness.Consul(t), args...)
-		cmd.Dir = dir
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("consul %v: %v\n%s", args, err, out)
-		}
-	}
-	in := func(name string) string { return filepath.Join(dir, name) }
+	defaults, ca := harness.TLS(t)
+	defaults["verify_outgoing"] = true
 	const gossip = "pUqJrVyVRj5jsiYEkM/tFQYfWyJIv4s3XkvDwy7Cu5s="
 	b := newAgentBed(t, harness.ServerConfig{Extra: map[string]any{
 		"encrypt": gossip, "auto_encrypt": map[string]any{"allow_tls": true},
-		"tls": map[string]any{"defaults": map[string]any{"ca_file": in("consul-agent-ca.pem"), "cert_file": in("dc1-server-consul-0.pem"),
-			"key_file": in("dc1-server-consul-0-key.pem"), "verify_outgoing": true},
-			"internal_rpc": map[string]any{"verify_incoming": true}},
+		"tls": map[string]any{"defaults": defaults, "internal_rpc": map[string]any{"verify_incoming": true}},
 	}})
-	ca, err := os.ReadFile(in("consul-agent-ca.pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	a := b.agent("t1")
-	a.doc.CAFile, a.doc.CACert, a.doc.AutoEncrypt, a.doc.GossipKey = filepath.Join(a.dir, "consul-ca.pem"), string(ca), true, gossip
+	a.doc.CAFile, a.doc.CACert, a.doc.AutoEncrypt, a.doc.GossipKey = filepath.Join(a.dir, "consul-ca.pem"), ca, true, gossip
 	took := a.run(supervisor.Policy{}).up()
 	if err := a.client.Register(t.Context()); err != nil {
 		t.Fatal(err)
