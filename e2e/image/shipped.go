@@ -31,6 +31,7 @@ type definition struct {
 
 	Family               string
 	ContainerDefinitions []shippedContainer
+	Volumes              []struct{ Name string }
 	Tags                 []struct{ Key, Value string }
 }
 
@@ -41,6 +42,11 @@ type shippedContainer struct {
 	Secrets                []struct{ Name, ValueFrom string }
 	ReadonlyRootFilesystem bool
 	HealthCheck            struct{ Command []string }
+	DependsOn              []struct{ ContainerName, Condition string }
+	MountPoints            []struct {
+		SourceVolume, ContainerPath string
+		ReadOnly                    bool
+	}
 }
 
 // ours says whether meshtask is in it: what was before meshtask is shown as well.

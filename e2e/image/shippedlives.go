@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -217,91 +216,4 @@ func alone(d *definition) shippedContainer {
 		c.HealthCheck.Command = []string{"CMD", "meshtask", "health"}
 	}
 	return c
-}
-
-// containers starts all of a definition's at once, as ECS does, at one address. The endpoint is that of
-// the container that runs the mesh.
-func (r *report) containers(a *account, w *world, d *definition, address string) (map[*container]int, *harness.Endpoint, error) {
-	a.tasks++
-	id, family := fmt.Sprintf("%032x", a.tasks), d.Family
-	if family == "" {
-		family = d.document().Service.Name
-	}
-	out := map[*container]int{}
-	var mesh *harness.Endpoint
-	for _, c := range d.ContainerDefinitions {
-		img, err := w.of(d, c)
-		if err != nil {
-			return nil, nil, err
-		}
-		endpoint := harness.StartEndpoint(r, id, family, address, c.Name)
-		for _, other := range d.ContainerDefinitions {
-			if other.Name != c.Name {
-				endpoint.Set(other.Name, map[bool]string{true: "UNKNOWN"}[len(other.HealthCheck.Command) > 0], nil)
-			}
-		}
-		if !slices.Contains(c.EntryPoint, "app") {
-			mesh = endpoint
-		}
-		env := append(a.cloud.Environment(), "ECS_CONTAINER_METADATA_URI_V4="+endpoint.URI)
-		for _, e := range c.Environment {
-			env = append(env, e.Name+"="+e.Value)
-		}
-		for _, s := range c.Secrets { // ECS reads them
-			_, name, _ := strings.Cut(s.ValueFrom, ":secret:")
-			value, ok := a.cloud.Secrets.Get(name)
-			if !ok {
-				return nil, nil, fmt.Errorf("%s: there is no secret %s", c.Name, s.ValueFrom)
-			}
-			env = append(env, s.Name+"="+value)
-		}
-		must(r, os.MkdirAll(img.Tree+"/etc", 0o755)) // where an engine lays its hosts
-		own := *img
-		own.Entrypoint, own.Health = c.EntryPoint, nil
-		if c.User != "" {
-			own.User = c.User
-		}
-		if len(c.HealthCheck.Command) > 0 {
-			own.Health = c.HealthCheck.Command[1:] // CMD
-		}
-		started := r.startIn(c.Name, &own, harness.Box{Writable: !c.ReadonlyRootFilesystem, Binds: []string{a.hosts + ":/etc/hosts:ro"}}, env, c.Command...)
-		out[started] = 0
-	}
-	return out, mesh, nil
-}
-
-// checked runs the ECS health check of each container that has one until it is good, as the agent of ECS
-// does, and tells the mesh.
-func (r *report) checked(d *definition, all map[*container]int, mesh *harness.Endpoint) {
-	var order []*container
-	for c := range all {
-		if slices.Contains(c.image.Entrypoint, "app") { // apps first: the service waits for them
-			order = slices.Insert(order, 0, c)
-		} else {
-			order = append(order, c)
-		}
-	}
-	for _, c := range order {
-		if len(c.image.Health) == 0 {
-			continue
-		}
-		harness.Eventually(r, soon, d.Where+": the health check of "+c.Name+" ("+strings.Join(c.image.Health, " ")+")", func() error {
-			select {
-			case <-c.Done():
-				return fmt.Errorf("it has ended:\n%s", c.Tail(20))
-			default:
-			}
-			if code := c.health(r); code != 0 {
-				select { // a process each: not as often as Eventually asks
-				case <-time.After(500 * time.Millisecond):
-				case <-c.Done():
-				}
-				return errors.New("exit code " + strconv.Itoa(code) + "\n" + c.Tail(10))
-			}
-			return nil
-		})
-		if slices.Contains(c.image.Entrypoint, "app") {
-			mesh.Set(c.Name, "HEALTHY", nil)
-		}
-	}
 }
