@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/consul/api"
 
@@ -91,6 +93,17 @@ func meshPair(t testing.TB, client *api.Client, node, service, arn string) (ids 
 		ids = append(ids, s.ID)
 	}
 	return ids
+}
+
+// made waits for a node of a cluster, which a task of it may not make.
+func (b *aclBed) made(t testing.TB, node string) {
+	t.Helper()
+	harness.Eventually(t, time.Minute, "the node "+node, func() error {
+		if b.on(t, node) == nil {
+			return errors.New("not yet")
+		}
+		return nil
+	})
 }
 
 // on are the IDs of what is registered on a node, sorted; nil: there is no such node.

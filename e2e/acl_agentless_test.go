@@ -49,12 +49,7 @@ func TestControllerAgentlessWithoutACLs(t *testing.T) {
 		}
 		p := harness.Start(t, cluster, argv, env)
 		node := awsfake.ClusterARN(cluster)
-		harness.Eventually(t, time.Minute, "the node", func() error {
-			if b.on(t, node) == nil {
-				return errors.New("not yet")
-			}
-			return nil
-		})
+		b.made(t, node)
 		meshPair(t, b.consul.API, node, "web", arn)
 		b.sweeps(t, 4)
 		if n := len(b.on(t, node)); n != 2 {
@@ -82,6 +77,7 @@ func deadTask(t *testing.T, b *aclBed) {
 	p, log := b.agentless(t, cluster)
 	token := b.agreed(t, time.Minute, aclPrefix+"-"+service)
 	node := awsfake.ClusterARN(cluster)
+	b.made(t, node)
 	ids := meshPair(t, harness.Client(t, b.consul.HTTP, token.SecretID), node, service, arn)
 	b.sweeps(t, 1)
 	alive := meshPair(t, harness.Client(t, b.consul.HTTP, b.agreed(t, time.Minute, aclPrefix+"-dead-api").SecretID), node, "dead-api", other)
