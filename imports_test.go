@@ -117,6 +117,7 @@ func directions() []direction {
 		}},
 		{dir: "internal/dev", bars: append(above("makes what ECS would give; its one process, the server, is started by the task (task.Tools)"), noProcess)},
 		{dir: "internal/drawing", only: []string{"meshtask/internal/event", "meshtask/internal/printable"}, bars: []bar{{"os", "entries to text and pictures"}, {"net", "entries to text and pictures"}, {"net/", "entries to text and pictures"}}},
+		{dir: "internal/commandline", only: []string{"meshtask/internal/manual", "meshtask/internal/spell", "github.com/spf13/"}, bars: []bar{{"os", "it is given words and streams"}, {"net", "it asks nobody"}, {"net/", "it asks nobody"}}},
 		{dir: "internal/outputs", only: []string{"meshtask/internal/jsontree"}},
 		{dir: "internal/terminal", only: []string{"golang.org/x/sys/"}},
 		{dir: "internal/cgroup", only: []string{"golang.org/x/sys/"}},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"meshtask/internal/commandline"
 	"meshtask/internal/config"
 	"meshtask/internal/outputs"
 	"meshtask/internal/printable"
@@ -14,20 +15,20 @@ import (
 
 // runConfig is `meshtask config check|schema|docs`.
 func runConfig(w *world, c call) int {
-	if len(c.rest) > 1 && c.rest[0] == "check" {
-		return w.fail(exitUsage, "config check: unexpected argument %q (the file goes to --config): meshtask config check --config %s", c.rest[1], shellWords(c.rest[1:2]))
+	if len(c.Rest) > 1 && c.Rest[0] == "check" {
+		return w.fail(exitUsage, "config check: unexpected argument %q (the file goes to --config): meshtask config check --config %s", c.Rest[1], commandline.Shell(c.Rest[1:2]))
 	}
-	if len(c.rest) != 1 {
+	if len(c.Rest) != 1 {
 		return w.fail(exitUsage, "config: want one of check, schema, docs")
 	}
-	switch c.rest[0] {
+	switch c.Rest[0] {
 	case "schema":
-		return w.schema(c.set["of"])
+		return w.schema(c.Set["of"])
 	case "docs":
-		if c.on("codes") {
+		if c.On("codes") {
 			return w.print([]byte(why.Docs()))
 		}
-		if width, _, ok := terminal.Size(w.stdout); ok && !c.on("markdown") {
+		if width, _, ok := terminal.Size(w.stdout); ok && !c.On("markdown") {
 			return w.print([]byte(config.Fields(min(width, 100))))
 		}
 		return w.print([]byte(config.Docs()))
@@ -41,7 +42,7 @@ func runConfig(w *world, c call) int {
 		}
 		return w.print([]byte("ok: " + sourceName(cfg) + "\n"))
 	}
-	return w.fail(exitUsage, "config: unknown word %q%s", c.rest[0], nearest(c.rest[0], []string{"check", "schema", "docs"}))
+	return w.fail(exitUsage, "config: unknown word %q%s", c.Rest[0], commandline.Nearest(c.Rest[0], []string{"check", "schema", "docs"}))
 }
 
 // schema prints the schema of the configuration, or of what meshtask writes.
@@ -50,7 +51,7 @@ func (w *world) schema(of string) int {
 	case of == "" || of == "config":
 		return w.print(config.Schema())
 	case !slices.Contains(outputs.Names(), of):
-		return w.fail(exitUsage, "config schema: --of: %v%s", outputs.Unknown(of), nearest(of, outputs.Names()))
+		return w.fail(exitUsage, "config schema: --of: %v%s", outputs.Unknown(of), commandline.Nearest(of, outputs.Names()))
 	}
 	text, err := outputs.Schema(of)
 	if err != nil {

@@ -50,10 +50,10 @@ const (
 )
 
 func runController(w *world, c call) int {
-	if len(c.rest) == 1 && c.rest[0] == agentlessAlso && c.set["agentless"] == agentlessOnly {
+	if len(c.Rest) == 1 && c.Rest[0] == agentlessAlso && c.Set["agentless"] == agentlessOnly {
 		return w.fail(exitUsage, "acl-controller: the value of --agentless goes behind =: --agentless=also")
 	}
-	if len(c.rest) > 0 || c.hasDash {
+	if len(c.Rest) > 0 || c.HasDash {
 		return w.fail(exitUsage, "acl-controller: it takes flags only")
 	}
 	if err := supervisor.CloseMemory(); err != nil { // it holds a management token
@@ -65,7 +65,7 @@ func runController(w *world, c call) int {
 		return w.fail(exitConfig, "%v", err)
 	}
 	var listen net.Listener // nil: nobody asks
-	if addr := c.set["listen"]; addr != "" {
+	if addr := c.Set["listen"]; addr != "" {
 		if listen, err = net.Listen("tcp", addr); err != nil {
 			return w.fail(exitInternal, "--listen: %v", err)
 		}
@@ -83,7 +83,7 @@ func runController(w *world, c call) int {
 func controllerConfig(w *world, c call) (cfg daemon.Config, wrong []error) {
 	refuse := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
 	duration := func(name string) time.Duration {
-		text, given := c.set[name]
+		text, given := c.Set[name]
 		if !given {
 			return 0
 		}
@@ -98,30 +98,30 @@ func controllerConfig(w *world, c call) (cfg daemon.Config, wrong []error) {
 		}
 		return d
 	}
-	level, format := cmp.Or(c.set["log-level"], "info"), cmp.Or(c.set["log-format"], "text")
+	level, format := cmp.Or(c.Set["log-level"], "info"), cmp.Or(c.Set["log-format"], "text")
 	if hclog.LevelFromString(level) == hclog.NoLevel {
 		refuse("--log-level: want trace, debug, info, warn or error, got %q", level)
 	}
 	if format != "text" && format != "json" {
 		refuse("--log-format: want text or json, got %q", format)
 	}
-	dry := c.on("dry-run")
+	dry := c.On("dry-run")
 	cfg = daemon.Config{
 		Consul: acl.Server{Address: w.getenv("CONSUL_HTTP_ADDR"), Token: w.getenv("CONSUL_HTTP_TOKEN"),
 			CAPEM: w.getenv("CONSUL_CACERT_PEM"), TLSServerName: w.getenv("CONSUL_TLS_SERVER_NAME")},
 		Metadata: w.getenv("ECS_CONTAINER_METADATA_URI_V4"), Region: w.getenv("AWS_REGION"), Signals: w.signals,
 	}
 	cfg.ACL = acl.Config{
-		Cluster: c.set["cluster"], SecretPrefix: c.set["secret-name-prefix"], RolePath: c.set["iam-role-path"], ClientSecret: c.set["consul-client-secret-arn"],
+		Cluster: c.Set["cluster"], SecretPrefix: c.Set["secret-name-prefix"], RolePath: c.Set["iam-role-path"], ClientSecret: c.Set["consul-client-secret-arn"],
 		Interval: duration("interval"), DeletionGrace: duration("deletion-grace"), AuditInterval: duration("audit-interval"),
-		RotateAfter: duration("rotate-after"), Reserved: words(c.set["reserved"]), CreateSecrets: c.on("create-secrets"),
-		HA: c.on("ha"), Once: c.on("once") || dry, DryRun: dry, Out: printable.Writer(w.stdout),
+		RotateAfter: duration("rotate-after"), Reserved: words(c.Set["reserved"]), CreateSecrets: c.On("create-secrets"),
+		HA: c.On("ha"), Once: c.On("once") || dry, DryRun: dry, Out: printable.Writer(w.stdout),
 		Log: w.logger(config.Log{Level: level, Format: format}, w.stderr),
 	}
-	if given, ok := c.set["iam-role-path"]; ok && given == "" {
+	if given, ok := c.Set["iam-role-path"]; ok && given == "" {
 		refuse("--iam-role-path: give the path of the tasks' roles, such as /consul-ecs/; / is any role of the account")
 	}
-	switch given, ok := c.set["agentless"]; {
+	switch given, ok := c.Set["agentless"]; {
 	case given == agentlessOnly:
 		cfg.ACL.Mode = reconcile.Agentless
 	case given == agentlessAlso:
@@ -129,14 +129,8 @@ func controllerConfig(w *world, c call) (cfg daemon.Config, wrong []error) {
 	case ok:
 		refuse("--agentless: want no value (no task has a client agent) or --agentless=also (some have), got %q", given)
 	}
-	if cfg.ACL.SecretPrefix == "" && cfg.ACL.RolePath == "" && cfg.ACL.Mode != reconcile.Agentless {
-		refuse("--secret-name-prefix: give the prefix of the secrets' names (or --iam-role-path, when all tasks log in by IAM)")
-	}
-	if cfg.ACL.ClientSecret != "" && cfg.ACL.Mode == reconcile.Agentless {
-		refuse("--consul-client-secret-arn: with --agentless there are no client agents; where some tasks have one, say --agentless=also")
-	}
-	switch given := c.set["partition"]; {
-	case c.on("partitions-enabled"):
+	switch given := c.Set["partition"]; {
+	case c.On("partitions-enabled"):
 		cfg.ACL.Partition = cmp.Or(given, "default")
 	case given != "":
 		refuse("--partition: %q needs --partitions-enabled (Consul Enterprise): give both, or neither", given)

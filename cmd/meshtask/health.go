@@ -13,7 +13,7 @@ import (
 // runHealth is `meshtask health`: 0 when the task is up and its app healthy,
 // else 1 and one line why.
 func runHealth(w *world, c call) int {
-	if len(c.rest)+len(c.cmd) > 0 {
+	if len(c.Rest)+len(c.Cmd) > 0 {
 		return w.fail(exitUsage, "health takes no arguments")
 	}
 	ok, why, err := w.places(c).Health()

@@ -25,7 +25,7 @@ func runPlan(w *world, c call) int {
 	for _, warn := range p.Warnings {
 		w.warn("warning: %s: %s", warn.Path, warn.Text)
 	}
-	if !c.on("json") {
+	if !c.On("json") {
 		return w.print([]byte(p.Text()))
 	}
 	text, err := p.JSON()

@@ -34,7 +34,7 @@ func runTask(w *world, c call) int {
 
 // misused refuses what run, and so plan, does not take: the exit code, 0 for a line that is good.
 func (w *world) misused(name string, c call) int {
-	if c.on("no-mesh") && c.on("job") {
+	if c.On("no-mesh") && c.On("job") {
 		return w.fail(exitUsage, "%s: --no-mesh and --job exclude each other", name)
 	}
 	return 0
@@ -116,7 +116,7 @@ func (w *world) config(mode config.Mode, c call) (*config.Config, []config.Findi
 
 // sources is all that a configuration is made of; an error is of the file that --config names.
 func (w *world) sources(mode config.Mode, c call) (s config.Sources, err error) {
-	s = config.Sources{Mode: mode, Name: w.flag(c, "config"), Command: c.cmd, Flags: c.set, Env: w.lookup, AgentKeys: consulagent.EmittedKeys()}
+	s = config.Sources{Mode: mode, Name: w.flag(c, "config"), Command: c.Cmd, Flags: c.Set, Env: w.lookup, AgentKeys: consulagent.EmittedKeys()}
 	if s.File = c.doc; s.Name != "" && c.doc == nil {
 		s.File, err = w.readFile(s.Name, config.MaxDocument)
 	}
@@ -128,13 +128,8 @@ func (w *world) sources(mode config.Mode, c call) (s config.Sources, err error) 
 func (w *world) refuse(mode config.Mode, c call, err error) int {
 	err = event.Or(event.ConfigBad, err)
 	code := event.CauseOf(err).Code.Exit()
-	given := w.flag(c, "dir")
-	if mode.Mesh() || given != "" {
-		dir, derr := statedir.Open(statedir.Candidates(given, w.getenv("TMPDIR")), func(error) {})
-		if derr == nil { // without a directory of our own there is nothing to record in
-			defer dir.Close()
-			task.Refused(dir, w.begin, err, code)
-		}
+	if given := w.flag(c, "dir"); mode.Mesh() || given != "" {
+		task.Refused(statedir.Candidates(given, w.getenv("TMPDIR")), w.begin, err, code)
 	}
 	return w.giveUp(c, code, err)
 }

@@ -14,10 +14,10 @@ import (
 // runStatus is `meshtask status`: the live state of the task that runs, or a list of those
 // that do.
 func runStatus(w *world, c call) int {
-	if len(c.rest)+len(c.cmd) > 0 {
+	if len(c.Rest)+len(c.Cmd) > 0 {
 		return w.fail(exitUsage, "status: takes no arguments; a directory goes to --dir")
 	}
-	if c.on("metrics") {
+	if c.On("metrics") {
 		text, err := w.places(c).Scrape()
 		if err != nil {
 			return w.fail(1, "status: %v", err)
@@ -25,13 +25,13 @@ func runStatus(w *world, c call) int {
 		return w.print(text)
 	}
 	found, err := w.places(c).Status()
-	if several, ok := errors.AsType[*inspect.SeveralError](err); ok && !c.on("json") && !c.on("watch") {
+	if several, ok := errors.AsType[*inspect.SeveralError](err); ok && !c.On("json") && !c.On("watch") {
 		return w.print([]byte(several.Error() + "\n"))
 	}
 	switch {
 	case err != nil:
 		return w.fail(1, "status: %v", err)
-	case c.on("watch"):
+	case c.On("watch"):
 		return w.watch(c, found)
 	}
 	return w.show(c, found)
@@ -39,7 +39,7 @@ func runStatus(w *world, c call) int {
 
 // show prints one state.
 func (w *world) show(c call, found inspect.Found) int {
-	if c.on("json") {
+	if c.On("json") {
 		return w.print(found.Text)
 	}
 	return w.write(inspect.Text(found, w.screen()))
@@ -68,7 +68,7 @@ func (w *world) watch(c call, found inspect.Found) int {
 	for {
 		_, height, ok := terminal.Size(w.stdout)
 		switch key := inspect.Still(found); {
-		case ok && !c.on("json"):
+		case ok && !c.On("json"):
 			w.write(inspect.Frame(inspect.Text(found, w.screen()), height))
 		case key != said:
 			if code := w.show(c, found); code != 0 {

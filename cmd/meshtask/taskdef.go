@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"meshtask/internal/commandline"
 	"meshtask/internal/config"
 	"meshtask/internal/printable"
 	"meshtask/internal/taskdef"
@@ -62,19 +63,19 @@ func (l *list) Set(word string) error {
 // definition goes to standard output, what to know about it to standard error.
 func runTaskdef(w *world, c call) int {
 	word := ""
-	if len(c.rest) > 0 {
-		word = c.rest[0]
+	if len(c.Rest) > 0 {
+		word = c.Rest[0]
 	}
 	o, err := taskdefOptions(w, c)
 	if err != nil {
 		return w.fail(exitConfig, "taskdef: %v", err)
 	}
 	var r *taskdef.Result
-	name := c.set["name"]
+	name := c.Set["name"]
 	switch {
-	case word == "convert" && len(c.rest) == 2 && !c.hasDash:
+	case word == "convert" && len(c.Rest) == 2 && !c.HasDash:
 		var text []byte
-		if name = c.rest[1]; name == "-" {
+		if name = c.Rest[1]; name == "-" {
 			text, err = atMost(w.stdin, taskdef.MaxInput)
 		} else {
 			text, err = w.readFile(name, taskdef.MaxInput)
@@ -84,12 +85,12 @@ func runTaskdef(w *world, c call) int {
 		}
 	case word == "convert":
 		return w.fail(exitUsage, "taskdef convert: one FILE is needed, or - for standard input")
-	case word == "render" && len(c.rest) == 1:
+	case word == "render" && len(c.Rest) == 1:
 		r, err = render(c, o)
 	case word == "render":
-		return w.fail(exitUsage, "taskdef render: unexpected argument %q", c.rest[1])
+		return w.fail(exitUsage, "taskdef render: unexpected argument %q", c.Rest[1])
 	default:
-		return w.fail(exitUsage, "taskdef: want one of convert, render%s", nearest(word, []string{"convert", "render"}))
+		return w.fail(exitUsage, "taskdef: want one of convert, render%s", commandline.Nearest(word, []string{"convert", "render"}))
 	}
 	if err != nil {
 		return w.fail(exitConfig, "taskdef %s: %v", word, err)
@@ -97,17 +98,17 @@ func runTaskdef(w *world, c call) int {
 	for _, f := range r.Findings {
 		fmt.Fprintln(w.stderr, printable.Line(f.String()))
 	}
-	if c.on("diff") {
+	if c.On("diff") {
 		return w.print(r.Diff(name))
 	}
 	return w.print(r.New)
 }
 
 func taskdefOptions(w *world, c call) (taskdef.Options, error) {
-	o := taskdef.Options{Layout: c.set["layout"], Apps: words(c.set["app"]), RetryJoin: words(c.set["retry-join"]), Job: c.on("job"),
-		Name: c.set["name"], Binary: c.set["binary"], MeshImage: c.set["mesh-image"], Inject: c.on("inject")}
+	o := taskdef.Options{Layout: c.Set["layout"], Apps: words(c.Set["app"]), RetryJoin: words(c.Set["retry-join"]), Job: c.On("job"),
+		Name: c.Set["name"], Binary: c.Set["binary"], MeshImage: c.Set["mesh-image"], Inject: c.On("inject")}
 	var err error
-	if file := c.set["config"]; file != "" {
+	if file := c.Set["config"]; file != "" {
 		if o.Config, err = w.readFile(file, config.MaxDocument); err != nil {
 			return o, fmt.Errorf("--config: %w", err)
 		}
@@ -128,7 +129,7 @@ func taskdefOptions(w *world, c call) (taskdef.Options, error) {
 // images reads the files of --image-config.
 func images(w *world, c call) (map[string]taskdef.Image, error) {
 	out := map[string]taskdef.Image{}
-	for _, word := range words(c.set["image-config"]) {
+	for _, word := range words(c.Set["image-config"]) {
 		container, file, ok := strings.Cut(word, "=")
 		if !ok {
 			container, file = taskdef.OnlyApp, word
@@ -149,7 +150,7 @@ func images(w *world, c call) (map[string]taskdef.Image, error) {
 
 // byContainer reads a flag of words by container.
 func byContainer(c call, name string, apps []string) (map[string][]string, error) {
-	text, ok := c.set[name]
+	text, ok := c.Set[name]
 	if !ok {
 		return nil, nil
 	}
@@ -161,12 +162,12 @@ func byContainer(c call, name string, apps []string) (map[string][]string, error
 }
 
 func render(c call, o taskdef.Options) (*taskdef.Result, error) {
-	d := taskdef.Description{Name: c.set["name"], Image: c.set["image"], Port: o.Port, Command: c.cmd,
-		Health: c.set["health"], Arch: c.set["arch"], LogGroup: c.set["log-group"], Region: c.set["region"],
-		TaskRole: c.set["task-role"], ExecutionRole: c.set["execution-role"]}
+	d := taskdef.Description{Name: c.Set["name"], Image: c.Set["image"], Port: o.Port, Command: c.Cmd,
+		Health: c.Set["health"], Arch: c.Set["arch"], LogGroup: c.Set["log-group"], Region: c.Set["region"],
+		TaskRole: c.Set["task-role"], ExecutionRole: c.Set["execution-role"]}
 	o.Name = ""
 	if len(d.Command) == 0 {
-		d.Command = taskdef.Command(c.set["command"])
+		d.Command = taskdef.Command(c.Set["command"])
 	}
 	var err error
 	if d.CPU, err = whole(c, "cpu"); err != nil {
@@ -175,7 +176,7 @@ func render(c call, o taskdef.Options) (*taskdef.Result, error) {
 	if d.Memory, err = whole(c, "memory"); err != nil {
 		return nil, err
 	}
-	if kind, ok := c.set["gateway"]; ok {
+	if kind, ok := c.Set["gateway"]; ok {
 		return taskdef.RenderGateway(kind, d, o)
 	}
 	return taskdef.Render(d, o)
@@ -183,7 +184,7 @@ func render(c call, o taskdef.Options) (*taskdef.Result, error) {
 
 // whole reads a number above 0; an absent flag is 0.
 func whole(c call, name string) (int, error) {
-	text, ok := c.set[name]
+	text, ok := c.Set[name]
 	if !ok {
 		return 0, nil
 	}

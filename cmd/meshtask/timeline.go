@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -16,10 +15,10 @@ import (
 // runTimeline is `meshtask timeline [LOG]`: the measured T0–T4 of a task that
 // runs, or of one that is gone, from its timeline or a log.
 func runTimeline(w *world, c call) int {
-	if len(c.rest) > 1 {
+	if len(c.Rest) > 1 {
 		return w.fail(exitUsage, "timeline: want at most one file, or -")
 	}
-	if file := c.set["svg"]; file != "" && !drawn(file) {
+	if file := c.Set["svg"]; file != "" && !drawn(file) {
 		return w.fail(exitUsage, "timeline: --svg: %s exists and is no drawing; the file to draw into goes behind --svg, and a log at the end: meshtask timeline --svg OUT.svg LOG", file)
 	}
 	record, now, err := w.life(c)
@@ -27,16 +26,16 @@ func runTimeline(w *world, c call) int {
 		return w.fail(1, "timeline: %v", err)
 	}
 	entries, note := record.Entries, record.Note()
-	if note != "" && (c.set["svg"] != "" || c.on("json")) {
+	if note != "" && (c.Set["svg"] != "" || c.On("json")) {
 		w.warn("timeline: %s", note)
 	}
-	if file := c.set["svg"]; file != "" {
+	if file := c.Set["svg"]; file != "" {
 		if err := os.WriteFile(file, []byte(drawing.SVG(entries, now)), 0o644); err != nil {
 			return w.fail(1, "timeline: %v", err)
 		}
 		return w.print([]byte("wrote " + file + "\n"))
 	}
-	if c.on("json") {
+	if c.On("json") {
 		return w.printJSON("timeline", entries)
 	}
 	out := drawing.Text(entries, now)
@@ -61,8 +60,8 @@ func drawn(file string) bool {
 // life reads the record that the command asks for. now is the time until which the task has
 // lived, where it does still.
 func (w *world) life(c call) (record journal.Record, now time.Time, err error) {
-	if len(c.rest) == 1 {
-		record, err = w.named(c)
+	if len(c.Rest) == 1 {
+		record, err = inspect.File(c.Rest[0], w.stdin)
 		return record, now, err
 	}
 	t, err := w.places(c).Record()
@@ -78,25 +77,4 @@ func (w *world) found(dir string, err error) {
 	if home := dev.Home(os.TempDir()); err == nil && filepath.Dir(dir) == home {
 		w.warn("of the task in %s", dir)
 	}
-}
-
-// named reads the record in the file that was named, or in standard input for -.
-func (w *world) named(c call) (journal.Record, error) {
-	if c.rest[0] == "-" {
-		record, err := inspect.Read(w.stdin)
-		if err != nil {
-			err = fmt.Errorf("standard input: %w", err)
-		}
-		return record, err
-	}
-	f, err := os.Open(c.rest[0])
-	if err != nil {
-		return journal.Record{}, err
-	}
-	defer f.Close()
-	record, err := inspect.Read(f)
-	if err != nil {
-		err = fmt.Errorf("%s: %w", c.rest[0], err)
-	}
-	return record, err
 }

@@ -72,6 +72,24 @@ func Nearest(consul, envoy string) string {
 	return strings.Join(ways, ", or ")
 }
 
+// Known is what is known of two versions without asking a running Consul; "" is a program that
+// names none. Refused is only what that Consul will refuse.
+func Known(consul, envoy string) (words string, refused bool) {
+	const ends = "A Consul that does not serve an Envoy refuses it, and the task ends with 207"
+	line, known := Of(consul)
+	switch {
+	case envoy == "":
+		return "not known to fit: it names no version. " + ends, false
+	case !known:
+		return "not known to fit: docs/versions.md has no list of this Consul. " + ends, false
+	case line.Declares(envoy):
+		return "declared by Consul " + line.Consul, false
+	case Older(envoy, line.From):
+		return "too old, Consul " + line.Consul + " refuses it; use " + Nearest(consul, envoy), true
+	}
+	return "not declared by Consul " + line.Consul + ", which declares " + line.Envoys() + " and serves later ones; docs/versions.md has what was tested", false
+}
+
 // Older says whether a version is before 1.minor; false for one that cannot be read.
 func Older(version string, minor int) bool {
 	major, got, ok := majorMinor(version)

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"meshtask/internal/httplimit"
 )
@@ -26,9 +27,6 @@ type Asked struct {
 	Server    string // see ServerHost
 	Dir       string // for state and configuration
 	Temp      string // where temporary directories are made; required without Dir
-
-	// Passed is told why something that was asked for is somewhere else. Required.
-	Passed func(why string)
 }
 
 // Setup is what was chosen, and what is held for it until Close.
@@ -39,8 +37,9 @@ type Setup struct {
 	Metadata     string // URL of the task metadata endpoint, which answers already
 	StartsServer bool   // the server at Task.Server is ours to start
 
-	local bool // the server is this machine's
-	held  []io.Closer
+	local  bool     // the server is this machine's
+	passed []string // why something that was asked for is somewhere else
+	held   []io.Closer
 }
 
 // ConfigFile is where Start writes the configuration, for the user to read: nobody reads it
@@ -61,10 +60,15 @@ func Choose(ctx context.Context, a Asked) (*Setup, error) {
 	s := &Setup{}
 	if err := s.choose(ctx, a); err != nil {
 		s.Close()
+		if len(s.passed) > 0 {
+			err = fmt.Errorf("%w: %s", err, strings.Join(s.passed, "; "))
+		}
 		return nil, err
 	}
 	return s, nil
 }
+
+func (s *Setup) pass(why string) { s.passed = append(s.passed, why) }
 
 // Close ends the metadata endpoint, and gives back what was held.
 func (s *Setup) Close() {
@@ -84,7 +88,7 @@ func (s *Setup) choose(ctx context.Context, a Asked) error {
 	var id [8]byte
 	_, _ = rand.Read(id[:]) // never fails, says its documentation
 	s.Task.ID = hex.EncodeToString(id[:])
-	if err := s.takeAddress(doc, a.Passed); err != nil {
+	if err := s.takeAddress(doc); err != nil {
 		return err
 	}
 	if s.Task.Page == "" {
@@ -117,7 +121,7 @@ func (s *Setup) given(a Asked) (document, error) {
 		}
 		s.held = append(s.held, claim)
 		if port != a.Port {
-			a.Passed(fmt.Sprintf("port %d of %s is taken: the app gets PORT=%d and has to listen there", a.Port, host, port))
+			s.pass(fmt.Sprintf("port %d of %s is taken: the app gets PORT=%d and has to listen there", a.Port, host, port))
 		}
 	}
 	doc.Set(a.Service, port)
@@ -125,7 +129,7 @@ func (s *Setup) given(a Asked) (document, error) {
 }
 
 // takeAddress takes the task's address, to which the metadata endpoint is bound.
-func (s *Setup) takeAddress(doc document, passed func(why string)) error {
+func (s *Setup) takeAddress(doc document) error {
 	var endpoint net.Listener
 	if s.Task.Address != "" {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -134,7 +138,7 @@ func (s *Setup) takeAddress(doc document, passed func(why string)) error {
 		}
 		endpoint = l
 	} else {
-		p, err := taskPlace(append(doc.Ports(s.Task.Agentless), pagePort), passed)
+		p, err := taskPlace(append(doc.Ports(s.Task.Agentless), pagePort), s.pass)
 		if err != nil {
 			return err
 		}
@@ -155,7 +159,7 @@ func (s *Setup) findServer(ctx context.Context, a Asked) error {
 			return err
 		}
 	}
-	address, ours, err := findServer(ctx, a.Server, a.Passed)
+	address, ours, err := findServer(ctx, a.Server, s.pass)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ import (
 )
 
 func asked(server string, more ...func(*Asked)) Asked {
-	a := Asked{Command: "/bin/Web", Port: 18080, Server: server, Temp: "/tmp", Passed: func(string) {}}
+	a := Asked{Command: "/bin/Web", Port: 18080, Server: server, Temp: "/tmp"}
 	for _, m := range more {
 		m(&a)
 	}
@@ -27,13 +27,12 @@ func asked(server string, more ...func(*Asked)) Asked {
 // Two at once share nothing but the server, and everything is given back.
 func TestChoose(t *testing.T) {
 	const given = "127.78.77.9"
-	var moved string
 	a, err := Choose(t.Context(), asked(given))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer a.Close()
-	b, err := Choose(t.Context(), asked(given, func(a *Asked) { a.Passed = func(why string) { moved += why } }))
+	b, err := Choose(t.Context(), asked(given))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +40,7 @@ func TestChoose(t *testing.T) {
 	if a.Task.Service != "web" || a.Task.ID == b.Task.ID || a.Task.Address == b.Task.Address || a.Task.Port != 18080 || b.Task.Port == 18080 || a.Dir == b.Dir {
 		t.Errorf("%+v and %+v", a, b)
 	}
-	if !strings.Contains(moved, "port 18080 of 127.0.0.1 is taken: the app gets PORT=") {
+	if moved := strings.Join(b.passed, ""); !strings.Contains(moved, "port 18080 of 127.0.0.1 is taken: the app gets PORT=") {
 		t.Errorf("said %q", moved)
 	}
 	if !a.StartsServer || b.StartsServer || a.Task.Server != given || b.Task.Server != given {

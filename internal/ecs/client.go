@@ -115,6 +115,23 @@ func (c *Client) Own(ctx context.Context) (Container, error) {
 	return own, nil
 }
 
+// OwnName asks the endpoint at uri once, for a second at most, for the name of the container
+// that asks; "" where nobody tells.
+func OwnName(uri string) string {
+	c, err := New(uri)
+	if err != nil || c == nil {
+		return ""
+	}
+	defer c.Close()
+	ctx, done := context.WithTimeout(context.Background(), time.Second)
+	defer done()
+	own, err := c.Own(ctx)
+	if err != nil {
+		return ""
+	}
+	return own.Name
+}
+
 // get decodes one document, and counts.
 func (c *Client) get(ctx context.Context, path string, into any) error {
 	came, err := c.ask(ctx, path, into)

@@ -296,6 +296,26 @@ func Read(r io.Reader) (journal.Record, error) {
 	return record, err
 }
 
+// File is Read for a file that is named, or for stdin where its name is -; the error says which.
+func File(name string, stdin io.Reader) (journal.Record, error) {
+	in := stdin
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return journal.Record{}, err
+		}
+		defer f.Close()
+		in = f
+	} else {
+		name = "standard input"
+	}
+	record, err := Read(in)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", name, err)
+	}
+	return record, err
+}
+
 // Explain says what is wrong with the task of a record, or why it ended.
 func Explain(record journal.Record) state.Why { return explain(record, why.Facts{}) }
 

@@ -55,12 +55,7 @@ func listen(t *testing.T, dir, status string) {
 // record leaves the record of a task that was refused, so many minutes ago.
 func record(t *testing.T, dir string, minutes int) {
 	t.Helper()
-	d, err := statedir.Open([]string{dir}, func(error) {})
-	if err != nil {
-		t.Fatal(err)
-	}
-	task.Refused(d, time.Now(), event.Because(event.ConfigBad, fmt.Errorf("service.port: must be 1–65535, got %d", minutes)), 200)
-	_ = d.Close()
+	task.Refused([]string{dir}, time.Now(), event.Because(event.ConfigBad, fmt.Errorf("service.port: must be 1–65535, got %d", minutes)), 200)
 	at := time.Now().Add(-time.Duration(minutes) * time.Minute)
 	if err := os.Chtimes(filepath.Join(dir, journal.TimelineFile), at, at); err != nil {
 		t.Fatal(err)

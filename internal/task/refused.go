@@ -8,9 +8,14 @@ import (
 	"meshtask/internal/statedir"
 )
 
-// Refused records a run that had no plan: in the place of an earlier run's record. What
-// cannot be recorded is lost; the caller has said it.
-func Refused(dir *statedir.Dir, begin time.Time, cause error, code int) {
+// Refused records a run that had no plan, in the place of an earlier run's record: in the first
+// of dirs that is ours. What cannot be recorded is lost; the caller has said it.
+func Refused(dirs []string, begin time.Time, cause error, code int) {
+	dir, err := statedir.Open(dirs, func(error) {})
+	if err != nil {
+		return
+	}
+	defer dir.Close()
 	file, err := journal.Create(dir)
 	if err != nil {
 		return
