@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -85,8 +86,8 @@ func figures(t table) string {
 		}
 		out.WriteString(row(cells...))
 	}
-	for _, r := range t.ratios {
-		if said := r.verdict(); said != "" {
+	for _, c := range slices.Concat(t.filled(), ratios) {
+		if said := c.verdict(); said != "" {
 			out.WriteString("\n" + said + "\n")
 		}
 	}

@@ -10,7 +10,8 @@ import (
 // series is one quantity: its values at each size, round by round.
 type series struct {
 	name, unit string
-	why        string // explains a growth faster than linear, where it is known
+	why        string  // explains a growth faster than linear, where it is known
+	most       float64 // that is wanted; 0: nothing is said
 	values     map[int][]float64
 }
 
@@ -44,6 +45,24 @@ func (s *series) cell(size int) string {
 	return fmt.Sprintf("%s (%s–%s)", number(median(v)), number(slices.Min(v)), number(slices.Max(v)))
 }
 
+// verdict says at which sizes the median keeps what is wanted; "" where nothing is.
+func (s *series) verdict() string {
+	if s.most == 0 || len(s.values) == 0 {
+		return ""
+	}
+	var missed []string
+	for _, size := range s.sizes() {
+		if m := median(s.values[size]); m > s.most {
+			missed = append(missed, fmt.Sprintf("%d (%s)", size, number(m)))
+		}
+	}
+	wanted := fmt.Sprintf("%s: at most %s is wanted", s.name, withUnit(number(s.most), s.unit))
+	if len(missed) == 0 {
+		return wanted + ", and kept at each size."
+	}
+	return fmt.Sprintf("%s; **missed** at %s.", wanted, strings.Join(missed, ", "))
+}
+
 // ratio compares two series round by round.
 type ratio struct {
 	name   string
@@ -54,6 +73,7 @@ type ratio struct {
 // rounds are the ratios at each size.
 func (r ratio) rounds() *series {
 	all := newSeries(r.name, "")
+	all.most = r.budget
 	for _, size := range r.of.sizes() {
 		of, to := r.of.values[size], r.to.values[size]
 		for i := range min(len(of), len(to)) {
@@ -63,24 +83,6 @@ func (r ratio) rounds() *series {
 		}
 	}
 	return all
-}
-
-// verdict says at which sizes the median keeps the budget; "" where there is none.
-func (r ratio) verdict() string {
-	rounds := r.rounds()
-	if r.budget == 0 || len(rounds.values) == 0 {
-		return ""
-	}
-	var missed []string
-	for _, size := range rounds.sizes() {
-		if m := median(rounds.values[size]); m > r.budget {
-			missed = append(missed, fmt.Sprintf("%d (%s)", size, number(m)))
-		}
-	}
-	if len(missed) == 0 {
-		return fmt.Sprintf("%s: at most %s is wanted, and kept at each size.", r.name, number(r.budget))
-	}
-	return fmt.Sprintf("%s: at most %s is wanted; **missed** at %s.", r.name, number(r.budget), strings.Join(missed, ", "))
 }
 
 // table has a row for each size.

@@ -20,8 +20,12 @@ const (
 // start needed.
 const settled = 300 * time.Millisecond
 
-// budget is what T0→T2 may be of the same by hand (DESIGN §4).
-const budget = 1.1
+// The budgets of DESIGN §4.
+const (
+	budget       = 1.1 // of T0→T2 by hand
+	memoryAtRest = 16  // MB
+	cpuAtRest    = 0.1 // % of a core
+)
 
 // starts are the figures of tasks with one bootstrap document.
 type starts struct {
@@ -31,6 +35,7 @@ type starts struct {
 	handT1, handRest, hand *series
 	handQuick              *series
 	envoy, peak, atRest    *series
+	idle                   *series
 }
 
 func newStarts(title, label string, whole bool) *starts {
@@ -43,9 +48,11 @@ func newStarts(title, label string, whole bool) *starts {
 		{&s.handT1, "by hand T0→T1", "ms"}, {&s.handRest, "by hand T1→T2", "ms"}, {&s.hand, "by hand T0→T2", "ms"},
 		{&s.handQuick, "by hand T0→T2, polling every 2 ms", "ms"},
 		{&s.envoy, "Envoy's peak, " + label, "MB"}, {&s.peak, "meshtask's peak, " + label, "MB"}, {&s.atRest, "meshtask at rest, " + label, "MB"},
+		{&s.idle, "meshtask's CPU at rest", "% of a core"},
 	} {
 		*m.to = newSeries(m.name, m.unit)
 	}
+	s.atRest.most, s.idle.most = memoryAtRest, cpuAtRest
 	return s
 }
 
@@ -71,9 +78,10 @@ func upstreams(b *bench, t harness.T) section {
 	return section{
 		title: "Upstreams",
 		about: "One task with 1 to 200 upstreams, each an http service with one instance in the catalog. Peak memory is of the\n" +
-			"start; \"at rest\" is a moment after the checks have passed. The steps by hand poll every 10 ms where nothing else is said.",
-		tables: []table{auto.table(), whole.table(), {title: "Memory", size: "upstreams",
-			series: []*series{auto.envoy, whole.envoy, auto.peak, whole.peak, auto.atRest, whole.atRest}}},
+			"start; \"at rest\" is a moment after the checks have passed, and the CPU that of the 30 s that follow. The steps by\n" +
+			"hand poll every 10 ms where nothing else is said.",
+		tables: []table{auto.table(), whole.table(), {title: "Memory, and CPU at rest", size: "upstreams",
+			series: []*series{auto.envoy, whole.envoy, auto.peak, whole.peak, auto.atRest, whole.atRest, auto.idle}}},
 		charts: []chart{
 			{file: "benchmarks-upstreams.svg", title: "T0→T2 against upstreams", x: "upstreams", y: "T0→T2, ms", logX: true, logY: true, lines: []line{
 				{whole.t2, whole.label, false}, {whole.hand, "whole, by hand", true},
@@ -121,6 +129,9 @@ func (b *bench) oneStart(t harness.T, server *harness.Server, s *starts, size, r
 		s.envoy.add(size, megabytes(t, child(t, life, "envoy"), "VmHWM"))
 		s.peak.add(size, megabytes(t, life.PID, "VmHWM"))
 		s.atRest.add(size, megabytes(t, life.PID, "VmRSS"))
+		if round == 0 && !s.whole {
+			s.idle.add(size, b.idle(t, life.PID))
+		}
 		b.abandon(t, k, life)
 
 		hand, err := b.hand(t, k, slowly, alone)
@@ -138,6 +149,21 @@ func (b *bench) oneStart(t harness.T, server *harness.Server, s *starts, size, r
 		}
 		s.handQuick.add(size, hand.t2)
 	})
+}
+
+// idle is what a process at rest takes of a core, in %: nobody calls the app, and nothing changes.
+func (b *bench) idle(t harness.T, pid int) float64 {
+	before, err := cpu(pid)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	began := time.Now()
+	pause(t, pick(b, 5*time.Second, 30*time.Second))
+	after, err := cpu(pid)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	return 100 * (after - before) / float64(time.Since(began).Milliseconds())
 }
 
 // name is the i-th service of a kind.
