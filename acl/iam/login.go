@@ -230,14 +230,16 @@ func (c *Client) until(ctx context.Context, end time.Time, what string, pause ti
 	began, pauses := time.Now(), retry.Backoff{First: pause, Max: lastPause}
 	var last error
 	for {
-		one, cancel := context.WithTimeout(ctx, min(callLimit, max(lastCall, time.Until(end))))
+		limit := min(callLimit, max(lastCall, time.Until(end)))
+		one, cancel := context.WithTimeout(ctx, limit)
 		hint, err := do(one)
+		cut := limit < callLimit && errors.Is(one.Err(), context.DeadlineExceeded)
 		cancel()
 		if err == nil {
 			return nil
 		}
-		if last == nil || ctx.Err() == nil {
-			last = err // an error of ctx's end would hide the reason
+		if last == nil || ctx.Err() == nil && !cut {
+			last = err // the error of a call that had no time would hide the reason
 		}
 		left := time.Until(end)
 		switch {

@@ -16,7 +16,7 @@ import (
 func TestUntilLooksAtTheEnd(t *testing.T) {
 	for name, c := range map[string]struct {
 		wait, good time.Duration // good: from when on an attempt succeeds
-		hang       time.Duration // of each attempt
+		hang, from time.Duration // of each attempt, from when on
 		took       time.Duration
 		fails      string
 	}{
@@ -25,6 +25,7 @@ func TestUntilLooksAtTheEnd(t *testing.T) {
 		"good at the end, long wait": {wait: 2 * time.Minute, good: 2 * time.Minute, took: 2 * time.Minute},
 		"never good":                 {wait: time.Second, good: time.Hour, took: time.Second, fails: "not yet (tried for 1s)"},
 		"hangs at the end":           {wait: 5 * time.Second, good: time.Hour, hang: 30 * time.Second, took: 5 * time.Second, fails: "deadline"},
+		"no, then it hangs":          {wait: 5 * time.Second, good: time.Hour, hang: 30 * time.Second, from: time.Second, took: 5 * time.Second, fails: "not yet (tried for 5s)"},
 		"a wait shorter than a call": {wait: time.Millisecond, good: time.Hour, hang: 30 * time.Second, took: time.Second, fails: "deadline"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -32,8 +33,12 @@ func TestUntilLooksAtTheEnd(t *testing.T) {
 				began := time.Now()
 				client := &Client{cfg: Config{Report: event.None}}
 				err := client.until(t.Context(), began.Add(c.wait), "login", firstPause, func(ctx context.Context) (string, error) {
+					hang := c.hang
+					if time.Since(began) < c.from {
+						hang = 0
+					}
 					select {
-					case <-time.After(c.hang):
+					case <-time.After(hang):
 					case <-ctx.Done():
 						return "", ctx.Err()
 					}
