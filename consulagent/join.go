@@ -70,7 +70,9 @@ func (j *joining) await(ctx context.Context, client *Client, report event.Report
 		}
 		what, last := stage(now, err)
 		j.mu.Lock()
-		j.what, j.last = what, last
+		if ctx.Err() == nil || j.what == "" { // a call that was cut would hide the reason
+			j.what, j.last = what, last
+		}
 		j.mu.Unlock()
 		if told != what+last && ctx.Err() == nil {
 			told = what + last

@@ -129,8 +129,10 @@ func (c Config) one(ctx context.Context, ref Ref, w *waits) (String, error) {
 	began := time.Now()
 	var refused time.Time // since when; zero: not now
 	pauses := retry.Backoff{First: firstPause, Max: lastPause}
+	var said error // by a call that was not cut
 	for {
-		s, err := c.ask(ctx, ref, min(callLimit, max(lastCall, c.Wait-time.Since(began))))
+		limit := min(callLimit, max(lastCall, c.Wait-time.Since(began)))
+		s, err := c.ask(ctx, ref, limit)
 		if err == nil {
 			w.set(ref, nil)
 			return s, nil
@@ -138,6 +140,10 @@ func (c Config) one(ctx context.Context, ref Ref, w *waits) (String, error) {
 		if ctx.Err() != nil {
 			return "", context.Cause(ctx)
 		}
+		if said != nil && limit < callLimit && errors.Is(err, context.DeadlineExceeded) {
+			err = said // a last call that had no time would hide the reason
+		}
+		said = err
 		w.set(ref, err)
 		left := c.Wait - time.Since(began)
 		pause := pauses.Next()

@@ -231,6 +231,23 @@ func TestCallLimit(t *testing.T) {
 	})
 }
 
+// A last question that has no time does not hide what the ones before were told.
+func TestTheLastQuestionIsCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(func(ctx context.Context, _ Ref, since time.Duration) (String, error) {
+			if since < 2*time.Second {
+				return "", errOutage
+			}
+			<-ctx.Done()
+			return "", ctx.Err()
+		})
+		_, err := All(t.Context(), Config{Store: s, Wait: 4 * time.Second}, ref(t, sm))
+		if took := time.Since(s.began); !errors.Is(err, errOutage) || errors.Is(err, context.DeadlineExceeded) || took < 4*time.Second {
+			t.Errorf("after %s: %v, want %v", took, err, errOutage)
+		}
+	})
+}
+
 func TestWaitingTells(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		one, two := ref(t, sm+":token"), ref(t, par)
