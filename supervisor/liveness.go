@@ -52,20 +52,26 @@ func (w *watched) Run(ctx context.Context, ready func(), stop <-chan struct{}) e
 func (l Liveness) watch(ctx context.Context, stop <-chan struct{}) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	next := time.NewTicker(askEvery)
+	go func() { // a question is cut by stop: a hang must not hold up the end
+		select {
+		case <-stop:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	next := time.NewTimer(untilAsked(time.Now()))
 	defer next.Stop()
 	for misses := 0; ; {
 		select {
 		case <-next.C:
-		case <-stop:
-			return
+			next.Reset(untilAsked(time.Now()))
 		case <-ctx.Done():
 			return
 		}
 		if !l.While() {
 			return
 		}
-		err := l.ask(ctx, stop)
+		err := l.ask(ctx)
 		if ctx.Err() != nil || stopping(ctx, stop) || !l.While() {
 			return
 		}
@@ -82,17 +88,14 @@ func (l Liveness) watch(ctx context.Context, stop <-chan struct{}) {
 	}
 }
 
-// ask is cut by stop: a hang must not hold up the end.
-func (l Liveness) ask(ctx context.Context, stop <-chan struct{}) error {
+// untilAsked is the time to the next question. All who ask do so at once: to wake up costs more
+// than the questions.
+func untilAsked(now time.Time) time.Duration {
+	return askEvery - now.Sub(now.Truncate(askEvery))
+}
+
+func (l Liveness) ask(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
-	answer := make(chan error, 1)
-	go func() { answer <- l.Ask(ctx) }()
-	select {
-	case err := <-answer:
-		return err
-	case <-stop:
-		cancel()
-		return <-answer
-	}
+	return l.Ask(ctx)
 }
