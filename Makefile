@@ -64,9 +64,10 @@ demo: ## a Consul server and three tasks on loopback: up, intentions, a stop und
 	@go build -C e2e -o ../$(OUT)/demo ./demo && exec $(OUT)/demo
 
 bench: tools ## the budgets, measured, and docs/benchmarks.md (GROWTH=--quick: not the page); as root docs/conformance.md too
-	@[ "$$(id -u)" != 0 ] && echo "not root: not compared with other inits" || go run ./bench
-	go test -C e2e -run '^$$' -bench . -benchtime 10x ./...
-	@go build -C e2e -o ../$(OUT)/growth ./growth && exec $(OUT)/growth $(GROWTH)
+	@go build -C e2e -o ../$(OUT)/growth ./growth; rc=0; \
+	if [ "$$(id -u)" = 0 ]; then go run ./bench || rc=1; else echo "not root: not compared with other inits"; fi; \
+	go test -C e2e -run '^$$' -bench . -benchtime 10x ./... || rc=1; \
+	$(OUT)/growth $(GROWTH) || rc=1; exit $$rc
 
 faults: tools ## break tasks in each way of e2e/faults, and write docs/faults: what is said of each
 	$(TEST) -C e2e -parallel 8 -timeout 20m ./faults -update
