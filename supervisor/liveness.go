@@ -16,6 +16,9 @@ const (
 
 // Liveness tells whether what runs still answers.
 type Liveness struct {
+	// Since is from when on every third second is one of a question: those who have it in
+	// common ask at once, since to wake up costs more than the questions. Zero: the begin.
+	Since time.Time
 	// Ask is one cheap question. An error says that there was no answer.
 	Ask func(context.Context) error
 	// While is asked before each question and each report; false ends them for this life.
@@ -59,12 +62,17 @@ func (l Liveness) watch(ctx context.Context, stop <-chan struct{}) {
 		case <-ctx.Done():
 		}
 	}()
-	next := time.NewTimer(untilAsked(time.Now()))
+	since := l.Since
+	if since.IsZero() {
+		since = time.Now()
+	}
+	until := func() time.Duration { return askEvery - time.Since(since)%askEvery }
+	next := time.NewTimer(until())
 	defer next.Stop()
 	for misses := 0; ; {
 		select {
 		case <-next.C:
-			next.Reset(untilAsked(time.Now()))
+			next.Reset(until())
 		case <-ctx.Done():
 			return
 		}
@@ -86,12 +94,6 @@ func (l Liveness) watch(ctx context.Context, stop <-chan struct{}) {
 			misses = 0
 		}
 	}
-}
-
-// untilAsked is the time to the next question. All who ask do so at once: to wake up costs more
-// than the questions.
-func untilAsked(now time.Time) time.Duration {
-	return askEvery - now.Sub(now.Truncate(askEvery))
 }
 
 func (l Liveness) ask(ctx context.Context) error {

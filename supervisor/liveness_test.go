@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -39,6 +40,29 @@ func (m *mute) ask(ctx context.Context) error {
 	}
 	<-ctx.Done()
 	return ctx.Err()
+}
+
+// Those who have begun at different times ask at the same ones.
+func TestWatchAsksTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		asked := make([][]time.Duration, 2)
+		stop := make(chan struct{})
+		var group sync.WaitGroup
+		for i := range asked {
+			time.Sleep(1300 * time.Millisecond)
+			w := Watch(&mute{}, Liveness{Since: began, While: func() bool { return true }, Changed: func(error) {},
+				Ask: func(context.Context) error { asked[i] = append(asked[i], time.Since(began)); return nil }})
+			group.Go(func() { _ = w.Run(t.Context(), func() {}, stop) })
+		}
+		time.Sleep(7 * time.Second)
+		close(stop)
+		group.Wait()
+		want := []time.Duration{3 * time.Second, 6 * time.Second, 9 * time.Second}
+		if !slices.Equal(asked[0], want) || !slices.Equal(asked[1], want) {
+			t.Errorf("asked at %v and %v, want %v", asked[0], asked[1], want)
+		}
+	})
 }
 
 // TestWatch plays a life in fake time and records what is told of it.

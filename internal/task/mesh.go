@@ -126,7 +126,7 @@ func (t *task) meshUnits(p programs, app *supervisor.Process, user *supervisor.U
 // watched has a child that hangs count as down, until it answers again or the stop begins.
 func (m *mesh) watched(u lifecycle.Unit, r supervisor.Runner, ask func(context.Context) error, up, down func()) supervisor.Runner {
 	report := m.report(u)
-	return supervisor.Watch(r, supervisor.Liveness{Ask: ask, While: func() bool { return !m.stopping() }, Changed: func(err error) {
+	return supervisor.Watch(r, supervisor.Liveness{Since: m.d.Begin, Ask: ask, While: func() bool { return !m.stopping() }, Changed: func(err error) {
 		if err != nil {
 			report(event.Hung{Err: err.Error()})
 			down()
