@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"os"
 	"path/filepath"
 
@@ -76,26 +75,23 @@ func (w *world) source(c call, name string) string {
 
 // run is the whole program.
 func (w *world) run() int {
-	code, err := w.program().Run()
-	if m, ok := errors.AsType[*commandline.Mistake](err); ok {
-		switch {
-		case m.Value:
-			return w.fail(exitConfig, "%v", m)
-		case m.Error() == "": // the first screen was printed
-			return exitUsage
-		}
+	code, wrong := w.program().Run()
+	switch {
+	case wrong == nil:
+		return code
+	case wrong.Value:
+		return w.fail(exitConfig, "%v", wrong)
+	case wrong.Error() == "": // the first screen was printed
+		return exitUsage
 	}
-	if err != nil {
-		return w.fail(exitUsage, "%v", err)
-	}
-	return code
+	return w.fail(exitUsage, "%v", wrong)
 }
 
 func (w *world) program() *commandline.Program {
 	return &commandline.Program{
 		Name: "meshtask", Does: "the single entrypoint of an ECS task in a Consul service mesh",
 		Begin: helpBegin, First: helpFirst, End: helpEnd, Runs: "meshtask run --", RunsHere: "meshtask dev --",
-		Version: version, VersionLine: versionLine(), Commands: w.commands(),
+		Version: version, VersionLine: versionLine, Commands: w.commands(),
 		Args: w.args, In: w.stdin, Out: w.stdout, Err: w.stderr,
 	}
 }

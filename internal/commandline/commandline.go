@@ -19,9 +19,9 @@ type Program struct {
 	Name, Does string
 	// Begin is what the program is, First what to do first, End what its help ends with: lines.
 	Begin, First, End string
-	Runs, RunsHere    string // the words before a CMD: in production, on this machine
-	Version           string // of the man pages
-	VersionLine       string // what --version prints
+	Runs, RunsHere    string        // the words before a CMD: in production, on this machine
+	Version           string        // of the man pages
+	VersionLine       func() string // what --version prints
 	Commands          []Command
 
 	Args     []string // behind the program's name
@@ -53,10 +53,10 @@ type Call struct {
 // On says whether a switch was given, and not as false.
 func (c Call) On(name string) bool { return c.Set[name] == "true" }
 
-// Run runs what the line asks for and returns its exit code. The error is a *Mistake: nothing
-// has been run. A line without words gets the first screen, on Err, and is a mistake that has
-// been explained: its text is empty.
-func (p *Program) Run() (code int, err error) {
+// Run runs what the line asks for and returns its exit code; where it is mistaken, nothing has
+// been run. A line without words gets the first screen, on Err, and is a mistake that has been
+// explained: its text is empty.
+func (p *Program) Run() (code int, wrong *Mistake) {
 	root := p.root(&code)
 	if len(p.Args) == 0 {
 		manual.First(p.Err, root)
@@ -85,7 +85,7 @@ func (p *Program) root(code *int) *cobra.Command {
 				return &unknownWord{args}
 			}
 			if asked {
-				_, err := io.WriteString(p.Out, p.VersionLine)
+				_, err := io.WriteString(p.Out, p.VersionLine())
 				return err
 			}
 			return nil
