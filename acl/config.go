@@ -60,6 +60,19 @@ func isRolePath(p string) bool {
 	return !strings.Contains(p, "//") && !strings.ContainsFunc(p, strange)
 }
 
+// CheckMode says what the mode needs or excludes, by the flags of the command. It needs no cluster.
+func (c Config) CheckMode() error {
+	var errs []error
+	without := c.Mode == reconcile.Agentless
+	if c.SecretPrefix == "" && c.RolePath == "" && !without {
+		errs = append(errs, errors.New("--secret-name-prefix: give the prefix of the secrets' names (or --iam-role-path, when all tasks log in by IAM)"))
+	}
+	if c.ClientSecret != "" && without {
+		errs = append(errs, errors.New("--consul-client-secret-arn: with --agentless there are no client agents; where some tasks have one, say --agentless=also"))
+	}
+	return errors.Join(errs...)
+}
+
 // resolved is c with its defaults, or everything that is wrong with it.
 func (c Config) resolved() (Config, error) {
 	var errs []error
@@ -77,8 +90,7 @@ func (c Config) resolved() (Config, error) {
 	c.Report = c.Report.Or()
 	c.Rates.Write = cmp.Or(c.Rates.Write, 20)
 	need(c.Cluster != "", "cluster: give the name or ARN of the ECS cluster")
-	need(c.SecretPrefix != "" || c.RolePath != "" || c.Mode == reconcile.Agentless, "secret-name-prefix: give the prefix of the secrets' names (or iam-role-path, when all tasks log in by IAM)")
-	need(c.ClientSecret == "" || c.Mode != reconcile.Agentless, "consul-client-secret-arn: there are no client agents with --agentless; where some tasks have one, say --agentless=also")
+	errs = append(errs, c.CheckMode())
 	need(c.RolePath == "" || isRolePath(c.RolePath), "iam-role-path: want a path of IAM roles such as /consul-ecs/, got %q", c.RolePath)
 	need(c.Interval > 0, "interval: must be above 0, got %v", c.Interval)
 	need(c.AuditInterval >= c.Interval, "audit-interval: must not be below the interval %v, got %v", c.Interval, c.AuditInterval)

@@ -24,7 +24,6 @@ import (
 	"github.com/oklog/run"
 
 	"meshtask/acl"
-	"meshtask/acl/reconcile"
 	"meshtask/internal/event"
 	"meshtask/internal/httplimit"
 	"meshtask/internal/relay"
@@ -64,13 +63,7 @@ func New(c Config) (*Daemon, error) {
 	if c.ACL.Cluster == "" && c.Metadata == "" {
 		errs = append(errs, errors.New("--cluster: required outside of an ECS task (ECS_CONTAINER_METADATA_URI_V4 is not set)"))
 	}
-	without := c.ACL.Mode == reconcile.Agentless
-	if c.ACL.SecretPrefix == "" && c.ACL.RolePath == "" && !without {
-		errs = append(errs, errors.New("--secret-name-prefix: give the prefix of the secrets' names (or --iam-role-path, when all tasks log in by IAM)"))
-	}
-	if c.ACL.ClientSecret != "" && without {
-		errs = append(errs, errors.New("--consul-client-secret-arn: with --agentless there are no client agents; where some tasks have one, say --agentless=also"))
-	}
+	errs = append(errs, c.ACL.CheckMode())
 	return &Daemon{cfg: c, log: c.ACL.Log, consul: consul}, errors.Join(errs...)
 }
 
