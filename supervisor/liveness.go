@@ -7,7 +7,7 @@ import (
 )
 
 // A process that stops to answer is known after two questions without an answer: within
-// 3 + 3 + 2 s, and what is asked costs a ten-thousandth of a core.
+// 3 + 3 + 2 s.
 const (
 	askEvery  = 3 * time.Second
 	askLimit  = 2 * time.Second
@@ -16,8 +16,8 @@ const (
 
 // Liveness tells whether what runs still answers.
 type Liveness struct {
-	// Since is from when on every third second is one of a question: those who have it in
-	// common ask at once, since to wake up costs more than the questions. Zero: the begin.
+	// Since is when the periods between questions are counted from: those who have it in common
+	// ask at once, as waking up costs more than the questions. Zero: the begin of the watch.
 	Since time.Time
 	// Ask is one cheap question. An error says that there was no answer.
 	Ask func(context.Context) error
