@@ -4,15 +4,19 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"testing"
 )
 
 // TLS has consul make a CA and a server's certificate for datacenter dc1: it returns tls.defaults
-// of that server's configuration, which the caller may add to, and the CA in PEM.
-func TLS(t testing.TB) (defaults map[string]any, ca string) {
+// of that server's configuration, which the caller may add to, and the CA in PEM. The certificate
+// has these names too.
+func TLS(t T, names ...string) (defaults map[string]any, ca string) {
 	t.Helper()
 	dir := t.TempDir()
-	for _, args := range [][]string{{"tls", "ca", "create"}, {"tls", "cert", "create", "-server", "-dc", "dc1"}} {
+	cert := []string{"tls", "cert", "create", "-server", "-dc", "dc1"}
+	for _, name := range names {
+		cert = append(cert, "-additional-dnsname", name)
+	}
+	for _, args := range [][]string{{"tls", "ca", "create"}, cert} {
 		cmd := exec.CommandContext(t.Context(), Consul(t), args...)
 		cmd.Dir = dir
 		if out, err := cmd.CombinedOutput(); err != nil {
@@ -22,7 +26,7 @@ func TLS(t testing.TB) (defaults map[string]any, ca string) {
 	in := func(name string) string { return filepath.Join(dir, name) }
 	text, err := os.ReadFile(in("consul-agent-ca.pem"))
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v", err)
 	}
 	return map[string]any{"ca_file": in("consul-agent-ca.pem"), "cert_file": in("dc1-server-consul-0.pem"), "key_file": in("dc1-server-consul-0-key.pem")}, string(text)
 }

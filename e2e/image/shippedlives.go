@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -35,27 +34,17 @@ const gossip = "pUqJrVyVRj5jsiYEkM/tFQYfWyJIv4s3XkvDwy7Cu5s="
 // open makes the account: the server as docs/consul-servers.md wants it, and the secrets that somebody
 // has filled by hand. Those of services and clients are empty: the controller fills them.
 func open(t harness.T, w *world) *account {
-	dir := t.TempDir()
-	for _, args := range [][]string{{"tls", "ca", "create"}, {"tls", "cert", "create", "-server", "-dc", "dc1", "-additional-dnsname", serverName}} {
-		cmd := exec.CommandContext(t.Context(), harness.ServerConsul(t), args...)
-		cmd.Dir = dir
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("consul %v: %v\n%s", args, err, out)
-		}
-	}
-	in := func(name string) string { return filepath.Join(dir, name) }
-	a := &account{cloud: awsfake.New(t.Cleanup), hosts: in("hosts")}
+	defaults, ca := harness.TLS(t, serverName)
+	defaults["verify_outgoing"] = true
+	a := &account{cloud: awsfake.New(t.Cleanup), hosts: filepath.Join(t.TempDir(), "hosts")}
 	must(t, os.WriteFile(a.hosts, []byte("127.0.0.1 localhost\n"+server+" "+serverName+"\n"), 0o644))
 	a.consul = harness.StartServer(t, harness.ServerConfig{ACL: true, Address: server, Extra: map[string]any{
 		"ports":   map[string]any{"dns": -1, "serf_wan": -1, "grpc": 8502, "grpc_tls": -1, "https": 8501},
 		"encrypt": gossip, "auto_encrypt": map[string]any{"allow_tls": true},
-		"tls": map[string]any{"defaults": map[string]any{"ca_file": in("consul-agent-ca.pem"), "cert_file": in("dc1-server-consul-0.pem"),
-			"key_file": in("dc1-server-consul-0-key.pem"), "verify_outgoing": true}, "internal_rpc": map[string]any{"verify_incoming": true}},
+		"tls": map[string]any{"defaults": defaults, "internal_rpc": map[string]any{"verify_incoming": true}},
 	}})
-	ca, err := os.ReadFile(in("consul-agent-ca.pem"))
-	must(t, err)
 	for _, arn := range secrets(w.Definitions) {
-		a.cloud.Secrets.SetARN(arn, map[bool]string{true: string(ca), false: "{}"}[strings.Contains(arn, "-ca-cert-")])
+		a.cloud.Secrets.SetARN(arn, map[bool]string{true: ca, false: "{}"}[strings.Contains(arn, "-ca-cert-")])
 		if strings.Contains(arn, "-gossip-key-") {
 			a.cloud.Secrets.SetARN(arn, gossip)
 		}
