@@ -187,6 +187,9 @@ func (b *bench) tools(t harness.T, c cell) []string {
 		return nil
 	}
 	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o755); err != nil { // some tests run them as another user
+		t.Fatalf("%v", err)
+	}
 	for name, file := range map[string]string{"consul": "consul-" + c.Consul, "envoy": "envoy-" + c.Envoy} {
 		path, err := filepath.Abs(filepath.Join(b.dir, file))
 		if err == nil {

@@ -26,8 +26,9 @@ func (b *serversBed) warm(server *harness.Server, change func(*warmup.Config)) *
 	return s
 }
 
-// word is what the server says to a stream: nil for an answer. On a busy machine it may take longer
-// to say it than a warm-up lasts, and is asked again.
+// word is what the server says to a stream: nil for an answer, a refusal, or a certificate that is
+// none. A young server on a busy machine may need longer for it than a warm-up lasts, or close the
+// connection, and is asked again.
 func (b *serversBed) word(change func(*warmup.Config)) (err error) {
 	b.t.Helper()
 	eventually.True(b.t, "a word of the server", func() bool {
@@ -38,7 +39,9 @@ func (b *serversBed) word(change func(*warmup.Config)) (err error) {
 			return true
 		case <-s.Done():
 			err = s.Err()
-			return !errors.Is(err, warmup.ErrLimit)
+			_, refused := errors.AsType[*warmup.Refusal](err)
+			_, other := errors.AsType[*tls.CertificateVerificationError](err)
+			return refused || other
 		}
 	})
 	return err

@@ -44,7 +44,10 @@ const MaxLimit = time.Second
 // ErrLimit is that a stream was open for as long as it may be.
 var ErrLimit = errors.New("open for as long as it may be")
 
-var errClosed = errors.New("closed")
+var (
+	errClosed  = errors.New("closed")
+	errDropped = errors.New("the server closed the connection before it answered")
+)
 
 // Refusal is that the server has ended the stream, by a status of gRPC.
 type Refusal struct {
@@ -124,7 +127,7 @@ func (s *Stream) exchange(ctx context.Context, c Config) error {
 			if conn := <-only; conn != nil {
 				return conn, nil
 			}
-			return nil, net.ErrClosed
+			return nil, errDropped // HTTP would ask again
 		}}
 	protocols.SetUnencryptedHTTP2(c.TLS == nil)
 	if protocols.SetHTTP2(c.TLS != nil); c.TLS != nil {
