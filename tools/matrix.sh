@@ -17,7 +17,9 @@ amends() {
 	case $1 in
 	1.22.7) echo "-require=github.com/hashicorp/consul/api@v1.34.1" ;;
 	1.21.5) echo "-replace=github.com/hashicorp/consul/envoyextensions=github.com/hashicorp/consul/envoyextensions@v0.9.0" \
-		"-replace=github.com/hashicorp/consul/api=github.com/hashicorp/consul/api@v1.32.4" ;;
+		"-replace=github.com/hashicorp/consul/api=github.com/hashicorp/consul/api@v1.32.4" \
+		"-replace=github.com/hashicorp/consul/troubleshoot=github.com/hashicorp/consul/troubleshoot@v0.8.0" \
+		"-replace=github.com/hashicorp/consul/sdk=github.com/hashicorp/consul/sdk@v0.16.3" ;;
 	esac
 }
 
