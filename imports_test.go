@@ -127,6 +127,7 @@ func directions() []direction {
 		{dir: "internal/waits", only: []string{"meshtask/internal/event"}},
 		{dir: "internal/relay", only: []string{"meshtask/internal/signame"}},
 		{dir: "internal/install", only: []string{"golang.org/x/sys/"}},
+		{dir: "internal/words", only: []string{}},
 		{dir: "internal/wrap", only: []string{}},
 		{dir: "internal/retry", only: []string{}},
 		{dir: "internal/servicename", only: []string{}},

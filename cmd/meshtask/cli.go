@@ -9,20 +9,11 @@ import (
 	"meshtask/internal/config"
 )
 
-// Exit codes of our own; docs and help print this table (CONTRACT §3).
+// The exit codes of commands; those of a task come with the cause of its end (CONTRACT §3).
 const (
 	exitUsage    = 2
 	exitConfig   = 200
-	exitSecret   = 201
-	exitConsul   = 202
-	exitRegister = 203
-	exitEnvoy    = 204
-	exitNotReady = 205
-	exitRestarts = 206
-	exitVersion  = 207
-	exitRunTime  = 209
 	exitInternal = 210
-	exitMetadata = 211
 )
 
 // The program's help: what it is, what to do first, and its end.

@@ -40,7 +40,7 @@ func runConfig(w *world, c call) int {
 		if err != nil {
 			return w.fail(exitConfig, "%v", err)
 		}
-		return w.print([]byte("ok: " + sourceName(cfg) + "\n"))
+		return w.print([]byte("ok: " + cfg.SourceName() + "\n"))
 	}
 	return w.fail(exitUsage, "config: unknown word %q%s", c.Rest[0], commandline.Nearest(c.Rest[0], []string{"check", "schema", "docs"}))
 }
@@ -58,13 +58,6 @@ func (w *world) schema(of string) int {
 		return w.fail(exitInternal, "config schema: %v", err)
 	}
 	return w.print(text)
-}
-
-func sourceName(cfg *config.Config) string {
-	if cfg.Source == "" {
-		return "no document, defaults and environment only"
-	}
-	return cfg.Source
 }
 
 // print writes text to standard output, safe for a terminal: some of it may be

@@ -1,19 +1,14 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net"
-	"time"
 
-	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/pflag"
 
-	"meshtask/acl"
 	"meshtask/acl/daemon"
-	"meshtask/acl/reconcile"
+	"meshtask/acl/settings"
 	"meshtask/internal/config"
 	"meshtask/internal/printable"
 	"meshtask/supervisor"
@@ -23,7 +18,7 @@ import (
 func controllerFlags(fs *pflag.FlagSet) {
 	fs.String("cluster", "", "name or ARN of the ECS cluster (own task's)")
 	fs.String("agentless", "", "`MODE` only (no task has a client agent) or also (some have): keep the cluster's node and the catalog of those without")
-	fs.Lookup("agentless").NoOptDefVal = agentlessOnly
+	fs.Lookup("agentless").NoOptDefVal = settings.AgentlessOnly
 	fs.String("consul-client-secret-arn", "", "secret of the Consul client agents' token")
 	fs.String("secret-name-prefix", "", "prefix of the secrets' names, required without --iam-role-path or --agentless")
 	fs.String("iam-role-path", "", "path of the IAM roles by which tasks log in; / is any (they do not log in)")
@@ -43,14 +38,8 @@ func controllerFlags(fs *pflag.FlagSet) {
 	fs.String("log-format", "", "text or json (text)")
 }
 
-// agentlessOnly is --agentless without a value; agentlessAlso is its only one.
-const (
-	agentlessOnly = "only"
-	agentlessAlso = "also"
-)
-
 func runController(w *world, c call) int {
-	if len(c.Rest) == 1 && c.Rest[0] == agentlessAlso && c.Set["agentless"] == agentlessOnly {
+	if len(c.Rest) == 1 && c.Rest[0] == settings.AgentlessAlso && c.Set["agentless"] == settings.AgentlessOnly {
 		return w.fail(exitUsage, "acl-controller: the value of --agentless goes behind =: --agentless=also")
 	}
 	if len(c.Rest) > 0 || c.HasDash {
@@ -59,9 +48,11 @@ func runController(w *world, c call) int {
 	if err := supervisor.CloseMemory(); err != nil { // it holds a management token
 		return w.fail(exitInternal, "%v", err)
 	}
-	cfg, wrong := controllerConfig(w, c)
-	d, err := daemon.New(cfg)
-	if err := errors.Join(append(wrong, err)...); err != nil {
+	s, wrong := settings.Read(c.Set, w.getenv)
+	s.Signals, s.ACL.Out = w.signals, printable.Writer(w.stdout)
+	s.ACL.Log = w.logger(config.Log{Level: s.LogLevel, Format: s.LogFormat}, w.stderr)
+	d, err := daemon.New(s.Config)
+	if err := errors.Join(wrong, err); err != nil {
 		return w.fail(exitConfig, "%v", err)
 	}
 	var listen net.Listener // nil: nobody asks
@@ -76,64 +67,4 @@ func runController(w *world, c call) int {
 		return w.fail(code, "acl-controller: %v", err)
 	}
 	return code
-}
-
-// controllerConfig makes a configuration of the flags and variables, and says what is wrong
-// with the flags.
-func controllerConfig(w *world, c call) (cfg daemon.Config, wrong []error) {
-	refuse := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
-	duration := func(name string) time.Duration {
-		text, given := c.Set[name]
-		if !given {
-			return 0
-		}
-		d, err := time.ParseDuration(text)
-		switch {
-		case err != nil || d < 0:
-			refuse("--%s: want a duration such as 90s or 10m, got %q", name, text)
-		case d == 0 && name == "deletion-grace":
-			return -1 // acl's word for none
-		case d == 0 && name != "rotate-after":
-			refuse("--%s: must be above 0", name)
-		}
-		return d
-	}
-	level, format := cmp.Or(c.Set["log-level"], "info"), cmp.Or(c.Set["log-format"], "text")
-	if hclog.LevelFromString(level) == hclog.NoLevel {
-		refuse("--log-level: want trace, debug, info, warn or error, got %q", level)
-	}
-	if format != "text" && format != "json" {
-		refuse("--log-format: want text or json, got %q", format)
-	}
-	dry := c.On("dry-run")
-	cfg = daemon.Config{
-		Consul: acl.Server{Address: w.getenv("CONSUL_HTTP_ADDR"), Token: w.getenv("CONSUL_HTTP_TOKEN"),
-			CAPEM: w.getenv("CONSUL_CACERT_PEM"), TLSServerName: w.getenv("CONSUL_TLS_SERVER_NAME")},
-		Metadata: w.getenv("ECS_CONTAINER_METADATA_URI_V4"), Region: w.getenv("AWS_REGION"), Signals: w.signals,
-	}
-	cfg.ACL = acl.Config{
-		Cluster: c.Set["cluster"], SecretPrefix: c.Set["secret-name-prefix"], RolePath: c.Set["iam-role-path"], ClientSecret: c.Set["consul-client-secret-arn"],
-		Interval: duration("interval"), DeletionGrace: duration("deletion-grace"), AuditInterval: duration("audit-interval"),
-		RotateAfter: duration("rotate-after"), Reserved: words(c.Set["reserved"]), CreateSecrets: c.On("create-secrets"),
-		HA: c.On("ha"), Once: c.On("once") || dry, DryRun: dry, Out: printable.Writer(w.stdout),
-		Log: w.logger(config.Log{Level: level, Format: format}, w.stderr),
-	}
-	if given, ok := c.Set["iam-role-path"]; ok && given == "" {
-		refuse("--iam-role-path: give the path of the tasks' roles, such as /consul-ecs/; / is any role of the account")
-	}
-	switch given, ok := c.Set["agentless"]; {
-	case given == agentlessOnly:
-		cfg.ACL.Mode = reconcile.Agentless
-	case given == agentlessAlso:
-		cfg.ACL.Mode = reconcile.Mixed
-	case ok:
-		refuse("--agentless: want no value (no task has a client agent) or --agentless=also (some have), got %q", given)
-	}
-	switch given := c.Set["partition"]; {
-	case c.On("partitions-enabled"):
-		cfg.ACL.Partition = cmp.Or(given, "default")
-	case given != "":
-		refuse("--partition: %q needs --partitions-enabled (Consul Enterprise): give both, or neither", given)
-	}
-	return cfg, wrong
 }

@@ -50,13 +50,10 @@ func runDev(w *world, c call) int {
 
 // documentName is what messages call the configuration that the user has given; "": none.
 func (w *world) documentName(c call) string {
-	switch {
-	case w.flag(c, "config") != "":
-		return w.flag(c, "config")
-	case w.getenv("MESHTASK_CONFIG_JSON") != "":
-		return "MESHTASK_CONFIG_JSON"
+	if name := w.flag(c, "config"); name != "" || w.getenv("MESHTASK_CONFIG_JSON") == "" {
+		return name
 	}
-	return ""
+	return "MESHTASK_CONFIG_JSON"
 }
 
 // devAsked is what flags and variables ask for.

@@ -9,6 +9,7 @@ package main
 import (
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -43,8 +44,8 @@ func main() {
 // library would read addresses, tokens and CA paths from there behind our back.
 func environ(all []string) []string {
 	for _, kv := range all {
-		if len(kv) > 7 && kv[:7] == "CONSUL_" {
-			name, _, _ := cut(kv)
+		if strings.HasPrefix(kv, "CONSUL_") {
+			name, _, _ := strings.Cut(kv, "=")
 			_ = os.Unsetenv(name) // it fails for an empty name only
 		}
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -10,12 +11,12 @@ import (
 func TestNoConsulVariableIsLeftToTheLibrary(t *testing.T) {
 	given := []string{"CONSUL_HTTP_TOKEN=x", "CONSUL_HTTP_TOKEN_FILE=/nowhere", "CONSUL_NAMESPACE=other", "CONSUL_CACERT=-----BEGIN"}
 	for _, kv := range given {
-		name, value, _ := cut(kv)
+		name, value, _ := strings.Cut(kv, "=")
 		t.Setenv(name, value)
 	}
 	known := environ(os.Environ())
 	for _, kv := range given {
-		name, _, _ := cut(kv)
+		name, _, _ := strings.Cut(kv, "=")
 		if value, left := os.LookupEnv(name); left {
 			t.Errorf("%s is still %q", name, value)
 		}

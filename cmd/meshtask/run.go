@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"syscall"
 	"time"
 
 	"meshtask/consulagent"
@@ -75,15 +74,11 @@ func (w *world) runMode(name string, mode config.Mode, c call, x extras) int {
 	out := linewriter.New(w.stderr)
 	defer out.Close(flushLimit)
 	log := w.logger(cfg.Log, out)
-	stopOn := make([]syscall.Signal, len(cfg.App.StopOn))
-	for i, s := range cfg.App.StopOn {
-		stopOn[i] = syscall.Signal(s)
-	}
 	for _, warn := range warnings {
 		log.Warn("configuration", "path", warn.Path, "warning", warn.Text)
 	}
 	d := task.Deps{Begin: w.begin, Version: version, Env: w.env, Stdin: w.stdin, Stdout: w.stdout, Stderr: w.stderr, Signals: w.signals, Relayed: w.relayed,
-		Children: w.chld, Kind: plan.KindOf(mode), StopOn: stopOn, Metadata: w.getenv("ECS_CONTAINER_METADATA_URI_V4"), Local: ecs.LocalNamed(cfg.Task.ID),
+		Children: w.chld, Kind: plan.KindOf(mode), StopOn: plan.StopOn(cfg), Metadata: w.getenv("ECS_CONTAINER_METADATA_URI_V4"), Local: ecs.LocalNamed(cfg.Task.ID),
 		Log: log, JSON: cfg.Log.Format == "json", Out: out, AtRest: footprint.Rest, Before: x.before}
 	if mode.Mesh() || cfg.Dir != "" {
 		passed := func(err error) { log.Warn("a state directory is passed over", "error", err) }

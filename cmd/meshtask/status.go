@@ -3,9 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
-	"syscall"
-	"time"
 
 	"meshtask/internal/inspect"
 	"meshtask/internal/terminal"
@@ -54,44 +51,25 @@ func (w *world) screen() inspect.Screen {
 	return s
 }
 
-// every is how often a task that is watched is asked.
-const every = time.Second
-
 // watch prints the state whenever it changes, until the task has ended or a signal comes. On a
 // terminal it stays in place.
 func (w *world) watch(c call, found inspect.Found) int {
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	places := w.places(c)
-	places.Named = found.Dir // the same one, whatever else comes
-	said := ""
-	for {
+	said, code := "", 0
+	gone, err := w.places(c).Watch(w.signals, found, func(f inspect.Found) bool {
 		_, height, ok := terminal.Size(w.stdout)
-		switch key := inspect.Still(found); {
+		switch key := inspect.Still(f); {
 		case ok && !c.On("json"):
-			w.write(inspect.Frame(inspect.Text(found, w.screen()), height))
+			code = w.write(inspect.Frame(inspect.Text(f, w.screen()), height))
 		case key != said:
-			if code := w.show(c, found); code != 0 {
-				return code
-			}
-			said = key
+			said, code = key, w.show(c, f)
 		}
-		select {
-		case s := <-w.signals:
-			if s == os.Interrupt || s == syscall.SIGTERM || s == syscall.SIGHUP || s == syscall.SIGQUIT {
-				return 0
-			}
-		case <-tick.C:
-		}
-		next, err := places.Status()
-		if err != nil {
-			answer, _, werr := places.Why()
-			if werr != nil {
-				return w.fail(1, "status: %v", err)
-			}
-			fmt.Fprintf(w.stderr, "meshtask: status: it is gone. %s %s\n", answer.State, answer.Cause)
-			return 0
-		}
-		found = next
+		return code == 0
+	})
+	if err != nil {
+		return w.fail(1, "status: %v", err)
 	}
+	if gone != nil {
+		fmt.Fprintf(w.stderr, "meshtask: status: it is gone. %s %s\n", gone.State, gone.Cause)
+	}
+	return code
 }

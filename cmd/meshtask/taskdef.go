@@ -2,15 +2,13 @@ package main
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
 
 	"github.com/spf13/pflag"
 
 	"meshtask/internal/commandline"
-	"meshtask/internal/config"
 	"meshtask/internal/printable"
 	"meshtask/internal/taskdef"
+	"meshtask/internal/taskdef/settings"
 )
 
 func taskdefFlags(fs *pflag.FlagSet) {
@@ -66,7 +64,8 @@ func runTaskdef(w *world, c call) int {
 	if len(c.Rest) > 0 {
 		word = c.Rest[0]
 	}
-	o, err := taskdefOptions(w, c)
+	flags := settings.Flags(c.Set)
+	o, err := flags.Options(w.readFile)
 	if err != nil {
 		return w.fail(exitConfig, "taskdef: %v", err)
 	}
@@ -86,7 +85,7 @@ func runTaskdef(w *world, c call) int {
 	case word == "convert":
 		return w.fail(exitUsage, "taskdef convert: one FILE is needed, or - for standard input")
 	case word == "render" && len(c.Rest) == 1:
-		r, err = render(c, o)
+		r, err = render(flags, c.Cmd, o)
 	case word == "render":
 		return w.fail(exitUsage, "taskdef render: unexpected argument %q", c.Rest[1])
 	default:
@@ -104,104 +103,14 @@ func runTaskdef(w *world, c call) int {
 	return w.print(r.New)
 }
 
-func taskdefOptions(w *world, c call) (taskdef.Options, error) {
-	o := taskdef.Options{Layout: c.Set["layout"], Apps: words(c.Set["app"]), RetryJoin: words(c.Set["retry-join"]), Job: c.On("job"),
-		Name: c.Set["name"], Binary: c.Set["binary"], MeshImage: c.Set["mesh-image"], Inject: c.On("inject")}
-	var err error
-	if file := c.Set["config"]; file != "" {
-		if o.Config, err = w.readFile(file, config.MaxDocument); err != nil {
-			return o, fmt.Errorf("--config: %w", err)
-		}
-	}
-	if o.Port, err = whole(c, "port"); err != nil {
-		return o, err
-	}
-	if o.Entrypoints, err = byContainer(c, "image-entrypoint", o.Apps); err != nil {
-		return o, err
-	}
-	if o.Cmds, err = byContainer(c, "image-cmd", o.Apps); err != nil {
-		return o, err
-	}
-	o.Images, err = images(w, c)
-	return o, err
-}
-
-// images reads the files of --image-config.
-func images(w *world, c call) (map[string]taskdef.Image, error) {
-	out := map[string]taskdef.Image{}
-	for _, word := range words(c.Set["image-config"]) {
-		container, file, ok := strings.Cut(word, "=")
-		if !ok {
-			container, file = taskdef.OnlyApp, word
-		}
-		if _, twice := out[container]; twice {
-			return nil, fmt.Errorf("--image-config: %s is the second file for one container: name each container once, as in web=%s", file, file)
-		}
-		text, err := w.readFile(file, config.MaxDocument)
-		if err != nil {
-			return nil, fmt.Errorf("--image-config: %w", err)
-		}
-		if out[container], err = taskdef.ReadImage(text); err != nil {
-			return nil, fmt.Errorf("--image-config: %s: %w", file, err)
-		}
-	}
-	return out, nil
-}
-
-// byContainer reads a flag of words by container.
-func byContainer(c call, name string, apps []string) (map[string][]string, error) {
-	text, ok := c.Set[name]
-	if !ok {
-		return nil, nil
-	}
-	by, err := taskdef.ByContainer(text, apps)
+func render(flags settings.Flags, command []string, o taskdef.Options) (*taskdef.Result, error) {
+	d, err := flags.Description(command)
 	if err != nil {
-		return nil, fmt.Errorf("--%s: %w", name, err)
-	}
-	return by, nil
-}
-
-func render(c call, o taskdef.Options) (*taskdef.Result, error) {
-	d := taskdef.Description{Name: c.Set["name"], Image: c.Set["image"], Port: o.Port, Command: c.Cmd,
-		Health: c.Set["health"], Arch: c.Set["arch"], LogGroup: c.Set["log-group"], Region: c.Set["region"],
-		TaskRole: c.Set["task-role"], ExecutionRole: c.Set["execution-role"]}
-	o.Name = ""
-	if len(d.Command) == 0 {
-		d.Command = taskdef.Command(c.Set["command"])
-	}
-	var err error
-	if d.CPU, err = whole(c, "cpu"); err != nil {
 		return nil, err
 	}
-	if d.Memory, err = whole(c, "memory"); err != nil {
-		return nil, err
-	}
-	if kind, ok := c.Set["gateway"]; ok {
+	o.Name = "" // it is the description's
+	if kind, ok := flags["gateway"]; ok {
 		return taskdef.RenderGateway(kind, d, o)
 	}
 	return taskdef.Render(d, o)
-}
-
-// whole reads a number above 0; an absent flag is 0.
-func whole(c call, name string) (int, error) {
-	text, ok := c.Set[name]
-	if !ok {
-		return 0, nil
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n <= 0 {
-		return 0, fmt.Errorf("--%s: want a number above 0, got %q", name, text)
-	}
-	return n, nil
-}
-
-// words splits at commas.
-func words(s string) []string {
-	var out []string
-	for part := range strings.SplitSeq(s, ",") {
-		if part = strings.TrimSpace(part); part != "" {
-			out = append(out, part)
-		}
-	}
-	return out
 }

@@ -2,15 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
 
-	"meshtask/consulagent"
-	"meshtask/envoy"
-	"meshtask/envoy/pairs"
-	"meshtask/supervisor"
+	"meshtask/internal/event"
+	"meshtask/internal/installed"
 )
 
 // version is set by the linker (-X main.version=…); a plain go build says devel.
@@ -29,52 +26,20 @@ func versionLine() string {
 	return fmt.Sprintf("meshtask %s%s %s %s/%s\n", version, revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
-// runVersion is `meshtask version`.
+// runVersion is `meshtask version`; --check says which consul and envoy would be run, and what is
+// known of the pair: 0, or 202, 204 or 207.
 func runVersion(w *world, c call) int {
 	fmt.Fprint(w.stdout, versionLine())
 	if !c.On("check") {
 		return 0
 	}
-	return checkVersions(w)
-}
-
-// checkVersions prints which consul and envoy would be run, and what is known of the pair: 0,
-// or 202, 204 or 207.
-func checkVersions(w *world) int {
-	sup, err := supervisor.New(w.chld, nil)
+	pair, err := installed.Find(context.Background(), w.chld, w.env, w.getenv("PATH"))
 	if err != nil {
-		return w.fail(exitInternal, "%v", err)
+		return w.fail(event.CauseOf(err).Code.Exit(), "%v", err)
 	}
-	defer sup.Close()
-	ctx := context.Background()
-	consul, err := supervisor.Look("consul", w.getenv("PATH"))
-	if err != nil {
-		return w.fail(exitConsul, "%v", err)
-	}
-	c, err := consulagent.Version(ctx, sup, consul, w.env)
-	if err != nil {
-		return w.fail(exitConsul, "%v", err)
-	}
-	path, err := supervisor.Look("envoy", w.getenv("PATH"))
-	if err != nil {
-		return w.fail(exitEnvoy, "%v", err)
-	}
-	v, err := envoy.Version(ctx, sup, path, w.env)
-	if err != nil && !errors.Is(err, envoy.ErrNoVersion) {
-		return w.fail(exitEnvoy, "%v", err)
-	}
-	words, refused := pairs.Known(c, v)
-	fmt.Fprintf(w.stdout, "Consul %s (%s)\nEnvoy %s (%s): %s\n", named(c), consul, named(v), path, words)
-	if refused {
-		return exitVersion
+	fmt.Fprint(w.stdout, pair)
+	if pair.Refused {
+		return event.EnvoyVersion.Exit()
 	}
 	return 0
-}
-
-// named is a version as it is printed.
-func named(version string) string {
-	if version == "" {
-		return "of an unknown version"
-	}
-	return "v" + version
 }

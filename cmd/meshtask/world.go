@@ -32,7 +32,7 @@ type world struct {
 // lookup reads one variable; the last one wins, as in a shell.
 func (w *world) lookup(name string) (string, bool) {
 	for _, kv := range slices.Backward(w.env) {
-		if key, value, _ := cut(kv); key == name {
+		if key, value, _ := strings.Cut(kv, "="); key == name {
 			return value, true
 		}
 	}
@@ -84,5 +84,3 @@ func (w *world) logger(cfg config.Log, out io.Writer) hclog.Logger {
 		TimeFormat: "2006-01-02T15:04:05.000Z07:00",
 	})
 }
-
-func cut(kv string) (key, value string, ok bool) { return strings.Cut(kv, "=") }

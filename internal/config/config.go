@@ -8,6 +8,7 @@
 package config
 
 import (
+	"cmp"
 	"strings"
 	"time"
 )
@@ -37,6 +38,11 @@ type Config struct {
 	ConsulECS  bool          `json:"-"` // the document is CONSUL_ECS_CONFIG_JSON: a bootstrapDir that cannot be made falls back to the state directory
 	Dir        string        `json:"-"` // --dir, MESHTASK_DIR; empty: choose (CONTRACT §3), or none with NoMesh
 	MaxRunTime time.Duration `json:"-"` // --max-run-time; 0: no limit
+}
+
+// SourceName is Source, for people.
+func (c *Config) SourceName() string {
+	return cmp.Or(c.Source, "no document, defaults and environment only")
 }
 
 // Mode is what a configuration is for; it decides what is required and some

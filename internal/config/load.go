@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"meshtask/internal/jsontree"
+	"meshtask/internal/words"
 )
 
 // Sources is everything that a configuration is made of.
@@ -144,7 +145,7 @@ func (c *Config) override(s Sources, env func(string) string, r *report) {
 		set        func(v, path string)
 	}{
 		{"dir", "dir", func(v, _ string) { c.Dir = v }},
-		{"retry-join", "consulAgent.retryJoin", func(v, _ string) { c.ConsulAgent.RetryJoin = list(v) }},
+		{"retry-join", "consulAgent.retryJoin", func(v, _ string) { c.ConsulAgent.RetryJoin = words.List(v) }},
 		{"stop-timeout", "shutdown.stopTimeout", func(v, p string) { r.duration(v, &c.Shutdown.StopTimeout, p) }},
 		{"log-level", "log.level", func(v, _ string) { c.Log.Level = v }},
 		{"log-format", "log.format", func(v, _ string) { c.Log.Format = v }},
@@ -152,7 +153,7 @@ func (c *Config) override(s Sources, env func(string) string, r *report) {
 		{"stop-signal", "app.stopSignal", func(v, p string) { r.signal(v, &c.App.StopSignal, p) }},
 		{"stop-on", "app.stopOn", func(v, p string) {
 			c.App.StopOn = nil
-			for _, name := range list(v) {
+			for _, name := range words.List(v) {
 				var s Signal
 				r.signal(name, &s, p)
 				c.App.StopOn = append(c.App.StopOn, s)
@@ -189,15 +190,4 @@ func (c *Config) override(s Sources, env func(string) string, r *report) {
 // Variable is the environment's name for a flag, which is without its dashes.
 func Variable(flag string) string {
 	return "MESHTASK_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
-}
-
-// list splits at commas.
-func list(s string) []string {
-	var l []string
-	for part := range strings.SplitSeq(s, ",") {
-		if part = strings.TrimSpace(part); part != "" {
-			l = append(l, part)
-		}
-	}
-	return l
 }

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"meshtask/internal/config"
@@ -129,10 +130,10 @@ func readyOf(c *config.Config) Ready {
 	return Ready{Question: Question{TCP: r.TCP, HTTP: r.HTTP, GRPC: r.GRPC}, Exec: r.Exec, FD: r.FD, Timeout: r.Timeout.Duration}
 }
 
-// stopOn are the numbers of the signals that begin a stop besides TERM, INT and QUIT.
-func stopOn(c *config.Config) (out []int) {
+// StopOn are the signals that begin a stop, besides TERM, INT and QUIT, also while there is no plan yet.
+func StopOn(c *config.Config) (out []syscall.Signal) {
 	for _, s := range c.App.StopOn {
-		out = append(out, int(s))
+		out = append(out, syscall.Signal(s))
 	}
 	return out
 }

@@ -8,6 +8,7 @@ package plan
 import (
 	"cmp"
 	"slices"
+	"syscall"
 	"time"
 
 	"meshtask/internal/config"
@@ -27,13 +28,13 @@ type Plan struct {
 	Stop       lifecycle.StopPlan
 	MaxRunTime time.Duration // 0: no limit
 
-	App      *App     // nil: the apps live in sibling containers
-	Ready    Ready    // of the app, or of the siblings
-	StopOn   []int    // signals that begin a stop, besides TERM, INT and QUIT
-	Lease    *Lease   // of `meshtask app` alone
-	Agent    *Agent   // nil without a mesh, as are the next four; nil with Servers
-	Servers  *Servers // nil with a client agent
-	Consul   string   // a name to look up on PATH, or a path: of the agent, and what makes bootstraps
+	App      *App             // nil: the apps live in sibling containers
+	Ready    Ready            // of the app, or of the siblings
+	StopOn   []syscall.Signal // signals that begin a stop, besides TERM, INT and QUIT
+	Lease    *Lease           // of `meshtask app` alone
+	Agent    *Agent           // nil without a mesh, as are the next four; nil with Servers
+	Servers  *Servers         // nil with a client agent
+	Consul   string           // a name to look up on PATH, or a path: of the agent, and what makes bootstraps
 	Service  *registration.Registration
 	Envoy    *Envoy
 	Inbound  *Inbound
@@ -161,7 +162,7 @@ func New(c *config.Config, id ecs.Identity) (*Plan, error) {
 		return nil, err
 	}
 	p := &Plan{
-		Kind: KindOf(c.Mode), Rows: Rows(c), MaxRunTime: c.MaxRunTime, Ready: readyOf(c), StopOn: stopOn(c), App: app(c), Admin: admin(c), Metrics: metrics(c), Files: files(c),
+		Kind: KindOf(c.Mode), Rows: Rows(c), MaxRunTime: c.MaxRunTime, Ready: readyOf(c), StopOn: StopOn(c), App: app(c), Admin: admin(c), Metrics: metrics(c), Files: files(c),
 		Task:   Task{ID: c.Task.ID, ARN: c.Task.ARN, Family: c.Task.Family, Cluster: c.Task.Cluster, Address: c.Task.Address, Container: c.Task.Container},
 		Tokens: tokens(c), Log: logOf(c.Log),
 	}

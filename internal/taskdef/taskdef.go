@@ -88,8 +88,8 @@ func Convert(doc []byte, o Options) (*Result, error) {
 	if len(doc) > MaxInput {
 		return nil, fmt.Errorf("not a task definition: it has more than %d bytes, and ECS takes %d", MaxInput, maxDefinition)
 	}
-	if len(o.Config) > config.MaxDocument {
-		return nil, fmt.Errorf("--config: more than %d bytes", config.MaxDocument)
+	if len(o.Config) > MaxConfig {
+		return nil, fmt.Errorf("--config: more than %d bytes", MaxConfig)
 	}
 	if err := shaped(doc); err != nil {
 		return nil, err
@@ -119,6 +119,9 @@ func Convert(doc []byte, o Options) (*Result, error) {
 // MaxInput bounds what Convert reads: ECS's quota of a task definition's size, and
 // room for blanks and for what DescribeTaskDefinition adds.
 const MaxInput = 4 * maxDefinition
+
+// MaxConfig bounds Options.Config, and the text of an image's configuration.
+const MaxConfig = config.MaxDocument
 
 // ECS's quotas of a task definition.
 const (
