@@ -19,7 +19,7 @@ const (
 //   - one that unwraps to the *Exit, with the last line of standard error, or of standard
 //     output where that is empty;
 //   - the cause of ctx, or that limit is over: the command's group was killed then;
-//   - a *StuckError: KILL did not end it.
+//     Where KILL did not end it, a *StuckError as well.
 //
 // Lines, Stdout and Stderr of spec are not used.
 func (s *Supervisor) Output(ctx context.Context, spec Spec, limit time.Duration) ([]byte, error) {
@@ -34,8 +34,8 @@ func (s *Supervisor) Output(ctx context.Context, spec Spec, limit time.Duration)
 	select {
 	case <-c.Done():
 	case <-limited.Done():
-		if err := c.Kill(ctx); err != nil {
-			return nil, err
+		if stuck := c.Kill(ctx); stuck != nil {
+			return nil, fmt.Errorf("%w; %w", context.Cause(limited), stuck)
 		}
 	}
 	c.Clear(0)

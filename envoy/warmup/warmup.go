@@ -114,26 +114,23 @@ func (s *Stream) run(ctx context.Context, c Config) {
 }
 
 func (s *Stream) exchange(ctx context.Context, c Config) error {
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", c.Address)
+	conn, err := connect(ctx, c)
 	if err != nil {
 		return err
 	}
 	defer conn.Close() // with it ends whatever HTTP has started
-	scheme, protocols, only := "http", new(http.Protocols), make(chan net.Conn, 1)
+	only := make(chan net.Conn, 1)
 	only <- conn
 	close(only) // there is one connection, so nothing is tried twice
-	transport := &http.Transport{TLSClientConfig: c.TLS.Clone(), Protocols: protocols, DisableCompression: true,
+	transport := &http.Transport{Protocols: new(http.Protocols), DisableCompression: true,
 		DialContext: func(context.Context, string, string) (net.Conn, error) {
 			if conn := <-only; conn != nil {
 				return conn, nil
 			}
 			return nil, errDropped // HTTP would ask again
 		}}
-	protocols.SetUnencryptedHTTP2(c.TLS == nil)
-	if protocols.SetHTTP2(c.TLS != nil); c.TLS != nil {
-		scheme = "https"
-	}
-	open, _ := io.Pipe() // the request goes on, with nothing more, until HTTP or we have enough
+	transport.Protocols.SetUnencryptedHTTP2(true) // by prior knowledge: what encrypts is below it
+	open, _ := io.Pipe()                          // the request goes on, with nothing more, until HTTP or we have enough
 	// HTTP looks at ctx again when the request has ended.
 	defer context.AfterFunc(ctx, func() { _ = open.Close() })()
 	defer open.Close()
@@ -141,7 +138,7 @@ func (s *Stream) exchange(ctx context.Context, c Config) error {
 		io.Reader
 		io.Closer
 	}{io.MultiReader(bytes.NewReader(request(c)), open), open}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, scheme+"://"+c.Address+"/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources", body)
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+c.Address+"/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources", body)
 	if err != nil {
 		return err
 	}
@@ -152,6 +149,26 @@ func (s *Stream) exchange(ctx context.Context, c Config) error {
 	}
 	defer answer.Body.Close()
 	return s.read(answer)
+}
+
+// connect is the connection, over TLS where that is asked for. Consul's server up to 1.20 does not
+// agree on a protocol in the handshake, and speaks HTTP/2 all the same.
+func connect(ctx context.Context, c Config) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", c.Address)
+	if err != nil || c.TLS == nil {
+		return conn, err
+	}
+	settings := c.TLS.Clone()
+	settings.NextProtos = []string{"h2"}
+	if settings.ServerName == "" {
+		settings.ServerName, _, _ = net.SplitHostPort(c.Address)
+	}
+	secured := tls.Client(conn, settings)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return secured, nil
 }
 
 // read drops what the server sends, and tells how it ends.

@@ -189,6 +189,43 @@ func TestTheServerIsVerified(t *testing.T) {
 	}
 }
 
+// Consul 1.20 agrees on no protocol in the handshake, and speaks HTTP/2.
+func TestAServerThatAgreesOnNoProtocol(t *testing.T) {
+	c, calls := serve(t, false, wait)
+	certified := httptest.NewTLSServer(nil)
+	defer certified.Close()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	secured := tls.NewListener(l, &tls.Config{Certificates: certified.TLS.Certificates})
+	defer secured.Close()
+	go func() {
+		for { // to the server without TLS
+			conn, err := secured.Accept()
+			if err != nil {
+				return
+			}
+			behind, err := net.Dial("tcp", c.Address)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			go func() { defer behind.Close(); _, _ = io.Copy(behind, conn) }()
+			go func() { defer conn.Close(); _, _ = io.Copy(conn, behind) }()
+		}
+	}()
+	to := c
+	to.Address, to.TLS = l.Addr().String(), &tls.Config{RootCAs: x509.NewCertPool()}
+	to.TLS.RootCAs.AddCert(certified.Certificate())
+	s := Open(t.Context(), to)
+	defer s.Close()
+	eventually.Get(t, "an answer", s.Answered())
+	if call := <-calls; call.proto != "HTTP/2.0" || call.header.Get("X-Consul-Token") != c.Token {
+		t.Errorf("%+v", call)
+	}
+}
+
 // However long a caller wants it, and however much a server sends, it ends.
 func TestTheLimitHasALimit(t *testing.T) {
 	c, _ := serve(t, false, func(w http.ResponseWriter, r *http.Request) {
