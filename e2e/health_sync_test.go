@@ -290,7 +290,8 @@ func TestHealthAfterAgentRestart(t *testing.T) {
 					s.AgentUp()
 				}
 				began := time.Now()
-				harness.Eventually(t, 30*time.Second, "all passing at the agent and the server", func() error {
+				// An agent whose sync with the servers has failed tries again after half a minute.
+				harness.Eventually(t, 2*time.Minute, "all passing at the agent and the server", func() error {
 					local, err := b.Checks(t.Context())
 					if err != nil {
 						return err

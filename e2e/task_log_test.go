@@ -37,7 +37,7 @@ func TestTaskHealthyLog(t *testing.T) {
 					continue
 				case !ours:
 					t.Errorf("no time and level: %s", line)
-				case level == "WARN" || level == "ERROR":
+				case (level == "WARN" || level == "ERROR") && !starved(text):
 					t.Errorf("in a healthy life: %s", line)
 				}
 				lines = append(lines, text)
@@ -76,4 +76,10 @@ func parsed(format, line string) (text, level string, ok bool) {
 		return line, "", false
 	}
 	return doc.Message, strings.ToUpper(doc.Level), true
+}
+
+// starved is what an agent says on a machine that is too busy for it to answer gossip in time: the
+// task is told the truth, and is not to blame.
+func starved(line string) bool {
+	return strings.Contains(line, "memberlist: Refuting a suspect message")
 }

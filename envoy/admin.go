@@ -101,15 +101,21 @@ func (a *Admin) Stats(ctx context.Context, names ...string) (map[string]int64, e
 // The gauges of what is in flight towards the app. Which of them Envoy has
 // tells the protocol: every sidecar has the second, only an http one the first.
 const (
-	gaugeHTTP = "http.public_listener.downstream_rq_active"
-	gaugeTCP  = "cluster.local_app.upstream_cx_active"
+	workHTTP  = "http.public_listener.downstream_rq"
+	workTCP   = "cluster.local_app.upstream_cx"
+	gaugeHTTP = workHTTP + active
+	gaugeTCP  = workTCP + active
+
+	active = "_active" // what is in flight
+	total  = "_total"  // what has come, ever
 )
 
 // InFlight counts what has come in by a sidecar's public listener and has not ended:
 // requests (protocol "http", also for http2, grpc and upgraded connections) or
 // connections ("tcp").
 func (a *Admin) InFlight(ctx context.Context) (n int64, protocol string, err error) {
-	return Sidecar().inFlight(ctx, a, nil)
+	w, err := Sidecar().work(ctx, a, nil)
+	return w.inFlight, w.protocol, err
 }
 
 // Version is the version of the running Envoy, such as "1.36.2".

@@ -19,7 +19,7 @@ type InboundConfig struct {
 	// AddCheck adds the check of the public listener; it is tried until it succeeds.
 	AddCheck func(context.Context) error
 
-	Propagation func() time.Duration // until clients elsewhere know that we go
+	Propagation func() time.Duration // until clients elsewhere know that we go, at the soonest
 	Min, Max    func() time.Duration // of the drain, from the drain call on
 
 	Report event.Report
@@ -30,6 +30,9 @@ type InboundConfig struct {
 type Inbound struct{ c InboundConfig }
 
 const (
+	// quietTime is how long nothing must have come before the drain may end. An Envoy elsewhere
+	// hears of a removal within 100 ms, and on a busy machine some time after Propagation.
+	quietTime  = 300 * time.Millisecond
 	pollDrain  = 20 * time.Millisecond
 	checkFirst = 50 * time.Millisecond // pause after a failed AddCheck, doubled up to
 	checkMax   = 2 * time.Second
@@ -50,11 +53,11 @@ func NewInbound(c InboundConfig) *Inbound {
 	return &Inbound{c: c}
 }
 
-// Run adds the check and is ready. When stop is closed it waits for propagation,
-// has Envoy tell its inbound clients to go, and waits until nothing is in flight
-// (seen twice), at least Min and at most Max. Faults of Envoy, gone, stuck or
-// refusing, end or shorten the drain and are logged, never returned. ctx done
-// cuts everything. The result is always nil.
+// Run adds the check and is ready. When stop is closed it waits for propagation, has Envoy tell
+// its inbound clients to go, and waits until nothing is in flight (seen twice) and nothing has come
+// for quietTime, or Propagation where that is shorter: whoever has not heard yet would be refused.
+// That takes at least Min and at most Max. Faults of Envoy, gone, stuck or refusing, end or shorten
+// the drain and are logged, never returned. ctx done cuts everything. The result is always nil.
 func (u *Inbound) Run(ctx context.Context, ready func(), stop <-chan struct{}) error {
 	if u.addCheck(ctx, stop) {
 		ready()
@@ -64,10 +67,14 @@ func (u *Inbound) Run(ctx context.Context, ready func(), stop <-chan struct{}) e
 	case <-ctx.Done():
 		return nil
 	}
-	if u.c.Disabled || !pause(ctx, u.c.Propagation()) {
+	if u.c.Disabled {
 		return nil
 	}
-	u.drain(ctx)
+	propagation := u.c.Propagation()
+	quiet := min(quietTime, propagation)
+	if pause(ctx, propagation-quiet) {
+		u.drain(ctx, quiet)
+	}
 	return nil
 }
 
@@ -97,94 +104,117 @@ func (u *Inbound) addCheck(ctx context.Context, stop <-chan struct{}) bool {
 	}
 }
 
-// drain is over when two polls in a row have seen nothing in flight: between two
-// requests of a busy client one zero is normal.
-func (u *Inbound) drain(ctx context.Context) {
-	began := time.Now()
+// drain is over when two polls in a row have seen nothing in flight: between two requests of a
+// busy client one zero is normal. The end of the propagation, quiet, counts for what has not come.
+func (u *Inbound) drain(ctx context.Context, quiet time.Duration) {
 	minTime, maxTime := u.c.Min(), u.c.Max()
-	if maxTime <= 0 {
-		return // the stop budget has nothing for it
+	if maxTime <= 0 { // the stop budget has nothing for it
+		pause(ctx, quiet)
+		return
 	}
-	limit, cancel := context.WithTimeout(ctx, maxTime)
-	defer cancel()
 	admin := NewAdmin(u.c.Admin)
 	defer admin.Close()
-	listeners, unseen := u.c.Role.listeners(limit, admin)
+	p := polls{u: u, admin: admin, came: time.Now()}
+	before, cancel := context.WithTimeout(ctx, quiet)
+	defer cancel()
+	for before.Err() == nil {
+		p.poll(before)
+		pause(before, pollDrain)
+	}
+	if ctx.Err() != nil {
+		return
+	}
+
+	began := time.Now()
+	limit, cancel := context.WithTimeout(ctx, maxTime)
+	defer cancel()
 	if err := admin.drain(limit, u.c.Role); err != nil {
 		u.c.Log.Warn("envoy did not take the drain call, waiting without it", "error", err)
 	}
-
-	var count inFlight
-	for why := ""; ; {
-		if unseen != nil {
-			listeners, unseen = u.c.Role.listeners(limit, admin)
-		}
-		n, protocol, err := int64(0), "", unseen
-		if err == nil {
-			n, protocol, err = u.c.Role.inFlight(limit, admin, listeners)
-		}
-		switch {
-		case err == nil:
-			count.seen(n, protocol)
-		case isGone(err):
-			why = "envoy has gone"
-		default:
-			count.unknown(err)
-		}
+	p.begin()
+	for why := ""; ; pause(limit, pollDrain) {
+		gone := p.poll(limit)
 		elapsed := time.Since(began)
 		switch {
 		case ctx.Err() != nil:
 			why = "cut"
-		case why == "" && limit.Err() != nil:
+		case gone:
+			why = "envoy has gone"
+		case limit.Err() != nil:
 			why = "maximum"
-		case why == "" && count.zeros >= 2 && elapsed >= minTime:
+		case p.zeros >= 2 && time.Since(p.came) >= quiet && elapsed >= minTime:
 			why = "empty"
 		}
 		if why != "" {
-			u.drained(count, why, elapsed)
+			u.drained(&p, why, elapsed, quiet)
 			return
 		}
-		pause(limit, pollDrain)
 	}
 }
 
-// inFlight is what the polls of a drain have seen.
-type inFlight struct {
-	start, end int64
-	zeros      int // in a row
-	protocol   string
-	err        error // of the last poll
+// polls are what asking Envoy for its work has shown.
+type polls struct {
+	u         *Inbound
+	admin     *Admin
+	listeners []Listener
+	known     bool // listeners were asked for
+
+	start   int64     // in flight at the first poll after begin
+	started bool      // there was one
+	last    work      // the zero value: there was none
+	zeros   int       // polls in a row that have seen nothing in flight
+	came    time.Time // when the last has come, as far as the polls can tell
+	err     error     // of the last poll
 }
 
-func (f *inFlight) seen(n int64, protocol string) {
-	if f.protocol == "" {
-		f.start = n
+// begin has the polls count from now on, but for what has come.
+func (p *polls) begin() { p.started, p.zeros = false, 0 }
+
+// poll asks once; gone is that there is no Envoy any more.
+func (p *polls) poll(ctx context.Context) (gone bool) {
+	p.err = nil
+	if !p.known {
+		p.listeners, p.err = p.u.c.Role.listeners(ctx, p.admin)
+		p.known = p.err == nil
 	}
-	f.end, f.protocol, f.err = n, protocol, nil
-	if n == 0 {
-		f.zeros++
-	} else {
-		f.zeros = 0
+	w := work{}
+	if p.err == nil {
+		w, p.err = p.u.c.Role.work(ctx, p.admin, p.listeners)
 	}
+	if p.err != nil {
+		p.zeros = 0
+		return isGone(p.err)
+	}
+	if p.last.protocol != "" && w.come != p.last.come {
+		p.came = time.Now()
+	}
+	if p.last = w; !p.started {
+		p.start, p.started = w.inFlight, true
+	}
+	if p.zeros++; w.inFlight > 0 {
+		p.zeros = 0
+	}
+	return false
 }
 
-func (f *inFlight) unknown(err error) { f.zeros, f.err = 0, err }
-
-func (u *Inbound) drained(f inFlight, why string, took time.Duration) {
+func (u *Inbound) drained(p *polls, why string, took, quiet time.Duration) {
+	left := p.last.inFlight
 	if why == "envoy has gone" {
-		f.end = 0
+		left = 0
 	}
-	u.c.Report(event.Drained{Start: f.start, End: f.end, Ms: float64(took.Microseconds()) / 1000, Protocol: f.protocol, Why: why})
+	u.c.Report(event.Drained{Start: p.start, End: left, Ms: float64(took.Microseconds()) / 1000, Protocol: p.last.protocol, Why: why})
 	what := "requests"
-	if f.protocol == "tcp" {
+	if p.last.protocol == "tcp" {
 		what = "connections"
 	}
 	switch {
 	case why != "maximum" && why != "cut":
-	case f.err != nil:
-		u.c.Log.Warn("the drain ended without knowing what is in flight", "after", took, "error", f.err)
-	case f.end > 0:
-		u.c.Log.Warn("the drain ended with work in flight, which will be cut", "left", f.end, "what", what, "after", took)
+	case p.err != nil:
+		u.c.Log.Warn("the drain ended without knowing what is in flight", "after", took, "error", p.err)
+	case left > 0:
+		u.c.Log.Warn("the drain ended with work in flight, which will be cut", "left", left, "what", what, "after", took)
+	case why == "maximum" && time.Since(p.came) < quiet:
+		u.c.Log.Warn("the drain ended while work still came, which will be refused: clients use an instance that is not in the catalog any more", "what", what, "after", took)
 	}
 }
 

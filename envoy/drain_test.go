@@ -108,6 +108,66 @@ func TestDrainKeepsItsTimes(t *testing.T) {
 	}
 }
 
+// coming has a request come with each look, until they have been some; nothing is ever in flight.
+func coming(some int) (stats func() map[string]any, looks func() int) {
+	var n atomic.Int32
+	return func() map[string]any {
+		return map[string]any{gaugeHTTP: 0, workHTTP + total: min(int(n.Add(1)), some)}
+	}, func() int { return int(n.Load()) }
+}
+
+// Clients that have not heard by the end of the propagation are served until they have.
+func TestDrainWaitsUntilNothingComes(t *testing.T) {
+	f := envoyfake.New()
+	const some = 40 // pollDrain apart at least, and so more than two quietTimes
+	stats, looks := coming(some)
+	f.Stats = stats
+	socket, _ := serve(t, f)
+	d, took := drained(t, socket, t.Context(), func(c *InboundConfig) { c.Propagation = func() time.Duration { return quietTime } })
+	check(t, d, 0, 0, "http", "empty")
+	if took < some*pollDrain+quietTime || looks() < some {
+		t.Errorf("it was over after %v and %d looks", took, looks())
+	}
+}
+
+// What has come before, and nothing since, costs no time.
+func TestDrainDoesNotWaitForWhatHasCome(t *testing.T) {
+	f := envoyfake.New()
+	f.Stats = gauges(map[string]any{gaugeHTTP: 0, workHTTP + total: 7})
+	socket, _ := serve(t, f)
+	began := time.Now()
+	d, _ := drained(t, socket, t.Context(), func(c *InboundConfig) { c.Propagation = func() time.Duration { return quietTime } })
+	check(t, d, 0, 0, "http", "empty")
+	call := f.Calls(drainCall)[0].At
+	after := 0 // looks after the drain call, of which two see nothing
+	for _, look := range f.Calls("GET /stats") {
+		if look.At.After(call) {
+			after++
+		}
+	}
+	if after != 2 || call.Sub(began) < quietTime {
+		t.Errorf("%d looks after the drain call, which came after %v", after, call.Sub(began))
+	}
+}
+
+// Without a propagation wait nobody is waited for either, and a client that never hears has an end.
+func TestDrainDoesNotWaitForClientsThatNeverHear(t *testing.T) {
+	for name, c := range map[string]struct {
+		propagation, most time.Duration
+		why               string
+	}{"no propagation": {0, patience, "empty"}, "maximum": {quietTime, quietTime, "maximum"}} {
+		f := envoyfake.New()
+		f.Stats, _ = coming(1 << 30)
+		socket, _ := serve(t, f)
+		d, _ := drained(t, socket, t.Context(), func(k *InboundConfig) {
+			k.Propagation, k.Max = func() time.Duration { return c.propagation }, func() time.Duration { return c.most }
+		})
+		if d.Why != c.why || d.End != 0 {
+			t.Errorf("%s: %+v", name, d)
+		}
+	}
+}
+
 func TestDrainDisabledOrWithoutBudget(t *testing.T) {
 	f := envoyfake.New()
 	socket, _ := serve(t, f)

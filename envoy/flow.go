@@ -25,8 +25,8 @@ func (a *Admin) Flow(ctx context.Context, r Role, upstreams []Upstream) (Flow, e
 		if err != nil {
 			return Flow{}, err
 		}
-		if n, protocol, err := r.inFlight(ctx, a, listeners); err == nil {
-			f.InFlight, f.Protocol = n, protocol
+		if w, err := r.work(ctx, a, listeners); err == nil {
+			f.InFlight, f.Protocol = w.inFlight, w.protocol
 		}
 	} else if n, ok := stats[gaugeHTTP]; ok {
 		f.InFlight, f.Protocol = n, "http"

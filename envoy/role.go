@@ -27,7 +27,7 @@ type Role struct {
 // flight is a count of what is in flight.
 type flight struct {
 	protocol string                          // http: requests; tcp: connections
-	gauges   func(bound []Listener) []string // expressions for the names of gauges, which are added up
+	names    func(bound []Listener) []string // expressions for statistics, which are added up, without active and total
 }
 
 // Clients of inbound listeners alone are told to go by the first, those of all by the second. A
@@ -39,7 +39,7 @@ const (
 
 // Sidecar is that of an app: requests to it, or connections where they are not http.
 func Sidecar() Role {
-	return Role{drain: drainInbound, flight: []flight{{"http", exactly(gaugeHTTP)}, {"tcp", exactly(gaugeTCP)}}}
+	return Role{drain: drainInbound, flight: []flight{{"http", exactly(workHTTP)}, {"tcp", exactly(workTCP)}}}
 }
 
 // MeshGateway passes TLS on, and so sees connections only.
@@ -75,7 +75,7 @@ func connections(bound []Listener) (all []string) {
 		if a := l.Address.Addr(); a.Is6() { // the brackets' inside stays
 			name = fmt.Sprintf("[%s]_%d", a, l.Address.Port())
 		}
-		all = append(all, `listener\.`+regexp.QuoteMeta(name)+`\.downstream_cx_active`)
+		all = append(all, `listener\.`+regexp.QuoteMeta(name)+`\.downstream_cx`)
 	}
 	return all
 }
@@ -90,7 +90,7 @@ func requests(bound []Listener) (all []string) {
 		}
 	}
 	if len(others) < len(bound) {
-		all = append(all, `http\.ingress_upstream_.*\.downstream_rq_active`)
+		all = append(all, `http\.ingress_upstream_.*\.downstream_rq`)
 	}
 	return append(all, connections(others)...)
 }
@@ -103,25 +103,37 @@ func (r Role) listeners(ctx context.Context, a *Admin) ([]Listener, error) {
 	return a.Sent(ctx)
 }
 
-// inFlight counts what is in flight through these listeners, and says by which protocol.
-func (r Role) inFlight(ctx context.Context, a *Admin, bound []Listener) (n int64, protocol string, err error) {
+// work is what an Envoy has to do for its clients.
+type work struct {
+	protocol string // http: requests; tcp: connections
+	inFlight int64
+	come     int64 // since Envoy started; 0 where it does not count that
+}
+
+// work asks for that of these listeners.
+func (r Role) work(ctx context.Context, a *Admin, bound []Listener) (work, error) {
 	for _, f := range r.flight {
-		names := f.gauges(bound)
+		w, names := work{protocol: f.protocol}, f.names(bound)
 		if len(names) == 0 {
-			return 0, f.protocol, nil // nothing listens
+			return w, nil // nothing listens
 		}
-		stats, err := a.matching(ctx, "^("+strings.Join(names, "|")+")$")
+		stats, err := a.matching(ctx, "^("+strings.Join(names, "|")+")("+active+"|"+total+")$")
 		if err != nil {
-			return 0, "", err
+			return work{}, err
 		}
-		for _, value := range stats {
-			n += value
+		found := false
+		for name, value := range stats {
+			if strings.HasSuffix(name, active) {
+				w.inFlight, found = w.inFlight+value, true
+			} else {
+				w.come += value
+			}
 		}
-		if len(stats) > 0 {
-			return n, f.protocol, nil
+		if found {
+			return w, nil
 		}
 	}
-	return 0, "", errors.New("envoy has no gauge of what is in flight")
+	return work{}, errors.New("envoy has no gauge of what is in flight")
 }
 
 // ready says where Envoy listens, when all is bound that is to be; "": it is not yet.

@@ -55,21 +55,22 @@ func TestDrainByRole(t *testing.T) {
 }
 
 // The names of gauges are those of Envoy, whatever the address.
-func TestGaugesOfListeners(t *testing.T) {
+func TestStatisticsOfListeners(t *testing.T) {
 	for address, want := range map[string]string{"127.0.0.1:8443": "listener.127.0.0.1_8443.downstream_cx_active", "0.0.0.0:1": "listener.0.0.0.0_1.downstream_cx_active", "[::]:8443": "listener.[::]_8443.downstream_cx_active"} {
 		f := envoyfake.New()
 		f.Sent = func() []envoyfake.Listener {
 			return []envoyfake.Listener{{Name: "default:" + address, Address: address}}
 		}
-		f.Stats = gauges(map[string]any{want: 3})
+		come := strings.TrimSuffix(want, "active") + "total"
+		f.Stats = gauges(map[string]any{want: 3, come: 5})
 		socket, _ := serve(t, f)
 		admin := NewAdmin(socket)
 		sent, err := admin.Sent(t.Context())
 		if err != nil || len(sent) != 1 {
 			t.Fatalf("%v %v", sent, err)
 		}
-		if n, _, err := MeshGateway().inFlight(t.Context(), admin, sent); n != 3 || err != nil {
-			t.Errorf("%s: %d %v", address, n, err)
+		if got, err := MeshGateway().work(t.Context(), admin, sent); got != (work{"tcp", 3, 5}) || err != nil {
+			t.Errorf("%s: %+v %v", address, got, err)
 		}
 	}
 }
