@@ -81,7 +81,7 @@ are far apart the machine was busy with other work: the pinned pair's own row, b
 		s.WriteString("\nServers of another version than the agents, as while a fleet is being upgraded:\n\n")
 		table(&s, r, true)
 	}
-	s.WriteString("\n\"ok\" is passed, \"–\" is not run, and what failed is named; \"run 2\" is that it had been run before,\nand the last run counts. ")
+	s.WriteString("\n\"ok\" is passed, \"–\" is not run, and what failed is named, bold where the reason is not known; \"run 2\" is that it had been run before,\nand the last run counts. ")
 	s.WriteString("What the columns are:\n\n")
 	for _, st := range steps() {
 		about := st.about
@@ -90,6 +90,10 @@ are far apart the machine was busy with other work: the pinned pair's own row, b
 			about = strings.ReplaceAll(about, "/.", "")
 		}
 		fmt.Fprintf(&s, "- **%s**: %s.\n", st.name, about)
+	}
+	s.WriteString("\n## What fails, and why\n\n| Consul | test | why |\n|---|---|---|\n")
+	for _, k := range knowns() {
+		fmt.Fprintf(&s, "| %s | %s | %s |\n", k.consul, k.test, k.why)
 	}
 	s.WriteString(`
 ## What has not run, and why
@@ -158,7 +162,7 @@ func table(s *strings.Builder, r *record, servers bool) {
 			cells = []string{k.Consul, k.Server, k.Envoy}
 		}
 		for _, name := range names() {
-			cells = append(cells, word(name, k.Steps))
+			cells = append(cells, word(name, k))
 		}
 		up, down := "–", "–"
 		if q := k.Steps["life"].Ratios; q != nil {
@@ -168,11 +172,14 @@ func table(s *strings.Builder, r *record, servers bool) {
 	}
 }
 
-func word(name string, steps map[string]result) string {
-	r, ran := steps[name]
+func word(name string, k kept) string {
+	r, ran := k.Steps[name]
+	others, explained := unknown(k.Consul, r.Note)
 	switch {
 	case !ran:
 		return "–"
+	case !r.OK && len(others) == 0 && len(explained) > 0:
+		return "all but " + strings.Join(explained, ", ")
 	case !r.OK:
 		return "**" + cmp.Or(r.Note, "failed") + "**"
 	case name == "soak":

@@ -45,3 +45,15 @@ func TestOlder(t *testing.T) {
 		}
 	}
 }
+
+func TestUnknown(t *testing.T) {
+	for note, want := range map[string][2]int{"TestDocs TestDocs/gateways": {0, 1}, "TestDocs TestDocs/gateways TestDocs/start": {1, 1}, "TestDocs": {1, 0}, "": {0, 0}} {
+		others, explained := unknown("1.22.7", note)
+		if len(others) != want[0] || len(explained) != want[1] {
+			t.Errorf("%q: %v and %v", note, others, explained)
+		}
+	}
+	if others, _ := unknown("1.20.6", "TestDocs TestDocs/gateways"); len(others) != 1 {
+		t.Errorf("another Consul: %v", others)
+	}
+}
