@@ -172,6 +172,13 @@ func (c *Client) Maintenance(ctx context.Context, serviceID string, on bool, rea
 // AddListenerCheck adds the sidecar's check of its public listener, or the gateway's of the one at
 // bound, passing.
 func (c *Client) AddListenerCheck(ctx context.Context, bound string) error {
+	if c.cfg.Registration.Gateway != nil { // it is there, critical
+		return c.RenewListenerCheck(ctx, bound)
+	}
+	return c.addListenerCheck(ctx, bound)
+}
+
+func (c *Client) addListenerCheck(ctx context.Context, bound string) error {
 	check := c.cfg.Registration.ListenerCheck(bound)
 	if err := c.calls.Call(ctx, c.cfg.Token(), func(a *api.Client, q *api.QueryOptions) error { return a.Agent().CheckRegisterOpts(check, q) }); err != nil {
 		return fmt.Errorf("add the check of the public listener: %w", c.calls.Explain(err))
@@ -179,8 +186,8 @@ func (c *Client) AddListenerCheck(ctx context.Context, bound string) error {
 	return nil
 }
 
-// RenewListenerCheck makes the check of the public listener pass at an agent that has been
-// restarted: it has kept the check but not the status, begins with critical, and would stay
+// RenewListenerCheck makes the check of the public listener pass where it is there and critical: at
+// an agent that has been restarted, which has kept the check but not the status, and would stay
 // so until its next probe, up to ten seconds on. To register what is there changes nothing.
 func (c *Client) RenewListenerCheck(ctx context.Context, bound string) error {
 	id := c.cfg.Registration.ListenerID()
@@ -188,7 +195,7 @@ func (c *Client) RenewListenerCheck(ctx context.Context, bound string) error {
 	if err != nil && !registration.Status(err, http.StatusNotFound) {
 		return fmt.Errorf("renew the check of the public listener: %w", c.calls.Explain(err))
 	}
-	return c.AddListenerCheck(ctx, bound)
+	return c.addListenerCheck(ctx, bound)
 }
 
 // RemoveFromCatalog takes sidecar and service out of the servers' catalog. They stay

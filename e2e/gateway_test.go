@@ -113,6 +113,41 @@ func TestTerminatingGatewayReplaced(t *testing.T) {
 	}
 }
 
+// A gateway that starts is not one to send to before its Envoy listens, not for a moment: a sidecar
+// that hears of it sends every other request there.
+func TestGatewayIsNotGoodBeforeItListens(t *testing.T) {
+	t.Parallel()
+	for name, mode := range map[string]func(*harness.Server) func(map[string]any){
+		"agentless": func(s *harness.Server) func(map[string]any) { return agentless(s) },
+		"agent":     func(*harness.Server) func(map[string]any) { return func(map[string]any) {} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := harness.StartServer(t, harness.ServerConfig{})
+			m := gateway(t, server, "mgw-1", map[string]any{"kind": "mesh-gateway", "name": "mgw", "wanAddress": map[string]any{}}, mode(server))
+			query := (&api.QueryOptions{WaitTime: soon}).WithContext(t.Context())
+			for {
+				list, meta, err := server.API.Health().Service("mgw", "", true, query)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(list) > 0 {
+					break
+				}
+				query.WaitIndex = meta.LastIndex
+			}
+			conn, err := net.DialTimeout("tcp", m.address+":8443", soon)
+			if err != nil {
+				t.Fatalf("it is in the catalog, and good, and does not listen: %v", err)
+			}
+			conn.Close()
+			m.up(t)
+			m.term(t)
+			m.ended(t, 0)
+		})
+	}
+}
+
 // The life of a gateway: one registration, the check of its kind, and no row app.
 func TestGatewayLife(t *testing.T) {
 	t.Parallel()

@@ -16,7 +16,7 @@ import (
 
 // The machine may be busy with other tests: limits bound failures only.
 const (
-	soon        = 30 * time.Second
+	soon        = 90 * time.Second
 	cleanWithin = 3 * time.Second // what the contract allows the catalog after an exit
 )
 

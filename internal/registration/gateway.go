@@ -53,13 +53,17 @@ func (r Registration) ProxyName() string {
 	return r.Name + "-sidecar-proxy"
 }
 
-// gateway is the payload that registers a gateway. Like a sidecar it gets the check of its
-// listener later.
+// gateway is the payload that registers a gateway. The check of its listener is critical from the
+// start, since others send to a service without checks, and passes once the listener is bound.
 func (r Registration) gateway() *api.AgentServiceRegistration {
 	s, g := r.common(), r.Gateway
 	s.Kind = g.Kind
 	s.ID, s.Name, s.Port = r.ServiceID(), r.Name, g.port()
 	s.Proxy = &api.AgentServiceConnectProxyConfig{Config: r.Proxy.Config}
+	check := r.gatewayCheck("")
+	check.AgentServiceCheck.CheckID, check.AgentServiceCheck.Name = check.ID, check.Name
+	check.Status, check.DeregisterCriticalServiceAfter = api.HealthCritical, "" // it may wait for its listeners
+	s.Checks = api.AgentServiceChecks{&check.AgentServiceCheck}
 	for name, a := range map[string]*Address{"lan": g.LAN, "wan": g.WAN} {
 		if a == nil {
 			continue

@@ -153,7 +153,7 @@ func (r Registration) Sidecar() *api.AgentServiceRegistration {
 	return s
 }
 
-// ListenerCheck is the sidecar's second check, or a gateway's first, to be added once its listener
+// ListenerCheck is the sidecar's second check, or the one of a gateway, to be added once its listener
 // is bound, at bound, which only a gateway's may be elsewhere than was asked for; it is passing
 // from the start, so that nothing waits for the first dial.
 func (r Registration) ListenerCheck(bound string) *api.AgentCheckRegistration {
