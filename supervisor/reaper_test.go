@@ -219,9 +219,7 @@ func TestClearAdopted(t *testing.T) {
 	if len(killed) == 0 {
 		t.Error("no one was killed")
 	}
-	if pids := s.adopted(); len(pids) != 0 {
-		t.Errorf("adopted are left: %v", pids)
-	}
+	eventually.True(t, "none is left", func() bool { return len(s.adopted()) == 0 })
 	select {
 	case <-own.Done():
 		t.Error("an own child was ended")
