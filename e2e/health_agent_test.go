@@ -172,7 +172,7 @@ func (b *healthBed) await(id, status string) time.Duration {
 		if err == nil && got[id] == status {
 			return time.Since(began)
 		}
-		if time.Since(began) > 20*time.Second {
+		if time.Since(began) > soon {
 			b.t.Fatalf("check %s is %q at the server (%v), want %q", id, got[id], err, status)
 		}
 	}
