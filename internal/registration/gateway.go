@@ -60,10 +60,7 @@ func (r Registration) gateway() *api.AgentServiceRegistration {
 	s.Kind = g.Kind
 	s.ID, s.Name, s.Port = r.ServiceID(), r.Name, g.port()
 	s.Proxy = &api.AgentServiceConnectProxyConfig{Config: r.Proxy.Config}
-	check := r.gatewayCheck("")
-	check.AgentServiceCheck.CheckID, check.AgentServiceCheck.Name = check.ID, check.Name
-	check.Status, check.DeregisterCriticalServiceAfter = api.HealthCritical, "" // it may wait for its listeners
-	s.Checks = api.AgentServiceChecks{&check.AgentServiceCheck}
+	s.Checks = api.AgentServiceChecks{{CheckID: r.ListenerID(), Name: r.gatewayCheckName(), TTL: untilBound, Status: api.HealthCritical}}
 	for name, a := range map[string]*Address{"lan": g.LAN, "wan": g.WAN} {
 		if a == nil {
 			continue
@@ -76,12 +73,17 @@ func (r Registration) gateway() *api.AgentServiceRegistration {
 	return s
 }
 
+// untilBound has nobody dial a gateway that does not listen yet, which the agent would warn of.
+const untilBound = "24h"
+
+func (r Registration) gatewayCheckName() string { return string(r.Gateway.Kind) + " listener" }
+
 // gatewayCheck is that of a gateway's listener, which may be bound elsewhere than it is
 // registered. An API gateway is not deregistered for it: its listeners come and go with its
 // routes.
 func (r Registration) gatewayCheck(bound string) *api.AgentCheckRegistration {
 	check := &api.AgentCheckRegistration{
-		ID: r.ListenerID(), Name: string(r.Gateway.Kind) + " listener", ServiceID: r.ServiceID(),
+		ID: r.ListenerID(), Name: r.gatewayCheckName(), ServiceID: r.ServiceID(),
 		Namespace: r.Namespace, Partition: r.Partition,
 		AgentServiceCheck: api.AgentServiceCheck{TCP: dialable(bound, cmp.Or(r.Address, "127.0.0.1"), r.Gateway.port()), Interval: "10s", Status: api.HealthPassing},
 	}

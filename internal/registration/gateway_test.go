@@ -22,7 +22,7 @@ func TestGatewayPayload(t *testing.T) {
 	}
 	s := parts[0]
 	if s.Kind != api.ServiceKindMeshGateway || s.ID != "gw-1" || s.Name != "gw" || s.Port != 9443 || s.Address != "10.0.0.9" || s.Meta["team"] != "net" || s.Meta["task-id"] != "1" ||
-		len(s.Checks) != 1 || s.Checks[0].CheckID != "service:gw-1:1" || s.Checks[0].Status != "critical" || s.Checks[0].DeregisterCriticalServiceAfter != "" {
+		len(s.Checks) != 1 || s.Checks[0].CheckID != "service:gw-1:1" || s.Checks[0].Status != "critical" || s.Checks[0].TCP != "" {
 		t.Errorf("%+v", s)
 	}
 	if diff := cmp.Diff(map[string]api.ServiceAddress{"lan": {Address: "10.0.0.9", Port: 9443}, "wan": {Address: "203.0.113.7", Port: 443}}, s.TaggedAddresses); diff != "" {
