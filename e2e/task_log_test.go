@@ -78,8 +78,8 @@ func parsed(format, line string) (text, level string, ok bool) {
 	return doc.Message, strings.ToUpper(doc.Level), true
 }
 
-// starved is what an agent says on a machine that is too busy for it to answer gossip in time: the
-// task is told the truth, and is not to blame.
+// starved is what an agent, or a server, says on a machine that is too busy for it to answer gossip
+// in time: the task is told the truth, and is not to blame.
 func starved(line string) bool {
-	return strings.Contains(line, "memberlist: Refuting a suspect message")
+	return strings.Contains(line, "memberlist: Refuting a suspect message") || strings.Contains(line, "memberlist: Failed fallback TCP ping")
 }
