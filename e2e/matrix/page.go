@@ -81,7 +81,7 @@ are far apart the machine was busy with other work: the pinned pair's own row, b
 		s.WriteString("\nServers of another version than the agents, as while a fleet is being upgraded:\n\n")
 		table(&s, r, true)
 	}
-	s.WriteString("\n\"ok\" is passed, \"–\" is not run, and what failed is named, bold where the reason is not known; \"run 2\" is that it had been run before,\nand the last run counts. ")
+	s.WriteString("\n\"ok\" is passed, \"–\" is not run, and what failed is named, bold where the reason is not known; \"run 2\" is that it had been run before,\nand the last run counts, but one that failed while other suites kept the machine busy. ")
 	s.WriteString("What the columns are:\n\n")
 	for _, st := range steps() {
 		about := st.about
