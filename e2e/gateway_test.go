@@ -89,63 +89,64 @@ func replaced(t *testing.T, url string, rounds int, start func(n int) member) {
 	old.ended(t, 0)
 }
 
-// Terminating gateways in both modes, replaced while a sidecar calls an external service by them.
-func TestTerminatingGatewayReplaced(t *testing.T) {
+// inBothModes runs a test beside a server of its own, once without client agents and once with:
+// mode makes a configuration that of the one or the other.
+func inBothModes(t *testing.T, test func(t *testing.T, server *harness.Server, mode func(map[string]any))) {
 	t.Parallel()
-	for name, mode := range map[string]func(*harness.Server) func(map[string]any){
-		"agentless": func(s *harness.Server) func(map[string]any) { return agentless(s) },
-		"agent":     func(*harness.Server) func(map[string]any) { return func(map[string]any) {} },
-	} {
-		t.Run(name, func(t *testing.T) {
+	for _, mode := range []string{"agentless", "agent"} {
+		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			server := harness.StartServer(t, harness.ServerConfig{})
-			server.HTTPServices(t)
-			external(t, server, "tgw")
-			web := startTask(t, server, "web-1", "web", func(doc map[string]any) {
-				callsBy(map[string]any{"destinationName": "ext"})(doc)
-				agentless(server)(doc)
-			})
-			web.up(t)
-			replaced(t, "http://"+web.address+":9191/", 2, func(n int) member {
-				return gateway(t, server, fmt.Sprintf("tgw-%d", n), map[string]any{"kind": "terminating-gateway", "name": "tgw"}, mode(server))
-			})
+			if mode == "agentless" {
+				test(t, server, agentless(server))
+				return
+			}
+			test(t, server, func(map[string]any) {})
 		})
 	}
+}
+
+// Terminating gateways in both modes, replaced while a sidecar calls an external service by them.
+func TestTerminatingGatewayReplaced(t *testing.T) {
+	inBothModes(t, func(t *testing.T, server *harness.Server, mode func(map[string]any)) {
+		server.HTTPServices(t)
+		external(t, server, "tgw")
+		web := startTask(t, server, "web-1", "web", func(doc map[string]any) {
+			callsBy(map[string]any{"destinationName": "ext"})(doc)
+			agentless(server)(doc)
+		})
+		web.up(t)
+		replaced(t, "http://"+web.address+":9191/", 2, func(n int) member {
+			return gateway(t, server, fmt.Sprintf("tgw-%d", n), map[string]any{"kind": "terminating-gateway", "name": "tgw"}, mode)
+		})
+	})
 }
 
 // A gateway that starts is not one to send to before its Envoy listens, not for a moment: a sidecar
 // that hears of it sends every other request there.
 func TestGatewayIsNotGoodBeforeItListens(t *testing.T) {
-	t.Parallel()
-	for name, mode := range map[string]func(*harness.Server) func(map[string]any){
-		"agentless": func(s *harness.Server) func(map[string]any) { return agentless(s) },
-		"agent":     func(*harness.Server) func(map[string]any) { return func(map[string]any) {} },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			server := harness.StartServer(t, harness.ServerConfig{})
-			m := gateway(t, server, "mgw-1", map[string]any{"kind": "mesh-gateway", "name": "mgw", "wanAddress": map[string]any{}}, mode(server))
-			query := (&api.QueryOptions{WaitTime: soon}).WithContext(t.Context())
-			for {
-				list, meta, err := server.API.Health().Service("mgw", "", true, query)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if len(list) > 0 {
-					break
-				}
-				query.WaitIndex = meta.LastIndex
-			}
-			conn, err := net.DialTimeout("tcp", m.address+":8443", soon)
+	inBothModes(t, func(t *testing.T, server *harness.Server, mode func(map[string]any)) {
+		m := gateway(t, server, "mgw-1", map[string]any{"kind": "mesh-gateway", "name": "mgw", "wanAddress": map[string]any{}}, mode)
+		query := (&api.QueryOptions{WaitTime: soon}).WithContext(t.Context())
+		for {
+			list, meta, err := server.API.Health().Service("mgw", "", true, query)
 			if err != nil {
-				t.Fatalf("it is in the catalog, and good, and does not listen: %v", err)
+				t.Fatal(err)
 			}
-			conn.Close()
-			m.up(t)
-			m.term(t)
-			m.ended(t, 0)
-		})
-	}
+			if len(list) > 0 {
+				break
+			}
+			query.WaitIndex = meta.LastIndex
+		}
+		conn, err := net.DialTimeout("tcp", m.address+":8443", soon)
+		if err != nil {
+			t.Fatalf("it is in the catalog, and good, and does not listen: %v", err)
+		}
+		conn.Close()
+		m.up(t)
+		m.term(t)
+		m.ended(t, 0)
+	})
 }
 
 // The life of a gateway: one registration, the check of its kind, and no row app.

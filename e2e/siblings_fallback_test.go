@@ -59,7 +59,8 @@ func TestSiblingsAppNeverShowsUp(t *testing.T) {
 	status(t, server, "pair", "critical")
 	p.without(t, "up", "", "step", "passing")
 	p.stop(t)
-	if s := p.ended(t, 0); slices.Contains(s.Killed, "app") {
+	// A busy machine may not let the agent end in time, which is not about the apps.
+	if s := p.ended(t, 0); len(slices.DeleteFunc(slices.Clone(s.Killed), func(unit string) bool { return unit == "consul-agent" })) > 0 {
 		t.Errorf("killed %v: there was nobody to wait for", s.Killed)
 	}
 	server.Empty(t, cleanWithin)

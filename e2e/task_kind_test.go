@@ -70,8 +70,9 @@ func TestTaskRunTimeLimit(t *testing.T) {
 	t.Parallel()
 	server := harness.StartServer(t, harness.ServerConfig{})
 	m := prepare(t, server, "limited", "limited", nil)
-	m.Task = harness.StartTask(t, harness.TaskConfig{Name: "limited", Config: m.config, Args: []string{"run", "--max-run-time", "8s"},
+	m.Task = harness.StartTask(t, harness.TaskConfig{Name: "limited", Config: m.config, Args: []string{"run", "--max-run-time", "15s"},
 		CMD: []string{harness.App(t), "--name", "limited", "--listen", m.address + ":8080"}})
+	m.Mark(t, soon, "up", "T2")
 	if s := m.ended(t, 209); s.Left != "verified" {
 		t.Errorf("left %s", s.Left)
 	}
