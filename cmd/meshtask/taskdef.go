@@ -104,7 +104,7 @@ func runTaskdef(w *world, c call) int {
 }
 
 func render(flags settings.Flags, command []string, o taskdef.Options) (*taskdef.Result, error) {
-	d, err := flags.Description(command)
+	d, err := flags.Description(o, command)
 	if err != nil {
 		return nil, err
 	}

@@ -129,8 +129,9 @@ func (s *Stream) exchange(ctx context.Context, c Config) error {
 			}
 			return nil, errDropped // HTTP would ask again
 		}}
-	transport.Protocols.SetUnencryptedHTTP2(true) // by prior knowledge: what encrypts is below it
-	open, _ := io.Pipe()                          // the request goes on, with nothing more, until HTTP or we have enough
+	// By prior knowledge: what encrypts is below it.
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	open, _ := io.Pipe() // the request goes on, with nothing more, until HTTP or we have enough
 	// HTTP looks at ctx again when the request has ended.
 	defer context.AfterFunc(ctx, func() { _ = open.Close() })()
 	defer open.Close()

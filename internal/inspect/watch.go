@@ -20,17 +20,19 @@ func (p Places) Watch(signals <-chan os.Signal, found Found, show func(Found) bo
 	defer tick.Stop()
 	p.Named = found.Dir // the same one, whatever else comes
 	ends := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT}
-	for show(found) {
-		for waits := true; waits; {
+	again := func() bool {
+		for {
 			select {
 			case s := <-signals:
 				if slices.Contains(ends, s) {
-					return nil, nil
+					return false
 				}
 			case <-tick.C:
-				waits = false
+				return true
 			}
 		}
+	}
+	for show(found) && again() {
 		if found, err = p.Status(); err != nil {
 			answer, _, unknown := p.Why()
 			if unknown != nil {

@@ -40,18 +40,16 @@ func (f Flags) Options(read File) (taskdef.Options, error) {
 	return o, err
 }
 
-// Description is what the flags of render say of the task; command stands behind --.
-func (f Flags) Description(command []string) (taskdef.Description, error) {
-	d := taskdef.Description{Name: f["name"], Image: f["image"], Command: command,
+// Description is what the flags of render say of the task beside its options o; command stands
+// behind --.
+func (f Flags) Description(o taskdef.Options, command []string) (taskdef.Description, error) {
+	d := taskdef.Description{Name: o.Name, Port: o.Port, Image: f["image"], Command: command,
 		Health: f["health"], Arch: f["arch"], LogGroup: f["log-group"], Region: f["region"],
 		TaskRole: f["task-role"], ExecutionRole: f["execution-role"]}
 	if len(command) == 0 {
 		d.Command = taskdef.Command(f["command"])
 	}
 	var err error
-	if d.Port, err = f.whole("port"); err != nil {
-		return d, err
-	}
 	if d.CPU, err = f.whole("cpu"); err != nil {
 		return d, err
 	}

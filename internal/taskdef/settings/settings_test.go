@@ -33,11 +33,11 @@ func TestOptionsAndDescription(t *testing.T) {
 	if diff := cmp.Diff(want, o, cmpopts.IgnoreUnexported(taskdef.Options{})); diff != "" {
 		t.Error(diff)
 	}
-	d, err := f.Description(nil)
+	d, err := f.Description(o, nil)
 	if diff := cmp.Diff(taskdef.Description{Name: "web", Port: 8080, CPU: 512, Memory: 1024, Command: []string{"a", "b c"}}, d); err != nil || diff != "" {
 		t.Errorf("%v\n%s", err, diff)
 	}
-	if d, err = f.Description([]string{"x"}); err != nil || !cmp.Equal(d.Command, []string{"x"}) {
+	if d, err = f.Description(o, []string{"x"}); err != nil || !cmp.Equal(d.Command, []string{"x"}) {
 		t.Errorf("what stands behind -- does not win: %v, %v", d.Command, err)
 	}
 }
@@ -54,9 +54,9 @@ func TestRefused(t *testing.T) {
 		{Flags{"image-config": "web=no.json"}, "--image-config: no.json: it has no Config"},
 		{Flags{"memory": "much"}, "--memory: want a number"},
 	} {
-		_, err := c.f.Options(read)
+		o, err := c.f.Options(read)
 		if err == nil {
-			_, err = c.f.Description(nil)
+			_, err = c.f.Description(o, nil)
 		}
 		if err == nil || !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("%v: %v, want %q", c.f, err, c.want)
