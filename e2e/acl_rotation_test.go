@@ -57,7 +57,7 @@ func TestTaskFollowsARotation(t *testing.T) {
 	report := g.Stop()
 	t.Logf("%d requests, %d failed %s", report.Sent, len(report.Failures), report.Kinds())
 	if len(report.Failures) > 0 || report.Sent < 20 {
-		t.Errorf("%d of %d requests were lost: %s", len(report.Failures), report.Sent, report.Kinds())
+		t.Errorf("%d of %d requests were lost: %s%s", len(report.Failures), report.Sent, report.Kinds(), report.Firsts())
 	}
 
 	// By its new token an agent writes its node when that is missing ...

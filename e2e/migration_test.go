@@ -71,7 +71,7 @@ func TestMigration(t *testing.T) {
 	report := g.Stop()
 	t.Logf("%d requests, %d failed %s", report.Sent, len(report.Failures), report.Kinds())
 	if len(report.Failures) > 0 || report.Sent < 20 {
-		t.Errorf("%d of %d requests were lost: %s", len(report.Failures), report.Sent, report.Kinds())
+		t.Errorf("%d of %d requests were lost: %s%s", len(report.Failures), report.Sent, report.Kinds(), report.Firsts())
 	}
 	answers(t, "http://"+next.address+":9191/", http.StatusOK, "apis")
 

@@ -209,6 +209,20 @@ func (r Report) Kinds() string {
 	return strings.Join(parts, ", ")
 }
 
+// Firsts is the first failure of each kind, with when it failed, how long it took and the
+// error: a line each.
+func (r Report) Firsts() string {
+	var lines strings.Builder
+	seen := map[string]bool{}
+	for _, f := range r.Failures {
+		if !seen[f.Kind] {
+			seen[f.Kind] = true
+			fmt.Fprintf(&lines, "\n%s after %v: %s", f.At.Format("15:04:05.000"), f.Took.Round(time.Millisecond), f.Err)
+		}
+	}
+	return lines.String()
+}
+
 // Median returns the median time of the good short requests, 0 without any.
 func (r Report) Median() time.Duration {
 	if len(r.Took) == 0 {

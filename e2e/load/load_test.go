@@ -56,6 +56,9 @@ func TestMixAndFailures(t *testing.T) {
 	if r.Kinds() != "1 503 (long)" {
 		t.Errorf("kinds are %q", r.Kinds())
 	}
+	if first := r.Firsts(); strings.Count(first, "\n") != 1 || !strings.Contains(first, "status 503") {
+		t.Errorf("the first failures are %q, want the one with its status", first)
+	}
 }
 
 func TestRefusedAndReset(t *testing.T) {
