@@ -107,6 +107,12 @@ func App(t T) string {
 	return build(t, "app", filepath.Join(Root(t), "e2e"), "./app", "CGO_ENABLED=0")
 }
 
+// Sweep builds the floor of the controller's quiet sweep (package e2e/sweep).
+func Sweep(t T) string {
+	t.Helper()
+	return build(t, "sweep", filepath.Join(Root(t), "e2e"), "./sweep", "CGO_ENABLED=0", "-trimpath")
+}
+
 // build makes a program once per process, which its environment remembers. It
 // goes by way of a folder of its own, for runs beside each other. The go command
 // leaves a program alone that is up to date; so it is given the one that is
