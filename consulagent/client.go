@@ -48,6 +48,8 @@ type Client struct {
 	cfg   ClientConfig
 	calls *registration.Caller
 	sent  atomic.Bool
+
+	begun, ended atomic.Int64 // replacements of the check of the public listener
 }
 
 // NewClient sets the defaults. It does not connect.
@@ -130,8 +132,10 @@ func (c *Client) service(ctx context.Context, id string) (s *api.AgentService, e
 	return s, err
 }
 
-// Checks are the statuses of all checks that the agent knows, by check ID.
+// Checks are the statuses of all checks that the agent knows, by check ID. That of the public
+// listener is critical while RenewListenerCheck replaces it, and never missing for that.
 func (c *Client) Checks(ctx context.Context) (map[string]string, error) {
+	ended := c.ended.Load()
 	checks, err := c.checks(ctx)
 	if err != nil {
 		return nil, err
@@ -139,6 +143,9 @@ func (c *Client) Checks(ctx context.Context) (map[string]string, error) {
 	statuses := make(map[string]string, len(checks))
 	for id, check := range checks {
 		statuses[id] = check.Status
+	}
+	if id := c.cfg.Registration.ListenerID(); c.begun.Load() != ended && statuses[id] == "" {
+		statuses[id] = api.HealthCritical
 	}
 	return statuses, nil
 }
@@ -190,6 +197,8 @@ func (c *Client) addListenerCheck(ctx context.Context, bound string) error {
 // an agent that has been restarted, which has kept the check but not the status, and would stay
 // so until its next probe, up to ten seconds on. To register what is there changes nothing.
 func (c *Client) RenewListenerCheck(ctx context.Context, bound string) error {
+	c.begun.Add(1)
+	defer c.ended.Add(1)
 	id := c.cfg.Registration.ListenerID()
 	err := c.calls.Call(ctx, c.cfg.Token(), func(a *api.Client, q *api.QueryOptions) error { return a.Agent().CheckDeregisterOpts(id, q) })
 	if err != nil && !registration.Status(err, http.StatusNotFound) {

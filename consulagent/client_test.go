@@ -100,6 +100,38 @@ func TestClientCalls(t *testing.T) {
 	}
 }
 
+// While the check of the listener is replaced an agent does not have it for a moment: whoever looks
+// then would take that for a lost registration.
+func TestTheListenersCheckIsNotMissedWhileItIsReplaced(t *testing.T) {
+	f := newServers(t)
+	c := newTestClient(t, f, func(cfg *ClientConfig) {
+		cfg.Registration.Gateway = &registration.Gateway{Kind: api.ServiceKindMeshGateway}
+	})
+	look := func() map[string]string {
+		statuses, err := c.Checks(t.Context())
+		if err != nil {
+			t.Error(err)
+		}
+		return statuses
+	}
+	id := c.cfg.Registration.ListenerID()
+	if _, there := look()[id]; there {
+		t.Error("it is there before it was registered")
+	}
+	between := map[string]string{}
+	f.Fail("/v1/agent/check/register", faulty.Fault{Do: func() { between = look() }})
+	if err := c.AddListenerCheck(t.Context(), "127.0.0.1:8443"); err != nil {
+		t.Fatal(err)
+	}
+	if between[id] != api.HealthCritical {
+		t.Errorf("while it was replaced: %v", between)
+	}
+	f.With(func(s *consulfake.State) { clear(s.Checks) })
+	if _, there := look()[id]; there {
+		t.Error("it is there when the agent has lost it")
+	}
+}
+
 func TestRegisterFaults(t *testing.T) {
 	const register = "/v1/agent/service/register"
 	for name, c := range map[string]struct {
