@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -469,6 +470,33 @@ func TestGatewayCutsTCPAndCounts(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	tgw.says(t, "drain-cut")
+}
+
+// A sidecar that does not hear that a terminating gateway has gone keeps its connections: those
+// without a request do not hold the stop, and are not called cut.
+func TestGatewayLeavesIdleConnections(t *testing.T) {
+	t.Parallel()
+	server := harness.StartServer(t, harness.ServerConfig{})
+	server.HTTPServices(t)
+	external(t, server, "tgw")
+	web := startTask(t, server, "web-1", "web", func(doc map[string]any) {
+		callsBy(map[string]any{"destinationName": "ext"})(doc)
+		agentless(server)(doc)
+	})
+	tgw := gateway(t, server, "tgw-1", map[string]any{"kind": "terminating-gateway", "name": "tgw"}, agentless(server))
+	for _, m := range []member{web, tgw} {
+		m.up(t)
+	}
+	answers(t, "http://"+web.address+":9191/", 200, "hello")
+	deaf := web.pid(t, "envoy", 1)
+	if err := syscall.Kill(deaf, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Kill(deaf, syscall.SIGCONT)
+	tgw.term(t)
+	if s := tgw.ended(t, 0); s.Drain.Start != 0 || s.Drain.End != 0 || s.Deregistered != "verified" {
+		t.Errorf("%+v", s)
+	}
 }
 
 // echoes is a connection by which a line has come back.

@@ -22,23 +22,36 @@ func TestDrainByRole(t *testing.T) {
 		"listener.127.0.0.1_19001.downstream_cx_active": 16, "http.admin.downstream_rq_active": 32,
 		"http.ingress_upstream_8080.downstream_rq_active": 64,
 	}
+	// A terminating gateway's: two connections with a request, three that a sidecar has not ended yet.
+	served := map[string]any{
+		"http.upstream.ext.default.default.dc1.downstream_rq_active": 2, "http.upstream.ext.default.default.dc1.downstream_cx_active": 5,
+		"listener.10.0.0.1_8080.downstream_cx_active": 9, "tcp.upstream.db.default.default.dc1.downstream_cx_total": 4,
+	}
+	idle := map[string]any{
+		"http.upstream.ext.default.default.dc1.downstream_rq_active": 0, "http.upstream.ext.default.default.dc1.downstream_cx_active": 7,
+		"listener.10.0.0.1_8080.downstream_cx_active": 7,
+	}
 	for name, c := range map[string]struct {
 		role     Role
 		sent     []envoyfake.Listener
+		stats    map[string]any
 		query    string
 		n        int64
 		protocol string
 	}{
-		"zero":             {Role{}, nil, "inboundonly&graceful&skip_exit", 1, "http"},
-		"sidecar":          {Sidecar(), nil, "inboundonly&graceful&skip_exit", 1, "http"},
-		"mesh":             {MeshGateway(), bound, "graceful&skip_exit", 12, "tcp"},
-		"terminating":      {TerminatingGateway(), bound[:1], "graceful&skip_exit", 4, "tcp"},
-		"API":              {APIGateway(), bound[:1], "graceful&skip_exit", 64, "http"},
-		"API, tcp beside":  {APIGateway(), bound, "graceful&skip_exit", 72, "http"},
-		"nothing to serve": {APIGateway(), nil, "graceful&skip_exit", 0, "http"},
+		"zero":                   {Role{}, nil, stats, "inboundonly&graceful&skip_exit", 1, "http"},
+		"sidecar":                {Sidecar(), nil, stats, "inboundonly&graceful&skip_exit", 1, "http"},
+		"mesh":                   {MeshGateway(), bound, stats, "graceful&skip_exit", 12, "tcp"},
+		"terminating, tcp":       {TerminatingGateway(), bound[:1], stats, "graceful&skip_exit", 4, "tcp"},
+		"terminating, both":      {TerminatingGateway(), bound[:1], served, "graceful&skip_exit", 6, "http"},
+		"terminating, idle":      {TerminatingGateway(), bound[:1], idle, "graceful&skip_exit", 0, "http"},
+		"terminating, no config": {TerminatingGateway(), nil, idle, "graceful&skip_exit", 0, "http"},
+		"API":                    {APIGateway(), bound[:1], stats, "graceful&skip_exit", 64, "http"},
+		"API, tcp beside":        {APIGateway(), bound, stats, "graceful&skip_exit", 72, "http"},
+		"nothing to serve":       {APIGateway(), nil, stats, "graceful&skip_exit", 0, "http"},
 	} {
 		f := envoyfake.New()
-		f.Stats, f.Sent = gauges(stats), func() []envoyfake.Listener { return c.sent }
+		f.Stats, f.Sent = gauges(c.stats), func() []envoyfake.Listener { return c.sent }
 		socket, _ := serve(t, f)
 		why := "maximum"
 		if c.n == 0 {
