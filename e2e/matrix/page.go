@@ -81,7 +81,7 @@ are far apart the machine was busy with other work: the pinned pair's own row, b
 		s.WriteString("\nServers of another version than the agents, as while a fleet is being upgraded:\n\n")
 		table(&s, r, true)
 	}
-	s.WriteString("\n\"ok\" is passed, \"–\" is not run, and what failed is named, bold where the reason is not known; \"run 2\" is that it had been run before,\nand the last run counts, but one that failed while other suites kept the machine busy. ")
+	s.WriteString("\n\"ok\" is passed, \"–\" is not run, \"in e2e\" is that its tests are among those of that column and have passed there, and what failed is named, bold where the reason is not known; \"run 2\" is that it had been run before,\nand the last run counts. ")
 	s.WriteString("What the columns are:\n\n")
 	for _, st := range steps() {
 		about := st.about
@@ -177,7 +177,7 @@ func word(name string, k kept) string {
 	others, explained := unknown(k.Consul, r.Note)
 	switch {
 	case !ran:
-		return "–"
+		return within(name, k)
 	case !r.OK && len(others) == 0 && len(explained) > 0:
 		return "all but " + strings.Join(explained, ", ")
 	case !r.OK:
@@ -190,6 +190,20 @@ func word(name string, k kept) string {
 		return fmt.Sprintf("ok (run %d)", r.Runs)
 	}
 	return "ok"
+}
+
+// within is the word for a step that has not run by itself: its tests may have, with others.
+func within(name string, k kept) string {
+	all := steps()
+	own := all[slices.IndexFunc(all, func(s step) bool { return s.name == name })]
+	for _, whole := range all {
+		r, ran := k.Steps[whole.name]
+		others, _ := unknown(k.Consul, r.Note)
+		if own.tests != "" && whole.tests == "" && whole.dir == own.dir && ran && (r.OK || r.Note != "" && len(others) == 0) {
+			return "in " + whole.name
+		}
+	}
+	return "–"
 }
 
 // spread is the median with the least and the largest.

@@ -21,10 +21,15 @@ func TestPage(t *testing.T) {
 	r.put(c, "life", result{Note: "broken"})
 	r.put(c, "life", result{OK: true, Ratios: &ratios{Up: []float64{1, 1.2, 0.8}, Down: []float64{2}}})
 	r.put(c, "soak", result{OK: true, Note: "20s: 0 of 9000 requests were lost"})
+	r.put(cell{Consul: "1.22.7", Envoy: "1.38.3"}, "e2e", result{Note: "TestDocs TestDocs/gateways"})
+	r.put(cell{Consul: "1.22.7", Envoy: "1.38.3"}, "bootstrap", result{OK: true})
+	r.put(cell{Consul: "1.22.7", Envoy: "1.39.3"}, "e2e", result{Note: "TestA"})
 	r.put(cell{Consul: "1.22.7", Envoy: "1.36.4", Server: "1.18.2"}, "life", result{OK: true})
 	text := page(r, []string{"1.18.2", "1.22.7"}, []string{"1.36.4"})
 	for _, want := range []string{
 		"| 1.22.7 | 1.36.4 | ok (run 2) | – | – | – | – | – | – | – | ok, 20s, 0 of 9000 lost | – | 1.00 (0.80–1.20) | 2.00 (2.00–2.00) |",
+		"| 1.22.7 | 1.38.3 | – | in e2e | in e2e | in e2e | in e2e | in e2e | ok | – | – | all but TestDocs/gateways | – | – |",
+		"| 1.22.7 | 1.39.3 | – | – | – | – | – | – | – | – | – | **TestA** | – | – |",
 		"| 1.22.7 | 1.40.0 | – | **TestA TestB** | – ",
 		"| 1.22.7 | 1.18.2 | 1.36.4 | ok | – ",
 		"| Consul 1.18.2 | in the list of",

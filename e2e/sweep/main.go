@@ -67,9 +67,11 @@ func measure(ctx context.Context, args []string) (time.Duration, error) {
 
 func sweep(ctx context.Context, cloud *ecs.Client, consul *api.Client, cluster string) error {
 	pages := ecs.NewListTasksPaginator(cloud, &ecs.ListTasksInput{Cluster: &cluster, MaxResults: aws.Int32(100)})
+	pace := time.NewTicker(time.Second / perSecond)
+	defer pace.Stop()
 	for n := 0; pages.HasMorePages(); n++ {
 		if n >= burst {
-			time.Sleep(time.Second / perSecond)
+			<-pace.C
 		}
 		if _, err := pages.NextPage(ctx); err != nil {
 			return err
