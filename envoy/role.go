@@ -54,7 +54,7 @@ func MeshGateway() Role {
 }
 
 // TerminatingGateway has sidecars for clients. They keep idle connections to an http service until
-// they hear that the gateway is gone: in one of 260 stops not within 15 s, while they used none.
+// they hear that the gateway is gone: once in some 200 stops not within 15 s, while they used none.
 func TerminatingGateway() Role {
 	return Role{sent: true, drain: drainAll, flight: []flight{{"http", served}, {"tcp", connections}}}
 }
