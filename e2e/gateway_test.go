@@ -57,6 +57,15 @@ func callsBy(upstream map[string]any) func(map[string]any) {
 	}
 }
 
+// callsExternal starts a task without an agent that calls ext at 9191.
+func callsExternal(t *testing.T, server *harness.Server) member {
+	t.Helper()
+	return startTask(t, server, "web-1", "web", func(doc map[string]any) {
+		callsBy(map[string]any{"destinationName": "ext"})(doc)
+		agentless(server)(doc)
+	})
+}
+
 // replaced replaces gateways one by one under load, and none of it fails. start starts the n-th.
 func replaced(t *testing.T, url string, rounds int, start func(n int) member) {
 	t.Helper()
@@ -112,10 +121,7 @@ func TestTerminatingGatewayReplaced(t *testing.T) {
 	inBothModes(t, func(t *testing.T, server *harness.Server, mode func(map[string]any)) {
 		server.HTTPServices(t)
 		external(t, server, "tgw")
-		web := startTask(t, server, "web-1", "web", func(doc map[string]any) {
-			callsBy(map[string]any{"destinationName": "ext"})(doc)
-			agentless(server)(doc)
-		})
+		web := callsExternal(t, server)
 		web.up(t)
 		replaced(t, "http://"+web.address+":9191/", 2, func(n int) member {
 			return gateway(t, server, fmt.Sprintf("tgw-%d", n), map[string]any{"kind": "terminating-gateway", "name": "tgw"}, mode)
@@ -453,10 +459,7 @@ func TestGatewayCutsTCPAndCounts(t *testing.T) {
 	t.Parallel()
 	server := harness.StartServer(t, harness.ServerConfig{})
 	external(t, server, "tgw", "--tcp")
-	web := startTask(t, server, "web-1", "web", func(doc map[string]any) {
-		callsBy(map[string]any{"destinationName": "ext"})(doc)
-		agentless(server)(doc)
-	})
+	web := callsExternal(t, server)
 	tgw := gateway(t, server, "tgw-1", map[string]any{"kind": "terminating-gateway", "name": "tgw"}, agentless(server), func(doc map[string]any) {
 		doc["shutdown"] = map[string]any{"drain": map[string]any{"max": "1s"}}
 	})
@@ -479,10 +482,7 @@ func TestGatewayLeavesIdleConnections(t *testing.T) {
 	server := harness.StartServer(t, harness.ServerConfig{})
 	server.HTTPServices(t)
 	external(t, server, "tgw")
-	web := startTask(t, server, "web-1", "web", func(doc map[string]any) {
-		callsBy(map[string]any{"destinationName": "ext"})(doc)
-		agentless(server)(doc)
-	})
+	web := callsExternal(t, server)
 	tgw := gateway(t, server, "tgw-1", map[string]any{"kind": "terminating-gateway", "name": "tgw"}, agentless(server))
 	for _, m := range []member{web, tgw} {
 		m.up(t)

@@ -99,7 +99,7 @@ func (d *demo) stopUnderLoad(web, api task) {
 	d.judge(fmt.Sprintf("TERM to %s while web calls 200 times a second: %d requests (%d during the stop), %d failed",
 		api.name, r.Sent, sent-before, len(r.Failures)), len(r.Failures) == 0 && sent > before)
 	if len(r.Failures) > 0 {
-		d.Logf("    failed: %s; first: %s", r.Kinds(), r.Failures[0].Err)
+		d.Logf("    failed: %s%s", r.Kinds(), r.Firsts())
 	}
 	d.ended(api)
 }

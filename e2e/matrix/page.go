@@ -174,11 +174,11 @@ func table(s *strings.Builder, r *record, servers bool) {
 
 func word(name string, k kept) string {
 	r, ran := k.Steps[name]
-	others, explained := unknown(k.Consul, r.Note)
 	switch {
 	case !ran:
 		return within(name, k)
-	case !r.OK && len(others) == 0 && len(explained) > 0:
+	case passedButKnown(k.Consul, r):
+		_, explained := unknown(k.Consul, r.Note)
 		return "all but " + strings.Join(explained, ", ")
 	case !r.OK:
 		return "**" + cmp.Or(r.Note, "failed") + "**"
@@ -192,14 +192,21 @@ func word(name string, k kept) string {
 	return "ok"
 }
 
+// passedButKnown says whether only tests failed that have a known reason.
+func passedButKnown(consul string, r result) bool {
+	others, explained := unknown(consul, r.Note)
+	return !r.OK && len(others) == 0 && len(explained) > 0
+}
+
 // within is the word for a step that has not run by itself: its tests may have, with others.
 func within(name string, k kept) string {
 	all := steps()
 	own := all[slices.IndexFunc(all, func(s step) bool { return s.name == name })]
 	for _, whole := range all {
-		r, ran := k.Steps[whole.name]
-		others, _ := unknown(k.Consul, r.Note)
-		if own.tests != "" && whole.tests == "" && whole.dir == own.dir && ran && (r.OK || r.Note != "" && len(others) == 0) {
+		if own.tests == "" || whole.tests != "" || whole.dir != own.dir {
+			continue
+		}
+		if r := k.Steps[whole.name]; r.OK || passedButKnown(k.Consul, r) {
 			return "in " + whole.name
 		}
 	}
