@@ -150,16 +150,16 @@ func usualID(id string) bool {
 // there.
 func (c *Controller) askStopped(ctx context.Context, v *catalogView) error {
 	v.stopped = map[string]bool{}
-	var usual, odd []string
+	var usual, others []string
 	for _, arn := range slices.Sorted(maps.Keys(v.asked)) {
 		if usualID(reconcile.TaskID(arn)) {
 			usual = append(usual, arn)
 		} else {
-			odd = append(odd, arn)
+			others = append(others, arn)
 		}
 	}
 	var found []reconcile.Finding
-	for _, group := range [][]string{usual, odd} {
+	for _, group := range [][]string{usual, others} {
 		for some := range slices.Chunk(group, maxDescribe) {
 			var stopped []string
 			err := c.callECS(ctx, "ecs:DescribeTasks", func(ctx context.Context) (err error) {

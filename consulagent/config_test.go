@@ -14,13 +14,13 @@ import (
 var update = flag.Bool("update", false, "write the golden files anew")
 
 func TestDocuments(t *testing.T) {
-	least := AgentConfig{NodeName: "ecs-1", DataDir: "/d", BindAddress: "10.0.0.7", ClientAddress: "127.0.0.1",
+	minimum := AgentConfig{NodeName: "ecs-1", DataDir: "/d", BindAddress: "10.0.0.7", ClientAddress: "127.0.0.1",
 		RetryJoin: []string{"10.0.3.7"}, Ports: Ports{HTTP: 8500, GRPC: 8502, SerfLAN: 8301, DNS: -1}}
-	full := least
+	full := minimum
 	full.Datacenter, full.Partition, full.GossipKey, full.CAFile, full.AutoEncrypt, full.VerifyServerHostname = "dc1", "ap", "key", "/ca.pem", true, true
 	full.ACLs, full.AgentToken, full.AdvertiseAddress, full.LogLevel = true, "token", "10.0.0.8", "DEBUG"
 	full.Extra = map[string]any{"telemetry": map[string]any{"prometheus_retention_time": "1m"}, "gossip_lan": map[string]any{"probe_interval": "2s"}}
-	for name, c := range map[string]AgentConfig{"agent-least": least, "agent-full": full} {
+	for name, c := range map[string]AgentConfig{"agent-min": minimum, "agent-full": full} {
 		doc, err := c.Document()
 		if err != nil {
 			t.Fatal(err)

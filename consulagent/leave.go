@@ -58,23 +58,23 @@ func (a *Agent) depart(ctx context.Context, l *life) (registration.Result, strin
 	case starting:
 		return registration.Unverified, fmt.Sprintf("the agent has not finished its start within %v", knownMax)
 	case unseen:
-		l.settle(ctx)
+		l.awaitFirstSync(ctx)
 		if result, why := l.term(ctx, false); result != registration.Verified {
 			return result, why
 		}
 		return registration.Unverified, fmt.Sprintf("the servers had not listed the node within %v; it was removed all the same", knownMax)
 	}
-	l.settle(ctx)
+	l.awaitFirstSync(ctx)
 	return l.term(ctx, true)
 }
 
-// settleUnsaid is how long settle may take without a line in the log.
-const settleUnsaid = 300 * time.Millisecond
+// firstSyncUnsaid is how long awaitFirstSync may take without a line in the log.
+const firstSyncUnsaid = 300 * time.Millisecond
 
-// settle waits until the agent's first full sync is over, if the time allows. That sync writes
+// awaitFirstSync waits until the agent's first full sync is over, if the time allows. That sync writes
 // a node that is gone, and the agent may end in the middle of it: nobody could see such a ghost,
 // or remove it.
-func (l *life) settle(ctx context.Context) {
+func (l *life) awaitFirstSync(ctx context.Context) {
 	now, _ := l.lines.state()
 	if l.atOnce || !now.joined {
 		return
@@ -84,7 +84,7 @@ func (l *life) settle(ctx context.Context) {
 		until = end.Add(-leaveMax)
 	}
 	wait := time.Until(until)
-	if wait > settleUnsaid {
+	if wait > firstSyncUnsaid {
 		l.log.Info("the agent stays until its first full sync is over, which would bring its node back (docs/adr/0012)",
 			"for", round(wait), "joined", round(time.Since(now.met))+" ago")
 	}

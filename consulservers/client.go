@@ -52,13 +52,13 @@ type Client struct {
 	turn           chan struct{} // held by the one that writes
 	moved, removed bool          // of the turn's holder: the stop has moved the sidecar, and taken the service out
 
-	mu    sync.Mutex
-	now   picture // what is to be
-	count int     // of changes to now
-	acked int     // the changes that the servers have
-	wrote picture // what they have of it
-	odd   bool    // a look has shown something else
-	beat  int     // of looks
+	mu      sync.Mutex
+	now     picture // what is to be
+	count   int     // of changes to now
+	acked   int     // the changes that the servers have
+	wrote   picture // what they have of it
+	differs bool    // a look has shown something else
+	beat    int     // of looks
 }
 
 // New makes a client. It asks nobody.
@@ -219,7 +219,7 @@ func (c *Client) give() { <-c.turn }
 func (c *Client) acknowledge(p picture, version int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.wrote, c.acked, c.odd = p, version, false
+	c.wrote, c.acked, c.differs = p, version, false
 }
 
 // Sent says whether the catalog may have something of ours.
@@ -261,7 +261,7 @@ func (c *Client) change(ctx context.Context, do func(*picture) bool) error {
 	}
 	defer c.give()
 	c.mu.Lock()
-	p, version, done := c.now.clone(), c.count, c.acked >= mine && !c.odd
+	p, version, done := c.now.clone(), c.count, c.acked >= mine && !c.differs
 	c.mu.Unlock()
 	if done || c.moved {
 		return nil

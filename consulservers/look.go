@@ -44,7 +44,7 @@ func (c *Client) Checks(ctx context.Context) (map[string]string, error) {
 		}
 	}
 	c.mu.Lock()
-	c.odd = true // written again, whatever the next change is
+	c.differs = true // written again, whatever the next change is
 	c.mu.Unlock()
 	for _, check := range want {
 		word, there := have[check.CheckID]

@@ -175,9 +175,9 @@ func (a *Admin) call(ctx context.Context, method, path string, want ...int) ([]b
 	return nil, fmt.Errorf("envoy admin %s %s: status %d: %s", method, path, answer.StatusCode, firstLine(body))
 }
 
-// send makes a call without a time limit of its own. Reading more than most bytes of its answer
+// send makes a call without a time limit of its own. Reading more than limit bytes of its answer
 // is an error.
-func (a *Admin) send(ctx context.Context, method, path string, most int64) (*http.Response, error) {
+func (a *Admin) send(ctx context.Context, method, path string, limit int64) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, method, "http://envoy"+path, nil)
 	if err != nil {
 		return nil, err
@@ -186,7 +186,7 @@ func (a *Admin) send(ctx context.Context, method, path string, most int64) (*htt
 	if err != nil {
 		return nil, fmt.Errorf("envoy admin: %w", err)
 	}
-	answer.Body = http.MaxBytesReader(nil, answer.Body, most)
+	answer.Body = http.MaxBytesReader(nil, answer.Body, limit)
 	return answer, nil
 }
 

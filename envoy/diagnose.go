@@ -21,7 +21,7 @@ const (
 	statCreateFailed = "listener_manager.listener_create_failure"
 )
 
-// Finding is what is missing until Envoy listens, and what usually mends it. Its zero value
+// Finding is what is missing until Envoy listens, and what usually puts it right. Its zero value
 // says that nothing is.
 type Finding struct {
 	Code  event.Code

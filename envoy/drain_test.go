@@ -82,28 +82,28 @@ func TestDrainTCP(t *testing.T) {
 	f := envoyfake.New()
 	f.Stats = gauges(map[string]any{gaugeTCP: 2})
 	socket, _ := serve(t, f)
-	const most = 150 * time.Millisecond
-	kv, took := drained(t, socket, t.Context(), func(c *InboundConfig) { c.Max = func() time.Duration { return most } })
+	const limit = 150 * time.Millisecond
+	kv, took := drained(t, socket, t.Context(), func(c *InboundConfig) { c.Max = func() time.Duration { return limit } })
 	check(t, kv, 2, 2, "tcp", "maximum")
-	if took < most {
-		t.Errorf("took %v of %v", took, most)
+	if took < limit {
+		t.Errorf("took %v of %v", took, limit)
 	}
 }
 
 func TestDrainKeepsItsTimes(t *testing.T) {
 	f := envoyfake.New()
 	socket, _ := serve(t, f)
-	const propagation, least = 120 * time.Millisecond, 200 * time.Millisecond
+	const propagation, minimum = 120 * time.Millisecond, 200 * time.Millisecond
 	began := time.Now()
 	kv, took := drained(t, socket, t.Context(), func(c *InboundConfig) {
 		c.Propagation = func() time.Duration { return propagation }
-		c.Min = func() time.Duration { return least }
+		c.Min = func() time.Duration { return minimum }
 	})
 	check(t, kv, 0, 0, "http", "empty")
 	if wait := f.Calls(drainCall)[0].At.Sub(began); wait < propagation {
 		t.Errorf("drain call after %v, propagation is %v", wait, propagation)
 	}
-	if took < propagation+least {
+	if took < propagation+minimum {
 		t.Errorf("took %v", took)
 	}
 }
@@ -153,14 +153,14 @@ func TestDrainDoesNotWaitForWhatHasCome(t *testing.T) {
 // Without a propagation wait nobody is waited for either, and a client that never hears has an end.
 func TestDrainDoesNotWaitForClientsThatNeverHear(t *testing.T) {
 	for name, c := range map[string]struct {
-		propagation, most time.Duration
-		why               string
+		propagation, limit time.Duration
+		why                string
 	}{"no propagation": {0, patience, "empty"}, "maximum": {quietTime, quietTime, "maximum"}} {
 		f := envoyfake.New()
 		f.Stats, _ = coming(1 << 30)
 		socket, _ := serve(t, f)
 		d, _ := drained(t, socket, t.Context(), func(k *InboundConfig) {
-			k.Propagation, k.Max = func() time.Duration { return c.propagation }, func() time.Duration { return c.most }
+			k.Propagation, k.Max = func() time.Duration { return c.propagation }, func() time.Duration { return c.limit }
 		})
 		if d.Why != c.why || d.End != 0 {
 			t.Errorf("%s: %+v", name, d)
@@ -186,7 +186,7 @@ func TestDrainDisabledOrWithoutBudget(t *testing.T) {
 
 // The faults of the admin interface: a stop goes on with each of them.
 func TestDrainFaults(t *testing.T) {
-	const most = 300 * time.Millisecond
+	const limit = 300 * time.Millisecond
 	for name, c := range map[string]struct {
 		path  string
 		fault faulty.Fault
@@ -207,7 +207,7 @@ func TestDrainFaults(t *testing.T) {
 				f.Stats = c.stats
 			}
 			socket, _ := serve(t, f)
-			kv, _ := drained(t, socket, t.Context(), func(k *InboundConfig) { k.Max = func() time.Duration { return most } })
+			kv, _ := drained(t, socket, t.Context(), func(k *InboundConfig) { k.Max = func() time.Duration { return limit } })
 			if kv.Why != c.why || (f.Count("GET /stats") > 0) != c.polls {
 				t.Errorf("%v, %d polls", kv, f.Count("GET /stats"))
 			}

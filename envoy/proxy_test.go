@@ -144,7 +144,7 @@ func TestProxyStopEscalates(t *testing.T) {
 				t.Errorf("err %v, notes %v", l.err, l.notes)
 			}
 			// Quit has two thirds of the grace, TERM the rest.
-			if least := grace * 2 / 3; took < least || killed && took < grace {
+			if minimum := grace * 2 / 3; took < minimum || killed && took < grace {
 				t.Errorf("ended after %v: was it asked politely?", took)
 			}
 		})

@@ -47,7 +47,7 @@ const (
 	// within 2 s.
 	steady, steadyLimit = 5, 1500 * time.Millisecond
 	// lively and patient, in intervals: how long after a change another one is expected, and
-	// how long a container may be unsettled until looking often is given up.
+	// how long a container may have no result until looking often is given up.
 	lively, patient = 10, 300
 	// slowest, in intervals, bounds the back-off after failed looks.
 	slowest = 10
@@ -147,7 +147,7 @@ func (p *Poller) cadence(watches map[string]*watch, now time.Time) time.Duration
 			slow = max(p.cfg.Interval, min(slow, steadyLimit))
 		}
 		age := now.Sub(w.changed)
-		if age < lively*p.cfg.Interval || !w.seen.settled && age < patient*p.cfg.Interval {
+		if age < lively*p.cfg.Interval || !w.seen.hasResult && age < patient*p.cfg.Interval {
 			return p.cfg.Interval
 		}
 	}

@@ -178,7 +178,7 @@ type Container struct {
 type seen struct {
 	listed    bool // it was listed, now or before
 	unchecked bool // it is listed without a Health object
-	settled   bool // its health check has a result: nothing is expected to change soon
+	hasResult bool // its health check has a result: nothing is expected to change soon
 	state     State
 }
 
@@ -200,11 +200,11 @@ func look(name string, listed bool, c *Container) seen {
 		return says(Critical, "the container is being stopped")
 	case c.Health == "HEALTHY":
 		s := says(Passing, "HEALTHY")
-		s.settled = true
+		s.hasResult = true
 		return s
 	case c.Health == "UNHEALTHY":
 		s := says(Critical, "UNHEALTHY")
-		s.settled = true
+		s.hasResult = true
 		return s
 	case c.Health == "UNKNOWN" || c.Health == "" && c.Checked:
 		return says(Critical, "UNKNOWN, no result")

@@ -125,7 +125,7 @@ func TestLook(t *testing.T) {
 				if l.want == "HEALTHY" {
 					want.Status = Passing
 				}
-				if s.state != want || s.settled != (l.want == "HEALTHY" || l.want == "UNHEALTHY") || s.unchecked != (l.want == "no health check in the task definition") {
+				if s.state != want || s.hasResult != (l.want == "HEALTHY" || l.want == "UNHEALTHY") || s.unchecked != (l.want == "no health check in the task definition") {
 					t.Errorf("step %d: %+v, want %v", i, s, want)
 				}
 			}

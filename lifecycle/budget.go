@@ -127,11 +127,11 @@ func (p *StopPlan) soft(s StopSettings) {
 	}
 	if p.rows.Has(Inbound) && s.Drain && s.DrainMax == nil {
 		before := p.shares[Inbound]
-		most := max(MaxDrain, p.DrainMin)
+		limit := max(MaxDrain, p.DrainMin)
 		if !p.rows.Has(App) { // whose own stop follows: what comes in the last moment of the minimum has time
-			most = p.DrainMin + MaxDrain
+			limit = p.DrainMin + MaxDrain
 		}
-		p.grow(Inbound, before-p.DrainMin+most)
+		p.grow(Inbound, before-p.DrainMin+limit)
 		p.DrainMax = p.DrainMin + p.shares[Inbound] - before
 	}
 	if s.AppTimeout == nil && p.rows.Has(App) {

@@ -44,9 +44,9 @@ const (
 	cldContinued = 6
 )
 
-// turned says whether the child has been stopped, and by which signal, or goes on again
+// stopOrContinue says whether the child has been stopped, and by which signal, or goes on again
 // (sig is 0 then), since it was asked last. Of several turns it is the last one.
-func turned(pid int) (sig syscall.Signal, ok bool) {
+func stopOrContinue(pid int) (sig syscall.Signal, ok bool) {
 	var info unix.Siginfo
 	for {
 		err := unix.Waitid(unix.P_PID, pid, &info, unix.WSTOPPED|unix.WCONTINUED|unix.WNOHANG, nil)

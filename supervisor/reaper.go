@@ -73,7 +73,7 @@ func (r *reaper) sweep() (orphans int) {
 		if c.turns == nil {
 			continue
 		}
-		if sig, ok := turned(pid); ok {
+		if sig, ok := stopOrContinue(pid); ok {
 			c.tell(sig)
 		}
 	}

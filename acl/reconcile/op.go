@@ -133,7 +133,7 @@ type Chain struct {
 	Ops     []Op
 }
 
-// Finding is something that operations cannot or must not mend.
+// Finding is something that operations cannot or must not put right.
 type Finding struct {
 	Subject string
 	Reason  string

@@ -16,9 +16,9 @@ const (
 	quickly = 2 * time.Millisecond
 )
 
-// settled is how long after its checks pass a task has given back what only its
+// atRestAfter is how long after its checks pass a task has given back what only its
 // start needed.
-const settled = 300 * time.Millisecond
+const atRestAfter = 300 * time.Millisecond
 
 // The budgets of DESIGN §4.
 const (
@@ -127,7 +127,7 @@ func (b *bench) oneStart(t harness.T, server *harness.Server, s *starts, size, r
 		s.rest.add(size, ours.t2-ours.t1)
 		s.t2.add(size, ours.t2)
 		life.Await(t, limit, "up", "", "step", "passing")
-		pause(t, settled)
+		pause(t, atRestAfter)
 		s.envoy.add(size, megabytes(t, child(t, life, "envoy"), "VmHWM"))
 		s.peak.add(size, megabytes(t, life.PID, "VmHWM"))
 		s.atRest.add(size, megabytes(t, life.PID, "VmRSS"))

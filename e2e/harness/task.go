@@ -66,7 +66,7 @@ type Summary struct {
 	OOM          string           `json:"oom"`
 }
 
-// TaskDocument is the least config of a task that shares the machine with
+// TaskDocument is the smallest configuration of a task that shares the machine with
 // others: an address of its own, a server to join.
 func TaskDocument(address, id, service string, port int, server *Server) map[string]any {
 	doc := map[string]any{

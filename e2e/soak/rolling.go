@@ -69,7 +69,7 @@ func roll(t harness.T, r round, length time.Duration, cfg settings, random *rand
 	var loads []*load.Generator
 	for _, without := range kinds {
 		downstream, url := m.downstream(without)
-		m.settled(url)
+		m.waitAnswering(url)
 		downstreams = append(downstreams, downstream)
 		loads = append(loads, load.Start(t.Context(), load.Config{URL: url + "/", LongURL: url + longURL, Rate: cfg.rate / len(kinds), NewConn: 50, Long: 3, Body: 32}))
 	}
@@ -142,8 +142,8 @@ func (m *mesh) downstream(without bool) (*harness.Task, string) {
 	return k, fmt.Sprintf("http://%s:9191", address)
 }
 
-// settled waits until the service answers through the downstream Envoy.
-func (m *mesh) settled(url string) {
+// waitAnswering waits until the service answers through the downstream Envoy.
+func (m *mesh) waitAnswering(url string) {
 	g := load.Start(m.Context(), load.Config{URL: url + "/", Rate: 50, NewConn: 100})
 	harness.Eventually(m, limit, "20 good answers", func() error {
 		sent, failed := g.Counts()

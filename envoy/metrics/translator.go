@@ -34,10 +34,10 @@ type metric struct{ name, kind string }
 
 // entry is a series as Envoy prints it.
 type entry struct {
-	called []called // none: not known yet; several where Envoy prints several statistics alike, in its order
-	doubt  bool     // no statistic explained it when it was first seen: it is to be asked once more
-	round  uint64   // the last reading that met it
-	met    int      // how often
+	called      []called // none: not known yet; several where Envoy prints several statistics alike, in its order
+	unexplained bool     // no statistic explained it when it was first seen: it is to be asked once more
+	round       uint64   // the last reading that met it
+	met         int      // how often
 }
 
 // called is what a series is called with the expressions: its name, and its labels without the
@@ -132,7 +132,7 @@ func (r *reading) series(labels []byte) {
 	one.entry, one.nth = e, int32(e.met)
 	r.page.found = append(r.page.found, one)
 	e.met++
-	if e.met > len(e.called) || e.doubt {
+	if e.met > len(e.called) || e.unexplained {
 		r.ask(place{e, string(r.name), string(labels)})
 	} else if len(e.called) > 1 {
 		r.shared = append(r.shared, place{e, string(r.name), string(labels)})
@@ -236,13 +236,13 @@ func (l *lesson) teach(itself called) {
 	})
 	l.all = slices.CompactFunc(l.all, func(a, b statistic) bool { return a.name == b.name })
 	for _, e := range l.entries {
-		again := len(e.called) > 0 && e.doubt
-		e.called, e.doubt = nil, false
+		again := len(e.called) > 0 && e.unexplained
+		e.called, e.unexplained = nil, false
 		for _, s := range l.all[:min(len(l.all), e.met)] {
 			e.called = append(e.called, s.called)
 		}
 		if len(l.all) == 0 {
-			e.doubt = !again
+			e.unexplained = !again
 			e.called = []called{*asPrinted(itself.name, itself.labels)}
 		}
 		for len(e.called) < e.met {

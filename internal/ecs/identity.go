@@ -28,9 +28,9 @@ type Identity struct {
 const (
 	// Patience is how long an endpoint may go without one good answer.
 	Patience = time.Minute
-	// settle is how long the own container may be listed without an address: in
+	// addressWait is how long the own container may be listed without an address: in
 	// bridge mode the answer may be older than the container's network.
-	settle = 5 * time.Second
+	addressWait = 5 * time.Second
 
 	firstPause = 50 * time.Millisecond
 	lastPause  = 2 * time.Second // keeps well below the 40 calls a second of the bucket
@@ -48,7 +48,7 @@ func (c *Client) Identity(ctx context.Context, report event.Report) (Identity, e
 	defer report(event.WaitOver{})
 	for {
 		id, err := c.identity(ctx)
-		if err == nil && (id.Address != "" || time.Since(began) > settle) {
+		if err == nil && (id.Address != "" || time.Since(began) > addressWait) {
 			return id, nil
 		}
 		if err == nil {

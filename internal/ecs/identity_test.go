@@ -132,7 +132,7 @@ func TestIdentityWithoutAddress(t *testing.T) {
 		most time.Duration
 	}{
 		"late": {2 * time.Second, "10.0.1.7", 4 * time.Second},
-		"host": {time.Hour, "", settle + lastPause + time.Second},
+		"host": {time.Hour, "", addressWait + lastPause + time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -27,7 +27,7 @@ type Roster struct {
 const (
 	// lookLimit is the time that one look at the endpoint may take.
 	lookLimit = 2 * time.Second
-	// lookPause is the least time between two looks that peers can cause.
+	// lookPause is the minimum time between two looks that peers can cause.
 	lookPause = time.Second
 )
 

@@ -36,9 +36,9 @@ type Siblings struct {
 }
 
 const (
-	// settle is how long after the loss of a lease the port is asked first: a wrapper that
+	// lossPause is how long after the loss of a lease the port is asked first: a wrapper that
 	// is killed loses its lease a moment before its app dies.
-	settle = 50 * time.Millisecond
+	lossPause = 50 * time.Millisecond
 	// missingPoll is how often it is asked as long as an app may be missing.
 	missingPoll = 500 * time.Millisecond
 	// answerLimit is the time that an answer may take.
@@ -122,7 +122,7 @@ func (s *Siblings) disappears(ctx context.Context) bool {
 		case <-ctx.Done():
 			return false
 		case <-s.changed:
-			switch soon := time.Now().Add(settle); {
+			switch soon := time.Now().Add(lossPause); {
 			case s.c.Probe == nil && s.Gone():
 				return true
 			case s.c.Probe == nil || !s.Missing():

@@ -118,12 +118,12 @@ func TestAStrangersLeaseSwitchesNothingOff(t *testing.T) {
 func TestAnAppThatDiesHasGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := start(t, true)
-		for name, late := range map[string]time.Duration{"at once": 0, "before it is asked": settle / 2, "after it was asked": 2 * settle} {
+		for name, late := range map[string]time.Duration{"at once": 0, "before it is asked": lossPause / 2, "after it was asked": 2 * lossPause} {
 			app := f.enter("web")
 			app.close()
 			time.Sleep(late)
 			f.port.open.Store(false)
-			time.Sleep(missingPoll + settle)
+			time.Sleep(missingPoll + lossPause)
 			f.want(name, false)
 			f.lost(name, "web")
 			time.Sleep(2 * grace)
@@ -138,7 +138,7 @@ func TestAnAppThatDiesHasGone(t *testing.T) {
 			f.port.open.Store(false)
 			app.say(`{"say":"ended","code":5}`)
 			<-app.done
-			time.Sleep(2 * settle)
+			time.Sleep(2 * lossPause)
 			f.want(name+", ended", false)
 			f.port.open.Store(true)
 			time.Sleep(10 * time.Millisecond)

@@ -98,21 +98,21 @@ func (t *task) open() error {
 		}
 		sinks = append(sinks, t.file.Write)
 	}
-	sinks = append(sinks, t.settle, t.watch.see, t.sayUp, t.pages.See)
+	sinks = append(sinks, t.atRest, t.watch.see, t.sayUp, t.pages.See)
 	t.book = journal.New(t.d.Begin, sinks...)
 	t.waits = waits.New(func(unit string, w event.Waiting) { t.book.Report(unit)(w) })
 	t.oom = newOOMWatch()
 	return nil
 }
 
-// settleAfter is how long behind the app's start most of ours has been done for the last
+// atRestAfter is how long behind the app's start most of ours has been done for the last
 // time. What comes later brings its pages back.
-const settleAfter = 100 * time.Millisecond
+const atRestAfter = 100 * time.Millisecond
 
-// settle gives back, once the task is up, what only the start needed.
-func (t *task) settle(e event.Entry) {
+// atRest gives back, once the task is up, what only the start needed.
+func (t *task) atRest(e event.Entry) {
 	if m, ok := e.Event.(event.Mark); ok && t.d.AtRest != nil && e.Way == event.Up && m.Name == lifecycle.T2.String() {
-		time.AfterFunc(settleAfter, func() {
+		time.AfterFunc(atRestAfter, func() {
 			if err := t.d.AtRest(); err != nil {
 				t.d.Log.Debug("what the start needed is kept", "error", err)
 			}

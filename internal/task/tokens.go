@@ -58,14 +58,14 @@ func (m *mesh) tokenUnit() lifecycle.Runner {
 	u := &token.Unit{Tokens: m.tokens, Grace: m.grace(lifecycle.Token), Report: m.report(lifecycle.Token)}
 	for _, of := range []token.Role{token.OfService, token.OfAgent} {
 		if of == token.OfService || m.agent != nil && m.plan.Agent.External == "" {
-			u.Renewals = append(u.Renewals, token.Renewal{Of: of, Up: m.settled, Accessor: m.consul.Accessor, Offered: m.sync.Renew})
+			u.Renewals = append(u.Renewals, token.Renewal{Of: of, Up: m.changeable, Accessor: m.consul.Accessor, Offered: m.sync.Renew})
 		}
 	}
 	return u
 }
 
-// settled says whether the registration stands and may be changed.
-func (m *mesh) settled() (yes bool) {
+// changeable says whether the registration stands and may be changed.
+func (m *mesh) changeable() (yes bool) {
 	m.book.Read(func(s *state.State) {
 		yes = s.Up && !s.Stopping && (m.agent == nil || s.Unit(string(lifecycle.ConsulAgent)).State == state.Running)
 	})

@@ -21,7 +21,7 @@ import (
 )
 
 // How often what no unit reports by itself is looked at. The first look comes once the marks
-// are reached and the mesh has had time to settle.
+// are reached and the mesh has had time to start.
 const (
 	firstLook    = 2 * time.Second
 	eachLook     = 10 * time.Second // whether the servers can be reached

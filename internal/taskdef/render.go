@@ -11,7 +11,7 @@ import (
 	"meshtask/internal/jsontree"
 )
 
-// Description is the least that makes a task definition.
+// Description is the minimum that makes a task definition.
 type Description struct {
 	Name          string   // family, container and service; required
 	Image         string   // required

@@ -36,7 +36,7 @@ variable "consul_server_http_addr" {
 }
 
 variable "consul_bootstrap_token_secret_arn" {
-  description = "ARN of the secret with the controller's Consul token. deploy/consul/acl-controller.hcl is the least that it may do."
+  description = "ARN of the secret with the controller's Consul token. Its smallest policy is deploy/consul/acl-controller.hcl."
   type        = string
 }
 
