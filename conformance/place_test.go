@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -51,7 +52,7 @@ func (p place) start(b *bed, cmd *exec.Cmd, argv []string) error {
 		attr.Unshareflags = syscall.CLONE_NEWNS
 		attr.Pdeathsig = 0 // it dies with PID 1; a parent outside looks like a dead one to os/exec
 	default:
-		argv = append(slices.Clone(p.above), argv...)
+		argv = append(p.upper(cmd), argv...)
 		attr.Cloneflags, attr.Unshareflags = syscall.CLONE_NEWPID, syscall.CLONE_NEWNS
 	}
 	if p.name != "child" {
@@ -76,6 +77,23 @@ func (p place) start(b *bed, cmd *exec.Cmd, argv []string) error {
 		}
 		return err
 	})
+}
+
+// upper is the other init's command up to its own: what the environment says to meshtask is for the
+// one that is tested, not for one above it.
+func (p place) upper(cmd *exec.Cmd) []string {
+	argv := slices.Clone(p.above)
+	ours := func(v string) bool { return strings.HasPrefix(v, "MESHTASK_") }
+	if len(argv) > 0 && filepath.Base(argv[0]) == "meshtask" && slices.ContainsFunc(cmd.Env, ours) {
+		argv = append(argv, "/usr/bin/env")
+		for _, v := range cmd.Env {
+			if ours(v) {
+				argv = append(argv, v)
+			}
+		}
+		cmd.Env = slices.DeleteFunc(slices.Clone(cmd.Env), ours)
+	}
+	return argv
 }
 
 // pause makes a pid namespace whose PID 1 does nothing but reap.
