@@ -36,6 +36,16 @@ func work(t *testing.T, c *Controller, d time.Duration) {
 	synctest.Wait() // what Run has started has ended
 }
 
+// running runs a controller until stop, which joins it, or to the end of the test.
+func running(t *testing.T, c *Controller) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = c.Run(ctx) })
+	stop = func() { cancel(); wg.Wait() }
+	t.Cleanup(stop)
+	return stop
+}
+
 func TestUpsert(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newModel()
@@ -201,9 +211,7 @@ func TestStartWaits(t *testing.T) {
 			c.Log = hclog.New(&hclog.LoggerOptions{Output: &out, Level: hclog.Info})
 			c.Report = func(e event.Event) { now, _ = e.(event.Waiting) }
 		})
-		ctx, cancel := context.WithCancel(t.Context())
-		var wg sync.WaitGroup
-		wg.Go(func() { _ = c.Run(ctx) })
+		stop := running(t, c)
 		at := func(d time.Duration, what string, parts ...string) {
 			t.Helper()
 			after(d - time.Since(start))
@@ -243,8 +251,7 @@ func TestStartWaits(t *testing.T) {
 		if ok, text := c.Health(time.Now().Add(time.Minute)); ok || !strings.Contains(text, "no good sweep") {
 			t.Errorf("its health is %v, %q", ok, text)
 		}
-		cancel()
-		wg.Wait()
+		stop()
 		if now.What != "" {
 			t.Error("it waits after its end")
 		}
@@ -258,9 +265,7 @@ func TestHealthAfterALongStandby(t *testing.T) {
 		c := m.controller(t)
 		c.asks(func(d *deps) { d.leader = lateLock(3 * time.Hour) })
 		m.gate = func(string, int) error { return errors.New("no route") }
-		ctx, cancel := context.WithCancel(t.Context())
-		var wg sync.WaitGroup
-		wg.Go(func() { _ = c.Run(ctx) })
+		running(t, c)
 		after(time.Hour)
 		if ok, text := c.Health(time.Now()); !ok || text != "standing by" {
 			t.Errorf("standing by: %v, %q", ok, text)
@@ -273,8 +278,6 @@ func TestHealthAfterALongStandby(t *testing.T) {
 		if ok, _ := c.Health(time.Now()); ok {
 			t.Error("two minutes without a sweep are well")
 		}
-		cancel()
-		wg.Wait()
 	})
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,9 +23,7 @@ func TestRotation(t *testing.T) {
 			c.RotateAfter = 24 * time.Hour
 			c.Log = hclog.New(&hclog.LoggerOptions{Output: &out, Level: hclog.Info})
 		})
-		ctx, cancel := context.WithCancel(t.Context())
-		var wg sync.WaitGroup
-		wg.Go(func() { _ = c.Run(ctx) })
+		running(t, c)
 		after(23 * time.Hour)
 		old := m.creds(t, "pre-web")
 		after(2 * time.Hour)
@@ -54,8 +51,6 @@ func TestRotation(t *testing.T) {
 		if _, there := m.tokens[old.AccessorID]; there {
 			t.Error("the old token was kept though every task reports the new one")
 		}
-		cancel()
-		wg.Wait()
 	})
 }
 
@@ -74,17 +69,13 @@ func TestCurrentTokenIsMissedAtOnce(t *testing.T) {
 		if n := len(m.own(c.naming, web)); n != 2 {
 			t.Fatalf("%d tokens, want the old and the new", n)
 		}
-		ctx, cancel := context.WithCancel(t.Context())
-		var wg sync.WaitGroup
-		wg.Go(func() { _ = c.Run(ctx) })
+		running(t, c)
 		after(time.Second)
 		m.locked(func() { delete(m.tokens, have.AccessorID) })
 		after(10 * time.Second)
 		if _, there := m.tokens[have.AccessorID]; !there {
 			t.Error("the current token is missing")
 		}
-		cancel()
-		wg.Wait()
 	})
 }
 
@@ -103,9 +94,7 @@ func TestRotationOfTheAgentsToken(t *testing.T) {
 			c.ClientSecret, c.RotateAfter = agentsSecret, 24*time.Hour
 			c.Log = hclog.New(&hclog.LoggerOptions{Output: &out, Level: hclog.Info})
 		})
-		ctx, cancel := context.WithCancel(t.Context())
-		var wg sync.WaitGroup
-		wg.Go(func() { _ = c.Run(ctx) })
+		running(t, c)
 		after(23 * time.Hour)
 		old := m.creds(t, agentsSecret)
 		after(2 * time.Hour)
@@ -147,8 +136,6 @@ func TestRotationOfTheAgentsToken(t *testing.T) {
 		if m.creds(t, agentsSecret) == now {
 			t.Error("the new token, three days old by now, was not replaced in its turn")
 		}
-		cancel()
-		wg.Wait()
 	})
 }
 

@@ -2,11 +2,9 @@ package acl
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,7 +14,7 @@ import (
 	"meshtask/acl/reconcile"
 )
 
-func TestMending(t *testing.T) {
+func TestRepairs(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		damage func(t *testing.T, m *model, have reconcile.Creds)
@@ -52,9 +50,7 @@ func TestMending(t *testing.T) {
 				m.setSecret("pre-web", "{}")
 				m.run("web")
 				c := m.controller(t)
-				ctx, cancel := context.WithCancel(t.Context())
-				var wg sync.WaitGroup
-				wg.Go(func() { _ = c.Run(ctx) })
+				running(t, c)
 				after(time.Second)
 				have := m.creds(t, "pre-web")
 				tt.damage(t, m, have)
@@ -65,8 +61,6 @@ func TestMending(t *testing.T) {
 				if now := m.creds(t, "pre-web"); (now == have) != tt.same {
 					t.Errorf("IDs kept: %v, want %v", now == have, tt.same)
 				}
-				cancel()
-				wg.Wait()
 			})
 		})
 	}
@@ -88,9 +82,7 @@ func TestClientToken(t *testing.T) {
 			}
 			return have
 		}
-		ctx, cancel := context.WithCancel(t.Context())
-		var wg sync.WaitGroup
-		wg.Go(func() { _ = c.Run(ctx) })
+		running(t, c)
 		after(time.Second)
 		first := good("made")
 		m.locked(func() { delete(m.tokens, first.AccessorID) })
@@ -103,8 +95,6 @@ func TestClientToken(t *testing.T) {
 		if good("emptied by hand") != first {
 			t.Error("the secret was not refilled with the token that there is")
 		}
-		cancel()
-		wg.Wait()
 	})
 }
 
@@ -181,16 +171,13 @@ func TestEditedPolicyIsNamedOnceAndLeftAlone(t *testing.T) {
 		}
 		out.Reset()
 		m.policies["web-service"] = reconcile.Policy{ID: policyID("web-service"), Name: "web-service", Description: described, Rules: rulesOf("web")}
-		ctx, cancel := context.WithCancel(t.Context())
-		var wg sync.WaitGroup
-		wg.Go(func() { _ = c.Run(ctx) })
+		stop := running(t, c)
 		after(time.Minute)
 		m.locked(func() {
 			m.policies["web-service"] = reconcile.Policy{ID: policyID("web-service"), Name: "web-service", Description: described, Rules: "x"}
 		})
 		after(time.Hour)
-		cancel()
-		wg.Wait()
+		stop()
 		if n := strings.Count(out.String(), "edited by hand"); n != 1 {
 			t.Errorf("put right and edited again, it was named %d times", n)
 		}
@@ -207,17 +194,13 @@ func TestWrongIsLookedAtAgainSoon(t *testing.T) {
 		work(t, m.controller(t), time.Second)
 		m.setSecret("pre-web", "hunter2")
 		c := m.controller(t)
-		ctx, cancel := context.WithCancel(t.Context())
-		var wg sync.WaitGroup
-		wg.Go(func() { _ = c.Run(ctx) })
+		running(t, c)
 		after(5 * time.Minute)
 		m.setSecret("pre-web", "{}")
 		after(time.Minute)
 		if err := m.check(c.naming); err != nil {
 			t.Error(err)
 		}
-		cancel()
-		wg.Wait()
 	})
 }
 
