@@ -43,7 +43,7 @@ func logFields() []struct{ name, means string } {
 		{"cause", "of `shutdown`: what began the stop, a signal or an error; else a code of the closed set (`meshtask config docs --codes`)"},
 		{"error", "what failed, in the words of who was asked"},
 		{"reason", "why, in the words of who was asked"},
-		{"hint", "what usually mends it"},
+		{"hint", "what usually fixes it"},
 		{"for", "of `waiting`: what the unit waits for; else for how long"},
 		{"since", "of `waiting`: for how long"},
 		{"exit", "the exit code"},

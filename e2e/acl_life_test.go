@@ -20,7 +20,7 @@ func TestControllerLife(t *testing.T) {
 	b := newACLBed(t)
 	for name, test := range map[string]func(*testing.T, *aclBed){
 		"scaled to zero and back": scaledToZero,
-		"damage is mended":        damageIsMended,
+		"damage is repaired":      damageIsRepaired,
 		"dry run":                 dryRun,
 		"throttled":               throttledByECS,
 		"what AWS shows late":     lateAWS,
@@ -59,28 +59,28 @@ func scaledToZero(t *testing.T, b *aclBed) {
 
 	const grace = time.Second
 	began := time.Now()
-	hasty := b.start(t, "hasty", cluster, "--interval", "50ms", "--deletion-grace", grace.String(), "--log-level", "trace")
+	short := b.start(t, "short", cluster, "--interval", "50ms", "--deletion-grace", grace.String(), "--log-level", "trace")
 	harness.Eventually(t, time.Minute, "the end of the last service", func() error { return b.gone(t, cluster, service) })
 	if took := time.Since(began); took < grace {
 		t.Errorf("gone %v after the start of a controller with a grace of %v", took, grace)
 	}
 	b.sweeps(t, 2)
-	if log := hasty.Output(); strings.Contains(log, "sweep failed") || strings.Contains(log, "cannot be empty") {
-		t.Errorf("a cluster without tasks is not swept:\n%s", hasty.Tail(10))
+	if log := short.Output(); strings.Contains(log, "sweep failed") || strings.Contains(log, "cannot be empty") {
+		t.Errorf("a cluster without tasks is not swept:\n%s", short.Tail(10))
 	}
 	b.mesh(cluster, service)
 	if now := b.agreed(t, time.Minute, secret); now.AccessorID == before.AccessorID {
 		t.Error("the token that was deleted is back")
 	}
-	b.discreet(t, hasty)
-	stopped(t, hasty)
+	b.discreet(t, short)
+	stopped(t, short)
 }
 
 // A token deleted by hand comes back with its IDs within a sweep; a secret
 // emptied by hand is filled again by the next audit, with the token that there
 // is. The same for the token of the client agents.
-func damageIsMended(t *testing.T, b *aclBed) {
-	const cluster, service = "mend", "mend-web"
+func damageIsRepaired(t *testing.T, b *aclBed) {
+	const cluster, service = "repair", "repair-web"
 	b.cloud.Secrets.Set(clientSecret, "{}")
 	b.mesh(cluster, service)
 	p := b.start(t, "controller", cluster, "--interval", "50ms", "--audit-interval", "500ms", "--consul-client-secret-arn", clientSecret)

@@ -214,7 +214,7 @@ type (
 		Code  Code          `json:"code,omitempty"`
 		What  string        `json:"-"`
 		Err   string        `json:"error,omitempty"` // of the last try
-		Fix   string        `json:"hint,omitempty"`  // what usually mends it
+		Fix   string        `json:"hint,omitempty"`  // what usually fixes it
 		Facts Facts         `json:"facts,omitempty"`
 		Since time.Duration `json:"-"`
 		Said  int           `json:"said,omitempty"`

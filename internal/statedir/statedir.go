@@ -24,7 +24,7 @@ const (
 	maxSocket   = 107                // the longest path of a unix socket, by the kernel's sun_path
 )
 
-// Errors of Open that no other directory can mend.
+// Errors of Open for which trying another directory is no use.
 var (
 	ErrHeld = errors.New("the state directory is in use")
 	ErrLong = errors.New("the state directory's path is too long")

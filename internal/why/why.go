@@ -1,5 +1,5 @@
 // Package why says of one task's life what is wrong with it: one sentence of cause and one
-// of what mends it, by a table of the codes of package event.
+// of what fixes it, by a table of the codes of package event.
 //
 // It decides by codes and facts, and quotes the words of others. It reads nothing, asks
 // nobody, and knows no unit's insides.
@@ -95,7 +95,7 @@ type symptom struct {
 	text  string // what is known of it, in our own words
 	said  string // in the words of others
 	what  string // of a wait: what for
-	hint  string // of a wait: what usually mends it
+	hint  string // of a wait: what usually fixes it
 	facts event.Facts
 	ms    float64
 	since time.Time // of a wait
