@@ -65,11 +65,11 @@ func start(t T, name string, argv, env []string, attr *syscall.SysProcAttr) *Pro
 	return p
 }
 
-// well tells that the process has ended with 0: its log explains no failure.
+// well tells that the process has ended with 0 and warned of nothing: its log explains no failure.
 func (p *Process) well() bool {
 	select {
 	case <-p.done:
-		return p.err == nil
+		return p.err == nil && !strings.Contains(p.Output(), "[WARN]")
 	default:
 		return false
 	}
