@@ -158,6 +158,7 @@ type life struct {
 	lines  *lines
 	ready  bool
 	atOnce bool
+	left   bool // in good order: its KILL is the end of that
 
 	log     hclog.Logger
 	service func() string // the service's token
@@ -278,7 +279,9 @@ func (a *Agent) end(ctx context.Context, l *life) error {
 	select {
 	case <-l.child.Done():
 	default:
-		a.c.Report(event.Killed{Name: "consul-agent", PID: l.child.PID()})
+		if !l.left {
+			a.c.Report(event.Killed{Name: "consul-agent", PID: l.child.PID()})
+		}
 		if err := l.child.Kill(ctx); err != nil {
 			return err
 		}

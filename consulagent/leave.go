@@ -25,7 +25,6 @@ const (
 	startMax    = 10 * time.Second       // from the stop on, for an agent that has said nothing yet
 	goneMax     = time.Second            // from TERM until gossip has told the servers
 	leaveMax    = 2 * time.Second        // from TERM to the end, on a busy machine
-	exitMax     = time.Second            // longer only in uninterruptible sleep
 	leaveCall   = 500 * time.Millisecond // one call, the servers' share included
 	leaveMargin = 100 * time.Millisecond // of the grace, for KILL
 	removeTries = 3                      // at once, one after another
@@ -192,7 +191,7 @@ func (l *life) term(ctx context.Context, seen bool) (registration.Result, string
 			}
 		case <-forced.C:
 			err := l.remove(ctx)
-			l.exit(ctx)
+			l.exit()
 			if err != nil {
 				return registration.Unverified, fmt.Sprintf("gossip did not tell the servers within %v, and the node cannot be removed (the agent's token needs node:write): %v", goneMax, err)
 			}
@@ -200,7 +199,7 @@ func (l *life) term(ctx context.Context, seen bool) (registration.Result, string
 		case <-poll.C:
 			found, err := l.listed(ctx)
 			if last = err; err == nil && !found && seen {
-				l.exit(ctx)
+				l.exit()
 				return registration.Verified, ""
 			}
 			poll.Reset(pace.next(err))
@@ -278,17 +277,11 @@ func (l *life) force(ctx context.Context) time.Duration {
 // exit ends the agent with KILL once its node is out of the catalog: its 3 s of farewell are
 // for other members, who know of the leave by now. Not with a second TERM: whatever an agent
 // still does before it heeds that, its own anti-entropy above all, can write the node back (1
-// ghost in 800 stops on a loaded machine).
-func (l *life) exit(ctx context.Context) {
-	if now, _ := l.lines.state(); !now.leaving {
-		return // it heeds nothing: what still lives after the leave is killed, and named
-	}
-	_ = l.child.Signal(syscall.SIGKILL)
-	timer := time.NewTimer(exitMax)
-	defer timer.Stop()
-	select {
-	case <-l.child.Done():
-	case <-ctx.Done():
-	case <-timer.C:
+// ghost in 800 stops on a loaded machine). One that has not begun to leave heeds nothing: it is
+// killed as well, and named.
+func (l *life) exit() {
+	if now, _ := l.lines.state(); now.leaving {
+		_ = l.child.Signal(syscall.SIGKILL)
+		l.left = true
 	}
 }

@@ -4,14 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"syscall"
 	"time"
 )
 
 const (
 	// killWait bounds the wait for a process that has got KILL: only one in uninterruptible
-	// sleep outlasts it.
+	// sleep outlasts it, or one that dyingWait is for.
 	killWait = time.Second
+	// dyingWait is for one that has taken KILL while the kernel still takes its memory back: an
+	// agent of 100 MB needed up to 3 s on a busy virtual machine.
+	dyingWait = 10 * time.Second
 	// hurry is the same bound when everything is to end now.
 	hurry = 80 * time.Millisecond
 )
@@ -26,43 +30,48 @@ func (e *StuckError) Error() string {
 	return fmt.Sprintf("%s is still there after KILL: %s", e.Name, e.Process)
 }
 
-// Kill sends KILL to the group and waits until the process has ended: a second at most, and
-// 80 ms from when ctx is done. The error is a *StuckError.
+// Kill sends KILL to the group and waits until the process has ended: a second at most, 10 s
+// more for one that the kernel is taking apart, and 80 ms from when ctx is done. The error is a
+// *StuckError.
 func (c *Child) Kill(ctx context.Context) error { return c.kill(ctx, killWait) }
 
 // kill sends KILL to the group and waits for the leader, at most limit, and only hurry from
 // when ctx is done.
 func (c *Child) kill(ctx context.Context, limit time.Duration) error {
 	_ = c.SignalGroup(syscall.SIGKILL)
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
-	defer context.AfterFunc(ctx, func() { timer.Reset(hurry) })()
-	select {
-	case <-c.done:
+	if c.endsWithin(ctx, limit) {
 		return nil
-	case <-timer.C:
 	}
 	stuck := &StuckError{Name: c.name, Process: fmt.Sprintf("pid %d", c.pid)}
 	p, there := process(c.pid)
 	if there {
 		stuck.Process = p.String()
 	}
-	if there && p.state != 'Z' {
+	switch {
+	case !there: // we hear of that for sure, however busy the machine is
+		ctx, limit = context.WithoutCancel(ctx), killWait
+	case p.state == 'Z': // likewise, unless somebody traces it
+	case p.dying:
+		limit = dyingWait
+	default:
 		return stuck
 	}
-	// It has ended, and a busy machine keeps us from hearing of it; or somebody traces it. Of
-	// one that is not there at all we hear for sure.
-	switch {
-	case !there:
-		limit = killWait
-	case ctx.Err() != nil:
-		limit = hurry
+	if c.endsWithin(ctx, limit) {
+		return nil
 	}
+	return stuck
+}
+
+// endsWithin waits for the leader's end, at most limit, and only hurry from when ctx is done.
+func (c *Child) endsWithin(ctx context.Context, limit time.Duration) bool {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	defer context.AfterFunc(ctx, func() { timer.Reset(min(limit, hurry)) })()
 	select {
 	case <-c.done:
-		return nil
-	case <-time.After(limit):
-		return stuck
+		return true
+	case <-timer.C:
+		return false
 	}
 }
 
@@ -90,10 +99,15 @@ func (c *Child) clearGroup(grace, limit time.Duration) (killed []proc) {
 		killed = living(c.pid)
 	}
 	_ = c.SignalGroup(syscall.SIGKILL)
-	if !c.waitEmpty(limit) {
-		for _, p := range living(c.pid) {
-			c.sup.log.Warn("still there after KILL", "name", c.name, "process", p)
-		}
+	if c.waitEmpty(limit) {
+		return killed
+	}
+	stuck := slices.DeleteFunc(living(c.pid), func(p proc) bool { return p.dying })
+	if len(stuck) == 0 && limit >= killWait {
+		c.waitEmpty(dyingWait)
+	}
+	for _, p := range stuck {
+		c.sup.log.Warn("still there after KILL", "name", c.name, "process", p)
 	}
 	return killed
 }

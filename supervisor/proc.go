@@ -110,7 +110,11 @@ type proc struct {
 	pid, parent, group int
 	name               string
 	state              byte
+	dying              bool // it runs no code of its own any more, and is no zombie yet
 }
+
+// pfExiting is the kernel's flag of a process that it takes apart (include/linux/sched.h).
+const pfExiting = 0x4
 
 func (p proc) String() string {
 	s := fmt.Sprintf("%s (pid %d, state %c", p.name, p.pid, p.state)
@@ -147,7 +151,7 @@ func process(pid int) (proc, bool) {
 	return parseStat(text)
 }
 
-// parseStat reads "pid (name) state ppid pgrp …"; the name may hold anything.
+// parseStat reads "pid (name) state ppid pgrp session tty tpgid flags …"; the name may hold anything.
 func parseStat(text []byte) (proc, bool) {
 	open, end := bytes.IndexByte(text, '('), bytes.LastIndexByte(text, ')')
 	if open < 1 || end < open {
@@ -162,6 +166,10 @@ func parseStat(text []byte) (proc, bool) {
 	p.pid, errs[0] = strconv.Atoi(string(bytes.TrimSpace(text[:open])))
 	p.parent, errs[1] = strconv.Atoi(fields[1])
 	p.group, errs[2] = strconv.Atoi(fields[2])
+	if len(fields) > 6 { // behind session, terminal and its foreground group
+		flags, _ := strconv.ParseUint(fields[6], 10, 64)
+		p.dying = flags&pfExiting != 0 && p.state != 'Z' && p.state != 'X'
+	}
 	return p, errs == [3]error{}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -322,6 +323,31 @@ func TestASignalBetweenTwoLives(t *testing.T) {
 		if exit, ok := errors.AsType[*Exit](err); !ok || exit.Signal != want {
 			t.Errorf("got %v, want an end by signal %d", err, want)
 		}
+	}
+}
+
+// A process that has taken KILL may need longer to end than the wait for one that has not: the
+// kernel gives its memory back first.
+func TestADyingProcessIsNotStuck(t *testing.T) {
+	s := start(t)
+	const size = 256 << 20
+	c := run(t, s, shell(fmt.Sprintf("exec dd if=/dev/zero of=/dev/null bs=%d 2>/dev/null", size)))
+	eventually.True(t, "it has its memory", func() bool {
+		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/statm", c.pid))
+		fields := strings.Fields(string(text))
+		if len(fields) < 2 {
+			return false
+		}
+		pages, _ := strconv.Atoi(fields[1])
+		return pages*os.Getpagesize() >= size
+	})
+	_ = c.SignalGroup(syscall.SIGKILL)
+	eventually.True(t, "it has taken KILL", func() bool {
+		p, there := process(c.pid)
+		return !there || p.dying || p.state == 'Z'
+	})
+	if err := c.kill(t.Context(), 0); err != nil {
+		t.Errorf("got %v", err)
 	}
 }
 
