@@ -164,7 +164,7 @@ type polls struct {
 	last    work      // the zero value: there was none
 	zeros   int       // polls in a row that have seen nothing in flight
 	came    time.Time // when the last has come, as far as the polls can tell
-	err     error     // of the last poll
+	err     error     // of the last poll that the end of the wait did not cut
 }
 
 // begin has the polls count from now on, but for what has come.
@@ -172,18 +172,14 @@ func (p *polls) begin() { p.started, p.zeros = false, 0 }
 
 // poll asks once; gone is that there is no Envoy any more.
 func (p *polls) poll(ctx context.Context) (gone bool) {
-	p.err = nil
-	if !p.known {
-		p.listeners, p.err = p.u.c.Role.listeners(ctx, p.admin)
-		p.known = p.err == nil
+	w, err := p.ask(ctx)
+	gone = isGone(err)
+	if err != nil && ctx.Err() != nil && p.started && !gone { // the wait is over: what was seen last stands
+		return false
 	}
-	w := work{}
-	if p.err == nil {
-		w, p.err = p.u.c.Role.work(ctx, p.admin, p.listeners)
-	}
-	if p.err != nil {
+	if p.err = err; err != nil {
 		p.zeros = 0
-		return isGone(p.err)
+		return gone
 	}
 	if p.last.protocol != "" && w.come != p.last.come {
 		p.came = time.Now()
@@ -195,6 +191,18 @@ func (p *polls) poll(ctx context.Context) (gone bool) {
 		p.zeros = 0
 	}
 	return false
+}
+
+// ask asks for the listeners once, and for their work.
+func (p *polls) ask(ctx context.Context) (work, error) {
+	if !p.known {
+		listeners, err := p.u.c.Role.listeners(ctx, p.admin)
+		if err != nil {
+			return work{}, err
+		}
+		p.listeners, p.known = listeners, true
+	}
+	return p.u.c.Role.work(ctx, p.admin, p.listeners)
 }
 
 func (u *Inbound) drained(p *polls, why string, took, quiet time.Duration) {

@@ -1,12 +1,16 @@
 package envoy
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/hashicorp/go-hclog"
 
 	"meshtask/internal/event"
 	"meshtask/internal/testbed/envoyfake"
@@ -87,6 +91,30 @@ func TestDrainTCP(t *testing.T) {
 	check(t, kv, 2, 2, "tcp", "maximum")
 	if took < limit {
 		t.Errorf("took %v of %v", took, limit)
+	}
+}
+
+// A poll that the end of the drain cuts does not make unknown what the one before has seen.
+func TestDrainKeepsWhatItHasSeen(t *testing.T) {
+	f := envoyfake.New()
+	var looks atomic.Int32
+	over := make(chan struct{})
+	f.Stats = func() map[string]any {
+		if looks.Add(1) > 2 {
+			<-over
+		}
+		return map[string]any{gaugeHTTP: 3}
+	}
+	socket, _ := serve(t, f)
+	t.Cleanup(func() { close(over) })
+	var log bytes.Buffer
+	d, _ := drained(t, socket, t.Context(), func(c *InboundConfig) {
+		c.Max = func() time.Duration { return 10 * pollDrain }
+		c.Log = hclog.New(&hclog.LoggerOptions{Output: &log})
+	})
+	check(t, d, 3, 3, "http", "maximum")
+	if !strings.Contains(log.String(), "with work in flight, which will be cut: left=3") {
+		t.Errorf("it says:\n%s", log.String())
 	}
 }
 
