@@ -19,8 +19,6 @@ import (
 const (
 	// registerLimit ends a registration that the agent keeps failing, once the token is known.
 	registerLimit = time.Minute
-	// inFlight is how long a registration that is cut is waited for; the agent takes 10 ms.
-	inFlight = 300 * time.Millisecond
 	// deregisterTries: a registration that was cut may still arrive after the first one.
 	deregisterTries, deregisterPause = 5, 20 * time.Millisecond
 	// maintenanceReason holds back a service whose checks nobody can set.
@@ -65,7 +63,7 @@ func (c *Client) register(ctx context.Context, known time.Time, token string, ho
 	}
 	for _, s := range parts {
 		if err := c.calls.Retry(ctx, ends, "the agent to register "+s.ID, func() error {
-			ctx, cancel := outlive(ctx)
+			ctx, cancel := registration.InFlight(ctx)
 			defer cancel()
 			err := c.calls.Call(ctx, token, func(a *api.Client, q *api.QueryOptions) error {
 				return a.Agent().ServiceRegisterOpts(s, api.ServiceRegisterOpts{Token: token}.WithContext(q.Context()))
@@ -125,22 +123,6 @@ func unregistered(err error) bool {
 	}
 	e, ok := errors.AsType[*net.OpError](err)
 	return ok && e.Op == "dial"
-}
-
-// outlive keeps a call going for a moment after ctx is done: the agent would carry it out
-// all the same, and might do so after a deregistration that comes next.
-func outlive(ctx context.Context) (context.Context, context.CancelFunc) {
-	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() {
-		timer := time.NewTimer(inFlight)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-			cancel()
-		case <-longer.Done():
-		}
-	})
-	return longer, func() { stop(); cancel() }
 }
 
 // awaitAgentToken reads the agent's own token until the servers know it. The agent joins and

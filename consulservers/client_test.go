@@ -219,6 +219,36 @@ func TestClientLife(t *testing.T) {
 	}
 }
 
+// A registration that a stop cuts is over before anything is taken back: a server that has got it
+// carries it out all the same.
+func TestRegisterIsNotAbandoned(t *testing.T) {
+	client, c := newTestClient(t)
+	held := make(chan struct{})
+	c.held, c.waiting = held, make(chan struct{}, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- client.Register(ctx) }()
+	eventually.Get(t, "a write", c.waiting)
+	cancel()
+	select {
+	case err := <-done:
+		close(held)
+		t.Fatalf("it returned while the server was at it: %v", err)
+	case <-time.After(50 * time.Millisecond): // time in which it must not
+	}
+	c.with(func() { c.held = nil })
+	close(held)
+	if err := eventually.Get(t, "its end", done); err == nil {
+		t.Error("registered though it was stopped between the service and the sidecar")
+	}
+	if result, err := client.Deregister(t.Context()); result != registration.Verified || len(c.services) != 0 {
+		t.Errorf("deregistered: %s, %v, left are %v", result, err, c.services)
+	}
+	if n := c.count(); n != 1 {
+		t.Errorf("%d writes, want the one that was under way", n)
+	}
+}
+
 // Changes that come while a write is under way go together in the next one.
 func TestClientWritesTogether(t *testing.T) {
 	client, c := newTestClient(t)

@@ -122,6 +122,30 @@ func (c *Caller) AwaitToken(ctx context.Context, end time.Time, token string) (a
 	return accessor, err
 }
 
+// inFlight is how long a write that is cut is waited for. An agent or server takes 10 ms; one of
+// 300 ms and more was seen on a busy machine.
+const inFlight = time.Second
+
+// InFlight is ctx for one write, which it keeps going for a second after ctx is done: whoever has
+// got it carries it out all the same, and might do so after a deregistration that comes next. A ctx
+// that is done already stays so. The caller calls cancel.
+func InFlight(ctx context.Context) (longer context.Context, cancel context.CancelFunc) {
+	if ctx.Err() != nil {
+		return ctx, func() {}
+	}
+	longer, cut := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.NewTimer(inFlight)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cut()
+		case <-longer.Done():
+		}
+	})
+	return longer, func() { stop(); cut() }
+}
+
 // DeregisterCatalog takes something out of the servers' catalog.
 func (c *Caller) DeregisterCatalog(ctx context.Context, what api.CatalogDeregistration, token string) error {
 	what.Namespace, what.Partition = c.Registration.Namespace, c.Registration.Partition
