@@ -279,7 +279,7 @@ func (a *Agent) end(ctx context.Context, l *life) error {
 	select {
 	case <-l.child.Done():
 	default:
-		if !l.left {
+		if !l.left && !l.child.Dying() {
 			a.c.Report(event.Killed{Name: "consul-agent", PID: l.child.PID()})
 		}
 		if err := l.child.Kill(ctx); err != nil {

@@ -63,7 +63,7 @@ func (p *Proxy) quit(ctx context.Context, child *supervisor.Child, admin *Admin)
 	term, cancel := context.WithDeadline(ctx, end)
 	defer cancel()
 	waitUntil(term, child)
-	if !closed(child.Done()) && ctx.Err() == nil {
+	if !closed(child.Done()) && !child.Dying() && ctx.Err() == nil {
 		p.c.Report(event.Killed{Name: "envoy", PID: child.PID(), When: fmt.Sprintf("%v after quitquitquit, which TERM did not help", time.Since(began).Round(time.Millisecond))})
 	}
 }

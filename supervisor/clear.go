@@ -16,8 +16,9 @@ const (
 	// dyingWait is for one that has taken KILL while the kernel still takes its memory back: an
 	// agent of 100 MB needed up to 3 s on a busy virtual machine.
 	dyingWait = 10 * time.Second
-	// hurry is the same bound when everything is to end now.
-	hurry = 80 * time.Millisecond
+	// hurry is the same bound when everything is to end now, zombieWait one more for what has ended
+	// and was not heard of on a busy machine. Both fit into what a stop keeps for its end.
+	hurry, zombieWait = 80 * time.Millisecond, 400 * time.Millisecond
 )
 
 // StuckError names a process that KILL has not ended: it is in uninterruptible sleep.
@@ -31,9 +32,16 @@ func (e *StuckError) Error() string {
 }
 
 // Kill sends KILL to the group and waits until the process has ended: a second at most, 10 s
-// more for one that the kernel is taking apart, and 80 ms from when ctx is done. The error is a
-// *StuckError.
+// more for one that the kernel is taking apart, and 80 ms from when ctx is done, half a second for
+// one that has ended and was not heard of. The error is a *StuckError.
 func (c *Child) Kill(ctx context.Context) error { return c.kill(ctx, killWait) }
+
+// Dying says whether the process runs nothing of its own any more, and the kernel only takes it
+// apart: it has ended by itself, or has taken KILL.
+func (c *Child) Dying() bool {
+	p, there := process(c.pid)
+	return there && p.dying
+}
 
 // kill sends KILL to the group and waits for the leader, at most limit, and only hurry from
 // when ctx is done.
@@ -50,7 +58,9 @@ func (c *Child) kill(ctx context.Context, limit time.Duration) error {
 	switch {
 	case !there: // we hear of that for sure, however busy the machine is
 		ctx, limit = context.WithoutCancel(ctx), killWait
-	case p.state == 'Z': // likewise, unless somebody traces it
+	case p.state == 'Z' && ctx.Err() != nil: // likewise, unless somebody traces it
+		ctx, limit = context.WithoutCancel(ctx), zombieWait
+	case p.state == 'Z':
 	case p.dying:
 		limit = dyingWait
 	default:

@@ -227,7 +227,9 @@ func (p *Process) await(ctx context.Context, c *Child, stop <-chan struct{}) (le
 }
 
 func (p *Process) kill(ctx context.Context, c *Child, when string) error {
-	p.report(event.Killed{Name: c.name, PID: c.pid, When: when})
+	if !c.Dying() {
+		p.report(event.Killed{Name: c.name, PID: c.pid, When: when})
+	}
 	return c.kill(ctx, killWait)
 }
 

@@ -247,12 +247,16 @@ func (b *bed) said(text string) (a answer) {
 	return a
 }
 
-// gone checks that nothing of the task lives on.
+// gone waits until nothing of the task lives on: where meshtask was killed, the kernel's KILL to the
+// others is on its way.
 func (b *bed) gone() {
 	b.t.Helper()
-	if left := harness.Processes(b.Dir, b.address+":8080"); len(left) > 0 {
-		b.t.Errorf("processes of the task live on:\n%s", strings.Join(left, "\n"))
-	}
+	harness.Eventually(b.t, soon, "no process of the task", func() error {
+		if left := harness.Processes(b.Dir, b.address+":8080"); len(left) > 0 {
+			return errors.New(strings.Join(left, "\n"))
+		}
+		return nil
+	})
 }
 
 // read is a file, "" where there is none.

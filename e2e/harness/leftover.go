@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -19,6 +20,9 @@ func Processes(words ...string) []string {
 		if err != nil || len(line) == 0 || filepath.Base(dir) == fmt.Sprint(os.Getpid()) {
 			continue // gone by now, or a zombie
 		}
+		if dying(dir) {
+			continue
+		}
 		text := string(bytes.ReplaceAll(line, []byte{0}, []byte{' '}))
 		for _, word := range words {
 			if strings.Contains(text, word) {
@@ -28,4 +32,16 @@ func Processes(words ...string) []string {
 		}
 	}
 	return out
+}
+
+// dying says whether the kernel takes a process apart, which may last seconds on a busy machine:
+// PF_EXITING of include/linux/sched.h, in the seventh field behind the name.
+func dying(dir string) bool {
+	stat, _ := os.ReadFile(filepath.Join(dir, "stat"))
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if len(fields) < 7 {
+		return true // gone by now
+	}
+	flags, _ := strconv.ParseUint(fields[6], 10, 64)
+	return flags&0x4 != 0
 }
