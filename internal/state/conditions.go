@@ -183,6 +183,7 @@ func (s *State) tell(e event.Entry) {
 		s.Listed.now(false, e.At, "it is deregistered")
 	case event.Passing:
 		s.Passing.now(true, e.At, "")
+		delete(s.Told, event.CondChecksPassing) // a look was before it: the next one tells what it sees
 	case event.Critical:
 		s.Passing.now(false, e.At, ev.Reason)
 	case event.Condition:

@@ -52,6 +52,8 @@ func TestConditions(t *testing.T) {
 		{"told by the watch", []any{"envoy", event.Condition{Name: "upstream:api", Code: event.UpstreamNoInstance, Reason: "none"}, "consul-agent", event.Condition{Name: "servers-reachable", Code: event.ServersUnreachable, Reason: "refused"}}, 0,
 			"upstream:api servers-reachable"},
 		{"told to hold again", []any{"envoy", event.Condition{Name: "upstream:api", Code: event.UpstreamNoInstance, Reason: "none"}, "envoy", event.Condition{Name: "upstream:api", OK: true, Healed: true}}, 0, ""},
+		{"a look before the checks pass", []any{"mesh-init", event.Condition{Name: "checks-passing", Code: event.ChecksCritical, Reason: "critical"}, "health-sync", event.Passing{}}, 0, ""},
+		{"a look after that", []any{"health-sync", event.Passing{}, "mesh-init", event.Condition{Name: "checks-passing", Code: event.ChecksCritical, Reason: "critical"}}, 0, "checks-passing"},
 		{"the servers see what the agent does not", []any{"mesh-init", event.Condition{Name: "registered", Code: event.NotRegistered, Reason: "no check at the servers"}}, 0, "registered"},
 	} {
 		s := life(up(New("consul-agent", "mesh-init", "envoy", "health-sync", "app")), c.steps...)

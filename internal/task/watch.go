@@ -17,6 +17,7 @@ import (
 	"meshtask/internal/event"
 	"meshtask/internal/plan"
 	"meshtask/internal/registration"
+	"meshtask/internal/state"
 	"meshtask/lifecycle"
 )
 
@@ -38,9 +39,9 @@ type watch struct {
 
 	envoy  *envoy.Watch
 	consul *registration.Watch
-	budget []event.Condition          // of the stop; it never changes
-	denied map[string]bool            // by service
-	told   map[string]event.Condition // by name, the last of each
+	budget []event.Condition // of the stop; it never changes
+	denied map[string]bool   // by service
+	told   func(name string) (c state.Condition, yes bool)
 	rows   lifecycle.Timeline
 	report func(lifecycle.Unit) event.Report
 }
@@ -54,7 +55,7 @@ func (w *watch) unit(u lifecycle.Unit) lifecycle.Unit {
 }
 
 func newWatch() *watch {
-	return &watch{up: make(chan struct{}), down: make(chan struct{}), told: map[string]event.Condition{}}
+	return &watch{up: make(chan struct{}), down: make(chan struct{})}
 }
 
 // see is the sink of the record that tells when to look.
@@ -149,12 +150,11 @@ func (w *watch) service(name string) string {
 // tell reports those that have changed. What is seen while the stop begins counts no more.
 func (w *watch) tell(ctx context.Context, u lifecycle.Unit, seen ...event.Condition) {
 	for _, c := range seen {
-		was, told := w.told[c.Name]
+		was, told := w.told(c.Name)
 		if ctx.Err() != nil || told && was.OK == c.OK && was.Code == c.Code {
 			continue
 		}
 		c.Healed = told && c.OK
-		w.told[c.Name] = c
 		w.report(u)(c)
 	}
 }
@@ -196,6 +196,10 @@ func (m *mesh) watches() {
 	w, p := m.watch, m.plan
 	w.budget = budget(p)
 	w.report, w.rows = m.report, p.Rows
+	w.told = func(name string) (c state.Condition, yes bool) {
+		m.book.Read(func(s *state.State) { c, yes = s.Told[name] })
+		return c, yes
+	}
 	w.consul = m.asked()
 	w.envoy = &envoy.Watch{Admin: envoy.NewAdmin(p.Envoy.AdminAddress(m.d.Dir.Path))}
 	for _, u := range p.Service.Proxy.Upstreams {
