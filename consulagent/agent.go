@@ -282,7 +282,7 @@ func (a *Agent) end(ctx context.Context, l *life) error {
 		if !l.left && !l.child.Dying() {
 			a.c.Report(event.Killed{Name: "consul-agent", PID: l.child.PID()})
 		}
-		if err := l.child.Kill(ctx); err != nil {
+		if err := l.child.Kill(ctx, a.c.Grace()); err != nil {
 			return err
 		}
 	}

@@ -20,7 +20,7 @@ func (p *Proxy) finish(ctx context.Context, child *supervisor.Child, admin *Admi
 		p.quit(ctx, child, admin)
 	}
 	if !closed(child.Done()) {
-		if err := child.Kill(ctx); err != nil {
+		if err := child.Kill(ctx, p.c.Grace()); err != nil {
 			return err
 		}
 	}

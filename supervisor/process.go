@@ -26,7 +26,7 @@ type Process struct {
 
 	Signal func() syscall.Signal // the stop signal; optional: TERM
 	Leader bool                  // the stop signal goes to the leader alone
-	Grace  func() time.Duration  // from the stop signal to KILL; optional: no limit
+	Grace  func() time.Duration  // what the stop leaves for the end, asked at the stop signal and at KILL; optional: no limit
 
 	Ready        Probe         // optional: Started
 	ReadyTimeout time.Duration // optional: no limit
@@ -230,7 +230,7 @@ func (p *Process) kill(ctx context.Context, c *Child, when string) error {
 	if !c.Dying() {
 		p.report(event.Killed{Name: c.name, PID: c.pid, When: when})
 	}
-	return c.kill(ctx, killWait)
+	return c.kill(ctx, killWait, p.grace(heldWait))
 }
 
 // clear ends the rest of the group within left; a done ctx cuts it short. Processes that had

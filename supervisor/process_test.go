@@ -212,9 +212,10 @@ func TestProcessEndsNow(t *testing.T) {
 	const deaf = "trap '' TERM; (trap '' TERM; while :; do sleep 0.01; done) & echo up; while :; do sleep 0.01; done"
 	for name, stopFirst := range map[string]bool{"while it runs": false, "while it stops": true} {
 		t.Run(name, func(t *testing.T) {
+			var once sync.Once
 			asked := make(chan struct{})
 			st := onStage(t, s, shell(deaf), func(p *Process) {
-				p.Grace = func() time.Duration { close(asked); return time.Hour }
+				p.Grace = func() time.Duration { once.Do(func() { close(asked) }); return time.Hour }
 			})
 			st.says("up")
 			if stopFirst {
@@ -346,7 +347,7 @@ func TestADyingProcessIsNotStuck(t *testing.T) {
 		p, there := process(c.pid)
 		return !there || p.dying || p.state == 'Z'
 	})
-	if err := c.kill(t.Context(), 0); err != nil {
+	if err := c.kill(t.Context(), 0, patience); err != nil {
 		t.Errorf("got %v", err)
 	}
 }
@@ -355,7 +356,7 @@ func TestADyingProcessIsNotStuck(t *testing.T) {
 // child is this very process, and the KILL is kept from it.
 func TestAStuckProcessIsNamed(t *testing.T) {
 	c := &Child{name: "app", pid: os.Getpid(), done: make(chan struct{}), cleared: true}
-	err := c.kill(t.Context(), 10*time.Millisecond)
+	err := c.kill(t.Context(), 10*time.Millisecond, 0)
 	self, _ := process(os.Getpid())
 	if stuck, ok := errors.AsType[*StuckError](err); !ok || !strings.Contains(stuck.Error(), self.name) ||
 		!strings.Contains(stuck.Error(), fmt.Sprint("pid ", os.Getpid(), ", state ")) {

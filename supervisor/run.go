@@ -34,7 +34,7 @@ func (s *Supervisor) Output(ctx context.Context, spec Spec, limit time.Duration)
 	select {
 	case <-c.Done():
 	case <-limited.Done():
-		if stuck := c.Kill(ctx); stuck != nil {
+		if stuck := c.Kill(ctx, 0); stuck != nil {
 			return nil, fmt.Errorf("%w; %w", context.Cause(limited), stuck)
 		}
 	}

@@ -86,7 +86,7 @@ func (s *Supervisor) Close() {
 	left := slices.Collect(maps.Values(s.own))
 	s.mu.Unlock()
 	for _, c := range left {
-		_ = c.kill(context.Background(), hurry)
+		_ = c.kill(context.Background(), hurry, 0)
 	}
 	close(s.quit)
 	s.wg.Wait()
