@@ -22,7 +22,7 @@ const (
 	knownMax    = 2 * time.Second        // to wait until the servers have the node
 	graceMax    = 300 * time.Millisecond // from TERM to the line that a leave has begun
 	heedMax     = 2 * time.Second        // from the line that the agent runs until no TERM is swallowed any more
-	startMax    = 10 * time.Second       // from the stop on, for an agent that has said nothing yet
+	startMax    = 10 * time.Second       // from the stop on, for an agent that has neither joined nor been refused yet
 	goneMax     = time.Second            // from TERM until gossip has told the servers
 	leaveMax    = 2 * time.Second        // from TERM to the end, on a busy machine
 	leaveCall   = 500 * time.Millisecond // one call, the servers' share included
@@ -118,7 +118,7 @@ func (l *life) known(ctx context.Context) (standing, error) {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	pace := newPace()
-	more := startMax - limit // for one that is still starting: killed then, it may have joined unheard
+	more := startMax - limit // for one that is starting, or at a join: killed then, it may have joined unheard
 	if end, ok := ctx.Deadline(); ok {
 		more = min(more, time.Until(end)-limit-goneMax)
 	}
@@ -141,7 +141,8 @@ func (l *life) known(ctx context.Context) (standing, error) {
 		case <-l.child.Done():
 			return ended, nil
 		case <-timer.C:
-			if now, _ := l.lines.state(); !now.running && !now.joined && more > 0 {
+			if now, _ := l.lines.state(); !now.joined && more > 0 {
+				l.log.Info("the agent has neither joined nor been refused, and is waited for: killed now, it might leave its node behind", "for", round(more))
 				timer.Reset(more)
 				more = 0
 				break

@@ -123,6 +123,7 @@ func TestLeaveEarly(t *testing.T) {
 		"never joined":       {"running refused", "connection refused", false, "skipped", 0, 0},
 		"no word of a join":  {"running", "the agent to join", false, "skipped", 0, 0},
 		"still starting":     {"joined", "a leader", true, "unverified", 0, 0},
+		"a join under way":   {"running later joined", "the agent to join", false, "unverified", 1, 1},
 		"joined, not listed": {"running joined", "a leader", false, "unverified", 1, 1},
 	} {
 		t.Run(name, func(t *testing.T) {

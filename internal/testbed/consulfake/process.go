@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"meshtask/internal/testbed/faulty"
 )
@@ -19,6 +20,7 @@ import (
 //
 //	serve     its API answers on the address of its configuration; 1 if that is taken
 //	running   it says so, and heeds signals from now on
+//	later     what follows comes three seconds later, as on a busy machine
 //	joined    its join succeeds
 //	refused   its join fails, at the first server of its configuration
 //	frob      it ends with 1: a key of its configuration is unknown
@@ -59,6 +61,8 @@ func Main(script string) int {
 			go http.Serve(l, c)
 		case "running":
 			say("INFO", "Consul agent running!")
+		case "later":
+			time.Sleep(3 * time.Second)
 		case "joined":
 			say("INFO", "Join cluster completed. Synced with initial agents: cluster=LAN num_agents=1")
 		case "refused":
