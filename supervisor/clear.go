@@ -21,7 +21,8 @@ const (
 	hurry, zombieWait = 80 * time.Millisecond, 400 * time.Millisecond
 )
 
-// StuckError names a process that KILL has not ended: it is in uninterruptible sleep.
+// StuckError names a process that KILL has not ended in time: the kernel holds it, mostly in
+// uninterruptible sleep.
 type StuckError struct {
 	Name    string
 	Process string // its name, pid, state and, where the kernel tells, what it waits in
