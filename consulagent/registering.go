@@ -63,9 +63,7 @@ func (c *Client) register(ctx context.Context, known time.Time, token string, ho
 	}
 	for _, s := range parts {
 		if err := c.calls.Retry(ctx, ends, "the agent to register "+s.ID, func() error {
-			ctx, cancel := registration.InFlight(ctx)
-			defer cancel()
-			err := c.calls.Call(ctx, token, func(a *api.Client, q *api.QueryOptions) error {
+			err := c.calls.Write(ctx, token, func(a *api.Client, q *api.QueryOptions) error {
 				return a.Agent().ServiceRegisterOpts(s, api.ServiceRegisterOpts{Token: token}.WithContext(q.Context()))
 			})
 			if !unregistered(err) {

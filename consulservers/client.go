@@ -193,9 +193,7 @@ func (c *Client) nodeMissing(err error) error {
 func (c *Client) put(ctx context.Context, token string, w write) error {
 	r := w.payload(c.cfg.Node, c.cfg.Registration)
 	err := c.each(ctx, func(s *registration.Caller) error {
-		ctx, cancel := registration.InFlight(ctx)
-		defer cancel()
-		return s.Call(ctx, token, func(a *api.Client, q *api.QueryOptions) error {
+		return s.Write(ctx, token, func(a *api.Client, q *api.QueryOptions) error {
 			_, err := a.Catalog().Register(r, (&api.WriteOptions{Token: token, Namespace: q.Namespace, Partition: q.Partition}).WithContext(q.Context()))
 			return err
 		})

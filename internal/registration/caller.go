@@ -126,15 +126,16 @@ func (c *Caller) AwaitToken(ctx context.Context, end time.Time, token string) (a
 // 300 ms and more was seen on a busy machine.
 const inFlight = time.Second
 
-// InFlight is ctx for one write, which it keeps going for a second after ctx is done: whoever has
+// Write is Call for a registration, which it keeps going for a second after ctx is done: whoever has
 // got it carries it out all the same, and might do so after a deregistration that comes next. A ctx
-// that is done already stays so. The caller calls cancel.
-func InFlight(ctx context.Context) (longer context.Context, cancel context.CancelFunc) {
+// that is done already stays so.
+func (c *Caller) Write(ctx context.Context, token string, do func(a *api.Client, q *api.QueryOptions) error) error {
 	if ctx.Err() != nil {
-		return ctx, func() {}
+		return c.Call(ctx, token, do)
 	}
 	longer, cut := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() {
+	defer cut()
+	defer context.AfterFunc(ctx, func() {
 		timer := time.NewTimer(inFlight)
 		defer timer.Stop()
 		select {
@@ -142,8 +143,8 @@ func InFlight(ctx context.Context) (longer context.Context, cancel context.Cance
 			cut()
 		case <-longer.Done():
 		}
-	})
-	return longer, func() { stop(); cut() }
+	})()
+	return c.Call(longer, token, do)
 }
 
 // DeregisterCatalog takes something out of the servers' catalog.
