@@ -61,9 +61,9 @@ func (c *Child) kill(ctx context.Context, limit, more time.Duration) error {
 	switch {
 	case !there: // we hear of that for sure, however busy the machine is
 		ctx, limit = context.WithoutCancel(ctx), killWait
-	case p.state == 'Z' && ctx.Err() != nil: // likewise, unless somebody traces it
+	case p.ended() && ctx.Err() != nil: // likewise, unless somebody traces it
 		ctx, limit = context.WithoutCancel(ctx), zombieWait
-	case p.state == 'Z':
+	case p.ended():
 	default:
 		limit = min(more, heldWait)
 	}

@@ -108,4 +108,5 @@ var plays = map[string]func(){
 	"suspended":  playSuspended,
 	"reader":     playReader,
 	"foreground": playForeground,
+	"headless":   playHeadless,
 }

@@ -110,8 +110,13 @@ type proc struct {
 	pid, parent, group int
 	name               string
 	state              byte
-	dying              bool // it runs no code of its own any more, and is no zombie yet
+	threads            int
+	dying              bool // it runs no code of its own any more, and has not ended yet
 }
+
+// ended says whether it can be reaped. The kernel shows a process as a zombie from when its first
+// thread has ended, though others may go on, or be taken apart.
+func (p proc) ended() bool { return p.state == 'X' || p.state == 'Z' && p.threads < 2 }
 
 // pfExiting is the kernel's flag of a process that it takes apart (include/linux/sched.h).
 const pfExiting = 0x4
@@ -148,7 +153,24 @@ func process(pid int) (proc, bool) {
 	if err != nil {
 		return proc{}, false
 	}
-	return parseStat(text)
+	p, ok := parseStat(text)
+	if p.state == 'Z' && p.dying { // so is its first thread at least
+		p.dying = !running(pid)
+	}
+	return p, ok
+}
+
+// running says whether a thread of the process still runs code of its own.
+func running(pid int) bool {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid)) // the pattern is good
+	for _, stat := range threads {
+		if text, err := os.ReadFile(stat); err == nil {
+			if p, ok := parseStat(text); ok && p.state != 'Z' && !p.dying {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // parseStat reads "pid (name) state ppid pgrp session tty tpgid flags …"; the name may hold anything.
@@ -166,9 +188,10 @@ func parseStat(text []byte) (proc, bool) {
 	p.pid, errs[0] = strconv.Atoi(string(bytes.TrimSpace(text[:open])))
 	p.parent, errs[1] = strconv.Atoi(fields[1])
 	p.group, errs[2] = strconv.Atoi(fields[2])
-	if len(fields) > 6 { // behind session, terminal and its foreground group
+	if len(fields) > 17 { // behind session, terminal and its foreground group; behind times and nice
 		flags, _ := strconv.ParseUint(fields[6], 10, 64)
-		p.dying = flags&pfExiting != 0 && p.state != 'Z' && p.state != 'X'
+		p.threads, _ = strconv.Atoi(fields[17])
+		p.dying = flags&pfExiting != 0 && !p.ended()
 	}
 	return p, errs == [3]error{}
 }
@@ -177,7 +200,7 @@ func parseStat(text []byte) (proc, bool) {
 func living(group int) []proc {
 	var members []proc
 	for _, p := range processes() {
-		if p.group == group && p.state != 'Z' && p.state != 'X' {
+		if p.group == group && !p.ended() {
 			members = append(members, p)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"meshtask/internal/event"
 	"meshtask/internal/testbed/eventually"
@@ -345,10 +348,37 @@ func TestADyingProcessIsNotStuck(t *testing.T) {
 	_ = c.SignalGroup(syscall.SIGKILL)
 	eventually.True(t, "it has taken KILL", func() bool {
 		p, there := process(c.pid)
-		return !there || p.dying || p.state == 'Z'
+		return !there || p.dying || p.ended()
 	})
 	if err := c.kill(t.Context(), 0, patience); err != nil {
 		t.Errorf("got %v", err)
+	}
+}
+
+// The kernel shows a process as a zombie whose first thread has ended, whatever the others do: it
+// is to be ended still, and is not taken for one that ends.
+func TestAProcessWithoutItsFirstThreadLives(t *testing.T) {
+	s := start(t)
+	c := run(t, s, player("headless"))
+	eventually.True(t, "its first thread has ended", func() bool { p, there := process(c.pid); return there && p.state == 'Z' })
+	p, _ := process(c.pid)
+	if p.ended() || p.dying || len(living(c.pid)) != 1 {
+		t.Errorf("%+v is taken for ended", p)
+	}
+	if err := c.kill(t.Context(), 0, patience); err != nil {
+		t.Errorf("got %v", err)
+	}
+}
+
+// playHeadless ends its first thread alone; those of the runtime go on.
+func playHeadless() {
+	for {
+		runtime.LockOSThread()
+		if unix.Gettid() == os.Getpid() {
+			_, _, _ = unix.RawSyscall(unix.SYS_EXIT, 0, 0, 0)
+		}
+		runtime.UnlockOSThread()
+		time.Sleep(time.Millisecond)
 	}
 }
 

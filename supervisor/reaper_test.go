@@ -233,11 +233,12 @@ func TestParseStat(t *testing.T) {
 		want proc
 		ok   bool
 	}{
-		{"12 (sh) S 1 12 12 0", proc{12, 1, 12, "sh", 'S', false}, true},
-		{"7 (a) b) (c) Z 3 5 0", proc{7, 3, 5, "a) b) (c", 'Z', false}, true},
-		{"12 (sh) S 1 12 12 0 -1 4194304 98", proc{12, 1, 12, "sh", 'S', false}, true},
-		{"12 (sh) D 1 12 12 0 -1 4194308 98", proc{12, 1, 12, "sh", 'D', true}, true},
-		{"12 (sh) Z 1 12 12 0 -1 4194308 98", proc{12, 1, 12, "sh", 'Z', false}, true},
+		{"12 (sh) S 1 12 12 0", proc{12, 1, 12, "sh", 'S', 0, false}, true},
+		{"7 (a) b) (c) Z 3 5 0", proc{7, 3, 5, "a) b) (c", 'Z', 0, false}, true},
+		{"12 (sh) S 1 12 12 0 -1 4194304 98 0 0 0 1 2 0 0 20 0 3 0", proc{12, 1, 12, "sh", 'S', 3, false}, true},
+		{"12 (sh) D 1 12 12 0 -1 4194308 98 0 0 0 1 2 0 0 20 0 1 0", proc{12, 1, 12, "sh", 'D', 1, true}, true},
+		{"12 (sh) Z 1 12 12 0 -1 4194308 98 0 0 0 1 2 0 0 20 0 1 0", proc{12, 1, 12, "sh", 'Z', 1, false}, true},
+		{"12 (sh) Z 1 12 12 0 -1 4194308 98 0 0 0 1 2 0 0 20 0 2 0", proc{12, 1, 12, "sh", 'Z', 2, true}, true},
 		{"7 (x", proc{}, false},
 		{"7 (x) S", proc{}, false},
 		{"", proc{}, false},
