@@ -172,7 +172,7 @@ type life struct {
 //     had never joined and was killed; or ctx is done and it was killed;
 //   - before exec: the settings are refused, a file cannot be written, or exec fails;
 //   - *JoinError, without GiveUp, and *EndedError: it ended unasked. Both have an event.Cause;
-//   - *supervisor.StuckError: KILL did not end it.
+//   - *supervisor.StuckError: KILL did not end it; behind a *JoinError, where that was why.
 func (a *Agent) Run(ctx context.Context, ready func(), stop <-chan struct{}) error {
 	if stopping(ctx, stop) {
 		return nil
@@ -185,7 +185,9 @@ func (a *Agent) Run(ctx context.Context, ready func(), stop <-chan struct{}) err
 	defer a.life.Store(nil)
 	err = a.watch(ctx, l, ready, stop)
 	a.c.Report(event.WaitOver{})
-	if stuck := a.end(ctx, l); stuck != nil {
+	if stuck := a.end(ctx, l); stuck != nil && err != nil {
+		return fmt.Errorf("%w; %w", err, stuck)
+	} else if stuck != nil {
 		return stuck
 	}
 	return err

@@ -106,7 +106,7 @@ func NewProxy(c Config) *Proxy {
 //   - before exec: the port of a listener is taken, or exec fails;
 //   - not ready within ReadyTimeout: the error says what is missing;
 //   - *VersionError: Consul refuses it, or does not list it and StrictVersion is set;
-//   - *supervisor.StuckError: KILL did not end it;
+//   - *supervisor.StuckError: KILL did not end it; behind one of the others, where that was why;
 //   - Envoy ended unasked, with whatever code: 0 as well is a crash.
 //
 // Where it is known why, the error has an event.Cause.

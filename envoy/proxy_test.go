@@ -170,8 +170,51 @@ func TestProxyNamesWhatKillDoesNotEnd(t *testing.T) {
 	l := newLife(t, "noquit noterm", nil)
 	l.run(t)
 	eventually.Get(t, "ready", l.ready)
+	release := hold(t, l.pid)
+	l.cancel()
+	eventually.Get(t, "end", l.done)
+	release()
+	stuck, ok := errors.AsType[*supervisor.StuckError](l.err)
+	if !ok || stuck.Name != "envoy" || !strings.Contains(stuck.Error(), fmt.Sprintf("(pid %d, state ", l.pid)) {
+		t.Errorf("got %v", l.err)
+	}
+}
+
+// Why an Envoy was killed comes before that KILL did not end it.
+func TestProxyTellsWhyItKilledWhatIsStuck(t *testing.T) {
+	var held holding
+	l := newLife(t, "never", func(c *Config) {
+		held = holding{t: t, Starter: c.Start}
+		c.Start, c.ReadyTimeout = &held, 10*time.Millisecond
+	})
+	l.run(t)
+	eventually.Get(t, "end", l.done)
+	held.release()
+	if _, stuck := errors.AsType[*supervisor.StuckError](l.err); !stuck || !strings.HasPrefix(l.err.Error(), "envoy is not ready after 10ms: ") {
+		t.Errorf("got %v", l.err)
+	}
+}
+
+// holding holds what it starts.
+type holding struct {
+	t *testing.T
+	Starter
+	release func()
+}
+
+func (h *holding) Start(spec supervisor.Spec) (*supervisor.Child, error) {
+	c, err := h.Starter.Start(spec)
+	if err == nil {
+		h.release = hold(h.t, c.PID())
+	}
+	return c, err
+}
+
+// hold keeps a process as a zombie from its end on, until release.
+func hold(t *testing.T, pid int) (release func()) {
+	t.Helper()
 	holder := exec.Command("/proc/self/exe")
-	holder.Env = []string{"FAKE=holder", "PID=" + strconv.Itoa(l.pid)}
+	holder.Env = []string{"FAKE=holder", "PID=" + strconv.Itoa(pid)}
 	in, _ := holder.StdinPipe()
 	out, _ := holder.StdoutPipe()
 	if err := holder.Start(); err != nil {
@@ -180,14 +223,7 @@ func TestProxyNamesWhatKillDoesNotEnd(t *testing.T) {
 	if n, _ := out.Read(make([]byte, 8)); n == 0 {
 		t.Fatal("it is not traced")
 	}
-	l.cancel()
-	eventually.Get(t, "end", l.done)
-	in.Close()
-	_ = holder.Wait()
-	stuck, ok := errors.AsType[*supervisor.StuckError](l.err)
-	if !ok || stuck.Name != "envoy" || !strings.Contains(stuck.Error(), fmt.Sprintf("(pid %d, state ", l.pid)) {
-		t.Errorf("got %v", l.err)
-	}
+	return func() { in.Close(); _ = holder.Wait() }
 }
 
 // playHolder traces a process until its standard input ends.

@@ -15,13 +15,18 @@ import (
 
 // finish ends Envoy, if it has not ended, and says whether that was as it should be.
 func (p *Proxy) finish(ctx context.Context, child *supervisor.Child, admin *Admin, stop <-chan struct{}, startErr error) error {
+	if errors.Is(startErr, errCut) {
+		startErr = nil
+	}
 	unasked := closed(child.Done())
 	if !unasked && closed(stop) && ctx.Err() == nil {
 		p.quit(ctx, child, admin)
 	}
 	if !closed(child.Done()) {
-		if err := child.Kill(ctx, p.c.Grace()); err != nil {
-			return err
+		if stuck := child.Kill(ctx, p.c.Grace()); stuck != nil && startErr != nil {
+			return fmt.Errorf("%w; %w", startErr, stuck)
+		} else if stuck != nil {
+			return stuck
 		}
 	}
 	child.Clear(0)
@@ -37,10 +42,7 @@ func (p *Proxy) finish(ctx context.Context, child *supervisor.Child, admin *Admi
 		}
 		return event.Because(event.EnvoyCrashed, fmt.Errorf("envoy ended without being asked to: %w%s", &exit, tail), event.FactHow, exit.How(), event.FactSaid, said)
 	}
-	if startErr != nil && !errors.Is(startErr, errCut) {
-		return startErr
-	}
-	return nil
+	return startErr
 }
 
 // quit asks by the admin interface, then by TERM; KILL follows in finish. All of
