@@ -16,6 +16,7 @@ import (
 	"meshtask/consulagent"
 	"meshtask/e2e/harness"
 	"meshtask/internal/registration"
+	"meshtask/internal/testbed/eventually"
 	"meshtask/supervisor"
 )
 
@@ -74,7 +75,7 @@ func TestAgentACL(t *testing.T) {
 	if result, _ := a.leave(); result != "verified" {
 		t.Errorf("left: %s", result)
 	}
-	b.server.Empty(t, time.Second)
+	b.server.Empty(t, eventually.Patience)
 }
 
 // A token of another service is refused at once, and the error says what it lacks.
@@ -106,7 +107,7 @@ func TestAgentACLTokenComesLate(t *testing.T) {
 	a.run(supervisor.Policy{}).up()
 	done := make(chan error, 1)
 	go func() { done <- a.client.Register(t.Context()) }()
-	harness.Eventually(t, 10*time.Second, "a register that waits", func() error {
+	harness.Eventually(t, eventually.Patience, "a register that waits", func() error {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		if !strings.Contains(strings.Join(a.why, "\n"), "ACL not found") {
@@ -198,7 +199,7 @@ func TestAgentLeavesNothing(t *testing.T) {
 					})
 				}
 			})
-			b.server.Empty(t, 3*time.Second)
+			b.server.Empty(t, eventually.Patience)
 		})
 	}
 }
@@ -216,11 +217,11 @@ func TestAgentLeavesNothingOfManyLives(t *testing.T) {
 		last = a
 		brief(t, a.secure(agent, func() string { return service }), time.Duration(rand.Int64N(int64(400*time.Millisecond))))
 	}
-	b.server.Empty(t, 3*time.Second)
+	b.server.Empty(t, eventually.Patience)
 }
 
 // brief is a task's life of the given length: registered when it gets there. Its node is
-// gone within 3 s of its end.
+// gone soon after its end.
 func brief(t *testing.T, a *oneAgent, length time.Duration) {
 	t.Helper()
 	a.cfg.Grace = func() time.Duration { return 10 * time.Second }
@@ -244,7 +245,7 @@ func brief(t *testing.T, a *oneAgent, length time.Duration) {
 	if result == "unverified" || a.err != nil {
 		t.Errorf("stop at %v: left %s, %v; %s", length, result, a.err, a.notes)
 	}
-	harness.Eventually(t, 3*time.Second, fmt.Sprintf("no node after a stop at %v: %s after %v", length, result, left), func() error {
+	harness.Eventually(t, eventually.Patience, fmt.Sprintf("no node after a stop at %v: %s after %v", length, result, left), func() error {
 		nodes, err := a.bed.server.Nodes()
 		if err == nil && slices.Contains(nodes, a.doc.NodeName) {
 			err = errors.New(strings.Join(nodes, " "))

@@ -10,6 +10,7 @@ import (
 
 	"meshtask/consulagent"
 	"meshtask/e2e/harness"
+	"meshtask/internal/testbed/eventually"
 	"meshtask/supervisor"
 )
 
@@ -60,7 +61,7 @@ func TestAgentTakesAnotherToken(t *testing.T) {
 	if result, _ := a.leave(); result != "verified" {
 		t.Errorf("left: %s", result)
 	}
-	b.server.Empty(t, time.Second)
+	b.server.Empty(t, eventually.Patience)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, line := range a.lines {

@@ -3,6 +3,7 @@ package parts
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -43,6 +44,11 @@ func TestAgentLife(t *testing.T) {
 	if diff := cmp.Diff(want, a.statuses()); diff != "" {
 		t.Errorf("after registration, at the servers (-want +got):\n%s", diff)
 	}
+	l, err := net.Listen("tcp", a.address+":20000") // the agent looks at it, soon or late
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
 	if err := a.client.AddListenerCheck(ctx, ""); err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +56,7 @@ func TestAgentLife(t *testing.T) {
 		if err := a.client.UpdateTTL(ctx, agentTTL, "passing", "up"); err != nil {
 			t.Fatal(err)
 		}
-		harness.Eventually(t, 5*time.Second, "a passing alias", func() error {
+		harness.Eventually(t, eventually.Patience, "a passing alias", func() error {
 			if checks, err := a.client.Checks(ctx); err != nil || checks[agentAlias] != "passing" {
 				return errNotYet
 			}
@@ -63,7 +69,7 @@ func TestAgentLife(t *testing.T) {
 	}
 
 	// In its first seconds the agent's full sync may write them back: then once more.
-	harness.Eventually(t, 10*time.Second, "a node without services", func() error {
+	harness.Eventually(t, eventually.Patience, "a node without services", func() error {
 		if err := a.client.RemoveFromCatalog(ctx); err != nil {
 			return err
 		}
@@ -82,7 +88,7 @@ func TestAgentLife(t *testing.T) {
 	if result != "verified" || a.err != nil {
 		t.Errorf("leave: %s, %v", result, a.err)
 	}
-	b.server.Empty(t, time.Second)
+	b.server.Empty(t, eventually.Patience)
 	for _, line := range a.lines {
 		if strings.Contains(line, "deprecat") {
 			t.Errorf("the agent warns: %s", line)
@@ -129,7 +135,7 @@ func TestAgentRestart(t *testing.T) {
 	}
 	first := a.pid
 	a.signal(syscall.SIGKILL)
-	harness.Eventually(t, 30*time.Second, "a second life that is ready", func() error {
+	harness.Eventually(t, eventually.Patience, "a second life that is ready", func() error {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		if n := strings.Count(strings.Join(a.notes, "\n"), "step joined"); n < 2 || a.pid == first {
@@ -153,7 +159,7 @@ func TestAgentRestart(t *testing.T) {
 	if result, _ := a.leave(); result != "verified" {
 		t.Errorf("left: %s", result)
 	}
-	b.server.Empty(t, time.Second)
+	b.server.Empty(t, eventually.Patience)
 }
 
 func TestAgentNeverJoins(t *testing.T) {
@@ -222,7 +228,7 @@ func TestAgentLeaveFaults(t *testing.T) {
 				t.Errorf("%s in %v, want %s", result, took, c.want)
 			}
 			if c.empty {
-				b.server.Empty(t, time.Second)
+				b.server.Empty(t, eventually.Patience)
 			}
 			t.Logf("%s in %v; %s", result, took, a.notes)
 		})
