@@ -16,10 +16,7 @@ import (
 	"meshtask/internal/testbed/awsfake"
 )
 
-const (
-	clientSecret = aclPrefix + "-consul-client-token"
-	terminate    = 5 * time.Second // CONTRACT: TERM ends it within
-)
+const clientSecret = aclPrefix + "-consul-client-token"
 
 func TestControllerCommand(t *testing.T) {
 	t.Parallel()
@@ -60,7 +57,7 @@ func TestControllerCommand(t *testing.T) {
 	if err := p.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	ended(t, p, terminate, 0)
+	ended(t, p, soon, 0)
 	log := p.Output()
 	for _, secret := range []string{token.SecretID, client.SecretID, b.token} {
 		if strings.Contains(log, secret) {
@@ -205,7 +202,7 @@ func TestControllerTakeover(t *testing.T) {
 	if err := one.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	ended(t, one, terminate, 0)
+	ended(t, one, soon, 0)
 	b.mesh("prod", "second")
 	began := time.Now()
 	b.agreed(t, 5*time.Second, aclPrefix+"-second")

@@ -40,7 +40,7 @@ func TestTaskLogsInAsConsulECSDid(t *testing.T) {
 	if end := m.ended(t, 0); end.Left != "verified" || end.Deregistered != "verified" {
 		t.Errorf("left %s, deregistered %s, want both verified", end.Left, end.Deregistered)
 	}
-	s.Empty(t, cleanWithin)
+	s.Empty(t, soon)
 	if left := loginTokens(t, s); len(left) != 0 {
 		t.Errorf("tokens are left: %v", left)
 	}

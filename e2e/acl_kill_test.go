@@ -178,7 +178,7 @@ func (b *aclBed) dieDeletingAt(t *testing.T, at int, after bool) string {
 	if err := p.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	ended(t, p, terminate, 0)
+	ended(t, p, soon, 0)
 	return k.place()
 }
 

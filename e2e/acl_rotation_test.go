@@ -109,7 +109,7 @@ func TestTaskFollowsARotation(t *testing.T) {
 			}
 		}
 	}
-	b.consul.Empty(t, cleanWithin)
+	b.consul.Empty(t, soon)
 	stopped(t, controller)
 }
 

@@ -47,6 +47,6 @@ func TestTaskWaitsForItsTokens(t *testing.T) {
 	}
 	m.term(t)
 	m.ended(t, 0)
-	b.consul.Empty(t, cleanWithin)
+	b.consul.Empty(t, soon)
 	stopped(t, controller)
 }

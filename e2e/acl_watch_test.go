@@ -115,5 +115,5 @@ func stopped(t testing.TB, p *harness.Process) {
 	if err := p.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	ended(t, p, terminate, 0)
+	ended(t, p, soon, 0)
 }

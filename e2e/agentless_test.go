@@ -83,7 +83,7 @@ func TestAgentlessUpTrafficDown(t *testing.T) {
 	for _, m := range []member{web, old, api} {
 		m.term(t)
 		s := m.ended(t, 0)
-		if m.Name != "old-1" && (s.Left != "skipped" || s.Deregistered != "verified" || len(s.Killed) > 0) {
+		if m.Name != "old-1" && (s.Left != "skipped" || s.Deregistered != "verified" || len(s.Forced()) > 0) {
 			t.Errorf("%s: summary %+v", m.Name, s)
 		}
 	}
@@ -91,7 +91,7 @@ func TestAgentlessUpTrafficDown(t *testing.T) {
 		[3]string{"app", "stop"}, [3]string{"app", "ended"}, [3]string{"envoy", "stop"}, [3]string{"envoy", "ended"}, [3]string{"task", "mark", "T1"},
 		[3]string{"mesh-init", "stop"}, [3]string{"", "step", "deregistered"}, [3]string{"task", "exit"})
 	api.without(t, "up", "consul-agent", "start", "")
-	server.Empty(t, cleanWithin)
+	server.Empty(t, soon)
 }
 
 // TERM at any instant leaves nothing at the servers.
@@ -230,7 +230,7 @@ func TestAgentlessJobAndSiblings(t *testing.T) {
 	if s := p.ended(t, 0); s.Deregistered != "verified" {
 		t.Errorf("summary %+v", s)
 	}
-	server.Empty(t, cleanWithin)
+	server.Empty(t, soon)
 }
 
 // What others take away is put back, by the next look.
@@ -250,7 +250,7 @@ func TestAgentlessIsPutBack(t *testing.T) {
 	}
 	m.term(t)
 	m.ended(t, 0)
-	server.Empty(t, cleanWithin)
+	server.Empty(t, soon)
 }
 
 // A document and variables as consul-ecs 0.10's Terraform writes them, over TLS.
@@ -280,7 +280,7 @@ func TestAgentlessOfConsulECS(t *testing.T) {
 	if code := k.Wait(t, soon); code != 0 {
 		t.Errorf("exit code %d:\n%s", code, k.Tail(20))
 	}
-	server.Empty(t, cleanWithin)
+	server.Empty(t, soon)
 }
 
 // What is wrong with the servers, or with what is known of them, is named as such.

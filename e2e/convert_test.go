@@ -183,7 +183,7 @@ func convertedLives(t *testing.T, server *harness.Server, definition func(app, a
 	}
 	called.term(t)
 	called.ended(t, 0)
-	server.Empty(t, cleanWithin)
+	server.Empty(t, soon)
 }
 
 // The old configuration works without converting, as docs/from-consul-ecs.md says:
@@ -208,7 +208,7 @@ func TestConsulECSConfigurationLives(t *testing.T) {
 	if code := k.Wait(t, soon); code != 0 {
 		t.Errorf("exit code %d:\n%s", code, k.Tail(20))
 	}
-	server.Empty(t, cleanWithin)
+	server.Empty(t, soon)
 }
 
 // asBefore compares the registration with consul-ecs's.

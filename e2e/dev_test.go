@@ -92,7 +92,7 @@ func TestDevTwoTasks(t *testing.T) {
 	}
 	consul := &harness.Server{API: harness.Client(t, server+":8500", "")}
 	interrupt(t, guest)
-	harness.Eventually(t, cleanWithin, "one node and its server", func() error {
+	harness.Eventually(t, soon, "one node and its server", func() error {
 		nodes, err := consul.Nodes()
 		if err == nil && len(nodes) != 2 {
 			err = fmt.Errorf("%v", nodes)
@@ -149,7 +149,7 @@ func interrupt(t *testing.T, k *harness.Task) {
 	if code := k.Wait(t, soon); code != 0 {
 		t.Errorf("%s: exit code %d:\n%s", k.Name, code, k.Tail(30))
 	}
-	if s := k.Summary(t); s.Left != "verified" || s.Deregistered != "verified" || len(s.Killed) > 0 {
+	if s := k.Summary(t); s.Left != "verified" || s.Deregistered != "verified" || len(s.Forced()) > 0 {
 		t.Errorf("%s: left %s, deregistered %s, killed %v", k.Name, s.Left, s.Deregistered, s.Killed)
 	}
 }
@@ -183,7 +183,7 @@ func TestDevInterruptedEarly(t *testing.T) {
 	if code := k.Wait(t, soon); code != 130 {
 		t.Errorf("exit code %d, want 130:\n%s", code, k.Tail(20))
 	}
-	server.Empty(t, cleanWithin)
+	server.Empty(t, soon)
 	if _, err := server.API.Status().Leader(); err != nil {
 		t.Errorf("the server is gone: %v", err)
 	}
@@ -209,7 +209,7 @@ func TestDevJob(t *testing.T) {
 	if e, ok := harness.Find(entries, "", "", "step", api.HealthPassing); ok {
 		t.Errorf("the job was passing: %+v", e)
 	}
-	server.Empty(t, cleanWithin)
+	server.Empty(t, soon)
 }
 
 // Where another program has the server's port, nothing is started.

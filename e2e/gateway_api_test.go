@@ -127,5 +127,5 @@ func TestAPIGatewayStoppedWhileItWaits(t *testing.T) {
 	m.says(t, "there is no api-gateway config entry named agw")
 	m.term(t)
 	m.ended(t, 143)
-	server.Empty(t, cleanWithin)
+	server.Empty(t, soon)
 }

@@ -116,7 +116,7 @@ func TestExampleOfTheModuleLives(t *testing.T) {
 			t.Errorf("%s: exit code %d:\n%s", p.Name, code, p.Tail(20))
 		}
 	}
-	server.Empty(t, cleanWithin)
+	server.Empty(t, soon)
 }
 
 // put puts a program into a tree.
@@ -202,5 +202,5 @@ func TestInjectedTaskLives(t *testing.T) {
 			t.Errorf("%s: exit code %d:\n%s", p.Name, code, p.Tail(20))
 		}
 	}
-	server.Empty(t, cleanWithin)
+	server.Empty(t, soon)
 }

@@ -89,7 +89,7 @@ func TestMigration(t *testing.T) {
 			t.Errorf("%s left %s, deregistered %s, want both verified", m.Name, end.Left, end.Deregistered)
 		}
 	}
-	s.Empty(t, cleanWithin)
+	s.Empty(t, soon)
 	if after := aclObjects(t, s.API); after != before {
 		t.Errorf("the installation was\n%s\nand is\n%s", before, after)
 	}

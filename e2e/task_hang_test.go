@@ -40,7 +40,7 @@ func TestTaskEnvoyHangs(t *testing.T) {
 	if s := m.ended(t, 0); s.Restarts["envoy"] != 0 {
 		t.Errorf("restarts: %v, want none", s.Restarts)
 	}
-	server.Empty(t, cleanWithin)
+	server.Empty(t, soon)
 }
 
 // An agent that hangs counts as down. Its checks are its own affair: what the servers have
@@ -64,7 +64,7 @@ func TestTaskAgentHangs(t *testing.T) {
 	if s := m.ended(t, 0); s.Restarts["consul-agent"] != 0 || s.Left != "verified" {
 		t.Errorf("restarts: %v, left %s; want none, and a verified leave", s.Restarts, s.Left)
 	}
-	server.Empty(t, cleanWithin)
+	server.Empty(t, soon)
 }
 
 // A stop in which both hang ends, and says nothing of it any more: the stop is on its way.

@@ -34,7 +34,7 @@ func TestTaskWithoutCommand(t *testing.T) {
 	if s.Left != "verified" || s.Marks.Up["T2"] == 0 {
 		t.Errorf("left %s, marks %v", s.Left, s.Marks.Up)
 	}
-	server.Empty(t, cleanWithin)
+	server.Empty(t, soon)
 }
 
 // A job calls its upstream through the mesh and ends with its own code; nobody
@@ -62,7 +62,7 @@ func TestTaskJob(t *testing.T) {
 	m.without(t, "", "", "step", "passing")
 	api.term(t)
 	api.ended(t, 0)
-	server.Empty(t, cleanWithin)
+	server.Empty(t, soon)
 }
 
 // A run time limit ends the task in good order, with a code of its own.
@@ -76,7 +76,7 @@ func TestTaskRunTimeLimit(t *testing.T) {
 	if s := m.ended(t, 209); s.Left != "verified" {
 		t.Errorf("left %s", s.Left)
 	}
-	server.Empty(t, cleanWithin)
+	server.Empty(t, soon)
 }
 
 // An app that is never ready ends the task, which never took traffic.
@@ -88,10 +88,10 @@ func TestTaskAppNeverReady(t *testing.T) {
 	}, "--slow-start", "1h")
 	s := m.ended(t, 205)
 	m.without(t, "", "", "step", "passing")
-	if s.Left != "verified" || len(s.Killed) > 0 {
+	if s.Left != "verified" || len(s.Forced()) > 0 {
 		t.Errorf("left %s, killed %v", s.Left, s.Killed)
 	}
-	server.Empty(t, cleanWithin)
+	server.Empty(t, soon)
 }
 
 // Two tasks cannot share a state directory; the first one is not disturbed.
@@ -111,7 +111,7 @@ func TestTaskSecondOnTheSameDirectory(t *testing.T) {
 	server.Passing(t, soon, "first", 1)
 	first.term(t)
 	first.ended(t, 0)
-	server.Empty(t, cleanWithin)
+	server.Empty(t, soon)
 }
 
 // Nobody can set a native check, so service and sidecar are held in maintenance
@@ -134,7 +134,7 @@ func TestTaskNativeChecks(t *testing.T) {
 	server.Passing(t, soon, "native", 1)
 	m.term(t)
 	m.ended(t, 0)
-	server.Empty(t, cleanWithin)
+	server.Empty(t, soon)
 }
 
 func maintained(t *testing.T, server *harness.Server, service string, want bool) {
@@ -188,7 +188,7 @@ func TestTaskACL(t *testing.T) {
 	if s := m.ended(t, 0); s.Left != "verified" || s.Deregistered != "verified" {
 		t.Errorf("left %s, deregistered %s:\n%s", s.Left, s.Deregistered, m.Tail(30))
 	}
-	server.Empty(t, cleanWithin)
+	server.Empty(t, soon)
 	for _, file := range []string{m.Log, filepath.Join(m.Dir, "timeline.jsonl"), filepath.Join(m.Dir, "summary.json")} {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -235,7 +235,7 @@ func TestTaskACLDenied(t *testing.T) {
 	if out := m.Output(); !strings.Contains(out, "service:write") && !strings.Contains(out, "denied") {
 		t.Errorf("the log does not say why:\n%s", m.Tail(20))
 	}
-	server.Empty(t, cleanWithin)
+	server.Empty(t, soon)
 }
 
 // A task metadata endpoint that is no URL is refused before anything starts; a

@@ -96,7 +96,7 @@ func TestWhyEnvoyDoesNotListen(t *testing.T) {
 				"stat_prefix": "p", "cluster": "c", "idle_timeout": "-1s"}}]}]}`, address)}}
 	})
 	m.explained(t, 204, "xds-listener-rejected", "Invalid duration", "envoy_public_listener_json")
-	server.Empty(t, cleanWithin)
+	server.Empty(t, soon)
 }
 
 // An agent that refuses its settings never joins, however often it is tried: 202.
@@ -143,5 +143,5 @@ func TestWhyAnUpstreamsPortIsTaken(t *testing.T) {
 			}
 		}
 	}
-	server.Empty(t, cleanWithin)
+	server.Empty(t, soon)
 }

@@ -36,10 +36,10 @@ func TestTaskSlowAppFollowsItsUpstream(t *testing.T) {
 	if _, _, err := fetch(t.Context(), "http://"+web.address+":8080/exit?code=4"); err == nil {
 		t.Error("the app answered its own end")
 	}
-	if s := web.ended(t, 4); s.Left != "verified" || len(s.Killed) > 0 {
+	if s := web.ended(t, 4); s.Left != "verified" || len(s.Forced()) > 0 {
 		t.Errorf("summary %+v", s)
 	}
 	moved.term(t)
 	moved.ended(t, 0)
-	server.Empty(t, cleanWithin)
+	server.Empty(t, soon)
 }

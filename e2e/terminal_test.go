@@ -53,7 +53,7 @@ func TestDevOfAShell(t *testing.T) {
 	if s := m.Summary(t); s.Left != "verified" || s.Deregistered != "verified" {
 		t.Errorf("left %s, deregistered %s", s.Left, s.Deregistered)
 	}
-	server.Empty(t, cleanWithin)
+	server.Empty(t, soon)
 }
 
 // ^C reaches an app that is no shell as it would without us, and so does ^Z: that is said,
@@ -78,7 +78,7 @@ func TestJobWithATerminal(t *testing.T) {
 	if code := m.Wait(t, soon); code != 7 {
 		t.Errorf("exit code %d, want the app's 7:\n%s", code, m.Tail(30))
 	}
-	server.Empty(t, cleanWithin)
+	server.Empty(t, soon)
 }
 
 // An app that a signal stops is said to be, in the log, in status and by why, until it is

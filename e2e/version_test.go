@@ -83,7 +83,7 @@ func TestTaskEnvoyThatConsulRefuses(t *testing.T) {
 	if err != nil || errLog != nil {
 		t.Error(err, errLog)
 	}
-	server.Empty(t, cleanWithin)
+	server.Empty(t, soon)
 }
 
 // A pair that Consul serves is never warned about, listed or not; envoy.strictVersion goes by
@@ -105,7 +105,7 @@ func TestTaskEnvoyThatConsulDoesNotList(t *testing.T) {
 	if out := strict.Output(); !strings.Contains(out, "does not list Envoy "+unheard) {
 		t.Errorf("it says\n%s", strict.Tail(30))
 	}
-	server.Empty(t, cleanWithin)
+	server.Empty(t, soon)
 }
 
 // An Envoy without the filter that reads the token from a file, as old ones are, gets the
@@ -135,5 +135,5 @@ func TestTaskEnvoyWithoutTheTokenFilter(t *testing.T) {
 	if bad := troubles(m); len(bad) > 0 {
 		t.Errorf("it is warned about:\n%s", strings.Join(bad, "\n"))
 	}
-	server.Empty(t, cleanWithin)
+	server.Empty(t, soon)
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -64,6 +65,12 @@ type Summary struct {
 	Killed       []string         `json:"killed"`
 	PeakBytes    map[string]int64 `json:"peak_bytes"`
 	OOM          string           `json:"oom"`
+}
+
+// Forced lists what was killed, without the agent and Envoy: they have some seconds to end, which
+// other tests may not leave them. What is promised of them is in Left, Deregistered and Drain.
+func (s Summary) Forced() []string {
+	return slices.DeleteFunc(slices.Clone(s.Killed), func(unit string) bool { return unit == "consul-agent" || unit == "envoy" })
 }
 
 // TaskDocument is the smallest configuration of a task that shares the machine with
