@@ -365,7 +365,7 @@ func TestAProcessWithoutItsFirstThreadLives(t *testing.T) {
 	if p.ended() || p.dying || len(living(c.pid)) != 1 {
 		t.Errorf("%+v is taken for ended", p)
 	}
-	if err := c.kill(t.Context(), 0, patience); err != nil {
+	if err := c.Kill(t.Context(), patience); err != nil {
 		t.Errorf("got %v", err)
 	}
 }
@@ -378,7 +378,7 @@ func playHeadless() {
 			_, _, _ = unix.RawSyscall(unix.SYS_EXIT, 0, 0, 0)
 		}
 		runtime.UnlockOSThread()
-		time.Sleep(time.Millisecond)
+		<-time.After(time.Millisecond)
 	}
 }
 
