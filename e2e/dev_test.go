@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"strings"
 	"syscall"
@@ -21,16 +22,24 @@ func devTask(t *testing.T, server, service, port string, config map[string]any, 
 		Args: []string{"dev", "--server", server, "--service", service, "--port", port}})
 }
 
-// freePort is a port of 127.0.0.1 that was free a moment ago.
+// freePort is a port of 127.0.0.1 that no other test has, and no outgoing connection gets: it lies
+// below the kernel's range for those.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		port := fmt.Sprint(12000 + rand.IntN(8000))
+		claim, err := net.Listen("unix", "@meshtask-e2e/"+port)
+		if err != nil {
+			continue
+		}
+		t.Cleanup(func() { _ = claim.Close() })
+		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			_ = l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String()) // it is one
-	return port
+	t.Fatal("no port of 127.0.0.1 is free")
+	return ""
 }
 
 // In JSON the log is that from its first line to its last, what dev says of itself included.

@@ -205,6 +205,9 @@ func TestAppPort(t *testing.T) {
 	if err != nil || b == a || !free(address, b) {
 		t.Errorf("%d as well, %v", b, err)
 	}
+	if b >= 32768 {
+		t.Errorf("%d may become an outgoing connection's before the app binds it", b)
+	}
 	_, _ = first.Close(), second.Close()
 	l, err := net.Listen("tcp", join(address, 8080))
 	if err != nil {

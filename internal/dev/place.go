@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"slices"
@@ -85,14 +86,17 @@ func appPort(address string, port int) (got int, claim io.Closer, err error) {
 	return 0, nil, fmt.Errorf("no port of %s stays free", address)
 }
 
-// anyPort is a port of address that was free a moment ago.
+// anyPort is a port of address that was free a moment ago. It lies below those that the kernel gives
+// to outgoing connections (ip_local_port_range): one of these might have it before it is bound, in
+// the seconds that an app takes to start.
 func anyPort(address string) (int, error) {
-	l, err := net.Listen("tcp", join(address, 0))
-	if err != nil {
-		return 0, err
+	const from, to = 22000, 32768
+	for range 100 {
+		if port := from + rand.IntN(to-from); free(address, port) {
+			return port, nil
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return 0, fmt.Errorf("no port of %s is free: 100 from %d to %d were tried", address, from, to-1)
 }
 
 // pagePort is where a task's page is, unless that is taken.
