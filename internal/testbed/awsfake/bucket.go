@@ -15,6 +15,7 @@ type Bucket struct {
 	burst float64
 	left  float64
 	at    time.Time
+	deny  int // calls that find it empty, whatever the time
 
 	throttled int
 }
@@ -22,6 +23,13 @@ type Bucket struct {
 // NewBucket makes a full one.
 func NewBucket(rate, burst float64) *Bucket {
 	return &Bucket{rate: rate, burst: burst, left: burst, at: time.Now()}
+}
+
+// Refuse has the next n calls find it empty, however slow they come.
+func (b *Bucket) Refuse(n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.deny = n
 }
 
 // Throttled is how many calls found it empty.
@@ -41,7 +49,8 @@ func (b *Bucket) take() bool {
 	now := time.Now()
 	b.left = min(b.burst, b.left+now.Sub(b.at).Seconds()*b.rate)
 	b.at = now
-	if b.left < 1 {
+	if b.deny > 0 || b.left < 1 {
+		b.deny = max(0, b.deny-1)
 		b.throttled++
 		return false
 	}
