@@ -149,7 +149,7 @@ func playPage(t *testing.T, bin string, blocks []block) {
 			t.Errorf("block %d: %v", i+1, err)
 		}
 	}
-	harness.Eventually(t, 10*time.Second, "no process of the page's", func() error { // a page does not wait for its server
+	harness.Eventually(t, soon, "no process of the page's", func() error { // a page does not wait for its server
 		if left := harness.Processes(dir, net); len(left) > 0 {
 			return errors.New(strings.Join(left, "\n"))
 		}

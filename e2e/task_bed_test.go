@@ -213,7 +213,7 @@ func fetch(ctx context.Context, url string) (status int, body string, err error)
 	if err != nil {
 		return 0, "", err
 	}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 30 * time.Second}
 	answer, err := client.Do(req)
 	if err != nil {
 		return 0, "", err

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/hashicorp/consul/api"
 
@@ -63,8 +62,9 @@ func TestTaskAgentKilled(t *testing.T) {
 		}
 		return err
 	})
-	// By itself the agent would begin with a critical listener, for up to its interval of 10 s.
-	harness.Eventually(t, 3*time.Second, "the checks at the new agent", func() error {
+	// By itself the agent would begin with a critical listener, for up to its interval of 10 s; that it is
+	// asked not to is held by the tests of health.
+	harness.Eventually(t, soon, "the checks at the new agent", func() error {
 		checks, err := local.Agent().Checks()
 		if err != nil {
 			return err

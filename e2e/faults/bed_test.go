@@ -24,7 +24,7 @@ import (
 
 // The machine may be busy: limits bound failures only.
 const (
-	soon   = 40 * time.Second
+	soon   = 90 * time.Second
 	looked = 2 * time.Minute // what nobody reports is looked at every ten seconds, or thirty
 )
 

@@ -63,11 +63,11 @@ func TestServers(t *testing.T) {
 }
 
 func TestProcessExitCodes(t *testing.T) {
-	if code := Start(t, "seven", []string{"/bin/sh", "-c", "echo out; exit 7"}, nil).Wait(t, 10*time.Second); code != 7 {
+	if code := Start(t, "seven", []string{"/bin/sh", "-c", "echo out; exit 7"}, nil).Wait(t, time.Minute); code != 7 {
 		t.Errorf("exit code %d, want 7", code)
 	}
 	p := Start(t, "deaf", []string{"/bin/sh", "-c", "trap '' TERM; echo up; while :; do read x </dev/zero; done"}, nil)
-	Eventually(t, 10*time.Second, "the shell's first line", func() error {
+	Eventually(t, time.Minute, "the shell's first line", func() error {
 		if p.Output() != "up\n" {
 			return errors.New("not yet")
 		}
@@ -76,7 +76,7 @@ func TestProcessExitCodes(t *testing.T) {
 	if err := p.Signal(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	if code := p.Wait(t, 10*time.Second); code != 137 {
+	if code := p.Wait(t, time.Minute); code != 137 {
 		t.Errorf("exit code %d, want 137", code)
 	}
 }
