@@ -1,8 +1,9 @@
 // Command sweep is the floor of the ACL controller's quiet sweep: it lists a cluster's tasks, 100 a
 // call and as fast as the controller may, lists the tokens that Consul has, and does nothing with
-// either. It prints the CPU time that a sweep took it, user and system, in seconds.
+// either. With a node it reads the services on that as well, as the controller does with --agentless.
+// It prints the CPU time that a sweep took it, user and system, in seconds.
 //
-//	sweep CLUSTER SWEEPS
+//	sweep CLUSTER SWEEPS [NODE]
 //
 // AWS and Consul are found by the environment, as the controller finds them.
 package main
@@ -37,8 +38,8 @@ func main() {
 }
 
 func measure(ctx context.Context, args []string) (time.Duration, error) {
-	if len(args) != 2 {
-		return 0, fmt.Errorf("give the cluster and how many sweeps, not %q", args)
+	if len(args) != 2 && len(args) != 3 {
+		return 0, fmt.Errorf("give the cluster, how many sweeps and perhaps a node, not %q", args)
 	}
 	sweeps, err := strconv.Atoi(args[1])
 	if err != nil || sweeps < 1 {
@@ -53,19 +54,19 @@ func measure(ctx context.Context, args []string) (time.Duration, error) {
 		return 0, err
 	}
 	cloud := ecs.NewFromConfig(cfg)
-	if err := sweep(ctx, cloud, consul, args[0]); err != nil { // connects
+	if err := sweep(ctx, cloud, consul, args[0], args[2:]); err != nil { // connects
 		return 0, err
 	}
 	before := cpu()
 	for range sweeps {
-		if err := sweep(ctx, cloud, consul, args[0]); err != nil {
+		if err := sweep(ctx, cloud, consul, args[0], args[2:]); err != nil {
 			return 0, err
 		}
 	}
 	return (cpu() - before) / time.Duration(sweeps), nil
 }
 
-func sweep(ctx context.Context, cloud *ecs.Client, consul *api.Client, cluster string) error {
+func sweep(ctx context.Context, cloud *ecs.Client, consul *api.Client, cluster string, nodes []string) error {
 	pages := ecs.NewListTasksPaginator(cloud, &ecs.ListTasksInput{Cluster: &cluster, MaxResults: aws.Int32(100)})
 	pace := time.NewTicker(time.Second / perSecond)
 	defer pace.Stop()
@@ -74,6 +75,11 @@ func sweep(ctx context.Context, cloud *ecs.Client, consul *api.Client, cluster s
 			<-pace.C
 		}
 		if _, err := pages.NextPage(ctx); err != nil {
+			return err
+		}
+	}
+	for _, node := range nodes {
+		if _, _, err := consul.Catalog().NodeServiceList(node, (&api.QueryOptions{}).WithContext(ctx)); err != nil {
 			return err
 		}
 	}
