@@ -185,9 +185,7 @@ func (a *Agent) Run(ctx context.Context, ready func(), stop <-chan struct{}) err
 	defer a.life.Store(nil)
 	err = a.watch(ctx, l, ready, stop)
 	a.c.Report(event.WaitOver{})
-	if stuck := a.end(ctx, l); stuck != nil && err != nil {
-		return fmt.Errorf("%w; %w", err, stuck)
-	} else if stuck != nil {
+	if stuck := a.end(ctx, l, err); stuck != nil {
 		return stuck
 	}
 	return err
@@ -276,15 +274,16 @@ func (a *Agent) ended(l *life) error {
 	return event.Because(code, end, facts...)
 }
 
-// end sees that the process has ended, and everything that it has started.
-func (a *Agent) end(ctx context.Context, l *life) error {
+// end sees that the process has ended, and everything that it has started; why is what it is
+// ended for, if that is a failure.
+func (a *Agent) end(ctx context.Context, l *life, why error) error {
 	select {
 	case <-l.child.Done():
 	default:
 		if !l.left && !l.child.Dying() {
 			a.c.Report(event.Killed{Name: "consul-agent", PID: l.child.PID()})
 		}
-		if err := l.child.Kill(ctx, a.c.Grace()); err != nil {
+		if err := l.child.Kill(ctx, why, a.c.Grace()); err != nil {
 			return err
 		}
 	}

@@ -23,9 +23,7 @@ func (p *Proxy) finish(ctx context.Context, child *supervisor.Child, admin *Admi
 		p.quit(ctx, child, admin)
 	}
 	if !closed(child.Done()) {
-		if stuck := child.Kill(ctx, p.c.Grace()); stuck != nil && startErr != nil {
-			return fmt.Errorf("%w; %w", startErr, stuck)
-		} else if stuck != nil {
+		if stuck := child.Kill(ctx, startErr, p.c.Grace()); stuck != nil {
 			return stuck
 		}
 	}

@@ -195,7 +195,7 @@ func (p *Probe) once(ctx context.Context, stuck *supervisor.Child) (*supervisor.
 		how = fmt.Sprintf("exceeded its timeout of %v", p.cfg.Timeout)
 	}
 	if how != "" {
-		if err := child.Kill(ctx, 0); err != nil {
+		if err := child.Kill(ctx, nil, 0); err != nil {
 			return child, result{how: how + ", and " + err.Error(), output: out.text()}
 		}
 	}

@@ -34,9 +34,14 @@ func (e *StuckError) Error() string {
 
 // Kill sends KILL to the group and waits until the process has ended: a second at most, and more,
 // up to 10 s, if the kernel still holds it; 80 ms from when ctx is done, half a second for one that
-// has ended and was not heard of. The error is a *StuckError.
-func (c *Child) Kill(ctx context.Context, more time.Duration) error {
-	return c.kill(ctx, killWait, more)
+// has ended and was not heard of. The error is a *StuckError, behind why the process is killed
+// where that is not nil.
+func (c *Child) Kill(ctx context.Context, why error, more time.Duration) error {
+	stuck := c.kill(ctx, killWait, more)
+	if stuck != nil && why != nil {
+		return fmt.Errorf("%w; %w", why, stuck)
+	}
+	return stuck
 }
 
 // Dying says whether the process runs nothing of its own any more, and the kernel only takes it

@@ -365,7 +365,7 @@ func TestAProcessWithoutItsFirstThreadLives(t *testing.T) {
 	if p.ended() || p.dying || len(living(c.pid)) != 1 {
 		t.Errorf("%+v is taken for ended", p)
 	}
-	if err := c.Kill(t.Context(), patience); err != nil {
+	if err := c.Kill(t.Context(), nil, patience); err != nil {
 		t.Errorf("got %v", err)
 	}
 }

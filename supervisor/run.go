@@ -34,8 +34,8 @@ func (s *Supervisor) Output(ctx context.Context, spec Spec, limit time.Duration)
 	select {
 	case <-c.Done():
 	case <-limited.Done():
-		if stuck := c.Kill(ctx, 0); stuck != nil {
-			return nil, fmt.Errorf("%w; %w", context.Cause(limited), stuck)
+		if stuck := c.Kill(ctx, context.Cause(limited), 0); stuck != nil {
+			return nil, stuck
 		}
 	}
 	c.Clear(0)
