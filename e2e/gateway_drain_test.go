@@ -45,9 +45,7 @@ func TestGatewayLeavesIdleConnections(t *testing.T) {
 	}
 	answers(t, "http://"+web.address+":9191/", 200, "hello")
 	deaf := web.pid(t, "envoy", 1)
-	if err := syscall.Kill(deaf, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	freeze(t, deaf)
 	defer syscall.Kill(deaf, syscall.SIGCONT)
 	tgw.term(t)
 	if s := tgw.ended(t, 0); s.Drain.Start != 0 || s.Drain.End != 0 || s.Deregistered != "verified" {

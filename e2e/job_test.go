@@ -11,7 +11,7 @@ import (
 )
 
 // job prepares a task without a port.
-func job(t *testing.T, server *harness.Server, name string, edit func(map[string]any)) member {
+func job(t testing.TB, server *harness.Server, name string, edit func(map[string]any)) member {
 	t.Helper()
 	return prepare(t, server, name, name, func(c map[string]any) {
 		delete(c["service"].(map[string]any), "port")

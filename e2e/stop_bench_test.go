@@ -39,7 +39,7 @@ func BenchmarkHeldStops(b *testing.B) {
 					CMD: append([]string{harness.App(b), "--name", "held", "--listen", m.address + ":8080"}, held.app...)})
 				m.up(b)
 				if held.frozen != "" {
-					m.freeze(b, held.frozen)
+					freeze(b, m.pid(b, held.frozen, 1))
 				}
 				began := time.Now()
 				m.term(b)

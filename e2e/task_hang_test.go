@@ -98,7 +98,7 @@ func (m member) asks(t *testing.T, code int, text string, args ...string) {
 	})
 }
 
-func freeze(t *testing.T, pid int) {
+func freeze(t testing.TB, pid int) {
 	t.Helper()
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)

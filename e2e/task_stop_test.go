@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"testing"
 	"time"
 
@@ -172,18 +171,10 @@ func TestTaskAgentFrozen(t *testing.T) {
 		c["shutdown"] = map[string]any{"stopTimeout": "10s"}
 	})
 	m.up(t)
-	m.freeze(t, "consul-agent")
+	freeze(t, m.pid(t, "consul-agent", 1))
 	m.term(t)
 	m.ended(t, 0)
 	m.unpassing(t, server, "frozen")
-}
-
-// freeze stops the process of a unit, which does not answer from then on.
-func (m member) freeze(t testing.TB, unit string) {
-	t.Helper()
-	if err := syscall.Kill(m.pid(t, unit, 1), syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // Everything refuses to die: what does not end is killed.
@@ -194,7 +185,7 @@ func TestTaskNobodyWantsToDie(t *testing.T) {
 		c["shutdown"] = map[string]any{"stopTimeout": "8s"}
 	}, "--term", "ignore")
 	m.up(t)
-	m.freeze(t, "envoy")
+	freeze(t, m.pid(t, "envoy", 1))
 	m.term(t)
 	s := m.ended(t, 137)
 	if !slices.Contains(s.Killed, "app") || !slices.Contains(s.Killed, "envoy") {
